@@ -1,0 +1,48 @@
+# Every target does its own set-up through `setup`; a fresh machine needs Python 3.11+, make and a compiler is not needed.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PROTOS := $(wildcard protos/yixin/v1/*.proto)
+
+.PHONY: setup demo test check bench protos lock faults clean
+
+setup: $(STAMP)
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; set PYTHON=/path/to/python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: setup
+	$(BIN)/yixin demo --once
+
+test: setup
+	$(BIN)/python -m pytest -m "not faults"
+
+faults: setup
+	$(BIN)/python -m pytest -m faults
+
+bench: setup
+	$(BIN)/yixin bench
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m deploy.protos --check
+	$(BIN)/yixin model check
+	$(BIN)/python -m pytest -q tests/architecture
+
+protos: setup
+	$(BIN)/python -m deploy.protos
+
+lock: setup
+	$(BIN)/python -m pip install --quiet pip-tools==7.6.2
+	$(BIN)/pip-compile --quiet --strip-extras --generate-hashes --allow-unsafe --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-header --extra dev --output-file requirements.lock pyproject.toml
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
