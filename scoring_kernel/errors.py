@@ -1,0 +1,69 @@
+"""Errors of the scoring kernel: one base, and one type per way of acting on it.
+
+A message says what was found, what was expected, which record it concerns (by
+id, never by name or ID-card number) and what to do about it.
+"""
+
+from __future__ import annotations
+
+
+class KernelError(Exception):
+    """Base of every error that leaves ``scoring_kernel``."""
+
+
+class CatalogError(KernelError):
+    """A catalogue file breaks a rule of its format.
+
+    Attributes:
+        file: Path of the file inside the catalogue.
+        line: Line of the mistake, counted from 1; 0 when the whole file is meant.
+        problem: What was found, what was expected, what to do.
+    """
+
+    def __init__(self, file: str, line: int, problem: str) -> None:
+        super().__init__(f"{file}:{line}: {problem}")
+        self.file = file
+        self.line = line
+        self.problem = problem
+
+    def __reduce__(self) -> tuple[type[CatalogError], tuple[str, int, str]]:
+        """Let the error cross a process border with its three parts."""
+        return type(self), (self.file, self.line, self.problem)
+
+
+class KernelInputError(KernelError):
+    """Arrays, columns or subjects handed to the kernel do not fit together."""
+
+
+class ParameterNotInForceError(KernelError):
+    """A parameter has no value in force on the day asked for."""
+
+
+class DraftModelError(KernelError):
+    """A model in status ``draft`` was asked to grade."""
+
+
+class PeriodError(KernelError):
+    """A text does not name a rating period such as ``2026H1``."""
+
+
+class ItemRowError(KernelError):
+    """One field of a department's row breaks a rule of its information item.
+
+    Attributes:
+        field: Name of the field as the information item spells it.
+        rule: Identifier of the rule that was broken.
+        masked: The value found, masked where the field is personal.
+        mend: What the sender has to change.
+    """
+
+    def __init__(self, field: str, rule: str, masked: str, mend: str) -> None:
+        super().__init__(f"field {field}: rule {rule}: found {masked}: {mend}")
+        self.field = field
+        self.rule = rule
+        self.masked = masked
+        self.mend = mend
+
+    def __reduce__(self) -> tuple[type[ItemRowError], tuple[str, str, str, str]]:
+        """Let the error cross a process border with its four parts."""
+        return type(self), (self.field, self.rule, self.masked, self.mend)
