@@ -1,0 +1,52 @@
+"""Errors of a node: one base, and a subclass wherever a caller acts differently.
+
+Every message says what was found, what was expected, which record (by id,
+never by name or ID-card number) and what to do.
+"""
+
+__all__ = [
+    "ConfigurationError",
+    "IntakeFileError",
+    "LocalSyncError",
+    "LockHeldError",
+    "MappingError",
+    "NodeError",
+    "NotJoinedError",
+    "StoreError",
+]
+
+
+class NodeError(Exception):
+    """Base of everything a node raises on purpose."""
+
+
+class ConfigurationError(NodeError):
+    """The settings file or an option is wrong: the operator mends it and starts again."""
+
+
+class LockHeldError(NodeError):
+    """Another process is the one writer of this node's directory."""
+
+
+class NotJoinedError(NodeError):
+    """The node holds no certificate yet: it can keep records but cannot report."""
+
+
+class IntakeFileError(NodeError):
+    """A whole input file cannot be read at all; nothing of it was taken in.
+
+    Faults of single messages or lines are not errors: they become quarantine
+    rows and the rest of the file goes in.
+    """
+
+
+class MappingError(NodeError):
+    """A mapping file for foreign CSV is wrong; nothing was taken in."""
+
+
+class StoreError(NodeError):
+    """The node's store is damaged, of another version, or asked for what it lacks."""
+
+
+class LocalSyncError(NodeError):
+    """This node broke a rule of the exchange: a fault of ours, never of the hub."""
