@@ -1,0 +1,1 @@
+"""Store of a hub: tables, engine and the immutable objects of accepted statements."""
