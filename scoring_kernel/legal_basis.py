@@ -1,0 +1,96 @@
+"""Sources that rules, weights and parameters cite (``catalog/legal_basis.yaml``).
+
+Rules:
+- A ``basis`` key anywhere in the catalogue must stand in this list.
+- A source counts as checked only with the day and the person of the check; a
+  model in status ``final`` may cite checked sources only.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import date
+
+    from scoring_kernel.yaml_section import Section
+
+_ID: Final = r"[a-z][a-z0-9_]{0,63}"
+_KEYS: Final = (
+    "title",
+    "issuer",
+    "number",
+    "article",
+    "effective",
+    "checked_on",
+    "checked_by",
+    "note",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LegalBasis:
+    """One source: a law's article, a published table, or a proposal of ours."""
+
+    id: str
+    title: str
+    issuer: str
+    number: str | None
+    article: str | None
+    effective: date | None
+    checked_on: date | None
+    checked_by: str | None
+    note: str | None
+
+    @property
+    def is_checked(self) -> bool:
+        """True when somebody compared the entry with the official text."""
+        return self.checked_on is not None
+
+
+def parse_legal_basis(document: Section) -> Mapping[str, LegalBasis]:
+    """Parse the list of sources.
+
+    Args:
+        document: The file's top mapping, with the one key ``sources``.
+
+    Returns:
+        Sources by key, in the order of the file.
+
+    Raises:
+        CatalogError: An entry is incomplete, or names a check without day or person.
+    """
+    document.refuse_unknown(("sources",))
+    listed = document.section("sources")
+    sources: dict[str, LegalBasis] = {}
+    for key in listed.keys():  # noqa: SIM118 - a section is not a mapping
+        if not re.fullmatch(_ID, key):
+            raise listed.error(f"source {key[:80]!r}: expected the form {_ID}", key)
+        entry = listed.section(key)
+        entry.refuse_unknown(_KEYS)
+        checked_on = _find_day(entry, "checked_on")
+        checked_by = entry.find_text("checked_by")
+        if (checked_on is None) != (checked_by is None):
+            raise entry.error(
+                "found only one of checked_on and checked_by: state both, or neither",
+                "checked_on" if checked_by is None else "checked_by",
+            )
+        sources[key] = LegalBasis(
+            id=key,
+            title=entry.text("title", max_chars=200),
+            issuer=entry.text("issuer", max_chars=100),
+            number=entry.find_text("number"),
+            article=entry.find_text("article"),
+            effective=_find_day(entry, "effective"),
+            checked_on=checked_on,
+            checked_by=checked_by,
+            note=entry.find_text("note"),
+        )
+    return sources
+
+
+def _find_day(entry: Section, key: str) -> date | None:
+    return None if entry.values.get(key) is None else entry.day(key)
