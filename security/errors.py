@@ -1,0 +1,194 @@
+"""Errors of the security core.
+
+One base, ``SecurityError``. Subclasses differ only where callers act differently: refuse and
+log, ask the peer to re-send, ask a human, try again later. Messages name records by id and
+never carry key material, payloads or personal data.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from security.chain import ChainPosition
+
+UNTRUSTED_WORDING: Final = (
+    "The envelope is forged, damaged, expired or not addressed to this member; it was refused. "
+    "Seal the payload again under current keys, and compare the clocks of both sides."
+)
+
+
+class SecurityError(Exception):
+    """Base of every error that the security package raises."""
+
+
+class BadSignatureError(SecurityError):
+    """A signature does not belong to these bytes and this key."""
+
+
+class UnknownSuiteError(SecurityError):
+    """A crypto suite is not one of those this release speaks; there is no fallback."""
+
+
+class UntrustedEnvelopeError(SecurityError):
+    """A sealed envelope is forged, truncated, expired or not addressed to us.
+
+    One wording for every cause: the sender must not learn which check failed.
+
+    Attributes:
+        cause: What failed, for the audit log only, never for the peer.
+    """
+
+    def __init__(self, cause: str) -> None:
+        super().__init__(UNTRUSTED_WORDING)
+        self.cause = cause
+
+
+class UnreadableEnvelopeError(UntrustedEnvelopeError):
+    """The sender and the header are proved, but the content cannot be decrypted.
+
+    An intake quarantines such an envelope and lets its chain advance, so that one bad payload
+    never blocks everything behind it. To the peer it reads like every other refusal.
+    """
+
+
+class ChainError(SecurityError):
+    """An envelope does not continue its chain."""
+
+
+class ChainGapError(ChainError):
+    """An earlier envelope of the chain is missing, or its incarnation was not issued.
+
+    Attributes:
+        expected: Position held; the sender continues after it.
+    """
+
+    def __init__(self, expected: ChainPosition) -> None:
+        super().__init__(
+            f"The chain stands at incarnation {expected.incarnation}, seq {expected.seq}: "
+            "an envelope between there and the one received is missing. "
+            "Re-send from the archive, starting after that position."
+        )
+        self.expected = expected
+
+
+class ChainForkError(ChainError):
+    """Another envelope is already known at this place of the chain.
+
+    Attributes:
+        held: Position held by the receiver.
+    """
+
+    def __init__(self, held: ChainPosition) -> None:
+        super().__init__(
+            "Two different envelopes claim one place of the chain, whose head is incarnation "
+            f"{held.incarnation}, seq {held.seq}. Both are kept as evidence; "
+            "the member was restored from an old copy or its key is used twice: ask its officer."
+        )
+        self.held = held
+
+
+class UntrustedCertificateError(SecurityError):
+    """A certificate is unknown, expired, revoked, for another use or not signed by its issuer.
+
+    Attributes:
+        cause: What failed.
+    """
+
+    def __init__(self, cause: str) -> None:
+        super().__init__(
+            f"The certificate is not trusted: {cause}. "
+            "Renew or re-enrol the member, and check that its hub is the one that was joined."
+        )
+        self.cause = cause
+
+
+class UntrustedReceiptError(SecurityError):
+    """A receipt does not prove what it says.
+
+    Attributes:
+        cause: What failed.
+    """
+
+    def __init__(self, cause: str) -> None:
+        super().__init__(
+            f"The receipt is not trusted: {cause}. The envelope counts as not delivered; "
+            "it is sent again. If this repeats, ask the hub's security officer."
+        )
+        self.cause = cause
+
+
+class TokenError(SecurityError):
+    """A join token is unreadable, expired or already used."""
+
+
+class KeyFileError(SecurityError):
+    """A key file is missing, damaged, already there or readable by others."""
+
+
+class VaultError(SecurityError):
+    """A value encrypted at rest is damaged, was moved elsewhere or belongs to another key."""
+
+
+class SegmentTamperedError(SecurityError):
+    """A record segment on disk is missing or is not the file its ledger row describes."""
+
+
+class LogCorruptError(SecurityError):
+    """A transparency log, a proof or a checkpoint contradicts itself or its anchor."""
+
+
+class AuditInputError(SecurityError):
+    """An audit bundle or a trust file cannot be read at all."""
+
+
+class JoinRefusedError(SecurityError):
+    """The hub refused to take a member in."""
+
+
+class MembershipError(SecurityError):
+    """The member's directory is missing, incomplete or contradicts itself."""
+
+
+class HubRefusedError(SecurityError):
+    """The hub refused an envelope.
+
+    Attributes:
+        code: Name of the refusal code.
+        detail: Public wording of the hub.
+        expected: Position the hub holds for the chain, when it said so.
+    """
+
+    def __init__(self, code: str, detail: str, expected: ChainPosition | None = None) -> None:
+        super().__init__(f"The hub refused an envelope ({code}): {detail}")
+        self.code = code
+        self.detail = detail
+        self.expected = expected
+
+
+class HubUnreachableError(SecurityError):
+    """The hub did not answer or the line broke; nothing is lost and the call may be repeated."""
+
+
+class LocalChannelError(SecurityError):
+    """The owner-only socket between the command line and its daemon does not work."""
+
+
+class DaemonAbsentError(LocalChannelError):
+    """No daemon listens on the socket; the caller does the work itself."""
+
+
+class JobFailedError(LocalChannelError):
+    """A job failed inside the daemon.
+
+    Attributes:
+        code: Stable code of the service's error table.
+        message: What was found, what was expected, what to do.
+        exit_code: Exit code for the command line.
+    """
+
+    def __init__(self, code: str, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.exit_code = exit_code
