@@ -67,6 +67,15 @@ class Section:
                 expected = ", ".join(sorted(known))
                 raise self.error(f"unknown key {key!r}, expected one of {expected}", key)
 
+    def refuse_name_unless(self, key: str, pattern: str) -> None:
+        """Refuse a key that is not a name of the given form.
+
+        Raises:
+            CatalogError: ``pattern`` does not match the whole key.
+        """
+        if not re.fullmatch(pattern, key):
+            raise self.error(f"found the name {key[:80]!r}, expected the form {pattern}", key)
+
     def text(self, key: str, *, pattern: str | None = None, max_chars: int = MAX_TEXT) -> str:
         """Text of a key, not blank.
 
