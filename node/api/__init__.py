@@ -1,0 +1,1 @@
+"""Borders of the node's daemon: its local command channel and its error table."""

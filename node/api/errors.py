@@ -1,0 +1,81 @@
+"""Table from error to stable code and exit code; every border of the node reads it.
+
+Codes are never reused. Exit codes: 0 done, 1 done with quarantined rows, 2 usage, then this table.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from node.errors import (
+    ConfigurationError,
+    IntakeFileError,
+    LocalSyncError,
+    LockHeldError,
+    MappingError,
+    NodeError,
+    NotJoinedError,
+    StoreError,
+)
+from scoring_kernel.errors import KernelError
+from security.errors import (
+    HubRefusedError,
+    HubUnreachableError,
+    JoinRefusedError,
+    KeyFileError,
+    LocalChannelError,
+    MembershipError,
+    SecurityError,
+    SegmentTamperedError,
+    TokenError,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorRow:
+    """How an error is told to the operator and to scripts."""
+
+    code: str
+    exit_code: int
+
+
+ERROR_TABLE: Final[Mapping[type[Exception], ErrorRow]] = {
+    ConfigurationError: ErrorRow(code="configuration", exit_code=3),
+    LockHeldError: ErrorRow(code="lock_held", exit_code=4),
+    NotJoinedError: ErrorRow(code="not_joined", exit_code=5),
+    IntakeFileError: ErrorRow(code="intake_file", exit_code=6),
+    MappingError: ErrorRow(code="mapping", exit_code=7),
+    StoreError: ErrorRow(code="store", exit_code=8),
+    LocalSyncError: ErrorRow(code="local_sync", exit_code=9),
+    TokenError: ErrorRow(code="token", exit_code=10),
+    JoinRefusedError: ErrorRow(code="join_refused", exit_code=11),
+    HubUnreachableError: ErrorRow(code="hub_unreachable", exit_code=12),
+    HubRefusedError: ErrorRow(code="hub_refused", exit_code=13),
+    MembershipError: ErrorRow(code="membership", exit_code=14),
+    KeyFileError: ErrorRow(code="key_file", exit_code=15),
+    SegmentTamperedError: ErrorRow(code="segment_tampered", exit_code=16),
+    LocalChannelError: ErrorRow(code="local_channel", exit_code=17),
+    KernelError: ErrorRow(code="kernel", exit_code=18),
+    SecurityError: ErrorRow(code="security", exit_code=19),
+    NodeError: ErrorRow(code="node", exit_code=20),
+}
+UNEXPECTED: Final = ErrorRow(code="unexpected", exit_code=70)
+"""A bug: the only row without an error type of ours."""
+
+
+def describe(error: Exception) -> tuple[str, str, int]:
+    """Code, message and exit code of an error.
+
+    Returns:
+        For an error of this product its own message; for anything else the type's name only,
+        because a foreign message may quote a record.
+    """
+    for kind in type(error).__mro__:
+        row = ERROR_TABLE.get(kind)
+        if row is not None:
+            return row.code, str(error), row.exit_code
+    return (
+        UNEXPECTED.code,
+        f"unexpected {type(error).__name__}; this is a fault of the program, please report it",
+        UNEXPECTED.exit_code,
+    )

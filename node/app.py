@@ -1,0 +1,178 @@
+"""Composition root of a node: the one place that builds its parts and reads the clock."""
+
+import asyncio
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from security.exchange.inbox import Inbox
+from security.exchange.join import join
+from security.exchange.membership import Membership
+from security.exchange.outbox import Outbox
+from security.local_channel import ControlServer
+
+from node.api.errors import describe
+from node.commands import CONTROL_SOCKET
+from node.config import SETTINGS_FILE, NodeSettings, load_settings
+from node.domain.institutions import Institution
+from node.errors import ConfigurationError, NodeError
+from node.jobs import NodeJobs, Progress, Result
+from node.lock import writer_lock
+from node.store import NodeStore
+from node.store.scores import ScoreStore
+from node.sync.flow import Link
+from node.sync.inbox import custody_institutions, verified_custody
+from protos.yixin.v1 import statement_pb2
+from scoring_kernel import load_catalog
+from security.at_rest import Vault
+from security.errors import HubUnreachableError, SecurityError
+from security.exchange.engine import open_exchange
+
+NODE_KEY: Final = "node.key"
+EXCHANGE_DATABASE: Final = "exchange.db"
+MEMBERSHIP_DIRECTORY: Final = "membership"
+SETTINGS_TEXT: Final = """\
+# Settings of this node. Every key may be left out; these are the defaults.
+
+[sync]
+interval_s = {interval_s}  # seconds between two synchronisations of the daemon
+"""
+
+
+def utc_now() -> datetime:
+    """The clock of the node."""
+    return datetime.now(tz=UTC)
+
+
+def init_node(directory: Path, institutions: Sequence[str]) -> Path:
+    """Make a node's state directory.
+
+    Raises:
+        ConfigurationError: The directory already holds a node.
+    """
+    if (directory / NODE_KEY).exists():
+        raise ConfigurationError(f"{directory} already holds a node; nothing was changed")
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    directory.chmod(0o700)
+    settings = SETTINGS_TEXT.format(interval_s=NodeSettings().sync.interval_s)
+    (directory / SETTINGS_FILE).write_text(settings, encoding="utf-8")
+    Vault.create(directory / NODE_KEY)
+    with opened(directory) as jobs:
+        jobs.store.set_institutions([Institution.named(code, name=code) for code in institutions])
+    return directory
+
+
+@contextmanager
+def opened(directory: Path) -> Iterator[NodeJobs]:
+    """Build the parts of a node over its state directory, and close them."""
+    vault = Vault.load(directory / NODE_KEY)
+    store = NodeStore(directory, vault)
+    scores = ScoreStore(directory)
+    link = _link(directory, vault)
+    try:
+        yield NodeJobs(catalog=load_catalog(), store=store, scores=scores, link=link, now=utc_now)
+    finally:
+        scores.close()
+        store.close()
+        if link is not None:
+            link.engine.dispose()
+
+
+def _link(directory: Path, vault: Vault) -> Link | None:
+    if not Membership.exists(directory / MEMBERSHIP_DIRECTORY):
+        return None
+    return Link(
+        membership=Membership.load(directory / MEMBERSHIP_DIRECTORY),
+        engine=open_exchange(directory / EXCHANGE_DATABASE),
+        outbox=Outbox(vault),
+        inbox=Inbox(vault),
+    )
+
+
+def run_here(
+    directory: Path, command: str, arguments: Result, progress: Progress, *, writes: bool
+) -> Result:
+    """Run a job in this process; jobs that write take the writer lock."""
+    if not writes:
+        with opened(directory) as jobs:
+            return jobs.table()[command](arguments, progress)
+    with writer_lock(directory):
+        if command == "join":
+            return join_node(directory, arguments["token"])
+        with opened(directory) as jobs:
+            return jobs.table()[command](arguments, progress)
+
+
+def join_node(directory: Path, token: str) -> Result:
+    """Join a hub and take over the custody register that comes with the answer."""
+    membership = asyncio.run(
+        join(
+            directory / MEMBERSHIP_DIRECTORY,
+            token,
+            kind="node",
+            post_quantum=False,
+            now=utc_now(),
+        )
+    )
+    register = verified_custody(
+        statement_pb2.SignedCustody.FromString(membership.custody),
+        hub=membership.hub_id,
+        keyring=membership.keyring,
+        now_ms=int(utc_now().timestamp() * 1000),
+    )
+    institutions = custody_institutions(register)
+    with opened(directory) as jobs:
+        jobs.store.set_institutions(institutions)
+    return {
+        "member": membership.member_id,
+        "hub": membership.hub_id,
+        "institutions": len(institutions),
+    }
+
+
+def serve_node(directory: Path, say: Callable[[str], None]) -> None:
+    """Run the daemon until SIGTERM or SIGINT; the running job comes to a safe point first.
+
+    Raises:
+        LockHeldError: Another process writes to the directory.
+    """
+    with writer_lock(directory), opened(directory) as jobs:
+        settings = load_settings(directory)
+        asyncio.run(_serve(directory, jobs, settings, say))
+
+
+async def _serve(
+    directory: Path, jobs: NodeJobs, settings: NodeSettings, say: Callable[[str], None]
+) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    table: dict[str, Any] = dict(jobs.table())
+    server = ControlServer(directory / CONTROL_SOCKET, table, describe=describe)
+    await server.start()
+    say(f"Node {directory} is serving commands on {directory / CONTROL_SOCKET}")
+    while not stop.is_set():
+        try:
+            await asyncio.wait_for(stop.wait(), timeout=settings.sync.interval_s)
+        except TimeoutError:
+            await _sync_once(server, jobs, say)
+    say("Stopping after the running job.")
+    await server.stop()
+
+
+async def _sync_once(server: ControlServer, jobs: NodeJobs, say: Callable[[str], None]) -> None:
+    """One synchronisation by the clock; a failure is said and tried again at the next turn."""
+    if jobs.link is None:
+        return
+    try:
+        report = await server.run("sync", {})
+    except HubUnreachableError as error:
+        say(f"Hub unreachable, will try again: {error}")
+    except (NodeError, SecurityError) as error:
+        say(f"Synchronisation failed ({describe(error)[0]}): {error}")
+    else:
+        say(f"Synchronised: {report['envelopes_sent']} sent, {report['collected']} collected.")

@@ -1,0 +1,206 @@
+"""Command line of a node: parse arguments, run one job, say what came of it.
+
+A writing command asks the daemon over its socket; where none runs it takes the writer lock and
+does the job itself. Progress goes to standard error, results to standard output.
+"""
+
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from node.commands import Result, run_job, start
+from node.config import node_directory
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    help="A node (节点): takes in claims where they arise, pre-scores, reports aggregates.",
+)
+quarantine_app = typer.Typer(no_args_is_help=True, help="Refused messages and rows, with reasons.")
+app.add_typer(quarantine_app, name="quarantine")
+
+Directory = Annotated[
+    Path | None,
+    typer.Option(
+        "--dir", help="State directory of the node; else YIXIN_NODE_DIR, else ./yixin-node."
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+PeriodOption = Annotated[str, typer.Option("--period", help="Rating period, for example 2026H1.")]
+
+QUARANTINED_EXIT: Final = 1
+"""Exit code of a run that went well but quarantined rows."""
+
+
+@app.command()
+def init(
+    *,
+    directory: Directory = None,
+    institution: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--institution",
+            help="Institution code to accept before the hub's register is known; repeatable.",
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make the state directory: keys, ledger, settings.
+
+    Example: [bold]yixin node init --dir /var/lib/yixin --institution H33030200001[/bold]
+    """
+    with start(as_json) as out:
+        from node.app import init_node  # noqa: PLC0415  # keeps `--help` fast
+
+        made = init_node(node_directory(directory), institution or [])
+        out.done(
+            {"directory": str(made), "institutions": len(institution or [])},
+            f"Node made in {made}.\nNext: yixin node join --dir {made} --token TOKEN",
+        )
+
+
+@app.command()
+def join(
+    *,
+    token: Annotated[
+        str, typer.Option("--token", help="One-use join token from `yixin hub token`.")
+    ],
+    directory: Directory = None,
+    as_json: AsJson = False,
+) -> None:
+    """Join a hub: make keys, prove possession, receive certificates and the custody register.
+
+    Example: [bold]yixin node join --dir /var/lib/yixin --token yixin1.eyJ…[/bold]
+    """
+    with start(as_json) as out:
+        result = run_job(node_directory(directory), "join", {"token": token}, out)
+        out.done(
+            result,
+            f"Joined {result['hub']} as {result['member']}, "
+            f"in charge of {result['institutions']} institutions.\n"
+            "Next: yixin node ingest FILE … and yixin node serve",
+        )
+
+
+@app.command()
+def ingest(
+    *,
+    files: Annotated[
+        list[Path],
+        typer.Argument(help="JSON lines, JSON, CSV, .gz or .zip files, or directories of samples."),
+    ],
+    directory: Directory = None,
+    mapping: Annotated[
+        Path | None,
+        typer.Option("--mapping", help="Mapping file for CSV of a foreign system."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take in messages of the national interface, or any CSV through a mapping file.
+
+    Exit code 1 tells that something was quarantined; everything else went in.
+
+    Example: [bold]yixin node ingest 2026H1.jsonl[/bold]
+
+    Example: [bold]yixin node ingest claims.csv.zip --mapping claims.mapping.yaml[/bold]
+    """
+    with start(as_json) as out:
+        result = run_job(
+            node_directory(directory),
+            "ingest",
+            {
+                "files": [str(path.resolve()) for path in files],
+                "mapping": str(mapping.resolve()) if mapping else None,
+            },
+            out,
+        )
+        out.ingested(result)
+        if result["quarantined"]:
+            raise typer.Exit(QUARANTINED_EXIT)
+
+
+@app.command()
+def prescore(*, period: PeriodOption, directory: Directory = None, as_json: AsJson = False) -> None:
+    """Score this node's institutions with the hub's kernel, and compare with final points.
+
+    Example: [bold]yixin node prescore --period 2026H1[/bold]
+    """
+    with start(as_json) as out:
+        out.prescored(run_job(node_directory(directory), "prescore", {"period": period}, out))
+
+
+@app.command()
+def explain(
+    *,
+    subject: Annotated[str, typer.Argument(help="Institution code.")],
+    period: PeriodOption,
+    directory: Directory = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show where an institution's pre-score lost points, and why.
+
+    Example: [bold]yixin node explain H33030200001 --period 2026H1[/bold]
+    """
+    with start(as_json) as out:
+        arguments: Result = {"subject": subject, "period": period}
+        out.explained(run_job(node_directory(directory), "explain", arguments, out))
+
+
+@app.command()
+def sync(*, directory: Directory = None, as_json: AsJson = False) -> None:
+    """State what changed, send it, keep receipts, collect what the hub has for this node.
+
+    Example: [bold]yixin node sync[/bold]
+    """
+    with start(as_json) as out:
+        result = run_job(node_directory(directory), "sync", {}, out)
+        out.done(
+            result,
+            f"Stated {result['slots_stated']} slots; sent {result['envelopes_sent']} envelopes, "
+            f"{result['receipts']} receipts; collected {result['collected']}, "
+            f"{result['grade_statements']} new grade statements.",
+        )
+
+
+@app.command()
+def status(*, directory: Directory = None, as_json: AsJson = False) -> None:
+    """Show what the node holds, owes and has heard.
+
+    Example: [bold]yixin node status --json[/bold]
+    """
+    with start(as_json) as out:
+        out.table("Node", run_job(node_directory(directory), "status", {}, out, writes=False))
+
+
+@quarantine_app.command("list")
+def quarantine_list(
+    *,
+    directory: Directory = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Most rows to show.")] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """List refused messages and rows: where, which rule, the masked value, how to mend it.
+
+    Example: [bold]yixin node quarantine list --limit 20[/bold]
+    """
+    with start(as_json) as out:
+        arguments: Result = {"limit": limit}
+        out.rows(
+            "Quarantine",
+            run_job(node_directory(directory), "quarantine", arguments, out, writes=False),
+        )
+
+
+@app.command()
+def serve(*, directory: Directory = None) -> None:
+    """Run the daemon: takes commands on its socket and synchronises by itself.
+
+    Ends on SIGTERM or Ctrl-C after the running job has come to a safe point.
+
+    Example: [bold]yixin node serve --dir /var/lib/yixin[/bold]
+    """
+    with start(as_json=False) as out:
+        from node.app import serve_node  # noqa: PLC0415  # keeps `--help` fast
+
+        serve_node(node_directory(directory), out.say)

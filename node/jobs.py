@@ -1,0 +1,247 @@
+"""The jobs of a node, each a JSON object in and a JSON object out.
+
+The same jobs run in the daemon and in a command that holds the writer lock; `app.py` builds the
+parts they work on.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from node.domain.institutions import Institution
+from node.domain.reported import ReportedSet, reported_set
+from node.errors import ConfigurationError, NotJoinedError
+from node.intake import ingest_file, load_mapping
+from node.prescoring.inputs import Subject
+from node.prescoring.prescore import PreScoring, prescore
+from node.store import NodeStore
+from node.store.scores import ScoreStore
+from node.sync.flow import Link, synchronise
+from protos.yixin.v1 import statement_pb2
+from scoring_kernel import Catalog, Period, explain
+
+if TYPE_CHECKING:
+    from scoring_kernel.measures import MonthlyMeasures
+
+Result = dict[str, Any]
+Progress = Callable[[str, int, int, str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeJobs:
+    """The parts of one node and the jobs over them."""
+
+    catalog: Catalog
+    store: NodeStore
+    scores: ScoreStore
+    link: Link | None
+    """Membership and exchange ledger; None before the node joined."""
+    now: Callable[[], datetime]
+
+    def table(self) -> Mapping[str, Callable[[Result, Progress], Result]]:
+        """Jobs by the name under which the command line and the socket know them."""
+        return {
+            "ingest": self.ingest,
+            "prescore": self.prescore,
+            "explain": self.explain,
+            "sync": self.sync,
+            "status": self.status,
+            "quarantine": self.quarantine,
+        }
+
+    def ingest(self, arguments: Result, progress: Progress) -> Result:
+        """Take in files; counts are summed over them."""
+        mapping = load_mapping(Path(arguments["mapping"])) if arguments.get("mapping") else None
+        total: Result = {
+            "messages_in": 0,
+            "already_seen": 0,
+            "pending": 0,
+            "quarantined": 0,
+            "records_stored": {},
+            "by_rule": {},
+        }
+        for name in arguments["files"]:
+            report = asdict(
+                ingest_file(
+                    self.store,
+                    self.catalog,
+                    Path(name),
+                    mapping=mapping,
+                    now=self.now(),
+                    progress=progress,
+                )
+            )
+            for key in ("messages_in", "already_seen", "pending", "quarantined"):
+                total[key] += report[key]
+            for key in ("records_stored", "by_rule"):
+                for kind, count in report[key].items():
+                    total[key][kind] = total[key].get(kind, 0) + count
+        return total
+
+    def prescore(self, arguments: Result, progress: Progress) -> Result:
+        """Pre-score every medical institution of the node and store the result."""
+        scored = self._prescoring(arguments["period"], progress)
+        period = scored.prescores[0].period if scored.prescores else arguments["period"]
+        self.scores.replace_prescores(period, scored.prescores, scored_at=self.now().isoformat())
+        comparison = scored.comparison
+        return {
+            "period": period,
+            "basis": scored.result.basis,
+            "subjects": [
+                {
+                    "subject": one.subject,
+                    "total": f"{one.total_centi / 100:.2f}",
+                    "grade": one.grade,
+                    "coverage": f"{one.coverage_centi / 100:.2f}",
+                    "inputs": "final" if one.final_inputs else "provisional",
+                }
+                for one in scored.prescores
+            ],
+            "prescore_compared": comparison.compared,
+            "prescore_equal": comparison.equal,
+            "differences": [asdict(one) for one in comparison.differences[:100]],
+        }
+
+    def explain(self, arguments: Result, progress: Progress) -> Result:
+        """Explain one institution's pre-score, the largest loss first."""
+        subject = arguments["subject"]
+        scored = self._prescoring(arguments["period"], progress)
+        rows = [row for row, one in enumerate(scored.prescores) if one.subject == subject]
+        if not rows:
+            raise ConfigurationError(
+                f"{subject} is not a medical institution of this node; "
+                "see `yixin node prescore` for those that are"
+            )
+        one = scored.prescores[rows[0]]
+        indicators = sorted(explain(scored.result, rows[0]), key=lambda item: -item.lost_centi)
+        return {
+            "subject": subject,
+            "period": one.period,
+            "total": f"{one.total_centi / 100:.2f}",
+            "grade": one.grade,
+            "basis": one.basis,
+            "indicators": [
+                {
+                    "indicator": item.name_zh,
+                    "points": f"{item.points_centi / 100:.2f}",
+                    "of": f"{item.weight_centi / 100:.2f}",
+                    "lost": f"{item.lost_centi / 100:.2f}",
+                    "原因": item.reason_zh,
+                    "reason": item.reason_en,
+                }
+                for item in indicators
+            ],
+        }
+
+    def sync(self, _arguments: Result, progress: Progress) -> Result:
+        """Synchronise once with the hub."""
+        if self.link is None:
+            raise NotJoinedError(
+                "this node has not joined a hub; run: yixin node join --token TOKEN"
+            )
+        report = asyncio.run(
+            synchronise(
+                self.link,
+                self._reports(),
+                _Registry(store=self.store, scores=self.scores),
+                ledger_size=self.store.ledger_size(),
+                pack_digest=self.catalog.digest,
+                now=self.now,
+                progress=progress,
+            )
+        )
+        return asdict(report)
+
+    def status(self, _arguments: Result, _progress: Progress) -> Result:
+        """What the node holds, owes and has heard."""
+        result: Result = {
+            "member": None,
+            "hub": None,
+            "institutions": len(self.store.institutions()),
+        }
+        result |= self.store.counts()
+        if self.link is not None:
+            membership = self.link.membership
+            result |= {"member": membership.member_id, "hub": membership.hub_id}
+            with self.link.engine.connect() as connection:
+                result |= self.link.outbox.counts(connection, membership.hub_id)
+            result["certificate_days_left"] = (membership.certificate_ends - self.now()).days
+        prescores = self.scores.prescores()
+        result["prescored"] = len(prescores)
+        result["grade_statements"] = {
+            period: len(self.scores.latest_statements(period))
+            for period in self.scores.statement_periods()
+        }
+        return result
+
+    def quarantine(self, arguments: Result, _progress: Progress) -> Result:
+        """Refused messages and rows, newest first."""
+        rows = self.store.quarantine_rows(arguments["limit"], 0)
+        return {"rows": rows, "total": self.store.counts()["quarantined"]}
+
+    def _reports(self) -> list[ReportedSet]:
+        tables = {
+            name: self.store.measure_rows(measure_set)
+            for name, measure_set in self.catalog.measure_sets.items()
+        }
+        months = sorted(
+            {int(month) for table in tables.values() for month in table["month"].to_pylist()}
+        )
+        return [
+            reported_set(
+                name,
+                [measure.id for measure in self.catalog.measure_sets[name].measures],
+                table,
+                months,
+            )
+            for name, table in tables.items()
+        ]
+
+    def _prescoring(self, period: str, progress: Progress) -> PreScoring:
+        named = Period.parse(period)
+        progress("measuring", 0, 0, "")
+        monthly: dict[str, MonthlyMeasures] = {
+            report.measure_set: report.monthly() for report in self._reports()
+        }
+        progress("scoring", 0, 0, "")
+        return prescore(
+            self.catalog,
+            monthly,
+            [
+                Subject(code=one.code, level=one.level, type=one.type)
+                for one in self.store.institutions()
+                if one.code.startswith("H")
+            ],
+            named,
+            {
+                subject: statement_pb2.GradeStatement.FromString(body)
+                for subject, body in self.scores.latest_statements(named.name).items()
+            },
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Registry:
+    """Keeps what comes down in the node's two stores."""
+
+    store: NodeStore
+    scores: ScoreStore
+
+    def set_custody(self, institutions: Iterable[Institution]) -> None:
+        """Take over the institutions of a custody register."""
+        self.store.set_institutions(institutions)
+
+    def keep_statement(
+        self, *, period: str, subject: str, version: int, body: bytes, collected_at: str
+    ) -> bool:
+        """Keep a grade statement; False when it is already held."""
+        return self.scores.keep_statement(
+            period=period,
+            subject=subject,
+            version=version,
+            body=body,
+            collected_at=collected_at,
+        )

@@ -1,0 +1,145 @@
+"""Final grade statements a node collected, and the pre-scores it made.
+
+Both live in `node.db` beside the ledger. A grade statement is kept as the bytes that were signed;
+a newer version of the same grade is a new row, never an overwrite.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import sqlite_utils
+from sqlite_utils.migrations import Migrations
+
+DATABASE: Final = "node.db"
+_migrations = Migrations("yixin-scores")
+
+
+@_migrations()
+def create_score_tables(db: sqlite_utils.Database) -> None:
+    """Tables of the first version."""
+    db["grade_statement"].create(
+        {"period": str, "subject": str, "version": int, "body": bytes, "collected_at": str},
+        pk=("period", "subject", "version"),
+    )
+    db["prescore"].create(
+        {
+            "period": str,
+            "subject": str,
+            "total_centi": int,
+            "grade": str,
+            "basis": str,
+            "coverage_centi": int,
+            "final_inputs": int,
+            "points": str,
+            "scored_at": str,
+        },
+        pk=("period", "subject"),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreScore:
+    """One subject's pre-score (预评分) for a period."""
+
+    period: str
+    subject: str
+    total_centi: int
+    """Total, hundredths of a point."""
+    grade: str
+    basis: str
+    """Status of the model: "proposal" or "final"."""
+    coverage_centi: int
+    """Nominal weight of the indicators that had a value, hundredths of a point."""
+    final_inputs: bool
+    """True when the department items and the peer reference came from the hub."""
+    points: Mapping[str, int] = field(repr=False)
+    """Points by indicator id, hundredths of a point."""
+
+
+class ScoreStore:
+    """Grade statements and pre-scores in `node.db`."""
+
+    def __init__(self, directory: Path) -> None:
+        """Open the database of a state directory and bring its score tables up to date."""
+        self._db = sqlite_utils.Database(directory / DATABASE)
+        self._db.execute("pragma busy_timeout = 30000")
+        self._db.execute("pragma synchronous = full")
+        _migrations.apply(self._db)
+
+    def close(self) -> None:
+        """Close the database."""
+        self._db.close()
+
+    def keep_statement(
+        self, *, period: str, subject: str, version: int, body: bytes, collected_at: str
+    ) -> bool:
+        """Keep a verified grade statement; False when this version is already held."""
+        with self._db.conn:
+            cursor = self._db.conn.execute(
+                "insert into grade_statement values (?, ?, ?, ?, ?) on conflict do nothing",
+                (period, subject, version, body, collected_at),
+            )
+        return cursor.rowcount == 1
+
+    def latest_statements(self, period: str) -> dict[str, bytes]:
+        """Body of the newest grade statement of every subject of a period."""
+        rows = self._db.query(
+            "select subject, body from grade_statement as one where period = :period and version ="
+            " (select max(version) from grade_statement as other"
+            " where other.period = one.period and other.subject = one.subject)",
+            {"period": period},
+        )
+        return {str(row["subject"]): bytes(row["body"]) for row in rows}
+
+    def statement_periods(self) -> list[str]:
+        """Periods for which a grade statement is held, in order."""
+        rows = self._db.query("select distinct period from grade_statement order by period")
+        return [str(row["period"]) for row in rows]
+
+    def replace_prescores(
+        self, period: str, prescores: Sequence[PreScore], *, scored_at: str
+    ) -> None:
+        """Replace all pre-scores of a period in one transaction."""
+        with self._db.conn:
+            self._db.conn.execute("delete from prescore where period = ?", (period,))
+            self._db.conn.executemany(
+                "insert into prescore values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                [
+                    (
+                        period,
+                        score.subject,
+                        score.total_centi,
+                        score.grade,
+                        score.basis,
+                        score.coverage_centi,
+                        int(score.final_inputs),
+                        json.dumps(dict(score.points)),
+                        scored_at,
+                    )
+                    for score in prescores
+                ],
+            )
+
+    def prescores(self, period: str | None = None) -> list[PreScore]:
+        """Stored pre-scores, by period and subject."""
+        rows = self._db.query(
+            "select * from prescore where :period is null or period = :period"
+            " order by period, subject",
+            {"period": period},
+        )
+        return [
+            PreScore(
+                period=str(row["period"]),
+                subject=str(row["subject"]),
+                total_centi=int(row["total_centi"]),
+                grade=str(row["grade"]),
+                basis=str(row["basis"]),
+                coverage_centi=int(row["coverage_centi"]),
+                final_inputs=bool(row["final_inputs"]),
+                points={name: int(value) for name, value in json.loads(row["points"]).items()},
+            )
+            for row in rows
+        ]

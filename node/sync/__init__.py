@@ -1,0 +1,1 @@
+"""Synchronisation: statements up, registers and grade statements down."""

@@ -1,0 +1,161 @@
+"""One synchronisation of a node with its hub.
+
+0. State what changed: slots whose rows differ from the last statement go into the outbox,
+   together with their marks, in one transaction a payload.
+1. Uplink: seal, send, keep the receipts.
+2. Downlink: collect, verify, keep, acknowledge.
+3. Take over what came down: custody registers and grade statements.
+
+Every step may be cut off at any moment; the next run goes on where this one stopped.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from security.exchange.downlink import collect
+from security.exchange.inbox import Inbox
+from security.exchange.membership import Membership
+from security.exchange.outbox import Outbox
+from security.exchange.uplink import sync_up
+from sqlalchemy import Engine
+
+from node.domain.institutions import Institution
+from node.domain.reported import ReportedSet
+from node.sync.inbox import custody_institutions, verified_statements
+from node.sync.statements import changed_slots, statement_payloads
+from protos.yixin.v1 import envelope_pb2, statement_pb2
+
+Progress = Callable[[str, int, int, str], None]
+Clock = Callable[[], datetime]
+
+
+class Registry(Protocol):
+    """Where custody and grade statements are kept."""
+
+    def set_custody(self, institutions: Iterable[Institution]) -> None:
+        """Take over the institutions of a custody register."""
+
+    def keep_statement(
+        self, *, period: str, subject: str, version: int, body: bytes, collected_at: str
+    ) -> bool:
+        """Keep a grade statement; False when it is already held."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """A node's membership and its exchange ledger."""
+
+    membership: Membership
+    engine: Engine
+    outbox: Outbox
+    inbox: Inbox
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncReport:
+    """What one synchronisation did."""
+
+    slots_stated: int
+    envelopes_sent: int
+    receipts: int
+    collected: int
+    grade_statements: int
+
+
+async def synchronise(
+    link: Link,
+    reports: Iterable[ReportedSet],
+    registry: Registry,
+    *,
+    ledger_size: int,
+    pack_digest: bytes,
+    now: Clock,
+    progress: Progress,
+) -> SyncReport:
+    """Run the four steps.
+
+    Args:
+        link: Membership and exchange ledger.
+        reports: Reported sets of the node.
+        registry: Keeps what comes down.
+        ledger_size: Records in the node's ledger.
+        pack_digest: SHA-256 of the catalogue the measures were made with.
+        now: Gives the time, UTC-aware.
+        progress: Told the stage, units done, units in all and the unit.
+
+    Raises:
+        HubUnreachableError: The hub could not be reached; nothing is lost, run again.
+        HubRefusedError: The hub refused; the message says what to do.
+        SecurityError: Something that came from the hub could not be trusted.
+    """
+    stated = sum(state_changes(link, report, ledger_size=ledger_size) for report in reports)
+    up = await sync_up(
+        link.membership,
+        link.engine,
+        link.outbox,
+        pack_digest=pack_digest,
+        now=now,
+        progress=progress,
+    )
+    collected = await collect(link.membership, link.engine, link.inbox, now=now, progress=progress)
+    kept = take_over(link, registry, now=now())
+    return SyncReport(
+        slots_stated=stated,
+        envelopes_sent=up.sent,
+        receipts=up.receipts,
+        collected=collected,
+        grade_statements=kept,
+    )
+
+
+def state_changes(link: Link, report: ReportedSet, *, ledger_size: int) -> int:
+    """Put statements of changed slots into the outbox; returns the number of slots."""
+    with link.engine.begin() as connection:
+        changed = changed_slots(report, lambda key: link.outbox.get_mark(connection, key))
+        for part in statement_payloads(report, changed, ledger_size=ledger_size):
+            link.outbox.append(
+                connection,
+                recipient=link.membership.hub_id,
+                lane=envelope_pb2.LANE_BULK,
+                payload_type="statements",
+                schema_version=1,
+                purpose="supervision",
+                data_class="aggregate",
+                period="",
+                payload=part.payload,
+                marks=part.marks,
+            )
+    return len(changed)
+
+
+def take_over(link: Link, registry: Registry, *, now: datetime) -> int:
+    """Process collected payloads; returns the number of new grade statements.
+
+    A payload is marked as processed after its content is kept. Keeping is idempotent, so a stop
+    between the two does it again without effect.
+    """
+    kept = 0
+    now_ms = int(now.timestamp() * 1000)
+    with link.engine.begin() as connection:
+        for entry in link.inbox.payloads(connection, "custody"):
+            register = statement_pb2.CustodyRegister.FromString(entry.payload)
+            registry.set_custody(custody_institutions(register))
+            link.inbox.mark_processed(connection, entry.id)
+        for entry in link.inbox.payloads(connection, "grade_statements"):
+            for statement, body in verified_statements(
+                entry.payload,
+                hub=link.membership.hub_id,
+                keyring=link.membership.keyring,
+                now_ms=now_ms,
+            ):
+                kept += registry.keep_statement(
+                    period=statement.period,
+                    subject=statement.subject,
+                    version=statement.version,
+                    body=body,
+                    collected_at=now.isoformat(),
+                )
+            link.inbox.mark_processed(connection, entry.id)
+    return kept
