@@ -1,0 +1,1 @@
+"""Import desk: departments' CSV files become versioned rows of information items."""

@@ -1,0 +1,84 @@
+"""Which information item and period a department's file is for, by its name.
+
+Rules: ``item_NN_YYYYHn.csv`` for rows and events of a half-year, ``item_NN.csv`` for
+a register; anything after a further ``_`` or ``-`` is free, so that a correction can
+have its own name. Options of the command win over the name. In a directory the
+register (item 20) is read first, because the others name its institutions.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from hub.errors import ImportFileError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+REGISTER_ITEM: Final = "20"
+MAX_FILES: Final = 10_000
+_NAME: Final = re.compile(
+    r"item_(?P<item>\d{2})(?:_(?P<period>\d{4}H[12]))?(?:[_-][^/]*)?\.csv", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileName:
+    """What a file's name says.
+
+    Attributes:
+        item: Number of the information item, or None when the name does not tell.
+        period: Name of the rating period, or None when the name does not tell.
+    """
+
+    item: str | None
+    period: str | None
+
+
+def parse_name(name: str) -> FileName:
+    """Read item and period out of a file name.
+
+    >>> parse_name("item_05_2026H1.csv")
+    FileName(item='05', period='2026H1')
+    >>> parse_name("item_20.csv")
+    FileName(item='20', period=None)
+    >>> parse_name("审核.csv")
+    FileName(item=None, period=None)
+    """
+    match = _NAME.fullmatch(name)
+    if match is None:
+        return FileName(item=None, period=None)
+    period = match["period"]
+    return FileName(item=match["item"], period=period.upper() if period else None)
+
+
+def find_files(path: Path) -> tuple[Path, ...]:
+    """List the CSV files to import, the register first, then by name.
+
+    Args:
+        path: One file, or a directory whose ``*.csv`` files are meant.
+
+    Raises:
+        ImportFileError: There is no such path, or it holds no or too many CSV files.
+    """
+    if path.is_file():
+        return (path,)
+    if not path.is_dir():
+        raise ImportFileError(f"Found no file or directory {path}; name an existing one.")
+    files = [entry for entry in path.iterdir() if entry.suffix.lower() == ".csv"]
+    if not files:
+        raise ImportFileError(
+            f"Found no CSV file in {path}; expected names such as item_05_2026H1.csv."
+        )
+    if len(files) > MAX_FILES:
+        raise ImportFileError(
+            f"Found {len(files)} CSV files in {path}, at most {MAX_FILES} are read at once; "
+            "import them in several directories."
+        )
+    return tuple(sorted(files, key=_reading_order))
+
+
+def _reading_order(path: Path) -> tuple[bool, str]:
+    return parse_name(path.name).item != REGISTER_ITEM, path.name

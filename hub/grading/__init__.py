@@ -1,0 +1,1 @@
+"""Grading: from statements and department items to grades, publications and explanations."""
