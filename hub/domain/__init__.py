@@ -1,0 +1,1 @@
+"""Pure rules of a hub: member ids, the custody register and the slot rule."""

@@ -1,0 +1,89 @@
+"""Refused attempts, as the security officer reads them.
+
+Port rules: a refusal is stored in its own transaction and nothing else with it; the number kept
+per peer is bounded, except that evidence of forks stays.
+"""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from sqlalchemy import Connection, delete, func, insert, select
+
+from hub.store.tables import MEMBER_LENGTH, refusal
+
+KEPT_PER_PEER: Final = 10_000
+_CAUSE_LENGTH: Final = 400
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefusedAttempt:
+    """One refused attempt.
+
+    Attributes:
+        at_ms: When, milliseconds since the epoch, UTC.
+        peer: Member id of the caller, or its network address before it is known.
+        method: Name of the called method.
+        code: Code of the error table.
+        cause: What was wrong; for the hub's log only.
+        envelope_hash: SHA-256 of the refused envelope, when there is one.
+        evidence: The second envelope of a fork, signed by its sender.
+    """
+
+    at_ms: int
+    peer: str
+    method: str
+    code: str
+    cause: str
+    envelope_hash: bytes | None = None
+    evidence: bytes | None = field(default=None, repr=False)
+
+
+def add_refusal(connection: Connection, attempt: RefusedAttempt) -> None:
+    """Store a refused attempt and drop the oldest one of a peer that has too many."""
+    peer = attempt.peer[:MEMBER_LENGTH]
+    connection.execute(
+        insert(refusal).values(
+            at_ms=attempt.at_ms,
+            peer=peer,
+            method=attempt.method[:32],
+            code=attempt.code,
+            cause=attempt.cause[:_CAUSE_LENGTH],
+            envelope_hash=attempt.envelope_hash,
+            evidence=attempt.evidence,
+        )
+    )
+    bound = (
+        select(refusal.c.id)
+        .where(refusal.c.peer == peer, refusal.c.evidence.is_(None))
+        .order_by(refusal.c.id.desc())
+        .offset(KEPT_PER_PEER)
+        .limit(1)
+        .scalar_subquery()
+    )
+    connection.execute(
+        delete(refusal).where(
+            refusal.c.peer == peer, refusal.c.evidence.is_(None), refusal.c.id <= bound
+        )
+    )
+
+
+def recent(connection: Connection, limit: int = 100) -> tuple[RefusedAttempt, ...]:
+    """The newest refused attempts, newest first."""
+    rows = connection.execute(select(refusal).order_by(refusal.c.id.desc()).limit(limit))
+    return tuple(
+        RefusedAttempt(
+            at_ms=row.at_ms,
+            peer=row.peer,
+            method=row.method,
+            code=row.code,
+            cause=row.cause,
+            envelope_hash=row.envelope_hash,
+            evidence=row.evidence,
+        )
+        for row in rows
+    )
+
+
+def count(connection: Connection) -> int:
+    """Number of refused attempts kept."""
+    return int(connection.execute(select(func.count()).select_from(refusal)).scalar_one())
