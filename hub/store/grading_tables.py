@@ -59,7 +59,6 @@ item_row: Final = Table(
     Column("period", String(_PERIOD_LENGTH), nullable=False),
     # 0 for rows that are not events.
     Column("event_day", Integer, nullable=False),
-    Column("digest", LargeBinary(32), nullable=False),
     Column("sealed", LargeBinary, nullable=False),
     Column("source_sha256", LargeBinary(32), nullable=False),
     Column("source_line", Integer, nullable=False),
