@@ -182,7 +182,7 @@ def test_other_admissions_are_not_readmissions(ledger: Ledger, given: dict[str, 
 def test_deaths_and_transfers_are_not_readmitted(
     ledger: Ledger, given: dict[str, object], expect: int
 ) -> None:
-    discharge(ledger, **given)
+    discharge(ledger, "v1", **given)
     admission(ledger, "2026-03-12 09:00:00")
     assert readmitted(ledger) == (1, expect)
 
