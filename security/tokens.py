@@ -1,0 +1,168 @@
+"""Join tokens (入网令牌): one-use invitations that a hub hands to a member's operator.
+
+Rules: a token pins the hub, by the digest of its anchor and by its TLS root, so that nothing is
+trusted on first use; the hub keeps only the digest of the secret; a token is text of one line.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import re
+from dataclasses import dataclass, field
+from typing import Final
+
+from security.errors import TokenError
+from security.members import MemberId, MemberKind, parse_member_id
+
+PREFIX: Final = "yixin1."
+MAX_TOKEN_CHARS: Final = 16 * 1024
+SECRET_BYTES: Final = 32
+DIGEST_BYTES: Final = 32
+LIFETIME_S: Final = 600
+
+_CHECK_BYTES: Final = 4
+_LENGTH_BYTES: Final = 2
+_FIELDS: Final = 6
+_ADDRESS: Final = re.compile(r"(?P<host>[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\]):[0-9]{1,5}")
+_DAMAGED: Final = "The join token is damaged; copy the whole line again, without spaces"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JoinToken:
+    """What a member needs to join a hub."""
+
+    hub: MemberId
+    """Member id of the hub."""
+    enrolment_address: str
+    """host:port of the Enrolment service."""
+    anchor_digest: bytes
+    """SHA-256 of the hub's serialised trust anchor."""
+    ca_certificate_der: bytes
+    """Root of the hub's TLS certificates, DER: the channel is verified before the secret goes."""
+    secret: bytes = field(repr=False)
+    """Random, 32 bytes, one use."""
+    expires_at_ms: int
+    """Last moment of use, milliseconds since the epoch, UTC."""
+
+    def __post_init__(self) -> None:
+        """Check the parts.
+
+        Raises:
+            TokenError: A part is malformed.
+        """
+        try:
+            is_hub = parse_member_id(self.hub).kind is MemberKind.HUB
+        except ValueError as error:
+            raise TokenError(f"The join token names no hub: {error}") from error
+        port = self.enrolment_address.rpartition(":")[2]
+        faults = {
+            f"{self.hub} is not a hub": not is_hub,
+            "the enrolment address is not host:port": not _ADDRESS.fullmatch(self.enrolment_address)
+            or not 0 < int(port) < 2**16,
+            "the anchor's digest is not 32 bytes": len(self.anchor_digest) != DIGEST_BYTES,
+            "the secret is not 32 bytes": len(self.secret) != SECRET_BYTES,
+            "the TLS root is missing": not self.ca_certificate_der,
+            "the expiry is out of range": not 0 < self.expires_at_ms < 2**63,
+        }
+        for fault, found in faults.items():
+            if found:
+                raise TokenError(f"The join token is malformed: {fault}; ask the hub for a new one")
+
+    @property
+    def secret_digest(self) -> bytes:
+        """SHA-256 of the secret: all that the hub keeps of it."""
+        return secret_digest(self.secret)
+
+    def verify_unexpired(self, now_ms: int) -> None:
+        """Refuse a token whose time has passed.
+
+        Raises:
+            TokenError: The token has expired.
+        """
+        if now_ms > self.expires_at_ms:
+            raise TokenError(
+                f"The join token expired {(now_ms - self.expires_at_ms) // 1000} s ago; "
+                f"tokens live {LIFETIME_S} s. Ask the hub for a new one, and compare both clocks"
+            )
+
+    def encode(self) -> str:
+        """The token as one line of text.
+
+        Raises:
+            TokenError: A part is too long for a token.
+        """
+        fields = (
+            self.hub.encode(),
+            self.enrolment_address.encode(),
+            self.anchor_digest,
+            self.ca_certificate_der,
+            self.secret,
+            self.expires_at_ms.to_bytes(8),
+        )
+        body = b"".join(len(part).to_bytes(_LENGTH_BYTES) + part for part in fields)
+        text = PREFIX + base64.urlsafe_b64encode(body + _check(body)).decode().rstrip("=")
+        if len(text) > MAX_TOKEN_CHARS:
+            raise TokenError(f"The join token has {len(text)} characters; use a shorter TLS root")
+        return text
+
+    @classmethod
+    def decode(cls, text: str) -> JoinToken:
+        """Read a token.
+
+        Raises:
+            TokenError: The text is not a token, is damaged, or is of a later format.
+        """
+        line = text.strip()
+        if len(line) > MAX_TOKEN_CHARS or not line.startswith(PREFIX):
+            raise TokenError(
+                f"This is not a join token: expected one line that starts with {PREFIX!r}. "
+                "The hub prints it with: yixin hub token"
+            )
+        hub, address, digest, root, secret, expires = _split(_decode(line.removeprefix(PREFIX)))
+        try:
+            return cls(
+                hub=MemberId(hub.decode("ascii")),
+                enrolment_address=address.decode("ascii"),
+                anchor_digest=digest,
+                ca_certificate_der=root,
+                secret=secret,
+                expires_at_ms=int.from_bytes(expires),
+            )
+        except UnicodeDecodeError as error:
+            raise TokenError(_DAMAGED) from error
+
+
+def secret_digest(secret: bytes) -> bytes:
+    """SHA-256 of a token's secret."""
+    return hashlib.sha256(secret).digest()
+
+
+def _check(body: bytes) -> bytes:
+    return hashlib.sha256(body).digest()[:_CHECK_BYTES]
+
+
+def _decode(text: str) -> bytes:
+    try:
+        data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise TokenError(_DAMAGED) from error
+    body, check = data[:-_CHECK_BYTES], data[-_CHECK_BYTES:]
+    if not hmac.compare_digest(check, _check(body)):
+        raise TokenError(_DAMAGED)
+    return body
+
+
+def _split(body: bytes) -> list[bytes]:
+    fields: list[bytes] = []
+    rest = body
+    while rest and len(fields) < _FIELDS:
+        length = int.from_bytes(rest[:_LENGTH_BYTES])
+        fields.append(rest[_LENGTH_BYTES : _LENGTH_BYTES + length])
+        rest = rest[_LENGTH_BYTES + length :]
+    rejoined = sum(_LENGTH_BYTES + len(part) for part in fields)
+    if rest or len(fields) != _FIELDS or rejoined != len(body):
+        raise TokenError(_DAMAGED)
+    return fields
