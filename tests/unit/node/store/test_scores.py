@@ -1,0 +1,49 @@
+from pathlib import Path
+
+from node.store.scores import PreScore, ScoreStore
+
+
+def prescore(total: int) -> PreScore:
+    return PreScore(
+        period="2026H1",
+        subject="H33030200001",
+        total_centi=total,
+        grade="good",
+        basis="proposal",
+        coverage_centi=100_000,
+        final_inputs=True,
+        points={"fund_growth": 3000},
+    )
+
+
+def keep(store: ScoreStore, version: int, body: bytes) -> bool:
+    return store.keep_statement(
+        period="2026H1",
+        subject="H33030200001",
+        version=version,
+        body=body,
+        collected_at="2026-07-20T00:00:00+00:00",
+    )
+
+
+def test_a_statement_is_kept_once_and_the_newest_version_counts(tmp_path: Path) -> None:
+    store = ScoreStore(tmp_path)
+    assert keep(store, 2, b"second")
+    assert keep(store, 1, b"first")
+    assert not keep(store, 2, b"other bytes never replace it")
+    assert store.latest_statements("2026H1") == {"H33030200001": b"second"}
+    assert store.latest_statements("2025H1") == {}
+    assert store.statement_periods() == ["2026H1"]
+    store.close()
+
+
+def test_prescores_of_a_period_replace_each_other_and_survive_reopening(tmp_path: Path) -> None:
+    store = ScoreStore(tmp_path)
+    store.replace_prescores("2026H1", [prescore(81000)], scored_at="a")
+    store.replace_prescores("2026H1", [prescore(82000)], scored_at="b")
+    store.close()
+    again = ScoreStore(tmp_path)
+    assert again.prescores("2026H1") == [prescore(82000)]
+    assert again.prescores() == [prescore(82000)]
+    assert again.prescores("2025H1") == []
+    again.close()

@@ -1,0 +1,90 @@
+import pyarrow as pa
+import pytest
+
+from node.domain.reported import ReportedSet, reported_set
+from node.sync import statements
+from node.sync.statements import changed_slots, statement_payloads
+from protos.yixin.v1 import statement_pb2
+from scoring_kernel.statements import rows_digest
+
+MONTHS = [202601, 202602]
+
+
+def report(fund: int = 500) -> ReportedSet:
+    rows = pa.table(
+        {
+            "institution": ["H33030200001", "H33030200002"],
+            "month": pa.array([202601, 202602], pa.int32()),
+            "subject": ["H33030200001", "H33030200002"],
+            "fund_fen": pa.array([fund, 70], pa.int64()),
+        }
+    )
+    return reported_set("settlement", ["fund_fen"], rows, MONTHS)
+
+
+def marks_of(reported: ReportedSet, known: dict[str, bytes]) -> dict[str, bytes]:
+    marks = dict(known)
+    for part in statement_payloads(reported, changed_slots(reported, known.get), ledger_size=9):
+        marks |= part.marks
+    return marks
+
+
+def test_every_slot_is_stated_once_and_then_not_again() -> None:
+    assert len(changed_slots(report(), {}.get)) == 4
+    assert changed_slots(report(), marks_of(report(), {}).get) == []
+
+
+def test_a_changed_slot_alone_is_stated_again_with_the_next_version() -> None:
+    marks = marks_of(report(), {})
+    changed = changed_slots(report(fund=501), marks.get)
+    assert [(slot.institution, slot.month, slot.version) for slot in changed] == [
+        ("H33030200001", 202601, 2)
+    ]
+
+
+def test_the_payload_carries_the_rows_its_digests_promise() -> None:
+    reported = report()
+    (part,) = statement_payloads(reported, changed_slots(reported, {}.get), ledger_size=9)
+    batch = statement_pb2.StatementBatch.FromString(part.payload)
+    rows = pa.ipc.open_stream(batch.rows_ipc).read_all().to_pylist()
+    assert len(rows) == sum(slot.rows for slot in batch.slots) == 4
+    for slot in batch.slots:
+        mine = [
+            row
+            for row in rows
+            if (row["institution"], row["month"]) == (slot.institution, slot.month)
+        ]
+        assert slot.digest == rows_digest(
+            [row["institution"] for row in mine],
+            [row["month"] for row in mine],
+            [row["subject"] for row in mine],
+            {"fund_fen": [row["fund_fen"] for row in mine]},
+        )
+        assert (slot.ledger_size, slot.part, slot.parts) == (9, 1, 1)
+
+
+def test_a_slot_too_large_for_one_payload_comes_in_parts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(statements, "MAX_ROWS_PER_PAYLOAD", 2)
+    count = 5
+    table = pa.table(
+        {
+            "institution": ["H33030200001"] * count,
+            "month": pa.array([202601] * count, pa.int32()),
+            "subject": [f"D33030200000{number}" for number in range(count)],
+            "fund_fen": pa.array(range(count), pa.int64()),
+        }
+    )
+    reported = reported_set("staff", ["fund_fen"], table, [202601])
+    parts = list(statement_payloads(reported, changed_slots(reported, {}.get), ledger_size=1))
+    batches = [statement_pb2.StatementBatch.FromString(part.payload) for part in parts]
+    assert [(batch.slots[0].part, batch.slots[0].parts) for batch in batches] == [
+        (1, 3),
+        (2, 3),
+        (3, 3),
+    ]
+    assert {batch.slots[0].rows for batch in batches} == {count}
+    sizes = [pa.ipc.open_stream(batch.rows_ipc).read_all().num_rows for batch in batches]
+    assert sizes == [2, 2, 1]
+    assert [bool(part.marks) for part in parts] == [False, False, True]
