@@ -43,6 +43,10 @@ PERSONAL: Final = frozenset(
 
 UNUSABLE: Final = frozenset(("zhid",))
 """Fields whose row in the tables is garbled; unknown keys are accepted anyway."""
+SEEN_ABSENT: Final = frozenset(
+    (("diseinfo", "psn_no"), ("diseinfo", "maindiag_flag"), ("diseinfo", "vali_flag"))
+)
+"""(node, field) that the tables call required, though accepted messages lack them."""
 MEANINGS: Final[Mapping[str, str]] = {"card_sn": "卡识别码"}
 """Meanings that the tables give wrongly."""
 
@@ -90,7 +94,7 @@ def compile_field(row: Row, known_lists: Iterable[str]) -> str:
         parts.append(f"length: {digits[0]}")
         if len(digits) > 1:
             parts.append(f"scale: {digits[1]}")
-    if row["required"] == "Y":
+    if row["required"] == "Y" and (row["node"], name) not in SEEN_ABSENT:
         parts.append("required: true")
     if name in PERSONAL:
         parts.append("personal: true")
