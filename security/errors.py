@@ -170,12 +170,24 @@ class HubUnreachableError(SecurityError):
     """The hub did not answer or the line broke; nothing is lost and the call may be repeated."""
 
 
+class LocalSyncError(SecurityError):
+    """This member broke a rule of the exchange: a fault of ours, nothing was sent."""
+
+
+class RemoteSyncError(SecurityError):
+    """The peer broke a rule of the exchange; what it said was dropped."""
+
+
 class LocalChannelError(SecurityError):
     """The owner-only socket between the command line and its daemon does not work."""
 
 
 class DaemonAbsentError(LocalChannelError):
     """No daemon listens on the socket; the caller does the work itself."""
+
+
+class JobAbortedError(LocalChannelError):
+    """The daemon is stopping: the job ended at a batch border, what it committed stays."""
 
 
 class JobFailedError(LocalChannelError):

@@ -1,0 +1,134 @@
+"""Channels between organisations: mutual TLS, keepalive, bounded messages.
+
+Rules:
+    1. The exchange demands a client certificate of the hub's own authority; enrolment has its
+       own port with server TLS only, since proof of possession is inside its message.
+    2. A call outlives the moment its connection was made: ``peer_member_id`` judges the client
+       certificate again, whenever it is asked.
+    3. TLS proves who talks. What is said is proved by envelopes, heads and receipts alone.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Protocol
+
+import grpc
+import grpc.aio
+
+from security.errors import UntrustedCertificateError
+from security.tls import verify_member_certificate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from datetime import datetime
+
+    from security.exchange.membership import Membership
+    from security.members import MemberId
+
+MAX_MESSAGE_BYTES: Final = 2 * 1024 * 1024
+KEEPALIVE_MS: Final = 30_000
+KEEPALIVE_TIMEOUT_MS: Final = 10_000
+MAX_CONNECTION_AGE_MS: Final = 3_600_000
+MAX_CONNECTION_GRACE_MS: Final = 60_000
+MAX_STREAMS_PER_CONNECTION: Final = 16
+
+Options = tuple[tuple[str, int], ...]
+
+_MESSAGE_OPTIONS: Final[Options] = (
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.keepalive_time_ms", KEEPALIVE_MS),
+    ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_MS),
+)
+
+CHANNEL_OPTIONS: Final[Options] = (
+    *_MESSAGE_OPTIONS,
+    ("grpc.keepalive_permit_without_calls", 0),
+    ("grpc.enable_retries", 0),
+    ("grpc.initial_reconnect_backoff_ms", 500),
+    ("grpc.use_local_subchannel_pool", 1),
+)
+"""Options of a member's channel."""
+
+SERVER_OPTIONS: Final[Options] = (
+    *_MESSAGE_OPTIONS,
+    ("grpc.so_reuseport", 0),
+    ("grpc.max_connection_age_ms", MAX_CONNECTION_AGE_MS),
+    ("grpc.max_connection_age_grace_ms", MAX_CONNECTION_GRACE_MS),
+    ("grpc.max_concurrent_streams", MAX_STREAMS_PER_CONNECTION),
+    ("grpc.http2.min_ping_interval_without_data_ms", KEEPALIVE_MS // 2),
+)
+"""Options of a hub's servers."""
+
+
+class _Context(Protocol):
+    def auth_context(self) -> Mapping[str, Iterable[bytes]]:
+        """Properties of the connection's TLS."""
+
+
+def member_channel(membership: Membership) -> grpc.aio.Channel:
+    """Open a channel to the hub that a member joined.
+
+    Nothing is sent before the first call. Close it when done.
+
+    Args:
+        membership: Who calls whom, with which certificate.
+    """
+    credentials = grpc.ssl_channel_credentials(
+        root_certificates=membership.ca_certificate_pem,
+        private_key=membership.tls_key_pem,
+        certificate_chain=membership.tls_certificate_pem,
+    )
+    return grpc.aio.secure_channel(
+        membership.exchange_address, credentials, options=CHANNEL_OPTIONS
+    )
+
+
+def enrolment_channel(address: str, ca_certificate_pem: bytes) -> grpc.aio.Channel:
+    """Open a channel to a hub's Enrolment service.
+
+    Args:
+        address: host:port from the join token.
+        ca_certificate_pem: TLS root from the join token; nothing is sent to any other server.
+    """
+    credentials = grpc.ssl_channel_credentials(root_certificates=ca_certificate_pem)
+    return grpc.aio.secure_channel(address, credentials, options=CHANNEL_OPTIONS)
+
+
+def exchange_credentials(
+    tls_key_pem: bytes, tls_certificate_pem: bytes, ca_certificate_pem: bytes
+) -> grpc.ServerCredentials:
+    """Credentials of an Exchange server: only clients of the authority get through."""
+    return grpc.ssl_server_credentials(
+        [(tls_key_pem, tls_certificate_pem)],
+        root_certificates=ca_certificate_pem,
+        require_client_auth=True,
+    )
+
+
+def enrolment_credentials(tls_key_pem: bytes, tls_certificate_pem: bytes) -> grpc.ServerCredentials:
+    """Credentials of an Enrolment server: the server proves itself, clients do not."""
+    return grpc.ssl_server_credentials([(tls_key_pem, tls_certificate_pem)])
+
+
+def peer_member_id(context: _Context, ca_certificate: bytes, now: datetime) -> MemberId:
+    """The member at the other end of a call.
+
+    Args:
+        context: Servicer context of the call.
+        ca_certificate: Root certificate of the hub's authority, PEM or DER.
+        now: Present moment, UTC-aware.
+
+    Returns:
+        The member that the client certificate names, with the certificate valid now.
+
+    Raises:
+        UntrustedCertificateError: No client certificate, or one that is expired, of another
+            authority or not of exactly one member.
+    """
+    certificates = list(context.auth_context().get("x509_pem_cert", ()))
+    if len(certificates) != 1:
+        raise UntrustedCertificateError(
+            f"the call carries {len(certificates)} client certificates, exactly one is expected"
+        )
+    return verify_member_certificate(certificates[0], ca_certificate, now)

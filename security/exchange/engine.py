@@ -1,0 +1,55 @@
+"""The member's own database of the exchange: SQLite, write-ahead log, synchronous FULL.
+
+Rules:
+    1. What a transaction wrote is on the disk when it ends, also after a power cut.
+    2. Every transaction takes the write lock at its start: two writers wait for each other and
+       never fail half-way.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import create_engine, event
+
+from security.exchange.tables import metadata
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from sqlite3 import Connection as SqliteConnection
+
+    from sqlalchemy import Connection, Engine
+
+BUSY_TIMEOUT_S: Final = 30.0
+
+
+def open_exchange(path: Path) -> Engine:
+    """Open a member's exchange database, and create it when it is not there.
+
+    Args:
+        path: Database file; made readable by its owner only.
+
+    Returns:
+        An engine whose transactions are durable when they end.
+    """
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    engine = create_engine(
+        f"sqlite:///{path}",
+        connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False},
+    )
+    event.listen(engine, "connect", _prepare)
+    event.listen(engine, "begin", _begin)
+    metadata.create_all(engine)
+    return engine
+
+
+def _prepare(connection: SqliteConnection, record: object) -> None:
+    del record
+    connection.isolation_level = None  # The driver begins no transaction of its own.
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _begin(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")

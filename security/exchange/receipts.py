@@ -1,0 +1,139 @@
+"""Receipts (回执): what a member makes of the hub's promises.
+
+Steps, in order (``verify_receipt``):
+    0. Sizes are bounded before anything is parsed.
+    1. The signing key is certified for the hub and valid at the logged time.
+    2. The body is a leaf of the signed commit group.
+    3. The body is about this member, this hub and one place of a chain.
+Whether the place holds that envelope is the archive's to say (``archive.settle``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from protos.yixin.v1 import exchange_pb2, identity_pb2
+from security.chain import ChainPosition
+from security.encoding import parse_exactly
+from security.errors import (
+    SecurityError,
+    UntrustedReceiptError,
+)
+from security.exchange.chains import LANES
+from security.exchange.heads import MAX_COUNTER
+from security.group_signature import Proof, verify_member
+from security.keys import Signature
+
+if TYPE_CHECKING:
+    from security.certificates import Keyring
+
+PAYLOAD_TYPE: Final = "yixin/receipt-group/v1"
+MAX_BODY_BYTES: Final = 1024
+MAX_PATH: Final = 32
+FORMAT: Final = 1
+
+_STATUSES: Final = (
+    exchange_pb2.RECEIPT_STATUS_STORED,
+    exchange_pb2.RECEIPT_STATUS_QUARANTINED,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifiedReceipt:
+    """A receipt whose proof was verified."""
+
+    hub: str
+    """Member id of the receipting hub."""
+    lane: int
+    """Lane of the chain."""
+    position: ChainPosition
+    """Place in the chain and hash of the envelope."""
+    log_index: int
+    """Index of the leaf in the hub's transparency log, from 0."""
+    logged_at_ms: int
+    """Moment of logging, milliseconds since the epoch, UTC."""
+    status: int
+    """``ReceiptStatus``: stored or quarantined."""
+    quarantined_parts: int
+    """Number of refused slots or rows."""
+    backed_up_through: int
+    """Highest seq of the chain that is in a backup; 0 when none."""
+    body: bytes = field(repr=False)
+    """Serialised ReceiptBody, as received."""
+    receipt: bytes = field(repr=False)
+    """Serialised Receipt with its proof."""
+
+    @property
+    def is_quarantined(self) -> bool:
+        """Whether some or all content was refused."""
+        return self.status == exchange_pb2.RECEIPT_STATUS_QUARANTINED
+
+
+def verify_receipt(
+    receipt: exchange_pb2.Receipt, keyring: Keyring, *, hub: str, sender: str
+) -> VerifiedReceipt:
+    """Verify a receipt and read it.
+
+    Args:
+        receipt: Receipt as received.
+        keyring: Keys certified by the hub's anchor.
+        hub: Hub that must have signed.
+        sender: This member.
+
+    Returns:
+        The receipt, verified.
+
+    Raises:
+        UntrustedReceiptError: Not signed by the hub, flipped, or about another member.
+    """
+    # 0.
+    if len(receipt.path) > MAX_PATH:
+        raise UntrustedReceiptError(f"its path has {len(receipt.path)} hashes")
+    try:
+        body = parse_exactly(exchange_pb2.ReceiptBody, receipt.body, MAX_BODY_BYTES)
+        # 1.
+        key = keyring.find(hub, receipt.key_id, identity_pb2.KEY_USE_SIGNING, body.logged_at_ms)
+        # 2.
+        verify_member(
+            key.verifying,
+            PAYLOAD_TYPE,
+            receipt.body,
+            Proof(
+                leaf_index=receipt.leaf_index,
+                group_size=receipt.group_size,
+                path=tuple(receipt.path),
+            ),
+            Signature(ed25519=receipt.signature, mldsa65=receipt.pq_signature),
+        )
+    except (ValueError, SecurityError) as error:
+        raise UntrustedReceiptError(str(error)) from error
+    # 3.
+    faults = {
+        f"format {body.format}, expected {FORMAT}": body.format != FORMAT,
+        f"it is by {body.hub[:120]!r}, expected {hub}": body.hub != hub,
+        f"it is for {body.sender[:120]!r}, expected {sender}": body.sender != sender,
+        f"lane {body.lane} or status {body.status} does not exist": body.lane not in LANES
+        or body.status not in _STATUSES,
+        "it names no place of a chain": not 0 < body.incarnation <= MAX_COUNTER
+        or not 0 < body.seq <= MAX_COUNTER
+        or len(body.envelope_hash) != 32,
+        "its numbers are out of bounds": body.log_index > MAX_COUNTER
+        or body.backed_up_through > MAX_COUNTER
+        or body.logged_at_ms <= 0,
+    }
+    for fault, found in faults.items():
+        if found:
+            raise UntrustedReceiptError(fault)
+    return VerifiedReceipt(
+        hub=hub,
+        lane=body.lane,
+        position=ChainPosition(incarnation=body.incarnation, seq=body.seq, hash=body.envelope_hash),
+        log_index=body.log_index,
+        logged_at_ms=body.logged_at_ms,
+        status=body.status,
+        quarantined_parts=body.quarantined_parts,
+        backed_up_through=body.backed_up_through,
+        body=receipt.body,
+        receipt=receipt.SerializeToString(deterministic=True),
+    )
