@@ -35,6 +35,7 @@ class Rule(StrEnum):
     EVENT_OUTSIDE_PERIOD = "event_outside_period"
     UNKNOWN_INSTITUTION = "unknown_institution"
     DUPLICATE_KEY = "duplicate_key"
+    TOO_MANY_FAULTS = "too_many_faults"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
