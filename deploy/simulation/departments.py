@@ -1,0 +1,212 @@
+"""Files of the 23 information items (定点医疗机构信用信息目录) for one half-year.
+
+Figures that follow from the messages (work done, readmissions, cases) are the messages' own;
+assessments follow an institution's rank with some noise, so that a rating has something to find.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from deploy.simulation.city import City, Institution, address
+from deploy.simulation.desk import Tally
+
+ITEMS_TAG: Final = 6
+_STANDARD_STAFF: Final[Mapping[str, float]] = {"3": 0.30, "2": 0.20, "1": 0.15, "0": 0.10}
+_STANDARD_EXPERTS: Final[Mapping[str, int]] = {"3": 5, "2": 3, "1": 1, "0": 1}
+_RANKS: Final = (0.0, 0.05, 0.15, 0.40, 0.88, 1.0)
+_STRENGTHS: Final = (0.52, 0.60, 0.68, 0.76, 0.90, 0.97)
+"""Mean of the assessments at each rank; between them, straight lines."""
+_NOISE: Final = 0.05
+
+REGISTER_COLUMNS: Final = (
+    "institution", "name", "uscc", "level", "type", "division", "address",
+    "legal_representative", "phone", "beds_licensed", "first_agreement_day",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """What is known about one institution in one period before any item is written."""
+
+    institution: Institution
+    tally: Tally
+    readmissions: int
+    assess: Callable[[], float]
+    """Draw one assessment, 0 to 1."""
+    rng: np.random.Generator
+
+    def of(self, whole: int) -> int:
+        """Draw the assessed part of a whole."""
+        return min(whole, round(self.assess() * whole))
+
+    def yuan(self, whole: int) -> str:
+        """Draw the assessed part of a whole number of yuan."""
+        return f"{self.of(whole)}.00"
+
+    def score(self) -> str:
+        """Draw a score of 100."""
+        return f"{100 * self.assess():.2f}"
+
+
+Row = dict[str, object]
+
+
+def _experts(f: Figures) -> Row:
+    return {"experts": f.of(_STANDARD_EXPERTS[f.institution.tier.level])}
+
+
+def _staff(f: Figures) -> Row:
+    tier = f.institution.tier
+    wanted = max(2, round(tier.beds * _STANDARD_STAFF[tier.level]))
+    return {"senior_doctors": f.of(wanted), "senior_nurses": f.of(wanted), "beds": tier.beds}
+
+
+def _workload(f: Figures) -> Row:
+    visits = max(0, f.tally.settlements - f.tally.discharges)
+    return {"outpatient_visits": visits, "inpatient_discharges": f.tally.discharges}
+
+
+def _rejections(f: Figures) -> Row:
+    share = 0.002 + 0.09 * max(0.0, 1.0 - f.assess()) ** 1.5
+    rejected = round(f.tally.fund_fen * share)
+    return {
+        "rejected_visits": round(f.tally.settlements * share * 1.5),
+        "rejected_yuan": f"{rejected // 100}.{rejected % 100:02d}",
+    }
+
+
+def _self_management(f: Figures) -> Row:
+    found = 5_000 + f.institution.index * 100
+    weakness = 1.0 - f.assess()
+    required = max(4, len(f.institution.doctors))
+    return {
+        "learners_passed": f.of(required),
+        "learners_required": required,
+        "self_check_reports": 0 if weakness > 0.45 else 2,
+        "self_check_found_yuan": f"{found}.00",
+        "self_check_refunded_yuan": f.yuan(found),
+        "mismatch_months": min(6, int(weakness * 6)),
+        "device_online_hours": f.of(4_344),
+        "device_required_hours": 4_344,
+        "trauma_verified": f.of(25),
+        "trauma_cases": 25,
+        "publicity_done": f.of(20),
+        "publicity_required": 20,
+    }
+
+
+def _purchases(f: Figures, paid: str, whole: str) -> Row:
+    contract = 200_000 + f.institution.tier.beds * 900
+    return {paid: f.yuan(contract), whole: f"{contract}.00"}
+
+
+def _readmissions(f: Figures) -> Row | None:
+    if not f.tally.discharges:
+        return None
+    return {"discharges": f.tally.discharges, "readmissions": f.readmissions}
+
+
+def _groups(f: Figures) -> Row | None:
+    """Cases, weight and cost index of the diagnosis groups (DRG)."""
+    cases = f.tally.discharges
+    if not cases:
+        return None
+    level = {"3": 1.15, "2": 0.95, "1": 0.80}[f.institution.tier.level]
+    change = float(f.rng.normal(0.0, 0.012))
+    strength = f.assess() - 0.8
+    return {
+        "cases": cases,
+        "weight": f"{cases * level * (1 + change + 0.05 * strength):.4f}",
+        "cost_ratio": f"{cases * (1.0 - change - 0.05 * strength):.4f}",
+    }
+
+
+_ROWS: Final[Mapping[str, Callable[[Figures], Row | None]]] = {
+    "01": _experts,
+    "02": _staff,
+    "04": _workload,
+    "05": _rejections,
+    "06": lambda f: {"score": f.score()},
+    "08": _self_management,
+    "09": lambda f: {"score": f.score()},
+    "10": lambda f: _purchases(f, "paid_yuan", "payable_yuan"),
+    "11": lambda f: {"score": f.score()},
+    "14": lambda f: {"score": f.score()},
+    "15": lambda f: _purchases(f, "done_yuan", "contract_yuan"),
+    "16": lambda f: {"score": f"{1000 * f.assess():.2f}"},
+    "22": _readmissions,
+    "23": _groups,
+}
+ROW_ITEMS: Final = tuple(_ROWS)
+
+
+def figures_of(
+    city: City, institution: Institution, tally: Tally, *, readmissions: int, ordinal: int
+) -> Figures:
+    """Collect what the items of one institution in one period are made from.
+
+    Args:
+        city: The city.
+        institution: A medical institution.
+        tally: What its messages of the period amount to.
+        readmissions: Stays that began within fifteen days of an earlier one.
+        ordinal: Period's number, to key the draws.
+
+    Returns:
+        The figures.
+    """
+    rng = city.rng(ITEMS_TAG, institution.index, ordinal)
+    mean = float(np.interp(institution.rank, _RANKS, _STRENGTHS))
+    return Figures(
+        institution=institution,
+        tally=tally,
+        readmissions=readmissions,
+        assess=lambda: float(np.clip(rng.normal(mean, _NOISE), 0.0, 1.0)),
+        rng=rng,
+    )
+
+
+def item_row(item: str, figures: Figures, period: str) -> Row | None:
+    """Write one institution's row of a half-yearly item.
+
+    Args:
+        item: Number of the item; one of ``ROW_ITEMS``.
+        figures: The institution's figures.
+        period: Rating period.
+
+    Returns:
+        Columns in the file's order; None where the item does not concern the institution.
+    """
+    row = _ROWS[item](figures)
+    if row is None:
+        return None
+    return {"institution": figures.institution.code, "period": period, **row}
+
+
+def register_row(institution: Institution) -> Row:
+    """Write one institution's row of the register (两定医药机构信息, item 20).
+
+    Args:
+        institution: A medical institution or pharmacy.
+
+    Returns:
+        Columns in the order of ``REGISTER_COLUMNS``; a weak institution leaves some empty.
+    """
+    complete = institution.rank > 0.3
+    values = (
+        institution.code,
+        institution.name,
+        institution.credit_code,
+        institution.tier.level,
+        institution.tier.type,
+        institution.division,
+        address(institution),
+        "仿真法人" if complete else "",
+        "00000000000" if complete or institution.rank > 0.1 else "",
+        institution.tier.beds,
+        institution.first_agreement_day.isoformat(),
+    )
+    return dict(zip(REGISTER_COLUMNS, values, strict=True))

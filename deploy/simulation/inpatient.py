@@ -1,0 +1,327 @@
+"""Messages of an inpatient stay: 2401, several 2301, 2402, 2304 and 4101."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from deploy.simulation.city import City, Person
+from deploy.simulation.conduct import Conduct, Misconduct
+from deploy.simulation.desk import Desk
+from deploy.simulation.money import Bill, bill_request, settle, yuan
+from deploy.simulation.places import CITY_DIVISION
+from deploy.simulation.price_list import BED_DAY, INPATIENT_ITEMS
+from deploy.simulation.settlements import (
+    FUND_TYPE,
+    Charge,
+    count_settlement,
+    line_answers,
+    settlement_answer,
+    totals,
+)
+from deploy.simulation.visits import DAY_S, Stay
+
+_INPATIENT: Final = "21"
+_UPLOAD_EVERY_DAYS: Final = 4
+_EXTRA_SHARE: Final = 0.12
+"""The fund pays this much more of an inpatient's covered charges than of an outpatient's."""
+_HOUR_S: Final = 3600
+DIAGNOSES: Final = (
+    ("I63.900", "脑梗死"),
+    ("I10.x00", "高血压病"),
+    ("E11.900", "2型糖尿病"),
+    ("J18.900", "肺炎"),
+    ("M51.200", "腰椎间盘突出"),
+    ("K80.200", "胆囊结石"),
+    ("N18.900", "慢性肾脏病"),
+    ("I25.100", "冠状动脉粥样硬化性心脏病"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Bed:
+    """One stay at one desk, with the ids the platform gave it."""
+
+    desk: Desk
+    stay: Stay
+    person: Person
+    doctor: str
+    mdtrt_id: str
+    setl_id: str
+    diagnosis: tuple[str, str]
+    discharged_s: int
+
+    def diagnoses(self, second: int) -> list[dict[str, object]]:
+        """Write the list of diagnoses (诊断信息) at one moment."""
+        return [
+            {
+                "psn_no": self.person.number,
+                "diag_type": "1",
+                "maindiag_flag": "1",
+                "diag_srt_no": 1,
+                "diag_code": self.diagnosis[0],
+                "diag_name": self.diagnosis[1],
+                "diag_dept": "内科",
+                "dise_dor_no": self.doctor,
+                "dise_dor_name": "仿真医师",
+                "diag_time": self.desk.calendar.moment(second),
+                "vali_flag": "1",
+            }
+        ]
+
+
+def write_stay(city: City, desk: Desk, conduct: Conduct, stay: Stay) -> None:
+    """Write the messages of one inpatient stay.
+
+    Args:
+        city: The city.
+        desk: The institution's counter.
+        conduct: How the institution behaves.
+        stay: The stay.
+    """
+    discharged = (stay.admitted_s // DAY_S + stay.days) * DAY_S + 9 * _HOUR_S
+    bed = _Bed(
+        desk=desk,
+        stay=stay,
+        person=city.persons[stay.person],
+        doctor=desk.institution.doctors[stay.doctor],
+        mdtrt_id=desk.next_id(),
+        setl_id=desk.next_id(),
+        diagnosis=DIAGNOSES[stay.person % len(DIAGNOSES)],
+        discharged_s=discharged,
+    )
+    _note_misconduct(bed, conduct)
+    _admit(bed)
+    charges = _charges(bed)
+    _upload(bed, charges)
+    _discharge(bed)
+    total, covered, own = totals(charges)
+    bill = settle(
+        total=total,
+        covered=covered,
+        own=own,
+        share=min(0.95, desk.institution.tier.fund_share + _EXTRA_SHARE + conduct.fund_shift),
+        account_percent=0,
+    )
+    _settle(bed, bill)
+    if stay.lettered:
+        _list(bed, bill, charges)
+    desk.tally.lists += stay.lettered
+    desk.tally.discharges += 1
+
+
+def _note_misconduct(bed: _Bed, conduct: Conduct) -> None:
+    tally = bed.desk.tally
+    if bed.stay.hanging:
+        tally.note(Misconduct.BED_HANGING)
+    if bed.stay.follows == "split":
+        tally.note(Misconduct.SPLIT_ADMISSION)
+    if bed.stay.follows == "readmission" and conduct.readmission_share > 0.2:
+        tally.note(Misconduct.READMISSION_CYCLING)
+    if not bed.stay.lettered and conduct.list_share < 0.5:
+        tally.note(Misconduct.MISSING_LISTS)
+
+
+def _admit(bed: _Bed) -> None:
+    begun = bed.desk.calendar.moment(bed.stay.admitted_s)
+    content = {
+        "mdtrtinfo": {
+            "psn_no": bed.person.number,
+            "insutype": bed.person.insurance,
+            "begntime": begun,
+            "mdtrt_cert_type": "02",
+            "mdtrt_cert_no": bed.person.identity,
+            "med_type": _INPATIENT,
+            "ipt_no": f"ZY{bed.mdtrt_id[7:]}",
+            "atddr_no": bed.doctor,
+            "chfpdr_name": "仿真医师",
+            "adm_diag_dscr": bed.diagnosis[1],
+            "adm_dept_codg": "A03",
+            "adm_dept_name": "内科",
+            "adm_bed": str(bed.stay.person % 60 + 1),
+            "dscg_maindiag_code": bed.diagnosis[0],
+            "dscg_maindiag_name": bed.diagnosis[1],
+        },
+        "diseinfo": bed.diagnoses(bed.stay.admitted_s),
+    }
+    answer = {"result": {"mdtrt_id": bed.mdtrt_id}}
+    bed.desk.send("2401", bed.stay.admitted_s + 60, bed.person, content, answer)
+
+
+def _charges(bed: _Bed) -> list[Charge]:
+    """Charge the bed every day and spread the other lines over the stay."""
+    first = bed.stay.admitted_s // DAY_S * DAY_S
+    days = bed.stay.days
+    beds = [
+        Charge(item=BED_DAY, count=1, second=first + day * DAY_S + 18 * _HOUR_S)
+        for day in range(days)
+    ]
+    lines = bed.stay.lines
+    others = [
+        Charge(
+            item=INPATIENT_ITEMS[item],
+            count=count,
+            second=first + place * days // len(lines.items) * DAY_S + 18 * _HOUR_S + 60 + place,
+        )
+        for place, (item, count) in enumerate(zip(lines.items, lines.counts, strict=True))
+    ]
+    return sorted(beds + others, key=lambda charge: charge.second)
+
+
+def _upload(bed: _Bed, charges: list[Charge]) -> None:
+    """Upload the charges every few days, each batch in the evening of its last day."""
+    calendar = bed.desk.calendar
+    first = bed.stay.admitted_s // DAY_S
+    batches: dict[int, list[int]] = {}
+    for place, charge in enumerate(charges):
+        batches.setdefault((charge.second // DAY_S - first) // _UPLOAD_EVERY_DAYS, []).append(place)
+    for places in batches.values():
+        chosen = [charges[place] for place in places]
+        serials = [f"Z{bed.mdtrt_id[7:]}{place:03d}" for place in places]
+        lines = [
+            {
+                "feedetl_sn": serial,
+                "mdtrt_id": bed.mdtrt_id,
+                "psn_no": bed.person.number,
+                "med_type": _INPATIENT,
+                "fee_ocur_time": calendar.moment(charge.second),
+                "med_list_codg": charge.item.national_code,
+                "medins_list_codg": charge.item.local_code,
+                "det_item_fee_sumamt": yuan(charge.amount_fen),
+                "cnt": charge.count,
+                "pric": yuan(charge.item.price_fen),
+                "bilg_dept_codg": "A03",
+                "bilg_dept_name": "内科",
+                "bilg_dr_codg": bed.doctor,
+                "bilg_dr_name": "仿真医师",
+            }
+            for serial, charge in zip(serials, chosen, strict=True)
+        ]
+        sent = chosen[-1].second // DAY_S * DAY_S + 22 * _HOUR_S
+        answer = {"result": line_answers(serials, chosen)}
+        bed.desk.send("2301", sent, bed.person, {"feedetail": lines}, answer)
+        bed.desk.tally.detail_lines += len(lines)
+
+
+def _discharge(bed: _Bed) -> None:
+    content = {
+        "dscginfo": {
+            "mdtrt_id": bed.mdtrt_id,
+            "psn_no": bed.person.number,
+            "insutype": bed.person.insurance,
+            "endtime": bed.desk.calendar.moment(bed.discharged_s),
+            "dscg_dept_codg": "A03",
+            "dscg_dept_name": "内科",
+            "dscg_way": "1",
+        },
+        "diseinfo": bed.diagnoses(bed.discharged_s),
+    }
+    bed.desk.send("2402", bed.discharged_s + 300, bed.person, content, {})
+
+
+def _settle(bed: _Bed, bill: Bill) -> None:
+    second = bed.discharged_s + _HOUR_S
+    content = {
+        "data": {
+            "psn_no": bed.person.number,
+            "mdtrt_cert_type": "02",
+            "mdtrt_cert_no": bed.person.identity,
+            "psn_setlway": "01",
+            "mdtrt_id": bed.mdtrt_id,
+            "insutype": bed.person.insurance,
+            "acct_used_flag": "0",
+            "mid_setl_flag": "0",
+            "dscgTime": bed.desk.calendar.moment(bed.discharged_s),
+            **bill_request(bill),
+        }
+    }
+    answer = settlement_answer(
+        bed.desk, bed.person, bill, mdtrt_id=bed.mdtrt_id, setl_id=bed.setl_id,
+        med_type=_INPATIENT, second=second, clearing="21",
+    )  # fmt: skip
+    bed.desk.send("2304", second, bed.person, content, answer, fails=bed.stay.fails)
+    count_settlement(bed.desk, bill, answered=True)
+
+
+def _list(bed: _Bed, bill: Bill, charges: list[Charge]) -> None:
+    """Write the settlement list (医疗保障基金结算清单), sent the day after the discharge."""
+    institution, calendar = bed.desk.institution, bed.desk.calendar
+    settled = calendar.day(bed.discharged_s)
+    categories: dict[str, list[Charge]] = {}
+    for charge in charges:
+        categories.setdefault(charge.item.category, []).append(charge)
+    content = {
+        "setlinfo": {
+            "mdtrt_id": bed.mdtrt_id,
+            "setl_id": bed.setl_id,
+            "fixmedins_name": institution.name,
+            "fixmedins_code": institution.code,
+            "medcasno": f"BA{bed.mdtrt_id[7:]}",
+            "psn_name": bed.person.name,
+            "gend": bed.person.sex,
+            "brdy": bed.person.born,
+            "ntly": "CHN",
+            "naty": "01",
+            "patn_cert_type": "01",
+            "certno": bed.person.identity,
+            "prfs": "90",
+            "coner_name": "仿真联系人",
+            "patn_rlts": "1",
+            "coner_addr": "仿真地址",
+            "coner_tel": "00000000000",
+            "hi_type": bed.person.insurance,
+            "insuplc": bed.person.division,
+            "ipt_med_type": "1",
+            "adm_time": calendar.moment(bed.stay.admitted_s),
+            "adm_caty": "A03",
+            "dscg_time": calendar.moment(bed.discharged_s),
+            "dscg_caty": "A03",
+            "act_ipt_days": bed.stay.days,
+            "maindiag_flag": "1",
+            "dscg_way": "1",
+            "bill_code": f"{CITY_DIVISION}26",
+            "bill_no": bed.mdtrt_id[10:],
+            "biz_sn": bed.setl_id,
+            "setl_begn_date": calendar.day(bed.stay.admitted_s),
+            "setl_end_date": settled,
+            "psn_selfpay": yuan(bill.account_fen + bill.cash_fen - bill.own_fen),
+            "psn_ownpay": yuan(bill.own_fen),
+            "acct_pay": yuan(bill.account_fen),
+            "psn_cashpay": yuan(bill.cash_fen),
+            "hi_paymtd": "4",
+            "hsorg": "温州市仿真医保中心",
+            "hsorg_opter": "经办员",
+            "medins_fill_dept": "医保办",
+            "medins_fill_psn": "填报员",
+        },
+        "payinfo": [
+            {
+                "fund_pay_type": FUND_TYPE[bed.person.insurance],
+                "fund_payamt": yuan(bill.fund_fen),
+            }
+        ],
+        "diseinfo": [
+            {
+                "diag_type": "1",
+                "diag_code": bed.diagnosis[0],
+                "diag_name": bed.diagnosis[1],
+                "maindiag_flag": "1",
+            }
+        ],
+        "iteminfo": [_category(name, lines) for name, lines in sorted(categories.items())],
+    }
+    answer = {"data": {"setl_list_id": f"L{bed.setl_id}"}}
+    bed.desk.send("4101", bed.discharged_s + DAY_S, bed.person, content, answer)
+
+
+def _category(name: str, charges: list[Charge]) -> dict[str, object]:
+    """Add one category of charges up (收费项目合计)."""
+    sums = {"01": 0, "02": 0, "03": 0}
+    for charge in charges:
+        sums[charge.item.coverage] += charge.amount_fen
+    return {
+        "med_chrgitm": name,
+        "amt": yuan(sum(sums.values())),
+        "claa_sumfee": yuan(sums["01"]),
+        "clab_amt": yuan(sums["02"]),
+        "fulamt_ownpay_amt": yuan(sums["03"]),
+        "oth_amt": 0,
+    }
