@@ -27,6 +27,9 @@ DAYS: Final = ("event", "booking")
 KEY_COLUMNS: Final = ("institution", "month", "subject")
 """First columns of every measure table."""
 
+WINDOWS: Final = ("current", "base")
+"""Windows for which a measure is an input column: the period, and a year before."""
+
 MAX_MEASURES: Final = 64
 
 _ID: Final = r"[a-z][a-z0-9_]{0,39}"

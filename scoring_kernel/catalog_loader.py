@@ -1,0 +1,216 @@
+"""The catalogue (目录): every rule as data, read once, checked as a whole, named by a digest.
+
+Rules:
+- Every file is read strictly; a file nobody reads is an error. ``CHANGES.md`` is for
+  people and belongs to no digest.
+- The digest is SHA-256 over the sorted names and bytes of all files, each preceded
+  by its length. Scores and statements carry it.
+- A reference across files (unit, source, record kind, code list, input column) must
+  exist, or nothing is loaded.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache
+from importlib.resources import files
+from pathlib import PurePosixPath
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+from scoring_kernel.catalog_object import Catalog
+from scoring_kernel.code_lists import parse_code_list
+from scoring_kernel.errors import CatalogError
+from scoring_kernel.item_files import parse_item
+from scoring_kernel.legal_basis import parse_legal_basis
+from scoring_kernel.measure_sets import WINDOWS, parse_measure_set
+from scoring_kernel.model import RatingModel, parse_model
+from scoring_kernel.record_kinds import parse_record_kinds
+from scoring_kernel.strict_yaml import load_strict
+from scoring_kernel.transactions import parse_transactions
+from scoring_kernel.units import parse_units
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+    from importlib.resources.abc import Traversable
+
+    from scoring_kernel.yaml_section import Section
+
+CHANGES: Final = "CHANGES.md"
+"""The catalogue's own change list, for supervisors."""
+MAX_FILES: Final = 400
+
+_SINGLE: Final = ("legal_basis.yaml", "records.yaml", "units.yaml")
+_FOLDERS: Final = ("codes", "information", "interface", "measures", "models")
+
+
+@cache
+def load_catalog() -> Catalog:
+    """Load the packaged catalogue; the second call returns the same object.
+
+    Returns:
+        The checked catalogue.
+
+    Raises:
+        CatalogError: A packaged file breaks a rule.
+    """
+    return parse_catalog(read_catalog_files())
+
+
+def read_catalog_files() -> dict[str, bytes]:
+    """Read the packaged catalogue's files, ``CHANGES.md`` excepted.
+
+    Returns:
+        Bytes by name relative to the catalogue, for example ``models/x.yaml``.
+    """
+    found: dict[str, bytes] = {}
+    _collect(files("scoring_kernel") / "catalog", "", found)
+    return found
+
+
+def read_changes() -> str:
+    """Read the packaged change list; empty text when there is none."""
+    path = files("scoring_kernel") / "catalog" / CHANGES
+    return path.read_text(encoding="utf-8") if path.is_file() else ""
+
+
+def catalog_digest(contents: Mapping[str, bytes]) -> bytes:
+    """Digest a catalogue.
+
+    Args:
+        contents: Bytes by relative name.
+
+    Returns:
+        SHA-256, 32 bytes, independent of the order of the mapping.
+
+    >>> catalog_digest({"a": b"1", "b": b""}) == catalog_digest({"b": b"", "a": b"1"})
+    True
+    """
+    digest = hashlib.sha256()
+    for name in sorted(contents):
+        for part in (name.encode(), contents[name]):
+            digest.update(len(part).to_bytes(8, "big"))
+            digest.update(part)
+    return digest.digest()
+
+
+def parse_catalog(contents: Mapping[str, bytes]) -> Catalog:
+    """Parse and check a whole catalogue.
+
+    Args:
+        contents: Bytes by relative name, without ``CHANGES.md``.
+
+    Returns:
+        The catalogue.
+
+    Raises:
+        CatalogError: The first mistake found, with its file and line.
+    """
+    documents = _documents(contents)
+    units = parse_units(documents["units.yaml"])
+    legal_basis = parse_legal_basis(documents["legal_basis.yaml"])
+    records = parse_record_kinds(documents["records.yaml"])
+    tables = {}
+    for name, document in _folder(documents, "codes").items():
+        tables[name] = parse_code_list(document)
+        _agree(document, "id", tables[name].id, name)
+    interface = _folder(documents, "interface")
+    listing = interface.pop("transactions", None)
+    if listing is None:
+        raise CatalogError("interface/transactions.yaml", 0, "the file is missing: add it")
+    envelope, transactions = parse_transactions(listing, interface, tables)
+    sets = {}
+    for name, document in _folder(documents, "measures").items():
+        sets[name] = parse_measure_set(document, units=units, relations=records)
+        _agree(document, "id", sets[name].id, name)
+    items = {}
+    for name, document in _folder(documents, "information").items():
+        item = parse_item(document, units)
+        _agree(document, "number", f"item_{item.number}", name)
+        items[item.number] = item
+    columns = {
+        f"{one.id}.{measure.id}@{window}"
+        for one in sets.values()
+        for measure in one.measures
+        for window in WINDOWS
+    } | {column for item in items.values() for column in item.input_columns}
+    models: dict[str, RatingModel] = {}
+    for document in _folder(documents, "models").values():
+        file = document.file
+        digest = hashlib.sha256(contents[file]).digest()
+        model = parse_model(document, file, units=units, legal_basis=legal_basis, digest=digest)
+        _check_model(document, model, models.values(), columns)
+        models[model.id] = model
+    return Catalog(
+        digest=catalog_digest(contents),
+        models=MappingProxyType(models),
+        measure_sets=MappingProxyType(sets),
+        items=MappingProxyType(items),
+        records=MappingProxyType(records),
+        envelope=envelope,
+        transactions=MappingProxyType(transactions),
+        code_tables=MappingProxyType(tables),
+        code_lists=MappingProxyType({name: one.codes for name, one in tables.items()}),
+        extensible_lists=frozenset(name for name, one in tables.items() if one.extensible),
+        legal_basis=MappingProxyType(dict(legal_basis)),
+        units=MappingProxyType(dict(units)),
+    )
+
+
+def _collect(folder: Traversable, prefix: str, found: dict[str, bytes]) -> None:
+    for entry in sorted(folder.iterdir(), key=lambda one: one.name):
+        name = prefix + entry.name
+        if entry.is_dir():
+            _collect(entry, f"{name}/", found)
+        elif name != CHANGES:
+            found[name] = entry.read_bytes()
+
+
+def _documents(contents: Mapping[str, bytes]) -> dict[str, Section]:
+    if len(contents) > MAX_FILES:
+        problem = f"found {len(contents)} files, expected at most {MAX_FILES}: remove some"
+        raise CatalogError("catalog", 0, problem)
+    for name in _SINGLE:
+        if name not in contents:
+            raise CatalogError(name, 0, "the file is missing: add it")
+    documents: dict[str, Section] = {}
+    for name in sorted(contents):
+        path = PurePosixPath(name)
+        known = name in _SINGLE or (len(path.parts) == 2 and path.parts[0] in _FOLDERS)
+        if not known or path.suffix != ".yaml":
+            raise CatalogError(name, 0, "nobody reads this file: move or remove it")
+        documents[name] = load_strict(contents[name], name)
+    return documents
+
+
+def _folder(documents: Mapping[str, Section], folder: str) -> dict[str, Section]:
+    return {
+        PurePosixPath(name).stem: document
+        for name, document in documents.items()
+        if name.startswith(f"{folder}/")
+    }
+
+
+def _agree(document: Section, key: str, found: str, name: str) -> None:
+    if found != name:
+        raise document.error(f"{key} {found!r} in file {name}.yaml: make them agree", key)
+
+
+def _check_model(
+    document: Section,
+    model: RatingModel,
+    earlier: Collection[RatingModel],
+    columns: Collection[str],
+) -> None:
+    for column in model.input_columns:
+        if column not in columns:
+            raise document.error(
+                f"model {model.id} reads {column}, which no measure set or information item "
+                "states: correct the name or add the measure"
+            )
+    for other in earlier:
+        if other.subject_class == model.subject_class:
+            raise document.error(
+                f"models {other.id} and {model.id} both rate {model.subject_class}: keep one",
+                "subject_class",
+            )

@@ -1,0 +1,55 @@
+"""The loaded catalogue as one immutable object."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from scoring_kernel.code_lists import CodeList
+    from scoring_kernel.information import InformationItem
+    from scoring_kernel.legal_basis import LegalBasis
+    from scoring_kernel.measure_sets import MeasureSet
+    from scoring_kernel.model import RatingModel
+    from scoring_kernel.record_kinds import RecordKind
+    from scoring_kernel.transactions import Transaction
+    from scoring_kernel.units import Unit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Catalog:
+    """All rules as data, as one digest names them."""
+
+    digest: bytes
+    """SHA-256 over all files, 32 bytes."""
+    models: Mapping[str, RatingModel] = field(repr=False)
+    """Rating models by id."""
+    measure_sets: Mapping[str, MeasureSet] = field(repr=False)
+    """Measure sets by id."""
+    items: Mapping[str, InformationItem] = field(repr=False)
+    """Information items by number, ``01`` to ``23``."""
+    records: Mapping[str, RecordKind] = field(repr=False)
+    """Record kinds by id."""
+    envelope: Transaction = field(repr=False)
+    """Fields around every message of the national interface."""
+    transactions: Mapping[str, Transaction] = field(repr=False)
+    """Transactions of the national interface by number."""
+    code_tables: Mapping[str, CodeList] = field(repr=False)
+    """Code lists with their labels, by id."""
+    code_lists: Mapping[str, frozenset[str]] = field(repr=False)
+    """The codes alone, by id of the list."""
+    extensible_lists: frozenset[str] = field(repr=False)
+    """Ids of the lists whose unknown codes are accepted."""
+    legal_basis: Mapping[str, LegalBasis] = field(repr=False)
+    """Sources by key."""
+    units: Mapping[str, Unit] = field(repr=False)
+    """Units by id."""
+
+    def model_for(self, subject_class: str) -> RatingModel | None:
+        """Find the model of a subject class (主体类别); None where the class has none."""
+        for model in self.models.values():
+            if model.subject_class == subject_class:
+                return model
+        return None
