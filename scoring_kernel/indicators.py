@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from scoring_kernel.legal_basis import LegalBasis
+    from scoring_kernel.units import Unit
     from scoring_kernel.yaml_section import Section
 
 ID: Final = r"[a-z][a-z0-9_]{0,63}"
@@ -97,7 +98,7 @@ class Indicator:
     level1: Group
     level2: Group
     weight_centi: int
-    unit: str
+    unit: Unit
     derivation: Formula
     shape: LinearShape
     missing: MissingPolicy
@@ -167,7 +168,7 @@ def parse_indicator(
     model: str,
     groups: Mapping[str, Group],
     levels: Collection[str],
-    units: Collection[str],
+    units: Mapping[str, Unit],
     legal_basis: Mapping[str, LegalBasis],
 ) -> Indicator:
     """Parse one indicator.
@@ -207,7 +208,7 @@ def parse_indicator(
         level1=groups[str(level2.parent)],
         level2=level2,
         weight_centi=weight_centi(section, "weight"),
-        unit=section.choice("unit", units),
+        unit=units[section.choice("unit", units)],
         derivation=derivation,
         shape=shape,
         missing=MissingPolicy(section.choice("missing", tuple(MissingPolicy))),

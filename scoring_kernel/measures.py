@@ -220,7 +220,7 @@ def fold(
         name: _reduce(values[kept], target, n, _law(merges, name), f"{measures.measure_set}.{name}")
         for name, values in measures.columns.items()
     }
-    return columns, stated.all(axis=1)
+    return columns, np.logical_and.reduce(stated, axis=1)
 
 
 def _positions(

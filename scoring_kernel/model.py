@@ -28,9 +28,10 @@ from scoring_kernel.indicators import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Mapping
 
     from scoring_kernel.legal_basis import LegalBasis
+    from scoring_kernel.units import Unit
     from scoring_kernel.yaml_section import Section
 
 MAX_INDICATORS: Final = 64
@@ -48,6 +49,7 @@ _KEYS: Final = frozenset(
         "name_en",
         "status",
         "basis",
+        "grades_basis",
         "total",
         "min_coverage",
         "min_peer",
@@ -90,6 +92,7 @@ class RatingModel:
         name_en: English name.
         status: Draft, proposal or final.
         basis: Key of the source of groups and weights.
+        grades_basis: Key of the source of the bands.
         digest: SHA-256 of the model file, 32 bytes.
         levels: Levels of subject, as inputs name them.
         types: Types of subject, as inputs name them.
@@ -107,6 +110,7 @@ class RatingModel:
     name_en: str
     status: Status
     basis: str
+    grades_basis: str
     digest: bytes
     levels: tuple[str, ...]
     types: tuple[str, ...]
@@ -140,7 +144,7 @@ def parse_model(
     document: Section,
     file: str,
     *,
-    units: Collection[str],
+    units: Mapping[str, Unit],
     legal_basis: Mapping[str, LegalBasis],
     digest: bytes,
 ) -> RatingModel:
@@ -186,6 +190,7 @@ def parse_model(
         name_en=document.text("name_en", max_chars=120),
         status=Status(document.choice("status", tuple(Status))),
         basis=document.choice("basis", legal_basis),
+        grades_basis=document.choice("grades_basis", legal_basis),
         digest=digest,
         levels=levels,
         types=types,
@@ -275,5 +280,6 @@ def _verify_status(
             for source in indicator.sources:
                 if not legal_basis[source].is_checked:
                     raise entry.error(f"status: final, but source {source} is unchecked", "status")
-    if model.status is Status.FINAL and not legal_basis[model.basis].is_checked:
-        raise document.error(f"status: final, but source {model.basis} is unchecked", "status")
+    for source in (model.basis, model.grades_basis):
+        if model.status is Status.FINAL and not legal_basis[source].is_checked:
+            raise document.error(f"status: final, but source {source} is unchecked", "status")

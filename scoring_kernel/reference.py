@@ -1,0 +1,270 @@
+"""The peer reference (同类参照): statistics of indicator values among peers, frozen.
+
+Rules:
+- Peers share level and type; where fewer than the model's ``min_peer`` have a value,
+  the level alone counts; where these are too few, everybody.
+- A statistic is a nearest-rank quantile of exact integers: one of the values itself.
+- The reference is built once for a period and then travels; the same values give the
+  same bytes and the same digest everywhere.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from scoring_kernel.derivation import VALUE_LIMIT, Block, derive
+from scoring_kernel.errors import KernelInputError
+from scoring_kernel.shapes import STATISTICS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from scoring_kernel.inputs import InputTable
+    from scoring_kernel.measures import IntVector
+    from scoring_kernel.model import RatingModel
+
+MAX_BYTES: Final = 1024 * 1024
+"""Largest serialised reference."""
+MAX_ENTRIES: Final = 10_000
+"""Most statistics of a reference."""
+EVERYBODY: Final = "all"
+"""Peer group of all subjects."""
+
+_MAX_TEXT: Final = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReferenceValue:
+    """One statistic of one peer group.
+
+    Attributes:
+        indicator: Id of the indicator.
+        statistic: Key of ``STATISTICS``.
+        peer_group: Name of the group.
+        value_micro: Millionths of the indicator's unit.
+    """
+
+    indicator: str
+    statistic: str
+    peer_group: str
+    value_micro: int
+
+
+def peer_groups(level: str, kind: str) -> tuple[str, str, str]:
+    """Groups a subject can be compared with, the narrowest first.
+
+    >>> peer_groups("3", "general")
+    ('level:3/type:general', 'level:3', 'all')
+    """
+    return f"level:{level}/type:{kind}", f"level:{level}", EVERYBODY
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reference:
+    """Statistics of all peer groups that are large enough.
+
+    Attributes:
+        model_digest: Digest of the model whose indicators they describe.
+        day: Day for which parameters were read.
+        entries: Statistics by (indicator, statistic, peer group).
+    """
+
+    model_digest: bytes
+    day: date
+    entries: Mapping[tuple[str, str, str], int]
+
+    def __post_init__(self) -> None:
+        """Refuse more than a reference can hold, whoever made it.
+
+        Raises:
+            KernelInputError: Too many entries, or one is out of bounds.
+        """
+        if len(self.model_digest) != hashlib.sha256().digest_size:
+            raise KernelInputError("reference: expected a model digest of 32 bytes")
+        if len(self.entries) > MAX_ENTRIES:
+            raise KernelInputError(
+                f"reference: {len(self.entries)} entries, expected at most {MAX_ENTRIES}"
+            )
+        for (indicator, statistic, group), value in self.entries.items():
+            if (
+                statistic not in STATISTICS
+                or max(len(indicator), len(group)) > _MAX_TEXT
+                or abs(value) > VALUE_LIMIT
+            ):
+                raise KernelInputError(
+                    f"reference: entry {indicator[:40]!r} {statistic[:10]!r} {group[:40]!r} "
+                    f"is unknown or out of bounds: ask the hub for the reference again"
+                )
+
+    @classmethod
+    def from_values(
+        cls, values: Iterable[ReferenceValue], *, model_digest: bytes, day: date
+    ) -> Reference:
+        """Build the part of a reference that some values describe.
+
+        Args:
+            values: Statistics, for example those that came with grade statements.
+            model_digest: Digest of the model, 32 bytes.
+            day: Day for which parameters were read.
+
+        Raises:
+            KernelInputError: The same statistic is given twice with other numbers.
+        """
+        entries: dict[tuple[str, str, str], int] = {}
+        for value in values:
+            key = (value.indicator, value.statistic, value.peer_group)
+            if entries.setdefault(key, value.value_micro) != value.value_micro:
+                raise KernelInputError(
+                    f"reference: {key} is {entries[key]} and {value.value_micro}: "
+                    "do not mix statements of different references"
+                )
+        return cls(model_digest=model_digest, day=day, entries=entries)
+
+    @classmethod
+    def from_json(cls, content: bytes) -> Reference:
+        """Read a reference that ``to_json`` wrote.
+
+        Args:
+            content: At most ``MAX_BYTES``.
+
+        Raises:
+            KernelInputError: Anything but the canonical bytes of a reference.
+        """
+        if len(content) > MAX_BYTES:
+            raise KernelInputError(f"reference: {len(content)} bytes, expected at most {MAX_BYTES}")
+        try:
+            document = json.loads(content)
+            found = cls(
+                model_digest=bytes.fromhex(document["model_digest"]),
+                day=date.fromisoformat(document["day"]),
+                entries={
+                    (indicator, statistic, group): int(value)
+                    for indicator, statistic, group, value in document["values"]
+                },
+            )
+            same = found.to_json() == content
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            raise KernelInputError("reference: not the JSON of a reference") from error
+        if not same:
+            raise KernelInputError("reference: not in canonical form: ask the hub for it again")
+        return found
+
+    def to_json(self) -> bytes:
+        """Serialise canonically: sorted, compact, ASCII."""
+        document = {
+            "day": self.day.isoformat(),
+            "format": 1,
+            "model_digest": self.model_digest.hex(),
+            "values": [[*key, value] for key, value in sorted(self.entries.items())],
+        }
+        return json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
+
+    @property
+    def digest(self) -> bytes:
+        """SHA-256 of the canonical bytes."""
+        return hashlib.sha256(self.to_json()).digest()
+
+    def lookup(
+        self, indicator: str, statistic: str, level: str, kind: str
+    ) -> tuple[str, int | None]:
+        """Find the statistic a subject is compared with.
+
+        Args:
+            indicator: Id of the indicator.
+            statistic: Key of ``STATISTICS``.
+            level: Level of the subject.
+            kind: Type of the subject.
+
+        Returns:
+            The narrowest group that has the statistic and its value in millionths;
+            (``EVERYBODY``, None) where no group has.
+        """
+        for group in peer_groups(level, kind):
+            value = self.entries.get((indicator, statistic, group))
+            if value is not None:
+                return group, value
+        return EVERYBODY, None
+
+    def values_for(self, level: str, kind: str) -> tuple[ReferenceValue, ...]:
+        """All statistics a subject of that level and type is compared with, sorted."""
+        found: list[ReferenceValue] = []
+        for indicator, statistic in sorted({key[:2] for key in self.entries}):
+            group, value = self.lookup(indicator, statistic, level, kind)
+            if value is not None:
+                found.append(
+                    ReferenceValue(
+                        indicator=indicator,
+                        statistic=statistic,
+                        peer_group=group,
+                        value_micro=value,
+                    )
+                )
+        return tuple(found)
+
+
+def build_reference(model: RatingModel, inputs: InputTable, day: date) -> Reference:
+    """Compute the reference of all subjects to be rated.
+
+    Args:
+        model: The model.
+        inputs: Inputs of every subject of the region.
+        day: Day for which parameters are read.
+
+    Returns:
+        The reference, ready to be frozen.
+
+    Raises:
+        KernelInputError: The table lacks a column of the model.
+        ParameterNotInForceError: A parameter has no value on that day.
+    """
+    n = len(inputs.subjects)
+    block = Block.of(model, inputs, 0, n)
+    members = dict(_members(inputs))
+    entries: dict[tuple[str, str, str], int] = {}
+    for indicator in model.indicators:
+        if not indicator.shape.statistics:
+            continue
+        values, present = derive(indicator.derivation, block, day)
+        for group, rows in members.items():
+            ranked = np.sort(values[rows][present[rows]])
+            least = 1 if group == EVERYBODY else model.min_peer
+            if len(ranked) < least:
+                continue
+            for statistic in indicator.shape.statistics:
+                entries[indicator.id, statistic, group] = nearest_rank(
+                    ranked, STATISTICS[statistic]
+                )
+    return Reference(model_digest=model.digest, day=day, entries=entries)
+
+
+def nearest_rank(ranked: IntVector, percentage: int) -> int:
+    """Nearest-rank quantile: the smallest value that so many percent do not exceed.
+
+    Args:
+        ranked: Values in ascending order, not empty.
+        percentage: 1 to 100.
+
+    Source:
+        Hyndman and Fan, Sample Quantiles in Statistical Packages (1996), definition 1.
+
+    >>> nearest_rank(np.arange(1, 11), 90), nearest_rank(np.array([7]), 50)
+    (9, 7)
+    """
+    rank = -(-percentage * len(ranked) // 100)
+    return int(ranked[rank - 1])
+
+
+def _members(inputs: InputTable) -> Iterator[tuple[str, IntVector]]:
+    """Rows of every peer group that has a member."""
+    groups: dict[str, list[int]] = {EVERYBODY: list(range(len(inputs.subjects)))}
+    for row, (level, kind) in enumerate(zip(inputs.levels, inputs.types, strict=True)):
+        for group in peer_groups(level, kind)[:2]:
+            groups.setdefault(group, []).append(row)
+    for group, rows in groups.items():
+        yield group, np.array(rows, np.int64)
