@@ -52,13 +52,13 @@ _ANYWHERE: Final = (Misconduct.DUPLICATE_CHARGE, Misconduct.FUND_SURGE)
 
 # Share of the ranking, from the worst, that is found out for each kind.
 _FOUND_OUT: Final = (
-    (0.045, (Misconduct.FRAUD_CASE, Misconduct.AGREEMENT_SUSPENSION)),
-    (0.03, (Misconduct.DISHONEST_DEBTOR,)),
-    (0.11, (Misconduct.INSURANCE_PENALTY,)),
-    (0.16, (Misconduct.HEALTH_PENALTY,)),
-    (0.13, (Misconduct.MARKET_PENALTY,)),
+    (0.02, (Misconduct.FRAUD_CASE, Misconduct.AGREEMENT_SUSPENSION)),
+    (0.05, (Misconduct.DISHONEST_DEBTOR,)),
+    (0.07, (Misconduct.INSURANCE_PENALTY,)),
+    (0.10, (Misconduct.HEALTH_PENALTY,)),
+    (0.12, (Misconduct.MARKET_PENALTY,)),
 )
-_TEMPTED: Final = 0.24
+_TEMPTED: Final = 0.15
 """Share of the ranking, from the worst, that misbehaves in its claims."""
 
 
@@ -124,8 +124,8 @@ def conduct_of(
     """
     rng = city.rng(MISCONDUCT_TAG, institution.index)
     rank = institution.rank
-    yearly = 0.09 - 0.07 * rank + float(rng.normal(0.0, 0.02))
-    drift = 0.012 * (0.5 - rank) + float(rng.normal(0.0, 0.004))
+    yearly = 0.06 - 0.04 * rank + float(rng.normal(0.0, 0.02))
+    drift = 0.006 * (0.5 - rank) + float(rng.normal(0.0, 0.004))
     failures = 0.002 + 0.05 * (1.0 - rank) ** 2
     lists = min(1.0, 0.86 + 0.15 * rank)
     surge = Misconduct.FUND_SURGE in kinds

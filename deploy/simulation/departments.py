@@ -17,9 +17,9 @@ ITEMS_TAG: Final = 6
 _STANDARD_STAFF: Final[Mapping[str, float]] = {"3": 0.30, "2": 0.20, "1": 0.15, "0": 0.10}
 _STANDARD_EXPERTS: Final[Mapping[str, int]] = {"3": 5, "2": 3, "1": 1, "0": 1}
 _RANKS: Final = (0.0, 0.05, 0.15, 0.40, 0.88, 1.0)
-_STRENGTHS: Final = (0.52, 0.60, 0.68, 0.76, 0.90, 0.97)
+_STRENGTHS: Final = (0.80, 0.81, 0.825, 0.84, 0.855, 0.90)
 """Mean of the assessments at each rank; between them, straight lines."""
-_NOISE: Final = 0.05
+_NOISE: Final = 0.04
 
 REGISTER_COLUMNS: Final = (
     "institution", "name", "uscc", "level", "type", "division", "address",

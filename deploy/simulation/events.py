@@ -80,11 +80,11 @@ def _found_out(
 def _warned(rng: np.random.Generator, rank: float) -> list[tuple[str, dict[str, str]]]:
     """Handle small faults: the lower the rank, the more often."""
     decided: list[tuple[str, dict[str, str]]] = []
-    if rank < 0.45:
+    if rank < 0.30:
         decided.append(("03", {"handling": "interview", "amount_yuan": "0.00"}))
-    if rank < 0.25:
+    if rank < 0.10:
         decided.append(("03", {"handling": "rectification", "amount_yuan": "0.00"}))
-    if rank < 0.12:
+    if rank < 0.05:
         decided.append(("03", {"handling": "payment_suspended", **_amount(rng, 1_000, 9_000)}))
     return decided
 
@@ -92,7 +92,7 @@ def _warned(rng: np.random.Generator, rank: float) -> list[tuple[str, dict[str, 
 def _honoured(rank: float) -> list[tuple[str, dict[str, str]]]:
     """Honour the best."""
     decided = []
-    if rank > 0.55:
+    if rank > 0.50:
         decided.append(("12", {"level": "county"}))
     if rank > 0.75:
         decided.append(("13", {"level": "city"}))
@@ -105,10 +105,10 @@ def _remembered(rng: np.random.Generator, rank: float) -> list[tuple[str, dict[s
     """Decide about one earlier year."""
     decided: list[tuple[str, dict[str, str]]] = []
     chance = float(rng.random())
-    if chance < 0.8 * (1.0 - rank) ** 2:
+    if chance < 0.5 * (1.0 - rank) ** 2:
         decided.append(("03", {"handling": "interview", "amount_yuan": "0.00"}))
         decided.append(("21", {"fraud": "0", **_amount(rng, 1_000, 30_000)}))
-    if chance < 0.5 * (1.0 - rank) ** 2:
+    if chance < 0.3 * (1.0 - rank) ** 2:
         decided.append(("07", _amount(rng, 1_000, 20_000)))
         decided.append(("19", _amount(rng, 1_000, 20_000)))
     if rank > 0.8:
