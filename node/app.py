@@ -8,10 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from security.exchange.inbox import Inbox
 from security.exchange.join import join
-from security.exchange.membership import Membership
-from security.exchange.outbox import Outbox
 from security.local_channel import ControlServer
 
 from node.api.errors import describe
@@ -24,12 +21,15 @@ from node.lock import writer_lock
 from node.store import NodeStore
 from node.store.scores import ScoreStore
 from node.sync.flow import Link
-from node.sync.inbox import custody_institutions, verified_custody
-from protos.yixin.v1 import statement_pb2
+from node.sync.inbox import custody_institutions
 from scoring_kernel import load_catalog
 from security.at_rest import Vault
 from security.errors import HubUnreachableError, SecurityError
+from security.exchange import membership
+from security.exchange.custody import open_custody
 from security.exchange.engine import open_exchange
+from security.exchange.inbox import Inbox
+from security.exchange.outbox import Outbox
 
 NODE_KEY: Final = "node.key"
 EXCHANGE_DATABASE: Final = "exchange.db"
@@ -61,19 +61,20 @@ def init_node(directory: Path, institutions: Sequence[str]) -> Path:
     (directory / SETTINGS_FILE).write_text(settings, encoding="utf-8")
     Vault.create(directory / NODE_KEY)
     with opened(directory) as jobs:
-        jobs.store.set_institutions([Institution.named(code, name=code) for code in institutions])
+        jobs.store.set_institutions([Institution(code=code, name=code) for code in institutions])
     return directory
 
 
 @contextmanager
-def opened(directory: Path) -> Iterator[NodeJobs]:
+def opened(directory: Path, *, writer: bool = True) -> Iterator[NodeJobs]:
     """Build the parts of a node over its state directory, and close them."""
     vault = Vault.load(directory / NODE_KEY)
-    store = NodeStore(directory, vault)
+    catalog = load_catalog()
+    store = NodeStore(directory, vault, catalog=catalog, writer=writer)
     scores = ScoreStore(directory)
     link = _link(directory, vault)
     try:
-        yield NodeJobs(catalog=load_catalog(), store=store, scores=scores, link=link, now=utc_now)
+        yield NodeJobs(catalog=catalog, store=store, scores=scores, link=link, now=utc_now)
     finally:
         scores.close()
         store.close()
@@ -82,10 +83,10 @@ def opened(directory: Path) -> Iterator[NodeJobs]:
 
 
 def _link(directory: Path, vault: Vault) -> Link | None:
-    if not Membership.exists(directory / MEMBERSHIP_DIRECTORY):
+    if not membership.is_joined(directory / MEMBERSHIP_DIRECTORY):
         return None
     return Link(
-        membership=Membership.load(directory / MEMBERSHIP_DIRECTORY),
+        membership=membership.load(directory / MEMBERSHIP_DIRECTORY),
         engine=open_exchange(directory / EXCHANGE_DATABASE),
         outbox=Outbox(vault),
         inbox=Inbox(vault),
@@ -97,7 +98,7 @@ def run_here(
 ) -> Result:
     """Run a job in this process; jobs that write take the writer lock."""
     if not writes:
-        with opened(directory) as jobs:
+        with opened(directory, writer=False) as jobs:
             return jobs.table()[command](arguments, progress)
     with writer_lock(directory):
         if command == "join":
@@ -108,27 +109,23 @@ def run_here(
 
 def join_node(directory: Path, token: str) -> Result:
     """Join a hub and take over the custody register that comes with the answer."""
-    membership = asyncio.run(
-        join(
-            directory / MEMBERSHIP_DIRECTORY,
-            token,
-            kind="node",
-            post_quantum=False,
-            now=utc_now(),
-        )
+    now = utc_now()
+    joined = asyncio.run(
+        join(directory / MEMBERSHIP_DIRECTORY, token, kind="node", post_quantum=False, now=now)
     )
-    register = verified_custody(
-        statement_pb2.SignedCustody.FromString(membership.custody),
-        hub=membership.hub_id,
-        keyring=membership.keyring,
-        now_ms=int(utc_now().timestamp() * 1000),
+    register = open_custody(
+        joined.joined.custody,
+        joined.keyring,
+        hub=joined.hub_id,
+        member=joined.member_id,
+        at_ms=int(now.timestamp() * 1000),
     )
     institutions = custody_institutions(register)
     with opened(directory) as jobs:
         jobs.store.set_institutions(institutions)
     return {
-        "member": membership.member_id,
-        "hub": membership.hub_id,
+        "member": joined.member_id,
+        "hub": joined.hub_id,
         "institutions": len(institutions),
     }
 

@@ -157,30 +157,55 @@ class NodeJobs:
 
     def status(self, _arguments: Result, _progress: Progress) -> Result:
         """What the node holds, owes and has heard."""
+        counts = self.store.counts()
         result: Result = {
             "member": None,
             "hub": None,
             "institutions": len(self.store.institutions()),
+            "messages": counts.messages,
+            "records": dict(counts.records),
+            "pending": counts.pending,
+            "quarantined": counts.quarantined,
+            "segments": counts.segments,
         }
-        result |= self.store.counts()
         if self.link is not None:
-            membership = self.link.membership
-            result |= {"member": membership.member_id, "hub": membership.hub_id}
-            with self.link.engine.connect() as connection:
-                result |= self.link.outbox.counts(connection, membership.hub_id)
-            result["certificate_days_left"] = (membership.certificate_ends - self.now()).days
-        prescores = self.scores.prescores()
-        result["prescored"] = len(prescores)
+            result |= self._link_status(self.link)
+        result["prescored"] = len(self.scores.prescores())
         result["grade_statements"] = {
             period: len(self.scores.latest_statements(period))
             for period in self.scores.statement_periods()
         }
         return result
 
+    def _link_status(self, link: Link) -> Result:
+        membership = link.membership
+        with link.engine.connect() as connection:
+            pending = link.outbox.pending(connection, membership.hub_id)
+            sent = link.outbox.receipted(connection, membership.hub_id)
+        return {
+            "member": membership.member_id,
+            "hub": membership.hub_id,
+            "outbox": pending.total,
+            "receipts": sent,
+            "certificate_days_left": (membership.tls_not_after - self.now()).days,
+        }
+
     def quarantine(self, arguments: Result, _progress: Progress) -> Result:
         """Refused messages and rows, newest first."""
-        rows = self.store.quarantine_rows(arguments["limit"], 0)
-        return {"rows": rows, "total": self.store.counts()["quarantined"]}
+        rows = [
+            {
+                "source": row.source,
+                "line": row.line,
+                "message": row.msgid,
+                "rule": row.rule,
+                "field": row.field,
+                "value": row.value,
+                "reason": row.reason,
+                "mend": row.mend,
+            }
+            for row in self.store.quarantine_rows(arguments["limit"])
+        ]
+        return {"rows": rows, "total": self.store.quarantine_count()}
 
     def _reports(self) -> list[ReportedSet]:
         tables = {

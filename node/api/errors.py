@@ -10,7 +10,6 @@ from typing import Final
 from node.errors import (
     ConfigurationError,
     IntakeFileError,
-    LocalSyncError,
     LockHeldError,
     MappingError,
     NodeError,
@@ -21,10 +20,13 @@ from scoring_kernel.errors import KernelError
 from security.errors import (
     HubRefusedError,
     HubUnreachableError,
+    JobFailedError,
     JoinRefusedError,
     KeyFileError,
     LocalChannelError,
+    LocalSyncError,
     MembershipError,
+    RemoteSyncError,
     SecurityError,
     SegmentTamperedError,
     TokenError,
@@ -55,6 +57,7 @@ ERROR_TABLE: Final[Mapping[type[Exception], ErrorRow]] = {
     KeyFileError: ErrorRow(code="key_file", exit_code=15),
     SegmentTamperedError: ErrorRow(code="segment_tampered", exit_code=16),
     LocalChannelError: ErrorRow(code="local_channel", exit_code=17),
+    RemoteSyncError: ErrorRow(code="remote_sync", exit_code=21),
     KernelError: ErrorRow(code="kernel", exit_code=18),
     SecurityError: ErrorRow(code="security", exit_code=19),
     NodeError: ErrorRow(code="node", exit_code=20),
@@ -70,6 +73,8 @@ def describe(error: Exception) -> tuple[str, str, int]:
         For an error of this product its own message; for anything else the type's name only,
         because a foreign message may quote a record.
     """
+    if isinstance(error, JobFailedError):
+        return error.code, error.message, error.exit_code
     for kind in type(error).__mro__:
         row = ERROR_TABLE.get(kind)
         if row is not None:

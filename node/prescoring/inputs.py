@@ -7,14 +7,18 @@
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from datetime import date
 
 import numpy as np
 import numpy.typing as npt
 
 from protos.yixin.v1 import statement_pb2
-from scoring_kernel import Catalog, InputTable, Period, RatingModel, Reference, ReferenceValue
+from scoring_kernel import Catalog
 from scoring_kernel.measures import MonthlyMeasures
+from scoring_kernel.model import RatingModel
+from scoring_kernel.periods import Period
+from scoring_kernel.reference import Reference, ReferenceValue
 from scoring_kernel.windows import window_inputs
 
 Column = tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]
@@ -29,14 +33,6 @@ class Subject:
     """Level of the institution: "3", "2", "1" or "0"."""
     type: str
     """Type: general, tcm, specialist, primary."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScoringInputs:
-    """Inputs of all subjects of one reference."""
-
-    table: InputTable
-    reference: Reference | None = field(repr=False)
 
 
 def own_columns(
@@ -72,11 +68,17 @@ def item_columns(
 
 
 def reference_of(
-    model: RatingModel, statements: Sequence[statement_pb2.GradeStatement | None]
+    model: RatingModel,
+    statements: Sequence[statement_pb2.GradeStatement | None],
+    day: date,
 ) -> Reference | None:
-    """The part of the frozen peer reference that the statements carry; None without one."""
-    values = {
-        (item.indicator, item.statistic, item.peer_group): ReferenceValue(
+    """The part of the frozen peer reference that the statements carry; None without one.
+
+    A statement names, for every statistic, the narrowest peer group that has it. So among the
+    groups of all statements a subject's narrowest one is again its own.
+    """
+    values = [
+        ReferenceValue(
             indicator=item.indicator,
             statistic=item.statistic,
             peer_group=item.peer_group,
@@ -85,26 +87,18 @@ def reference_of(
         for statement in statements
         if statement is not None
         for item in statement.reference
-    }
-    return Reference.from_values(model, values.values()) if values else None
+    ]
+    if not values:
+        return None
+    return Reference.from_values(values, model_digest=model.digest, day=day)
 
 
 def scoring_inputs(
-    *,
     catalog: Catalog,
-    model: RatingModel,
     monthly: Mapping[str, MonthlyMeasures],
     subjects: Sequence[Subject],
     period: Period,
     statements: Sequence[statement_pb2.GradeStatement | None],
-) -> ScoringInputs:
-    """Everything the kernel needs to score the subjects, in their order."""
-    columns = own_columns(catalog, monthly, subjects, period) | item_columns(statements)
-    table = InputTable.assemble(
-        model,
-        [subject.code for subject in subjects],
-        [subject.level for subject in subjects],
-        [subject.type for subject in subjects],
-        columns,
-    )
-    return ScoringInputs(table=table, reference=reference_of(model, statements))
+) -> dict[str, Column]:
+    """Input columns of the subjects, in their order: own measures and received items."""
+    return own_columns(catalog, monthly, subjects, period) | item_columns(statements)

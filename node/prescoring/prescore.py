@@ -5,11 +5,15 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
-from node.prescoring.inputs import ScoringInputs, Subject, scoring_inputs
+from node.prescoring.inputs import Subject, reference_of, scoring_inputs
 from node.store.scores import PreScore
 from protos.yixin.v1 import statement_pb2
-from scoring_kernel import Catalog, Period, RatingModel, ScoreResult, score
+from scoring_kernel import Catalog
+from scoring_kernel.inputs import InputTable
 from scoring_kernel.measures import MonthlyMeasures
+from scoring_kernel.model import RatingModel
+from scoring_kernel.periods import Period
+from scoring_kernel.scoring import ScoreResult, score
 
 SUBJECT_CLASS: Final = "designated_medical_institution"
 """Subject class (主体类别) of the institutions whose code begins with H."""
@@ -41,7 +45,6 @@ class PreScoring:
     """Result of one pre-scoring run."""
 
     model: RatingModel
-    inputs: ScoringInputs
     result: ScoreResult
     prescores: tuple[PreScore, ...]
     comparison: Comparison
@@ -70,16 +73,16 @@ def prescore(
         KernelError: Inputs do not fit the model, or a parameter is not in force.
     """
     model = catalog.models[SUBJECT_CLASS]
-    ordered = [statements.get(subject.code) for subject in subjects]
-    inputs = scoring_inputs(
-        catalog=catalog,
-        model=model,
-        monthly=monthly,
-        subjects=subjects,
-        period=period,
-        statements=ordered,
+    ordered = [_of_model(statements.get(subject.code), model) for subject in subjects]
+    day = _day(period, ordered)
+    inputs = InputTable.assemble(
+        model,
+        [subject.code for subject in subjects],
+        [subject.level for subject in subjects],
+        [subject.type for subject in subjects],
+        scoring_inputs(catalog, monthly, subjects, period, ordered),
     )
-    result = score(model, inputs.table, inputs.reference, _day(period, ordered))
+    result = score(model, inputs, reference_of(model, ordered, day), day)
     prescores = tuple(
         PreScore(
             period=period.name,
@@ -98,10 +101,9 @@ def prescore(
     )
     return PreScoring(
         model=model,
-        inputs=inputs,
         result=result,
         prescores=prescores,
-        comparison=compare(prescores, statements),
+        comparison=compare(prescores, {one.subject: one for one in ordered if one is not None}),
     )
 
 
@@ -130,6 +132,15 @@ def compare(
     return Comparison(
         compared=compared, equal=compared - len(differences), differences=tuple(differences)
     )
+
+
+def _of_model(
+    statement: statement_pb2.GradeStatement | None, model: RatingModel
+) -> statement_pb2.GradeStatement | None:
+    """The statement, if it was made with this very model; points of another cannot be compared."""
+    if statement is None or statement.model_digest != model.digest:
+        return None
+    return statement
 
 
 def _day(period: Period, statements: Sequence[statement_pb2.GradeStatement | None]) -> date:

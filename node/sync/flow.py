@@ -14,11 +14,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from security.exchange.downlink import collect
-from security.exchange.inbox import Inbox
-from security.exchange.membership import Membership
-from security.exchange.outbox import Outbox
-from security.exchange.uplink import sync_up
 from sqlalchemy import Engine
 
 from node.domain.institutions import Institution
@@ -26,6 +21,13 @@ from node.domain.reported import ReportedSet
 from node.sync.inbox import custody_institutions, verified_statements
 from node.sync.statements import changed_slots, statement_payloads
 from protos.yixin.v1 import envelope_pb2, statement_pb2
+from security.encoding import parse_exactly
+from security.exchange.custody import MAX_REGISTER_BYTES, open_custody
+from security.exchange.downlink import collect
+from security.exchange.inbox import Inbox
+from security.exchange.membership import Membership
+from security.exchange.outbox import Outbox
+from security.exchange.uplink import sync_up
 
 Progress = Callable[[str, int, int, str], None]
 Clock = Callable[[], datetime]
@@ -137,25 +139,48 @@ def take_over(link: Link, registry: Registry, *, now: datetime) -> int:
     between the two does it again without effect.
     """
     kept = 0
-    now_ms = int(now.timestamp() * 1000)
     with link.engine.begin() as connection:
-        for entry in link.inbox.payloads(connection, "custody"):
-            register = statement_pb2.CustodyRegister.FromString(entry.payload)
-            registry.set_custody(custody_institutions(register))
-            link.inbox.mark_processed(connection, entry.id)
-        for entry in link.inbox.payloads(connection, "grade_statements"):
-            for statement, body in verified_statements(
-                entry.payload,
-                hub=link.membership.hub_id,
-                keyring=link.membership.keyring,
-                now_ms=now_ms,
-            ):
-                kept += registry.keep_statement(
-                    period=statement.period,
-                    subject=statement.subject,
-                    version=statement.version,
-                    body=body,
-                    collected_at=now.isoformat(),
-                )
-            link.inbox.mark_processed(connection, entry.id)
+        while entries := link.inbox.payloads(connection, "custody"):
+            for entry in entries:
+                registry.set_custody(_custody(link.membership, entry.payload, now))
+            link.inbox.mark_processed(connection, [entry.inbox_id for entry in entries])
+        while entries := link.inbox.payloads(connection, "grade_statements"):
+            for entry in entries:
+                kept += _keep(link.membership, registry, entry.payload, now)
+            link.inbox.mark_processed(connection, [entry.inbox_id for entry in entries])
     return kept
+
+
+def _custody(membership: Membership, payload: bytes, now: datetime) -> list[Institution]:
+    signed = parse_exactly(statement_pb2.SignedCustody, payload, MAX_REGISTER_BYTES)
+    register = open_custody(
+        signed,
+        membership.keyring,
+        hub=membership.hub_id,
+        member=membership.member_id,
+        at_ms=_milliseconds(now),
+    )
+    return custody_institutions(register)
+
+
+def _keep(membership: Membership, registry: Registry, payload: bytes, now: datetime) -> int:
+    statements = verified_statements(
+        payload,
+        hub=membership.hub_id,
+        keyring=membership.keyring,
+        now_ms=_milliseconds(now),
+    )
+    return sum(
+        registry.keep_statement(
+            period=statement.period,
+            subject=statement.subject,
+            version=statement.version,
+            body=body,
+            collected_at=now.isoformat(),
+        )
+        for statement, body in statements
+    )
+
+
+def _milliseconds(now: datetime) -> int:
+    return int(now.timestamp() * 1000)
