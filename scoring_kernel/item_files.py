@@ -70,11 +70,13 @@ def parse_item(document: Section, units: Collection[str]) -> InformationItem:
     primary_key = document.texts("primary_key")
     if primary_key != _KEYS[kind]:
         expected = ", ".join(_KEYS[kind])
-        raise document.error(f"primary_key: a {kind} item has [{expected}]", "primary_key")
+        raise document.error(f"primary_key: an item of kind {kind} has [{expected}]", "primary_key")
     needed = {"institution", *primary_key, *(("event_day",) if kind == "event" else ())}
     for name in sorted(needed):
         if name not in columns or not columns[name].required:
-            raise document.error(f"a {kind} item needs the required field {name}", "fields")
+            raise document.error(
+                f"an item of kind {kind} needs the required field {name}", "fields"
+            )
     return InformationItem(
         number=document.text("number", pattern=r"[0-9]{2}"),
         id=document.text("id", pattern=_ID),

@@ -97,6 +97,8 @@ def parse_transactions(
     listed = listing.section("transactions")
     if len(listed.values) > MAX_TRANSACTIONS:
         raise listed.error(f"found more than {MAX_TRANSACTIONS} transactions")
+    for infno in listed.values:
+        listed.refuse_name_unless(infno, _INFNO)
     if "envelope" not in files:
         raise listing.error("file envelope.yaml is missing beside this list: add it")
     described = {name: _parse_nodes(file, name, code_lists) for name, file in files.items()}
@@ -105,7 +107,6 @@ def parse_transactions(
             raise file.error(f"transaction {name} is not in transactions.yaml: list it", "infno")
     transactions: dict[str, Transaction] = {}
     for infno in listed.values:
-        listed.refuse_name_unless(infno, _INFNO)
         entry = listed.section(infno)
         entry.refuse_unknown(("name_zh", "path"))
         fields, arrays = described.get(infno, ({}, frozenset()))

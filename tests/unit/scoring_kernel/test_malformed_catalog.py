@@ -1,0 +1,57 @@
+"""Every file of ``tests/cases/malformed`` holds one mistake; the loader names file, line and mend.
+
+A case replaces (or adds) one file of the packaged catalogue. Its first three lines say which
+file, in which line the mistake is, and a part of the message.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from scoring_kernel.catalog_loader import parse_catalog, read_catalog_files
+from scoring_kernel.errors import CatalogError
+
+FOLDER = Path(__file__).parents[2] / "cases" / "malformed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    id: str
+    replaces: str
+    line: int
+    expect: str
+    content: bytes
+
+
+def read_case(path: Path) -> Case:
+    content = path.read_bytes()
+    head = content.decode("utf-8").splitlines()[:3]
+    said = dict(line.removeprefix("# ").split(": ", 1) for line in head)
+    return Case(
+        id=path.stem,
+        replaces=said["replaces"],
+        line=int(said["line"]),
+        expect=said["expect"],
+        content=content,
+    )
+
+
+CASES = [read_case(path) for path in sorted(FOLDER.glob("*.yaml"))]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+def test_a_broken_file_is_refused_with_file_and_line(case: Case) -> None:
+    contents = read_catalog_files() | {case.replaces: case.content}
+    with pytest.raises(CatalogError) as caught:
+        parse_catalog(contents)
+    assert caught.value.file == case.replaces
+    assert caught.value.line == case.line
+    assert case.expect in caught.value.problem
+
+
+def test_the_packaged_catalogue_itself_is_sound() -> None:
+    assert len(CASES) > 80
+    assert parse_catalog(read_catalog_files()).digest
