@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from security.exchange.join import join
 from security.local_channel import ControlServer
 
 from node.api.errors import describe
@@ -16,7 +15,7 @@ from node.commands import CONTROL_SOCKET
 from node.config import SETTINGS_FILE, NodeSettings, load_settings
 from node.domain.institutions import Institution
 from node.errors import ConfigurationError, NodeError
-from node.jobs import NodeJobs, Progress, Result
+from node.jobs import NodeJobs, Result
 from node.lock import writer_lock
 from node.store import NodeStore
 from node.store.scores import ScoreStore
@@ -29,7 +28,9 @@ from security.exchange import membership
 from security.exchange.custody import open_custody
 from security.exchange.engine import open_exchange
 from security.exchange.inbox import Inbox
+from security.exchange.join import join
 from security.exchange.outbox import Outbox
+from security.progress import ProgressReporter
 
 NODE_KEY: Final = "node.key"
 EXCHANGE_DATABASE: Final = "exchange.db"
@@ -94,7 +95,7 @@ def _link(directory: Path, vault: Vault) -> Link | None:
 
 
 def run_here(
-    directory: Path, command: str, arguments: Result, progress: Progress, *, writes: bool
+    directory: Path, command: str, arguments: Result, progress: ProgressReporter, *, writes: bool
 ) -> Result:
     """Run a job in this process; jobs that write take the writer lock."""
     if not writes:

@@ -36,7 +36,7 @@ class Output:
         """One line for the operator."""
         self._out.print(text, markup=False, soft_wrap=True)
 
-    def progress(self, stage: str, done: int, total: int, unit: str) -> None:
+    def progress(self, stage: str, done: int, total: int = 0, unit: str = "") -> None:
         """Move the progress bar; stages follow each other on lines of their own."""
         if self._bar is None:
             return

@@ -21,13 +21,16 @@ from node.store import NodeStore
 from node.store.scores import ScoreStore
 from node.sync.flow import Link, synchronise
 from protos.yixin.v1 import statement_pb2
-from scoring_kernel import Catalog, Period, explain
+from scoring_kernel import Catalog
+from scoring_kernel.explanation import explain
+from scoring_kernel.periods import Period
+from security.exchange.archive import count_receipts
+from security.progress import ProgressReporter
 
 if TYPE_CHECKING:
     from scoring_kernel.measures import MonthlyMeasures
 
 Result = dict[str, Any]
-Progress = Callable[[str, int, int, str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +44,7 @@ class NodeJobs:
     """Membership and exchange ledger; None before the node joined."""
     now: Callable[[], datetime]
 
-    def table(self) -> Mapping[str, Callable[[Result, Progress], Result]]:
+    def table(self) -> Mapping[str, Callable[[Result, ProgressReporter], Result]]:
         """Jobs by the name under which the command line and the socket know them."""
         return {
             "ingest": self.ingest,
@@ -52,7 +55,7 @@ class NodeJobs:
             "quarantine": self.quarantine,
         }
 
-    def ingest(self, arguments: Result, progress: Progress) -> Result:
+    def ingest(self, arguments: Result, progress: ProgressReporter) -> Result:
         """Take in files; counts are summed over them."""
         mapping = load_mapping(Path(arguments["mapping"])) if arguments.get("mapping") else None
         total: Result = {
@@ -81,7 +84,7 @@ class NodeJobs:
                     total[key][kind] = total[key].get(kind, 0) + count
         return total
 
-    def prescore(self, arguments: Result, progress: Progress) -> Result:
+    def prescore(self, arguments: Result, progress: ProgressReporter) -> Result:
         """Pre-score every medical institution of the node and store the result."""
         scored = self._prescoring(arguments["period"], progress)
         period = scored.prescores[0].period if scored.prescores else arguments["period"]
@@ -105,7 +108,7 @@ class NodeJobs:
             "differences": [asdict(one) for one in comparison.differences[:100]],
         }
 
-    def explain(self, arguments: Result, progress: Progress) -> Result:
+    def explain(self, arguments: Result, progress: ProgressReporter) -> Result:
         """Explain one institution's pre-score, the largest loss first."""
         subject = arguments["subject"]
         scored = self._prescoring(arguments["period"], progress)
@@ -136,7 +139,7 @@ class NodeJobs:
             ],
         }
 
-    def sync(self, _arguments: Result, progress: Progress) -> Result:
+    def sync(self, _arguments: Result, progress: ProgressReporter) -> Result:
         """Synchronise once with the hub."""
         if self.link is None:
             raise NotJoinedError(
@@ -155,7 +158,7 @@ class NodeJobs:
         )
         return asdict(report)
 
-    def status(self, _arguments: Result, _progress: Progress) -> Result:
+    def status(self, _arguments: Result, _progress: ProgressReporterReporter) -> Result:
         """What the node holds, owes and has heard."""
         counts = self.store.counts()
         result: Result = {
@@ -181,16 +184,17 @@ class NodeJobs:
         membership = link.membership
         with link.engine.connect() as connection:
             pending = link.outbox.pending(connection, membership.hub_id)
-            sent = link.outbox.receipted(connection, membership.hub_id)
+            receipts = count_receipts(connection, membership.hub_id)
         return {
             "member": membership.member_id,
             "hub": membership.hub_id,
             "outbox": pending.total,
-            "receipts": sent,
+            "envelopes_sent": pending.sealed + receipts,
+            "receipts": receipts,
             "certificate_days_left": (membership.tls_not_after - self.now()).days,
         }
 
-    def quarantine(self, arguments: Result, _progress: Progress) -> Result:
+    def quarantine(self, arguments: Result, _progress: ProgressReporterReporter) -> Result:
         """Refused messages and rows, newest first."""
         rows = [
             {
@@ -225,7 +229,7 @@ class NodeJobs:
             for name, table in tables.items()
         ]
 
-    def _prescoring(self, period: str, progress: Progress) -> PreScoring:
+    def _prescoring(self, period: str, progress: ProgressReporter) -> PreScoring:
         named = Period.parse(period)
         progress("measuring", 0, 0, "")
         monthly: dict[str, MonthlyMeasures] = {

@@ -20,11 +20,11 @@ _migrations = Migrations("yixin-scores")
 @_migrations()
 def create_score_tables(db: sqlite_utils.Database) -> None:
     """Tables of the first version."""
-    db["grade_statement"].create(
+    db.table("grade_statement").create(
         {"period": str, "subject": str, "version": int, "body": bytes, "collected_at": str},
         pk=("period", "subject", "version"),
     )
-    db["prescore"].create(
+    db.table("prescore").create(
         {
             "period": str,
             "subject": str,

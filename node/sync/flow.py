@@ -28,8 +28,8 @@ from security.exchange.inbox import Inbox
 from security.exchange.membership import Membership
 from security.exchange.outbox import Outbox
 from security.exchange.uplink import sync_up
+from security.progress import ProgressReporter
 
-Progress = Callable[[str, int, int, str], None]
 Clock = Callable[[], datetime]
 
 
@@ -74,7 +74,7 @@ async def synchronise(
     ledger_size: int,
     pack_digest: bytes,
     now: Clock,
-    progress: Progress,
+    progress: ProgressReporter,
 ) -> SyncReport:
     """Run the four steps.
 
@@ -92,12 +92,14 @@ async def synchronise(
         HubRefusedError: The hub refused; the message says what to do.
         SecurityError: Something that came from the hub could not be trusted.
     """
-    stated = sum(state_changes(link, report, ledger_size=ledger_size) for report in reports)
+    stated = sum(
+        state_changes(link, report, ledger_size=ledger_size, pack_digest=pack_digest)
+        for report in reports
+    )
     up = await sync_up(
         link.membership,
         link.engine,
         link.outbox,
-        pack_digest=pack_digest,
         now=now,
         progress=progress,
     )
@@ -112,7 +114,7 @@ async def synchronise(
     )
 
 
-def state_changes(link: Link, report: ReportedSet, *, ledger_size: int) -> int:
+def state_changes(link: Link, report: ReportedSet, *, ledger_size: int, pack_digest: bytes) -> int:
     """Put statements of changed slots into the outbox; returns the number of slots."""
     with link.engine.begin() as connection:
         changed = changed_slots(report, lambda key: link.outbox.get_mark(connection, key))
@@ -128,6 +130,7 @@ def state_changes(link: Link, report: ReportedSet, *, ledger_size: int) -> int:
                 period="",
                 payload=part.payload,
                 marks=part.marks,
+                pack_digest=pack_digest,
             )
     return len(changed)
 

@@ -58,9 +58,9 @@ def changed_slots(report: ReportedSet, mark_of: Callable[[str], bytes | None]) -
     changed: list[ChangedSlot] = []
     for institution, month, rows in report.slots():
         digest = rows_digest(
-            report.institutions[rows],
-            report.months[rows],
-            report.subjects[rows],
+            report.institutions[rows].tolist(),
+            report.months[rows].tolist(),
+            report.subjects[rows].tolist(),
             {name: column[rows] for name, column in report.columns.items()},
         )
         mark = mark_of(mark_key(report.measure_set, institution, month))
@@ -152,4 +152,4 @@ def _ipc(report: ReportedSet, indices: Sequence[int]) -> bytes:
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table)
-    return sink.getvalue().to_pybytes()
+    return bytes(sink.getvalue())
