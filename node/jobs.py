@@ -158,7 +158,7 @@ class NodeJobs:
         )
         return asdict(report)
 
-    def status(self, _arguments: Result, _progress: ProgressReporterReporter) -> Result:
+    def status(self, _arguments: Result, _progress: ProgressReporter) -> Result:
         """What the node holds, owes and has heard."""
         counts = self.store.counts()
         result: Result = {
@@ -194,7 +194,7 @@ class NodeJobs:
             "certificate_days_left": (membership.tls_not_after - self.now()).days,
         }
 
-    def quarantine(self, arguments: Result, _progress: ProgressReporterReporter) -> Result:
+    def quarantine(self, arguments: Result, _progress: ProgressReporter) -> Result:
         """Refused messages and rows, newest first."""
         rows = [
             {
