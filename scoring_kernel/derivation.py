@@ -92,7 +92,7 @@ def ratio_micro(numerator: IntVector, denominator: IntVector) -> IntVector:
         return np.zeros(0, np.int64)
     size = max(int(numerator.max()), -int(numerator.min()))
     if size <= _FAST_NUMERATOR:
-        twice = numerator * (2 * MICRO)
+        twice: IntVector = numerator * (2 * MICRO)
         twice += denominator
         twice //= 2 * denominator
         np.clip(twice, -VALUE_LIMIT, VALUE_LIMIT, out=twice)

@@ -1,0 +1,90 @@
+"""Models and input tables for tests of the scoring kernel."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import yaml
+
+from scoring_kernel.inputs import InputTable
+from scoring_kernel.legal_basis import LegalBasis, parse_legal_basis
+from scoring_kernel.model import RatingModel, parse_model
+from scoring_kernel.strict_yaml import load_strict
+from scoring_kernel.units import Unit, parse_units
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+ROOT: Final = Path(__file__).parents[2]
+CATALOG: Final = ROOT / "scoring_kernel" / "catalog"
+CASES: Final = ROOT / "tests" / "cases"
+INSTITUTION_FILE: Final = "models/designated_medical_institution.yaml"
+SMALL_FILE: Final = "models/small.yaml"
+
+SMALL_MODEL: Final = (CASES / "kernel" / "small_model.yaml").read_text("utf-8")
+"""A model with every formula, every missing policy and every kind of threshold."""
+
+
+def units() -> Mapping[str, Unit]:
+    name = "units.yaml"
+    return parse_units(load_strict((CATALOG / name).read_bytes(), name))
+
+
+def legal_basis() -> Mapping[str, LegalBasis]:
+    name = "legal_basis.yaml"
+    return parse_legal_basis(load_strict((CATALOG / name).read_bytes(), name))
+
+
+def model_of(content: str, file: str = SMALL_FILE) -> RatingModel:
+    data = content.encode()
+    return parse_model(
+        load_strict(data, file),
+        file,
+        units=units(),
+        legal_basis=legal_basis(),
+        digest=hashlib.sha256(data).digest(),
+    )
+
+
+def institution_model() -> RatingModel:
+    return model_of((CATALOG / INSTITUTION_FILE).read_text("utf-8"), INSTITUTION_FILE)
+
+
+def small_model() -> RatingModel:
+    return model_of(SMALL_MODEL)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """One subject of a test: inputs by column, absent where not present."""
+
+    inputs: Mapping[str, int]
+    level: str = "3"
+    type: str = "general"
+
+
+def table(model: RatingModel, subjects: Sequence[Subject]) -> InputTable:
+    parts = {}
+    for column in model.input_columns:
+        parts[column] = (
+            np.array([one.inputs.get(column, 0) for one in subjects], np.int64),
+            np.array([column in one.inputs for one in subjects], np.bool_),
+        )
+    return InputTable.assemble(
+        model,
+        [f"H{index:011d}" for index in range(len(subjects))],
+        [one.level for one in subjects],
+        [one.type for one in subjects],
+        parts,
+    )
+
+
+def load_cases(name: str) -> list[dict[str, Any]]:
+    """Cases of one table of ``tests/cases/kernel``; supervisors read and extend them."""
+    text = (CASES / "kernel" / f"{name}.yaml").read_text("utf-8")
+    cases: list[dict[str, Any]] = yaml.safe_load(text)["cases"]
+    return cases
