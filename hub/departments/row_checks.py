@@ -8,21 +8,21 @@ today, and the register of designated institutions (两定医药机构).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
 from typing import TYPE_CHECKING, Final
 
 import orjson
-from scoring_kernel.item_rows import parse_row
 
 from hub.departments.faults import Fault, Rule
 from hub.store.item_rows import ItemRow
 from scoring_kernel.errors import ItemRowError
+from scoring_kernel.item_rows import parse_row
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from datetime import date
 
     from hub.departments.csv_lines import Line
     from scoring_kernel.information import InformationItem
+    from scoring_kernel.item_rows import ParsedRow
     from scoring_kernel.periods import Period
 
 HISTORY_YEARS: Final = 3
@@ -56,7 +56,7 @@ def parse_line(item: InformationItem, line: Line, checks: RowChecks) -> ItemRow 
         The row, or the first fault found.
     """
     try:
-        values = parse_row(item, line.values).values
+        parsed = parse_row(item, line.values)
     except ItemRowError as error:
         return Fault(
             line=line.number,
@@ -66,41 +66,39 @@ def parse_line(item: InformationItem, line: Line, checks: RowChecks) -> ItemRow 
             mend=error.mend,
             content=line.content,
         )
-    institution = str(values["institution"])
-    event_day = values["event_day"] if item.kind == "event" else None
     fault = (
-        _other_period(line, values, checks)
-        or _outside(line, event_day, checks)
-        or _unknown(line, institution, checks)
+        _other_period(line, parsed, checks)
+        or _outside(line, parsed, checks)
+        or _unknown(line, parsed, checks)
     )
     if fault is not None:
         return fault
     return ItemRow(
-        key=orjson.dumps([values[name] for name in item.primary_key]).decode(),
-        institution=institution,
-        period=str(values.get("period", "")),
-        event_day=event_day if isinstance(event_day, date) else None,
-        values=dict(values),
+        key=orjson.dumps(parsed.key).decode(),
+        institution=parsed.institution,
+        period=parsed.period or "",
+        event_day=parsed.event_day,
+        values=dict(parsed.values),
         line=line.number,
     )
 
 
-def _other_period(line: Line, values: Mapping[str, object], checks: RowChecks) -> Fault | None:
-    found = values.get("period")
-    if found is None or checks.period is None or found == checks.period.name:
+def _other_period(line: Line, row: ParsedRow, checks: RowChecks) -> Fault | None:
+    if row.period is None or checks.period is None or row.period == checks.period.name:
         return None
     return Fault(
         line=line.number,
         field="period",
         rule=Rule.OTHER_PERIOD,
-        masked=str(found),
+        masked=row.period,
         mend=f"The file is for {checks.period.name}: put rows of other periods in their own file.",
         content=line.content,
     )
 
 
-def _outside(line: Line, day: object, checks: RowChecks) -> Fault | None:
-    if not isinstance(day, date) or checks.period is None:
+def _outside(line: Line, row: ParsedRow, checks: RowChecks) -> Fault | None:
+    day = row.event_day
+    if day is None or checks.period is None:
         return None
     first = checks.period.age_window(HISTORY_YEARS)[0]
     last = min(checks.period.last_day, checks.today)
@@ -119,14 +117,14 @@ def _outside(line: Line, day: object, checks: RowChecks) -> Fault | None:
     )
 
 
-def _unknown(line: Line, institution: str, checks: RowChecks) -> Fault | None:
-    if checks.register is None or institution in checks.register:
+def _unknown(line: Line, row: ParsedRow, checks: RowChecks) -> Fault | None:
+    if checks.register is None or row.institution in checks.register:
         return None
     return Fault(
         line=line.number,
         field="institution",
         rule=Rule.UNKNOWN_INSTITUTION,
-        masked=institution,
+        masked=row.institution,
         mend="Correct the code, or import the register (item 20) with it and then this file again.",
         content=line.content,
     )

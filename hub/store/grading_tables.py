@@ -94,7 +94,6 @@ grade_reference: Final = Table(
     metadata,
     Column("period", String(_PERIOD_LENGTH), primary_key=True),
     Column("model_digest", LargeBinary(32), primary_key=True),
-    Column("version", Integer, primary_key=True),
     Column("digest", LargeBinary(32), nullable=False),
     Column("content", LargeBinary, nullable=False),
     Column("day", Integer, nullable=False),
@@ -114,6 +113,8 @@ grade_run: Final = Table(
     Column("reference_digest", LargeBinary(32), nullable=False),
     Column("day", Integer, nullable=False),
     Column("basis", String(16), nullable=False),
+    # JSON: input columns, indicators and bands, in the order in which results refer to them.
+    Column("layout", LargeBinary, nullable=False),
     # Digest of everything the run depends on and of its outcome.
     Column("fingerprint", LargeBinary(32), nullable=False),
     Column("subjects", Integer, nullable=False),

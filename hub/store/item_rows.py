@@ -12,7 +12,7 @@ Rules:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Final
 
@@ -21,7 +21,7 @@ from sqlalchemy import bindparam, insert, select, update
 
 from hub.errors import HubStoreError
 from hub.store.grading_tables import item_row
-from security.errors import SecurityError
+from security.errors import VaultError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -29,9 +29,8 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection
 
     from scoring_kernel.information import InformationItem
+    from scoring_kernel.item_rows import ItemValue
     from security.at_rest import Vault
-
-Values = dict[str, int | str | date | None]
 
 _KEYS_PER_QUERY: Final = 500
 _ROWS_PER_FETCH: Final = 2000
@@ -54,7 +53,7 @@ class ItemRow:
     institution: str
     period: str
     event_day: date | None
-    values: Values
+    values: Mapping[str, ItemValue] = field(repr=False)
     line: int
 
 
@@ -99,7 +98,7 @@ def store_rows(
     fresh: list[dict[str, object]] = []
     replaced: list[dict[str, object]] = []
     for row in rows:
-        content = orjson.dumps(row.values, option=orjson.OPT_SORT_KEYS)
+        content = orjson.dumps(dict(row.values), option=orjson.OPT_SORT_KEYS)
         version, before = held.get(row.key, (0, b""))
         if version and (source.keep_existing or content == before):
             continue
@@ -128,7 +127,7 @@ def store_rows(
 
 def load_rows(
     connection: Connection, vault: Vault, item: InformationItem, *conditions: ColumnElement[bool]
-) -> Iterator[Values]:
+) -> Iterator[dict[str, ItemValue]]:
     """Read the current rows of an item, in key order.
 
     Args:
@@ -143,7 +142,7 @@ def load_rows(
     Raises:
         HubStoreError: A content does not belong to its row.
     """
-    days = frozenset(field.column for field in item.fields if field.type == "date")
+    days = frozenset(one.column for one in item.fields if one.type == "date")
     found = connection.execution_options(yield_per=_ROWS_PER_FETCH).execute(
         select(item_row.c.row_key, item_row.c.version, item_row.c.sealed)
         .where(item_row.c.item == item.number, item_row.c.current, *conditions)
@@ -215,7 +214,7 @@ def _record(
 def _open(vault: Vault, sealed: bytes, item: str, key: str, version: int) -> bytes:
     try:
         return vault.open(sealed, _context(item, key, version))
-    except SecurityError as error:
+    except VaultError as error:
         raise HubStoreError(
             f"The stored row {key} of item {item}, version {version}, does not open under the "
             "hub's key: the database or the key file was changed; restore both from one backup."

@@ -56,7 +56,9 @@ def test_three_encodings_give_the_same_chinese_text(file: Path, encoding: str) -
 
 def test_one_broken_line_does_not_turn_a_utf8_file_into_gb18030(file: Path) -> None:
     good = "H33030200001,温州市第一医院\n".encode()
-    rows = read(file, b"institution,name\n" + good * 3 + b"H1,\xff\xfe\xff\n", ("institution", "name"))
+    rows = read(
+        file, b"institution,name\n" + good * 3 + b"H1,\xff\xfe\xff\n", ("institution", "name")
+    )
     assert [row.values["name"] for row in rows[:3] if isinstance(row, Line)] == [
         "温州市第一医院"
     ] * 3
@@ -163,7 +165,7 @@ def test_a_file_that_is_no_such_csv_is_refused_as_a_whole(
 
 def test_a_file_over_the_bound_is_refused_before_it_is_read(file: Path) -> None:
     file.write_bytes(HEADER)
-    with pytest.raises(FileFaultError, match="24 bytes|25 bytes") as caught:
+    with pytest.raises(FileFaultError, match="25 bytes") as caught:
         survey(file, max_bytes=10)
     assert caught.value.fault.rule == Rule.FILE_TOO_LARGE
 

@@ -1,0 +1,31 @@
+"""What grading needs from other rooms of the hub."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import Connection
+
+    from scoring_kernel.measures import MonthlyMeasures
+
+
+class MonthlySource(Protocol):
+    """Measures that members stated.
+
+    Constraints: the rows of the newest complete statement of every slot MUST be there
+    and no others; a month without a statement MUST have no row; the order is free.
+    """
+
+    def monthly(
+        self, connection: Connection, measure_set: str, months: Sequence[int]
+    ) -> MonthlyMeasures:
+        """Rows of one measure set for some months.
+
+        Args:
+            connection: A transaction; what it sees is the snapshot that is graded.
+            measure_set: Id of the measure set.
+            months: Months wanted, yyyymm.
+        """
