@@ -1,0 +1,1 @@
+"""The demonstration: the real commands as real processes, from a message to a proven grade."""

@@ -1,0 +1,240 @@
+"""Runs ``yixin`` commands as processes of their own, and leaves none behind.
+
+Every process leads a session of its own, so that Ctrl-C reaches only the demonstration, which
+then ends what it started, by the id it was given, and nothing else.
+"""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+from deploy.errors import DemoError
+
+_ROOT: Final = Path(__file__).resolve().parents[2]
+_TERM_S: Final = 10.0
+"""Time a process has to end by itself before it is killed."""
+_READY_S: Final = 30.0
+_POLL_S: Final = 0.02
+_SHOWN_LINES: Final = 15
+
+
+def command_line(*arguments: str) -> list[str]:
+    """Give the command line of a ``yixin`` command in this very environment.
+
+    Args:
+        arguments: Arguments after ``yixin``.
+
+    Returns:
+        Interpreter, module and arguments.
+    """
+    return [sys.executable, "-m", "deploy.cli", *arguments]
+
+
+def environment() -> dict[str, str]:
+    """Give the environment of the processes: ours, without a node or hub of the operator.
+
+    Returns:
+        Variables by name.
+    """
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in {"YIXIN_NODE_DIR", "YIXIN_HUB_DIR"}
+    }
+    path = os.pathsep.join(filter(None, (str(_ROOT), kept.get("PYTHONPATH", ""))))
+    return {**kept, "PYTHONPATH": path, "NO_COLOR": "1", "COLUMNS": "200"}
+
+
+class Crew:
+    """The processes of one demonstration; an asynchronous context manager."""
+
+    def __init__(self, logs: Path) -> None:
+        """Prepare an empty crew.
+
+        Args:
+            logs: Directory for what the daemons say; made when it is missing.
+        """
+        self._logs = logs
+        self._alive: dict[int, asyncio.subprocess.Process] = {}
+
+    async def __aenter__(self) -> Self:
+        """Make the directory of the logs."""
+        self._logs.mkdir(parents=True, exist_ok=True)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """End every process that is still there, whatever happened."""
+        await asyncio.shield(self.stop())
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """Ids of the processes that have not ended."""
+        return tuple(pid for pid, one in self._alive.items() if one.returncode is None)
+
+    async def run(self, *arguments: str, accepted: Sequence[int] = (0,)) -> str:
+        """Run one command to its end.
+
+        Args:
+            arguments: Arguments after ``yixin``.
+            accepted: Exit codes that are no failure.
+
+        Returns:
+            What it wrote to standard output.
+
+        Raises:
+            DemoError: It ended with another exit code.
+        """
+        process = await asyncio.create_subprocess_exec(
+            *command_line(*arguments),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env=environment(),
+            start_new_session=True,
+        )
+        self._alive[process.pid] = process
+        out, said = await process.communicate()
+        del self._alive[process.pid]
+        if process.returncode not in accepted:
+            raise DemoError(
+                f"`yixin {' '.join(arguments)}` ended with {process.returncode}, expected"
+                f" {' or '.join(map(str, accepted))}; it said:\n{_tail(said + out)}"
+            )
+        return out.decode()
+
+    async def ask(self, *arguments: str, accepted: Sequence[int] = (0,)) -> dict[str, Any]:
+        """Run one command with ``--json``.
+
+        Args:
+            arguments: Arguments after ``yixin``, without ``--json``.
+            accepted: Exit codes that are no failure.
+
+        Returns:
+            The object it printed.
+
+        Raises:
+            DemoError: It failed, or printed something else.
+        """
+        out = await self.run(*arguments, "--json", accepted=accepted)
+        try:
+            answer = json.loads(out)
+        except ValueError as error:
+            raise DemoError(
+                f"`yixin {' '.join(arguments)} --json` printed no JSON object: {out[:200]!r}"
+            ) from error
+        if not isinstance(answer, dict):
+            raise DemoError(f"`yixin {' '.join(arguments)} --json` printed {type(answer).__name__}")
+        return answer
+
+    async def daemon(self, name: str, *arguments: str, ready: Path) -> int:
+        """Start a daemon and wait until it serves.
+
+        Args:
+            name: Name of its log.
+            arguments: Arguments after ``yixin``.
+            ready: File or socket that appears when it serves.
+
+        Returns:
+            Process id.
+
+        Raises:
+            DemoError: It ended, or did not serve in time.
+        """
+        log = self._logs / f"{name}.log"
+        with log.open("ab") as file:
+            process = await asyncio.create_subprocess_exec(
+                *command_line(*arguments),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=file,
+                stderr=file,
+                env=environment(),
+                start_new_session=True,
+            )
+        self._alive[process.pid] = process
+        waited = 0.0
+        while not _serves(ready):
+            if process.returncode is not None or waited > _READY_S:
+                raise DemoError(
+                    f"{name} does not serve after {waited:.0f} s (exit code"
+                    f" {process.returncode}); its log {log} ends:\n{_tail(log.read_bytes())}"
+                )
+            await asyncio.sleep(_POLL_S)
+            waited += _POLL_S
+        return process.pid
+
+    async def kill(self, pid: int) -> None:
+        """Kill a process of this crew at once, as a power failure would.
+
+        Args:
+            pid: Process id that ``daemon`` returned.
+        """
+        process = self._alive.pop(pid)
+        _signal(process, signal.SIGKILL)
+        await process.wait()
+
+    async def stop(self) -> None:
+        """Ask every process to end, wait, then kill what did not."""
+        for process in self._alive.values():
+            _signal(process, signal.SIGTERM)
+        waits = [asyncio.ensure_future(process.wait()) for process in self._alive.values()]
+        if waits:
+            await asyncio.wait(waits, timeout=_TERM_S)
+        for process in self._alive.values():
+            _signal(process, signal.SIGKILL)
+        if waits:
+            await asyncio.wait(waits)
+        self._alive.clear()
+
+    def kill_now(self) -> None:
+        """Kill whatever is left at once: the last resort of an interrupted end."""
+        for process in self._alive.values():
+            _signal(process, signal.SIGKILL)
+
+
+def _serves(ready: Path) -> bool:
+    """Tell whether a daemon has put up its sign."""
+    return ready.exists()
+
+
+def _signal(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
+    """Signal a process and its group, where it has not ended yet: its id is still its own."""
+    if process.returncode is None:
+        try:
+            os.killpg(process.pid, number)
+        except ProcessLookupError:
+            return
+
+
+def _tail(said: bytes) -> str:
+    """Give the last lines of what a process said."""
+    return "\n".join(said.decode(errors="replace").strip().splitlines()[-_SHOWN_LINES:])
+
+
+def number(answer: Mapping[str, Any], key: str) -> int:
+    """Read a count from a command's answer.
+
+    Args:
+        answer: The object a command printed.
+        key: Name of the count.
+
+    Returns:
+        The count.
+
+    Raises:
+        DemoError: It is not there or no whole number.
+    """
+    value = answer.get(key)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise DemoError(f"expected a whole number {key!r} in a command's answer, found {value!r}")
+    return value

@@ -1,0 +1,306 @@
+"""The way from a message to a proven grade, in the order of the real world.
+
+0. simulate a city, found both hubs and three nodes
+1. hubs serve; the city joins the province, the nodes join the city, each by a one-use token
+2. nodes serve, take in two half-years and pre-score with what they know themselves
+3. nodes send sealed statements
+4. the city imports the departments' items, grades and publishes
+5. nodes collect their signed grade statements, pre-score again and compare
+6. the city pushes to the province
+7. an auditor verifies both hubs' evidence with nothing but a trust file
+"""
+
+import asyncio
+import re
+import time
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+from deploy.demo.members import DemoHub, DemoNode, hubs_in, node_in
+from deploy.demo.processes import Crew, number
+from deploy.demo.summary import Findings, Summary
+from deploy.errors import DemoError
+from deploy.simulation.simulate import DEFAULT_PERIODS
+
+_TOKEN: Final = re.compile(r"yixin1\.[A-Za-z0-9_-]+")
+_QUARANTINED: Final = (0, 1)
+"""Exit codes of a run that went well; 1 says that something was quarantined."""
+
+Report = Callable[[str, int, int], None]
+"""Called with a step's name, parts done and parts in all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What to demonstrate, and where."""
+
+    work: Path
+    """Directory of the demonstration."""
+    institutions: int
+    """Medical institutions of the simulated city."""
+    claims: int
+    """Claims over both half-years."""
+    seed: int = 1
+    """Seed of the city."""
+
+    @property
+    def simulation(self) -> Path:
+        """Directory of the simulated city."""
+        return self.work / "city"
+
+    @property
+    def period(self) -> str:
+        """Period that is graded."""
+        return DEFAULT_PERIODS[-1]
+
+
+@dataclass(slots=True, kw_only=True)
+class Scenario:
+    """One run of the demonstration."""
+
+    plan: Plan
+    crew: Crew
+    report: Report
+    steps: dict[str, float] = field(default_factory=dict)
+    nodes: tuple[DemoNode, ...] = ()
+
+    async def run(self) -> Findings:
+        """Go the whole way.
+
+        Returns:
+            What there is to show.
+
+        Raises:
+            DemoError: A command failed.
+        """
+        begun = time.monotonic()
+        city, province = hubs_in(self.plan.work)
+        await self._found(city, province)
+        await self._join(city, province)
+        taken_in = await self._take_in()
+        await self._each_node("send statements", self._sync)
+        graded = await self._grade(city)
+        await self._each_node("collect grades", self._sync)
+        compared = await self._each_node("pre-score again", self._prescore)
+        push = await self._push(city)
+        verdicts = await self._audit(city, province)
+        explanation = await self._explain(compared)
+        states = await self._each_node("count", self._status)
+        hubs = {hub.level: await self._hub(hub, "status") for hub in (city, province)}
+        sizes = {level: number(state, "log_size") for level, state in hubs.items()}
+        summary = Summary(
+            institutions=self.plan.institutions,
+            messages_in=sum(number(one, "messages_in") for one in taken_in),
+            records_stored=sum(sum(one["records_stored"].values()) for one in taken_in),
+            quarantined=sum(number(one, "quarantined") for one in taken_in),
+            envelopes_sent=sum(number(one, "sent") for one in states) + number(push, "sent"),
+            receipts=sum(number(one, "receipts") for one in states) + number(push, "receipts"),
+            subjects_graded=number(graded, "graded"),
+            grade_distribution=graded["distribution"],
+            prescore_equal=sum(number(one, "prescore_equal") for one in compared),
+            prescore_compared=sum(number(one, "prescore_compared") for one in compared),
+            pushed=number(hubs["province"], "pushed_grades"),
+            audit=_worst(verdicts.values()),
+            seconds=round(time.monotonic() - begun, 1),
+        )
+        return Findings(
+            summary=summary,
+            explanation=explanation,
+            log_sizes=sizes,
+            verdicts=verdicts,
+            steps=self.steps,
+        )
+
+    @contextmanager
+    def _step(self, name: str, parts: int) -> Iterator[Callable[[], None]]:
+        """Time a step and report its parts as they end."""
+        begun = time.monotonic()
+        done = 0
+        self.report(name, 0, parts)
+
+        def ended() -> None:
+            nonlocal done
+            done += 1
+            self.report(name, done, parts)
+
+        yield ended
+        self.steps[name] = round(time.monotonic() - begun, 2)
+
+    async def _each_node(
+        self, name: str, act: Callable[[DemoNode], Awaitable[dict[str, Any]]]
+    ) -> list[dict[str, Any]]:
+        """Let every node do the same thing at the same time."""
+        with self._step(name, len(self.nodes)) as ended:
+
+            async def one(node: DemoNode) -> dict[str, Any]:
+                answer = await act(node)
+                ended()
+                return answer
+
+            return await _together(*(one(node) for node in self.nodes))
+
+    # Step 0 and the hubs' part of step 1.
+    async def _found(self, city: DemoHub, province: DemoHub) -> None:
+        plan = self.plan
+        with self._step("simulate a city, found the hubs", 3) as ended:
+
+            async def simulated() -> None:
+                await self.crew.run(
+                    "simulate",
+                    *("--institutions", str(plan.institutions), "--claims", str(plan.claims)),
+                    *("--seed", str(plan.seed), "--out", str(plan.simulation)),
+                )
+                ended()
+
+            async def founded(hub: DemoHub) -> None:
+                place = ("--dir", str(hub.directory))
+                await self.crew.run(
+                    "hub",
+                    "init",
+                    *place,
+                    *("--level", hub.level, "--division", hub.division, "--name", hub.name),
+                )
+                await self.crew.daemon(f"{hub.level}-hub", "hub", "serve", *place, ready=hub.ready)
+                ended()
+
+            await _together(simulated(), founded(city), founded(province))
+        manifest = orjson.loads((plan.simulation / "manifest.json").read_bytes())
+        self.nodes = tuple(
+            node_in(plan.work, plan.simulation, custodian=one["name"], division=one["division"])
+            for one in manifest["custodians"]
+        )
+
+    # Step 1.
+    async def _join(self, city: DemoHub, province: DemoHub) -> None:
+        with self._step("join by one-use tokens", 1 + len(self.nodes)) as ended:
+
+            async def city_joins() -> None:
+                token = await self._token(
+                    province, "--kind", "hub", "--division", city.division, "--code", city.level
+                )
+                await self._hub(city, "join", "--token", token)
+                ended()
+
+            async def node_joins(node: DemoNode) -> None:
+                token = await self._token(
+                    city,
+                    *("--kind", "node", "--division", node.division, "--code", node.custodian),
+                    *("--institutions", str(node.custody)),
+                )
+                await self._node(node, "init")
+                await self._node(node, "join", "--token", token)
+                await self.crew.daemon(
+                    node.directory.name,
+                    *("node", "serve", "--dir", str(node.directory)),
+                    ready=node.ready,
+                )
+                ended()
+
+            await _together(city_joins(), *(node_joins(node) for node in self.nodes))
+
+    async def _token(self, hub: DemoHub, *arguments: str) -> str:
+        out = await self.crew.run("hub", "token", "--dir", str(hub.directory), *arguments)
+        found = _TOKEN.search(out)
+        if found is None:
+            raise DemoError(f"`yixin hub token` printed no token: {out[:200]!r}")
+        return found.group()
+
+    # Step 2.
+    async def _take_in(self) -> list[dict[str, Any]]:
+        async def ingest(node: DemoNode) -> dict[str, Any]:
+            files = [str(path) for path in sorted(node.messages.iterdir())]
+            return await self._node(node, "ingest", *files, accepted=_QUARANTINED)
+
+        taken_in = await self._each_node("take in two half-years", ingest)
+        await self._each_node("pre-score", self._prescore)
+        return taken_in
+
+    async def _prescore(self, node: DemoNode) -> dict[str, Any]:
+        return await self._node(node, "prescore", "--period", self.plan.period)
+
+    async def _sync(self, node: DemoNode) -> dict[str, Any]:
+        return await self._node(node, "sync")
+
+    async def _status(self, node: DemoNode) -> dict[str, Any]:
+        return await self._node(node, "status")
+
+    # Step 4.
+    async def _grade(self, city: DemoHub) -> dict[str, Any]:
+        with self._step("import 23 items, grade, publish", 3) as ended:
+            await self._hub(city, "import", str(self.plan.simulation / "departments"))
+            ended()
+            graded = await self._hub(city, "grade", "--period", self.plan.period)
+            ended()
+            await self._hub(city, "publish", "--period", self.plan.period)
+            ended()
+            return graded
+
+    # Step 6.
+    async def _push(self, city: DemoHub) -> dict[str, Any]:
+        with self._step("push to the province", 1) as ended:
+            push = await self._hub(city, "push", "--period", self.plan.period)
+            ended()
+            return push
+
+    # Step 7.
+    async def _audit(self, *hubs: DemoHub) -> dict[str, str]:
+        with self._step("audit both hubs", len(hubs)) as ended:
+
+            async def audited(hub: DemoHub) -> str:
+                bundle = self.plan.work / f"{hub.level}.evidence.zip"
+                trust = self.plan.work / f"{hub.level}.trust"
+                await self._hub(hub, "export-trust", str(trust))
+                await self.crew.run(
+                    "audit", "export", "--dir", str(hub.directory), "--out", str(bundle)
+                )
+                answer = await self.crew.ask(
+                    "audit", "verify", str(bundle), "--trust", str(trust), accepted=(0, 1, 2)
+                )
+                ended()
+                return str(answer["verdict"])
+
+            found = await _together(*(audited(hub) for hub in hubs))
+            return {hub.level: verdict for hub, verdict in zip(hubs, found, strict=True)}
+
+    async def _explain(self, compared: list[dict[str, Any]]) -> dict[str, Any]:
+        """Explain the subject in the middle of the county's ranking."""
+        ranked = sorted(
+            (float(one["total"]), place, one["subject"])
+            for place, answer in enumerate(compared)
+            for one in answer["subjects"]
+        )
+        _, place, subject = ranked[len(ranked) // 2]
+        return await self._node(self.nodes[place], "explain", subject, "--period", self.plan.period)
+
+    async def _hub(self, hub: DemoHub, command: str, *arguments: str) -> dict[str, Any]:
+        return await self.crew.ask(
+            "hub", command, *arguments, "--dir", str(hub.directory), accepted=_QUARANTINED
+        )
+
+    async def _node(
+        self, node: DemoNode, command: str, *arguments: str, accepted: tuple[int, ...] = (0,)
+    ) -> dict[str, Any]:
+        return await self.crew.ask(
+            "node", command, *arguments, "--dir", str(node.directory), accepted=accepted
+        )
+
+
+async def _together(*acts: Awaitable[Any]) -> list[Any]:
+    """Do several things at the same time; the first failure cancels the others."""
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(_awaited(act)) for act in acts]
+    return [task.result() for task in tasks]
+
+
+async def _awaited(act: Awaitable[Any]) -> Any:  # noqa: ANN401  # Hands through what it waits for.
+    return await act
+
+
+def _worst(verdicts: Iterable[str]) -> str:
+    """Give ``valid`` where every verdict is, else the first that is not."""
+    return next((verdict for verdict in verdicts if verdict != "valid"), "valid")

@@ -1,0 +1,154 @@
+"""What a demonstration has to show at its end: numbers for scripts, tables for people."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final
+
+from rich.console import Console
+from rich.table import Table
+
+GRADES: Final[Mapping[str, str]] = {
+    "excellent": "优秀 A ≥ 850",
+    "good": "良好 B ≥ 800",
+    "medium": "中等 C ≥ 750",
+    "poor": "较差 D ≥ 700",
+    "bad": "差 E < 700",
+    "not_rated": "不予评级",
+}
+INDICATORS: Final = 36
+_BAR_WIDTH: Final = 40
+_EXPLAINED: Final = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """The numbers of one demonstration; names are those of the JSON file."""
+
+    institutions: int
+    """Medical institutions under the nodes' custody."""
+    messages_in: int
+    """Messages the nodes took in."""
+    records_stored: int
+    """Records the nodes made of them."""
+    quarantined: int
+    """Messages or rows the nodes refused."""
+    envelopes_sent: int
+    """Sealed envelopes sent up: by the nodes to the city, by the city to the province."""
+    receipts: int
+    """Verified receipts for them."""
+    subjects_graded: int
+    """Subjects the city graded."""
+    grade_distribution: dict[str, int]
+    """Subjects by grade."""
+    prescore_equal: int
+    """Indicators whose pre-score equals the final points, to the hundredth."""
+    prescore_compared: int
+    """Indicators compared: institutions times 36."""
+    pushed: int
+    """Grades the province holds."""
+    audit: str
+    """``valid`` where the bundles of both hubs verified."""
+    seconds: float
+    """Wall time."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the summary as a JSON object.
+
+        Returns:
+            Values by name.
+        """
+        return asdict(self)
+
+    @property
+    def failures(self) -> tuple[str, ...]:
+        """What is not as it must be; empty after a demonstration that succeeded."""
+        expected = self.institutions * INDICATORS
+        claims = {
+            f"{self.receipts} receipts for {self.envelopes_sent} envelopes; expected one for each":
+                self.receipts == self.envelopes_sent > 0,
+            f"{self.prescore_compared} indicators compared; expected {expected}":
+                self.prescore_compared == expected,
+            f"{self.prescore_equal} of {self.prescore_compared} pre-scores equal; expected all":
+                self.prescore_equal == self.prescore_compared,
+            f"{self.subjects_graded} subjects graded; expected {self.institutions}":
+                self.subjects_graded == self.institutions,
+            f"the province holds {self.pushed} grades; expected {self.subjects_graded}":
+                self.pushed == self.subjects_graded,
+            f"the auditor says {self.audit}; expected valid": self.audit == "valid",
+        }  # fmt: skip
+        return tuple(text for text, holds in claims.items() if not holds)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Findings:
+    """What the tables show besides the summary."""
+
+    summary: Summary
+    explanation: dict[str, Any]
+    """Answer of ``yixin node explain`` for one subject."""
+    log_sizes: Mapping[str, int]
+    """Leaves of each hub's transparency log."""
+    verdicts: Mapping[str, str]
+    """The auditor's verdict per hub."""
+    steps: Mapping[str, float] = field(default_factory=dict)
+    """Seconds per step."""
+
+
+def show(findings: Findings, console: Console) -> None:
+    """Print the tables.
+
+    Args:
+        findings: What was found.
+        console: Where to print.
+    """
+    console.print(_grades(findings.summary))
+    console.print(_explained(findings.explanation))
+    console.print(_proved(findings))
+    for failure in findings.summary.failures:
+        console.print(f"[red]{failure}[/red]")
+
+
+def _grades(summary: Summary) -> Table:
+    table = Table(title="Grades 信用等级")
+    for name in ("Grade", "等级", "Subjects", "Share", ""):
+        table.add_column(name, justify="right" if name in {"Subjects", "Share"} else "left")
+    whole = max(1, sum(summary.grade_distribution.values()))
+    for grade, label in GRADES.items():
+        count = summary.grade_distribution.get(grade, 0)
+        if count or grade != "not_rated":
+            share = count / whole
+            bar = "█" * round(share * _BAR_WIDTH)
+            table.add_row(grade, label, str(count), f"{share:.1%}", bar)
+    return table
+
+
+def _explained(explanation: Mapping[str, Any]) -> Table:
+    title = (
+        f"{explanation['subject']}: {explanation['total']} points, {explanation['grade']}"
+        f" (basis: {explanation['basis']}) — where it lost most"
+    )
+    table = Table(title=title)
+    for name in ("指标", "Points", "Of", "原因"):
+        table.add_column(name, justify="right" if name in {"Points", "Of"} else "left")
+    for line in explanation["indicators"][:_EXPLAINED]:
+        table.add_row(line["indicator"], line["points"], line["of"], line["原因"])
+    return table
+
+
+def _proved(findings: Findings) -> Table:
+    summary = findings.summary
+    table = Table(title="Exchange and proof", show_header=False)
+    table.add_row("messages taken in", f"{summary.messages_in:,}")
+    table.add_row("records stored", f"{summary.records_stored:,}")
+    table.add_row("quarantined", f"{summary.quarantined:,}")
+    table.add_row("envelopes sent, receipts", f"{summary.envelopes_sent}, {summary.receipts}")
+    table.add_row(
+        "pre-scores equal to the final points",
+        f"{summary.prescore_equal} of {summary.prescore_compared}",
+    )
+    table.add_row("grades held by the province", str(summary.pushed))
+    for hub, size in findings.log_sizes.items():
+        verdict = findings.verdicts.get(hub, "not audited")
+        table.add_row(f"log of {hub}", f"{size} leaves; the auditor says {verdict}")
+    table.add_row("time", f"{summary.seconds:.1f} s")
+    return table
