@@ -59,10 +59,22 @@ def find_unreceipted(conn: Connection, recipient: str, lane: int) -> ChainPositi
     return None if row is None else ChainPosition(incarnation=row[0], seq=row[1], hash=row[2])
 
 
-def has_expired(conn: Connection, recipient: str, lane: int, now_ms: int) -> bool:
-    """Whether a sealed envelope without a receipt may no longer be logged."""
+def has_expired(
+    conn: Connection, recipient: str, lane: int, held: ChainPosition, now_ms: int
+) -> bool:
+    """Whether a sealed envelope that the recipient does not hold can no longer be logged.
+
+    Args:
+        conn: Connection in a transaction.
+        recipient: Member id of the recipient.
+        lane: Lane of the chain.
+        held: Head the recipient holds.
+        now_ms: Present moment, milliseconds since the epoch, UTC.
+    """
     query = select(func.min(outbox.c.expires_at_ms)).where(
-        _of(recipient, lane), outbox.c.state == SEALED
+        _of(recipient, lane),
+        outbox.c.state == SEALED,
+        tuple_(outbox.c.incarnation, outbox.c.seq) > tuple_(held.incarnation, held.seq),
     )
     expires_at_ms = conn.execute(query).scalar_one()
     return expires_at_ms is not None and expires_at_ms < now_ms

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import delete, func, insert, select, update
 
 from security.chain import GENESIS, ChainPosition, Step, check_next
+from security.envelope import OpenedEnvelope
 from security.exchange.tables import heads, inbox
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Row
 
     from security.at_rest import Vault
-    from security.envelope import OpenedEnvelope
+    from security.envelope import VerifiedEnvelope
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,13 +73,15 @@ class Inbox:
             for row in conn.execute(query)
         }
 
-    def accept(self, conn: Connection, opened: OpenedEnvelope, now_ms: int) -> Step:
-        """Store an opened envelope at its place.
+    def accept(
+        self, conn: Connection, opened: OpenedEnvelope | VerifiedEnvelope, now_ms: int
+    ) -> Step:
+        """Store an envelope at its place.
 
         Args:
             conn: Connection in a transaction.
-            opened: Envelope that was verified and decrypted; its sender issues the chain's
-                incarnations.
+            opened: Envelope that was verified; its sender issues the chain's incarnations.
+                When it could not be decrypted, only its place is stored.
             now_ms: Present moment, milliseconds since the epoch, UTC.
 
         Returns:
@@ -110,6 +113,11 @@ class Inbox:
         if step is Step.SAME:
             return step
         token = secrets.token_hex(16)
+        payload = (
+            self._vault.seal(opened.payload, f"x_inbox/{token}")
+            if isinstance(opened, OpenedEnvelope)
+            else None
+        )
         conn.execute(
             insert(inbox).values(
                 token=token,
@@ -123,9 +131,9 @@ class Inbox:
                 purpose=header.purpose,
                 period=header.period,
                 pack_digest=header.pack_digest,
-                payload=self._vault.seal(opened.payload, f"x_inbox/{token}"),
+                payload=payload,
                 received_at_ms=now_ms,
-                processed=False,
+                processed=payload is None,
             )
         )
         conn.execute(
@@ -165,7 +173,11 @@ class Inbox:
         """
         query = (
             select(inbox)
-            .where(inbox.c.payload_type == payload_type, inbox.c.id > after_id)
+            .where(
+                inbox.c.payload_type == payload_type,
+                inbox.c.id > after_id,
+                inbox.c.payload.is_not(None),
+            )
             .order_by(inbox.c.id)
             .limit(limit)
         )
@@ -182,6 +194,11 @@ class Inbox:
         query = select(func.count()).select_from(inbox)
         if unprocessed:
             query = query.where(inbox.c.processed.is_(False))
+        return int(conn.execute(query).scalar_one())
+
+    def count_unreadable(self, conn: Connection) -> int:
+        """How many envelopes were proved but could not be decrypted."""
+        query = select(func.count()).select_from(inbox).where(inbox.c.payload.is_(None))
         return int(conn.execute(query).scalar_one())
 
     def _received(self, row: Row[tuple[object, ...]]) -> Received:

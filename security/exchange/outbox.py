@@ -13,16 +13,14 @@ Rules:
 
 from __future__ import annotations
 
-import re
 import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import bindparam, delete, func, insert, select, update
 
-from protos.yixin.v1 import envelope_pb2
 from security.chain import GENESIS, ChainPosition
-from security.envelope import OutgoingEnvelope, envelope_hash, seal
+from security.envelope import envelope_hash, seal
 from security.errors import LocalSyncError
 from security.exchange import archive
 from security.exchange.chains import (
@@ -34,8 +32,9 @@ from security.exchange.chains import (
     new_chain,
     save_chain,
 )
-from security.exchange.sealing import SealedRow
-from security.exchange.tables import QUEUED, RECEIPTED, SEALED, marks, outbox
+from security.exchange.marks import find_mark, find_marks, forget_marks, save_mark
+from security.exchange.sealing import SealedRow, check_sealable, next_envelope
+from security.exchange.tables import QUEUED, RECEIPTED, SEALED, outbox
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -49,10 +48,6 @@ if TYPE_CHECKING:
 SEAL_AHEAD_LIMIT: Final = 1_000
 MAX_PAYLOAD_BYTES: Final = 960 * 1024
 SEAL_ROUND_BYTES: Final = 4 * 1024 * 1024
-
-_WORD: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
-_PERIOD: Final = re.compile(r"(?:[0-9]{4}H[12])?")
-_MAX_SCHEMA_VERSION: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +119,7 @@ class Outbox:
                 f"a payload of {len(payload)} bytes ({payload_type}), at most "
                 f"{MAX_PAYLOAD_BYTES} fit into an envelope: cut it into parts"
             )
-        _check_header(
+        check_sealable(
             (payload_type, purpose, data_class), period, schema_version, pack_digest, lane
         )
         token = secrets.token_hex(16)
@@ -146,21 +141,17 @@ class Outbox:
             )
         )
         for key, value in (marks or {}).items():
-            _save_mark(conn, recipient, lane, key, value)
+            save_mark(conn, recipient, lane, key, value)
         (row_id,) = result.inserted_primary_key or (0,)
         return int(row_id)
 
     def get_mark(self, conn: Connection, key: str) -> bytes | None:
         """What was stated last under a key, or None when it must be stated (again)."""
-        value = conn.execute(select(marks.c.value).where(marks.c.key == key)).scalar_one_or_none()
-        return None if value is None else bytes(value)
+        return find_mark(conn, key)
 
     def get_marks(self, conn: Connection, prefix: str) -> dict[str, bytes]:
         """All marks whose key starts with a prefix, by key."""
-        query = select(marks.c.key, marks.c.value).where(
-            marks.c.key.startswith(prefix, autoescape=True)
-        )
-        return {row.key: bytes(row.value) for row in conn.execute(query)}
+        return find_marks(conn, prefix)
 
     def pending(self, conn: Connection, recipient: str) -> Pending:
         """Count what a recipient has not receipted yet."""
@@ -298,7 +289,7 @@ class Outbox:
         conn.execute(
             delete(outbox).where(of_chain, outbox.c.state != RECEIPTED, outbox.c.restatable)
         )
-        conn.execute(delete(marks).where(marks.c.recipient == recipient, marks.c.lane == lane))
+        forget_marks(conn, recipient, lane)
         conn.execute(
             update(outbox)
             .where(of_chain, outbox.c.state == SEALED)
@@ -353,76 +344,41 @@ class Outbox:
         state = find_chain(conn, recipient, lane) or new_chain(recipient, lane)
         sealed: list[SealedRow] = []
         updates: list[dict[str, object]] = []
-        expires_at_ms = context.now_ms + context.lifetime_ms
         for row in rows:
-            cited = state.base if state.head.seq == 0 else None
-            envelope = seal(
-                OutgoingEnvelope(
-                    suite=context.recipient_key.suite,
-                    sender=context.sender,
-                    sender_key=context.signing_key,
-                    recipient=recipient,
-                    recipient_key_id=context.recipient_key.key_id,
-                    recipient_public_key=context.recipient_key.public_key,
-                    purpose=row.purpose,
-                    data_class=row.data_class,
-                    payload_type=row.payload_type,
-                    schema_version=row.schema_version,
-                    period=row.period,
-                    lane=envelope_pb2.Lane.ValueType(lane),
-                    incarnation=state.head.incarnation,
-                    seq=state.head.seq + 1,
-                    previous_hash=state.previous_hash,
-                    created_at_ms=context.now_ms,
-                    expires_at_ms=expires_at_ms,
-                    pack_digest=row.pack_digest,
-                    cited_incarnation=cited.incarnation if cited else 0,
-                    cited_seq=cited.seq if cited else 0,
-                    payload=self._vault.open(row.payload, f"x_outbox/{row.token}"),
-                )
-            )
+            payload = self._vault.open(row.payload, f"x_outbox/{row.token}")
+            outgoing = next_envelope(state, context, row, payload)
+            envelope = seal(outgoing)
+            raw = envelope.SerializeToString(deterministic=True)
             head = ChainPosition(
-                incarnation=state.head.incarnation,
-                seq=state.head.seq + 1,
+                incarnation=outgoing.incarnation,
+                seq=outgoing.seq,
                 hash=envelope_hash(envelope),
             )
             state = ChainState(recipient=recipient, lane=lane, head=head, base=state.base)
-            raw = envelope.SerializeToString(deterministic=True)
             sealed.append(SealedRow(outbox_id=row.id, lane=lane, position=head, envelope=raw))
             updates.append(
                 {
                     "row_id": row.id,
-                    "incarnation": head.incarnation,
-                    "seq": head.seq,
-                    "hash": head.hash,
-                    "envelope": raw,
-                    "envelope_bytes": len(raw),
+                    "at_incarnation": head.incarnation,
+                    "at_seq": head.seq,
+                    "with_hash": head.hash,
+                    "raw": raw,
+                    "raw_bytes": len(raw),
                 }
             )
         conn.execute(
             update(outbox)
             .where(outbox.c.id == bindparam("row_id"))
-            .values(state=SEALED, expires_at_ms=expires_at_ms),
+            .values(
+                state=SEALED,
+                incarnation=bindparam("at_incarnation"),
+                seq=bindparam("at_seq"),
+                hash=bindparam("with_hash"),
+                envelope=bindparam("raw"),
+                envelope_bytes=bindparam("raw_bytes"),
+                expires_at_ms=context.now_ms + context.lifetime_ms,
+            ),
             updates,
         )
         save_chain(conn, state)
         return sealed
-
-
-def _save_mark(conn: Connection, recipient: str, lane: int, key: str, value: bytes) -> None:
-    conn.execute(delete(marks).where(marks.c.key == key))
-    conn.execute(insert(marks).values(key=key, recipient=recipient, lane=lane, value=value))
-
-
-def _check_header(
-    words: tuple[str, ...], period: str, schema_version: int, pack_digest: bytes, lane: int
-) -> None:
-    """Refuse early what would block the chain when it is sealed."""
-    if not all(_WORD.fullmatch(word) for word in words):
-        raise ValueError(f"{words}: lower-case words of letters, digits and '_' are expected")
-    if not _PERIOD.fullmatch(period):
-        raise ValueError(f"period {period[:20]!r}: such as '2026H1', or empty")
-    if not 0 < schema_version <= _MAX_SCHEMA_VERSION or len(pack_digest) not in {0, 32}:
-        raise ValueError(f"schema version {schema_version}, {len(pack_digest)} bytes of digest")
-    if lane not in LANES:
-        raise ValueError(f"lane {lane} does not exist: 1 control, 2 urgent, 3 bulk")

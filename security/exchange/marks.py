@@ -1,0 +1,42 @@
+"""Marks: what was stated last, so that only what changed is stated again.
+
+Rules:
+    1. A mark is written in the transaction that appends the statement it stands for.
+    2. Marks belong to the chain that carried the statement: they go when it starts anew.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import delete, insert, select
+
+from security.exchange.tables import marks
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+
+def save_mark(conn: Connection, recipient: str, lane: int, key: str, value: bytes) -> None:
+    """Note what was stated under a key, in place of what was noted before."""
+    conn.execute(delete(marks).where(marks.c.key == key))
+    conn.execute(insert(marks).values(key=key, recipient=recipient, lane=lane, value=value))
+
+
+def find_mark(conn: Connection, key: str) -> bytes | None:
+    """What was stated last under a key, or None."""
+    value = conn.execute(select(marks.c.value).where(marks.c.key == key)).scalar_one_or_none()
+    return None if value is None else bytes(value)
+
+
+def find_marks(conn: Connection, prefix: str) -> dict[str, bytes]:
+    """All marks whose key starts with a prefix, by key."""
+    query = select(marks.c.key, marks.c.value).where(
+        marks.c.key.startswith(prefix, autoescape=True)
+    )
+    return {row.key: bytes(row.value) for row in conn.execute(query)}
+
+
+def forget_marks(conn: Connection, recipient: str, lane: int) -> None:
+    """Forget what was stated on a chain."""
+    conn.execute(delete(marks).where(marks.c.recipient == recipient, marks.c.lane == lane))

@@ -1,0 +1,245 @@
+"""Uplink: send what the outbox holds, and settle the hub's receipts.
+
+Rules:
+    1. The protocol is ``uplink_protocol``; this module only moves its frames and commits.
+    2. Sealed bytes are committed before their first frame is written, receipts are committed
+       before they count. The process may die between any two lines: the next run goes on.
+    3. Memory is bounded: one sealing round and one window of envelopes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from security.channels import member_channel
+from security.errors import HubRefusedError, SecurityError
+from security.exchange import archive
+from security.exchange.chains import LANES
+from security.exchange.resume import Continue, Demand, Restart, plan_lane, view_lane
+from security.exchange.submit_stream import SubmitStream
+from security.exchange.uplink_protocol import WINDOW_BYTES, Accepted, Uplink
+from security.moments import to_ms
+from security.progress import ProgressReporter, no_progress
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    import grpc.aio
+    from sqlalchemy import Engine
+
+    from protos.yixin.v1 import exchange_pb2
+    from security.chain import ChainPosition
+    from security.exchange.membership import Membership
+    from security.exchange.outbox import Outbox
+    from security.exchange.receipts import VerifiedReceipt
+    from security.exchange.sealing import SealedRow
+
+STALL_TIMEOUT_S: Final = 120.0
+MAX_STREAMS: Final = 4
+"""Streams of one run: an opening, a demand for new incarnations, and two resumed gaps."""
+
+
+@dataclass(slots=True, kw_only=True)
+class UplinkReport:
+    """What one synchronisation did."""
+
+    sent: int = 0
+    """Envelopes sealed and sent on this link."""
+    resent: int = 0
+    """Envelopes sent that had been sealed before this link came up."""
+    receipts: int = 0
+    """Receipts verified and stored."""
+    quarantined: int = 0
+    """Of these, how many say that some or all content was refused."""
+    restarted: tuple[int, ...] = ()
+    """Lanes that started a new incarnation: restatable payloads must be appended again."""
+
+
+async def sync_up(
+    membership: Membership,
+    engine: Engine,
+    outbox: Outbox,
+    *,
+    now: Callable[[], datetime],
+    progress: ProgressReporter = no_progress,
+    window_bytes: int = WINDOW_BYTES,
+    stall_timeout_s: float = STALL_TIMEOUT_S,
+) -> UplinkReport:
+    """Bring everything in the outbox to the hub, with a receipt for each envelope.
+
+    Args:
+        membership: Who sends, and the hub that receives.
+        engine: Database of the exchange.
+        outbox: The outbox in it.
+        now: Tells the present moment, UTC-aware.
+        progress: Takes the number of receipts against the payloads that waited.
+        window_bytes: Bytes that may await their receipts.
+        stall_timeout_s: Longest wait for the hub while something is owed, seconds.
+
+    Returns:
+        What was done.
+
+    Raises:
+        HubUnreachableError: The line broke; what was receipted stays settled.
+        HubRefusedError: The hub refused an envelope.
+        UntrustedReceiptError: A receipt did not prove its promise.
+        UntrustedCertificateError: The hub presented a key that its anchor did not certify.
+        RemoteSyncError: The hub broke the protocol or lost history.
+    """
+    run = _Run(
+        membership=membership,
+        engine=engine,
+        outbox=outbox,
+        now=now,
+        progress=progress,
+        window_bytes=window_bytes,
+        stall_timeout_s=stall_timeout_s,
+    )
+    channel = member_channel(membership)
+    try:
+        for attempt in range(1, MAX_STREAMS + 1):
+            try:
+                if await run.stream(channel):
+                    break
+            except HubRefusedError as refused:
+                # The next opening states anew where the hub stands; a gap that stays is refused.
+                if refused.code != "gap" or attempt == MAX_STREAMS:
+                    raise
+    finally:
+        await channel.close(None)
+    return run.report
+
+
+@dataclass(slots=True, kw_only=True)
+class _Run:
+    """One synchronisation: several streams when the hub must issue an incarnation."""
+
+    membership: Membership
+    engine: Engine
+    outbox: Outbox
+    now: Callable[[], datetime]
+    progress: ProgressReporter
+    window_bytes: int
+    stall_timeout_s: float
+    report: UplinkReport = field(default_factory=UplinkReport)
+    demanded: frozenset[int] = frozenset()
+    total: int = 0
+    cursors: dict[int, ChainPosition] = field(default_factory=dict)
+
+    async def stream(self, channel: grpc.aio.Channel) -> bool:
+        """Run one stream; False when it has to be opened again."""
+        uplink = Uplink(
+            member=self.membership.member_id,
+            hub=self.membership.hub_id,
+            signing_key=self.membership.signing_key,
+            keyring=self.membership.keyring,
+            window_bytes=self.window_bytes,
+        )
+        wire = SubmitStream(channel, self.membership.hub_id, self.stall_timeout_s)
+        try:
+            heads = await asyncio.to_thread(self._heads)
+            wire.write(uplink.open(heads, to_ms(self.now())))
+            accepted = uplink.receive(await wire.next(), to_ms(self.now()))
+            if not isinstance(accepted, Accepted):  # pragma: no cover - the state table forbids it
+                raise TypeError("the first message was taken for a receipt")
+            await asyncio.to_thread(self.membership.learn_hub_keys, accepted.hub_keys)
+            if not await asyncio.to_thread(self._plan, accepted):
+                return False
+            await self._pump(uplink, wire)
+            uplink.drained()
+            await wire.finish()
+        finally:
+            uplink.link_lost()
+            await wire.close()
+        return True
+
+    async def _pump(self, uplink: Uplink, wire: SubmitStream) -> None:
+        """Send and settle until nothing is owed."""
+        more = True
+        while True:
+            await self._settle(uplink, wire.arrived())
+            if more and uplink.has_room:
+                rows = await asyncio.to_thread(self._next_rows)
+                more = bool(rows)
+                uplink.offer(rows)
+            for frame in uplink.frames_to_send():
+                wire.write(frame)
+            if uplink.in_flight:
+                await wire.wait()
+                # Receipts make room to seal further ahead.
+                more = True
+            elif not more and uplink.is_idle:
+                return
+
+    async def _settle(self, uplink: Uplink, arrived: list[exchange_pb2.SubmitResponse]) -> None:
+        """Verify what arrived, and commit the receipts before any fault is reported."""
+        receipts: list[VerifiedReceipt] = []
+        fault: SecurityError | None = None
+        for response in arrived:
+            try:
+                received = uplink.receive(response, to_ms(self.now()))
+            except SecurityError as error:
+                fault = error
+                break
+            if not isinstance(received, Accepted):
+                receipts.append(received)
+        if receipts:
+            await asyncio.to_thread(self._commit, receipts)
+            self.progress("sending", self.report.receipts, self.total, "envelopes")
+        if fault is not None:
+            raise fault
+
+    def _heads(self) -> dict[int, ChainPosition]:
+        with self.engine.begin() as conn:
+            heads = self.outbox.heads(conn, self.membership.hub_id)
+            self.total = (
+                self.report.receipts + self.outbox.pending(conn, self.membership.hub_id).total
+            )
+        return {lane: head for lane, head in heads.items() if lane not in self.demanded}
+
+    def _plan(self, accepted: Accepted) -> bool:
+        """Place every lane; False when an incarnation must be asked for."""
+        hub, now_ms = self.membership.hub_id, to_ms(self.now())
+        demands: set[int] = set()
+        self.cursors = {}
+        with self.engine.begin() as conn:
+            for lane in LANES:
+                view = view_lane(
+                    conn, hub, lane, accepted, demanded=lane in self.demanded, now_ms=now_ms
+                )
+                match plan_lane(view):
+                    case Continue(after=after):
+                        self.cursors[lane] = after
+                    case Restart(incarnation=incarnation, base=base):
+                        self.outbox.start_incarnation(conn, hub, lane, incarnation, base)
+                        self.report.restarted = (*self.report.restarted, lane)
+                    case Demand():
+                        demands.add(lane)
+        self.demanded = frozenset(demands)
+        return not demands
+
+    def _next_rows(self) -> list[SealedRow]:
+        """Next envelopes to send: of the archive first, then newly sealed ones."""
+        hub = self.membership.hub_id
+        with self.engine.begin() as conn:
+            for lane in tuple(self.cursors):
+                rows = archive.after(conn, hub, lane, self.cursors[lane])
+                if rows:
+                    self.cursors[lane] = rows[-1].position
+                    self.report.resent += len(rows)
+                    return rows
+                del self.cursors[lane]
+            rows = self.outbox.seal_ahead(
+                conn, hub, self.membership.sealing_context(to_ms(self.now()))
+            )
+        self.report.sent += len(rows)
+        return rows
+
+    def _commit(self, receipts: list[VerifiedReceipt]) -> None:
+        with self.engine.begin() as conn:
+            self.outbox.settle(conn, receipts)
+        self.report.receipts += len(receipts)
+        self.report.quarantined += sum(receipt.is_quarantined for receipt in receipts)
