@@ -1,0 +1,277 @@
+"""Rows of a CSV through a mapping: read, de-duplicate, check, build, commit per block.
+
+A row's id in the ledger is ``namespace:record id``; the same id with the same
+line was seen already, with another line it is a conflict.
+"""
+
+import hashlib
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.csv as pcsv
+
+from node.domain.faults import Fault, Rule
+from node.domain.institutions import Institution
+from node.errors import MappingError
+from node.intake.batch import quarantine_row
+from node.intake.columns import FaultBook
+from node.intake.csv_columns import CsvTable, record_column
+from node.intake.csv_lines import CsvBlock, read_csv_blocks
+from node.intake.group import DayBounds, check_days, months_of
+from node.intake.lines import Line
+from node.intake.mapping import CsvMapping, KindMapping
+from node.intake.messages import DIGEST_BYTES
+from node.intake.report import Tally
+from node.store import CSV_INFNO, Commit, LedgerRow, NodeStore, QuarantineRow, Standing, standing_of
+from security.progress import ProgressReporter
+
+__all__ = ["CsvIntake"]
+
+STAGE: Final = "ingest"
+_MAX_ID: Final = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Rows:
+    """Rows of a block that were cut into cells."""
+
+    lines: Sequence[Line]
+    table: CsvTable = field(repr=False)
+
+
+class CsvIntake:
+    """Takes CSV files of one mapping into a store."""
+
+    def __init__(
+        self, store: NodeStore, mapping: CsvMapping, bounds: DayBounds, now: datetime
+    ) -> None:
+        self._store = store
+        self._mapping = mapping
+        self._bounds = bounds
+        self._seen_at = now.isoformat(timespec="seconds")
+        self._custody = store.institution_codes()
+
+    def take_file(self, path: Path, tally: Tally, progress: ProgressReporter) -> None:
+        """Take one file in; every block is durable before the next is read.
+
+        Raises:
+            IntakeFileError: The file cannot be opened, or has no header.
+            MappingError: The file lacks a column that the mapping names.
+            StoreError: The store failed; blocks already told stay.
+        """
+        digest = hashlib.sha256()
+        count = 0
+        for block in read_csv_blocks(path, self._mapping.encoding):
+            for line in block.lines:
+                digest.update(line.body)
+            self._take_block(path.name, block, tally)
+            self._store.flush_if_large()
+            count += len(block.lines) + len(block.refused)
+            progress(STAGE, count, 0, "lines")
+        self._store.note_source(path.name, digest.digest(), count, self._seen_at)
+
+    def _take_block(self, source: str, block: CsvBlock, tally: Tally) -> None:
+        tally.messages_in += len(block.lines) + len(block.refused)
+        faulty = [(line, line.fault) for line in block.refused if line.fault is not None]
+        rows, broken = self._cut(block)
+        faulty += broken
+        book = FaultBook()
+        ids = rows.table.cells[self._mapping.record_id]
+        keys = self._keys(ids, book)
+        digests = [hashlib.sha256(line.body).digest()[:DIGEST_BYTES] for line in rows.lines]
+        seen = self._standings(keys, digests, book)
+        institutions, new = self._institutions(rows.table, book)
+        records: dict[str, tuple[KindMapping, dict[str, pa.Array], npt.NDArray[np.datetime64]]] = {}
+        for kind in self._mapping.kinds:
+            columns = {spec.name: record_column(spec, rows.table, book) for spec in kind.columns}
+            days = columns[kind.day].to_numpy(zero_copy_only=False).astype("datetime64[s]")
+            path = next(spec.columns[0] for spec in kind.columns if spec.name == kind.day)
+            check_days(path, days, range(rows.table.rows), self._bounds, book)
+            records[kind.kind] = (kind, columns, days)
+        good = np.ones(rows.table.rows, np.bool_)
+        good[[*book.faults, *seen]] = False
+        # What was seen already is no news, whatever is wrong with it.
+        faulty += [
+            (rows.lines[row], fault)
+            for row, fault in sorted(book.faults.items())
+            if row not in seen
+        ]
+        tally.already_seen += len(seen)
+        for _, fault in faulty:
+            tally.rules[fault.rule] += 1
+        tables = {
+            name: self._table(ids, institutions, *parts, good) for name, parts in records.items()
+        }
+        first_month = months_of(np.where(good, records[self._mapping.kinds[0].kind][2], _EPOCH))
+        kept = np.flatnonzero(good)
+        for name, table in tables.items():
+            tally.records[name] += table.num_rows
+        codes = institutions.to_pylist()
+        used = {codes[row] for row in kept}
+        self._store.commit(
+            Commit(
+                messages=[
+                    LedgerRow(
+                        msgid=keys[row],
+                        infno=CSV_INFNO,
+                        institution=codes[row],
+                        month=int(first_month[row]),
+                        accepted=True,
+                        request_digest=digests[row],
+                        response_digest=digests[row],
+                    )
+                    for row in kept
+                ],
+                records={name: table for name, table in tables.items() if table.num_rows},
+                quarantine=[self._quarantined(source, line, fault) for line, fault in faulty],
+                released=self._released(rows.lines, [*kept, *seen]),
+                institutions=[one for one in new if one.code in used],
+            )
+        )
+
+    def _cut(self, block: CsvBlock) -> tuple[_Rows, list[tuple[Line, Fault]]]:
+        """Cut the lines of a block into cells; lines with another number of fields are refused."""
+        names = _header_names(block.header, self._mapping)
+        broken: dict[int, Fault] = {}
+
+        def refuse(row: pcsv.InvalidRow) -> str:
+            found = f"{row.actual_columns} fields"
+            expected = f"{row.expected_columns} as in the header"
+            broken[row.number - 1] = Fault.of(Rule.CSV_LINE, "line", found, expected)
+            return "skip"
+
+        wanted = sorted(self._mapping.csv_columns)
+        body = b"\n".join(line.body for line in block.lines)
+        if body:
+            table = pcsv.read_csv(
+                io.BytesIO(body),
+                read_options=pcsv.ReadOptions(
+                    column_names=names, use_threads=False, block_size=len(body) + 1
+                ),
+                parse_options=pcsv.ParseOptions(
+                    delimiter=self._mapping.delimiter, invalid_row_handler=refuse
+                ),
+                convert_options=pcsv.ConvertOptions(
+                    column_types=dict.fromkeys(wanted, pa.string()),
+                    include_columns=wanted,
+                    null_values=["", *self._mapping.nulls],
+                    strings_can_be_null=True,
+                ),
+            )
+        else:
+            table = pa.table({name: pa.array([], pa.string()) for name in wanted})
+        cells = {name: table.column(name).combine_chunks() for name in wanted}
+        lines = [line for row, line in enumerate(block.lines) if row not in broken]
+        faults = [(block.lines[row], fault) for row, fault in sorted(broken.items())]
+        return _Rows(lines=lines, table=CsvTable(rows=len(lines), cells=cells)), faults
+
+    def _keys(self, ids: pa.Array, book: FaultBook) -> list[str]:
+        keys = []
+        for row, record_id in enumerate(ids.to_pylist()):
+            if not record_id or len(record_id) > _MAX_ID:
+                expected = f"an id of at most {_MAX_ID} characters"
+                name = self._mapping.record_id
+                book.add(row, Fault.of(Rule.FIELD_MISSING, name, record_id, expected))
+            keys.append(f"{self._mapping.namespace}:{record_id or ''}")
+        return keys
+
+    def _standings(
+        self, keys: Sequence[str], digests: Sequence[bytes], book: FaultBook
+    ) -> set[int]:
+        """Find rows that were seen already, in the ledger or above in the block."""
+        known = self._store.known_messages(keys) if keys else {}
+        above: dict[str, bytes] = {}
+        seen: set[int] = set()
+        for row, (key, digest) in enumerate(zip(keys, digests, strict=True)):
+            if key in above:
+                standing = Standing.SEEN if above[key] == digest else Standing.CONFLICT
+            else:
+                standing = standing_of(known.get(key), digest, digest)
+                above[key] = digest
+            if standing is Standing.SEEN:
+                seen.add(row)
+            elif standing is Standing.CONFLICT:
+                expected = "the content this id came with before"
+                name = self._mapping.record_id
+                book.add(row, Fault.of(Rule.MSGID_CONFLICT, name, key, expected))
+        return seen
+
+    def _institutions(
+        self, table: CsvTable, book: FaultBook
+    ) -> tuple[pa.Array, tuple[Institution, ...]]:
+        """Give every row its institution's code of the national form."""
+        name = self._mapping.institution
+        cells = table.cells[name].to_pylist()
+        missing = [row for row, cell in enumerate(cells) if not cell or len(cell) > _MAX_ID]
+        for row in missing:
+            fault = Fault.of(Rule.FIELD_MISSING, name, cells[row], "an institution's code")
+            book.add(row, fault)
+            cells[row] = None
+        if not self._mapping.foreign:
+            for row, cell in enumerate(cells):
+                if cell is not None and cell not in self._custody:
+                    expected = "an institution under this node's custody"
+                    fault = Fault.of(Rule.INSTITUTION_UNKNOWN, name, cell, expected)
+                    book.add(row, fault)
+            return pa.array(cells, pa.string()), ()
+        wanted = sorted({cell for cell in cells if cell is not None})
+        namespace = self._mapping.namespace
+        codes = self._store.foreign_codes(namespace, wanted)
+        chosen = tuple(
+            Institution(code=code, name=cell, foreign=True, namespace=namespace, foreign_code=cell)
+            for cell, code in codes.items()
+        )
+        return pa.array([codes.get(cell) for cell in cells], pa.string()), chosen
+
+    def _table(
+        self,
+        ids: pa.Array,
+        institutions: pa.Array,
+        kind: KindMapping,
+        columns: dict[str, pa.Array],
+        days: npt.NDArray[np.datetime64],
+        good: npt.NDArray[np.bool_],
+    ) -> pa.Table:
+        schema = self._store.schemas[kind.kind]
+        given = {
+            "record_id": ids,
+            "institution": institutions,
+            "month": pa.array(months_of(np.where(good, days, _EPOCH)), pa.int32()),
+            **columns,
+        }
+        parts = [given[name].filter(pa.array(good)) for name in schema.names]
+        return pa.Table.from_arrays(parts, schema=schema)
+
+    def _quarantined(self, source: str, line: Line, fault: Fault) -> QuarantineRow:
+        return quarantine_row(source, line, fault, seen_at=self._seen_at, infno=CSV_INFNO)
+
+    def _released(self, lines: Sequence[Line], rows: Sequence[int]) -> list[bytes]:
+        if not self._store.quarantine_count():
+            return []
+        return [lines[row].line_digest() for row in rows]
+
+
+_EPOCH: Final = np.datetime64("2000-01-01", "s")
+
+
+def _header_names(header: bytes, mapping: CsvMapping) -> list[str]:
+    """Read the header; the columns that the mapping names must be there, each once."""
+    table = pcsv.read_csv(
+        io.BytesIO(header + b"\n" + header),
+        parse_options=pcsv.ParseOptions(delimiter=mapping.delimiter),
+    )
+    names = [name.strip() for name in table.column_names]
+    for column in sorted(mapping.csv_columns):
+        if names.count(column) != 1:
+            raise MappingError(
+                f"the CSV has the column {column!r} {names.count(column)} times, expected once;"
+                " correct the mapping or the file's header"
+            )
+    return names

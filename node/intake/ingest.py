@@ -1,0 +1,110 @@
+"""Ingest a file or a directory: batches in, one report out.
+
+Ingesting the same file again changes nothing: messages are known by their
+msgid and content, refused lines by their digest.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from node.intake.batch import BatchIntake
+from node.intake.csv_intake import CsvIntake
+from node.intake.field_rules import compile_rules
+from node.intake.group import DayBounds
+from node.intake.layouts import LAYOUTS
+from node.intake.lines import InputFile, Line, find_inputs, read_lines
+from node.intake.mapping import CsvMapping
+from node.intake.messages import Envelope
+from node.intake.report import IngestReport, Tally
+from node.store import NodeStore
+from scoring_kernel import Catalog
+from security.progress import ProgressReporter, no_progress
+
+__all__ = ["ingest_file"]
+
+SHANGHAI: Final = ZoneInfo("Asia/Shanghai")
+CLOCK_TOLERANCE: Final = timedelta(hours=1)
+BATCH_LINES: Final = 2_000
+BATCH_BYTES: Final = 8 * 1024 * 1024
+FLUSH_MIN_ROWS: Final = 10_000
+"""At the end of a file, months with fewer staged records stay staged."""
+STAGE: Final = "ingest"
+
+
+def ingest_file(
+    store: NodeStore,
+    catalog: Catalog,
+    path: Path,
+    *,
+    mapping: CsvMapping | None = None,
+    now: datetime,
+    progress: ProgressReporter = no_progress,
+    expected_months: frozenset[int] | None = None,
+) -> IngestReport:
+    """Take a file or a directory into the store.
+
+    Args:
+        store: The node's store; this process is its one writer.
+        catalog: The rules of the national interface.
+        path: Messages of the national interface, or any CSV together with its mapping.
+        mapping: How to read a CSV; None for messages of the national interface.
+        now: The time, UTC-aware: nothing may lie in its future.
+        progress: Told of every durable batch; raising stops the ingest there, and what
+            was told stays.
+        expected_months: Months (yyyymm) that records may carry; None for any.
+
+    Returns:
+        What was taken in and what was refused.
+
+    Raises:
+        IntakeFileError: The file cannot be read at all.
+        StoreError: The store failed; batches already told stay.
+    """
+    latest = (now.astimezone(SHANGHAI) + CLOCK_TOLERANCE).replace(tzinfo=None, microsecond=0)
+    bounds = DayBounds(latest=latest, months=expected_months)
+    tally = Tally()
+    if mapping is not None:
+        CsvIntake(store, mapping, bounds, now).take_file(path, tally, progress)
+        store.flush(FLUSH_MIN_ROWS)
+        return tally.report(path.name)
+    inputs, skipped = find_inputs(path)
+    envelope = Envelope(
+        transactions=frozenset(catalog.transactions),
+        institutions=store.institution_codes(),
+        latest=latest,
+    )
+    intake = BatchIntake(store, compile_rules(catalog, LAYOUTS), envelope, bounds, now)
+    total = sum(source.size for source in inputs)
+    done = 0
+    for source in inputs:
+        digest = hashlib.sha256()
+        count = 0
+        for batch in _batches(source):
+            for line in batch:
+                digest.update(line.body)
+                done += len(line.body) + 1
+            intake.take(source.name, batch, tally)
+            store.flush_if_large()
+            count += len(batch)
+            # A packed file has more bytes than its size on disk.
+            progress(STAGE, min(done, total), total, "bytes")
+        store.note_source(source.name, digest.digest(), count, now.isoformat(timespec="seconds"))
+    store.flush(FLUSH_MIN_ROWS)
+    return tally.report(path.name, skipped)
+
+
+def _batches(source: InputFile) -> Iterator[list[Line]]:
+    batch: list[Line] = []
+    size = 0
+    for line in read_lines(source):
+        batch.append(line)
+        size += len(line.body)
+        if len(batch) >= BATCH_LINES or size >= BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch

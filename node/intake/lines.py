@@ -1,0 +1,226 @@
+"""Lines of an input file, each bounded; a damaged file still gives what can be read of it.
+
+| input | one message is |
+|---|---|
+| ``.jsonl``, ``.ndjson``, also with ``.gz`` | one line |
+| ``.json`` | the object, each object of the array, or one line |
+| directory | ``NAME_req.json`` with ``NAME_resp.json``; every file of the kinds above |
+"""
+
+import gzip
+import hashlib
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any, Final, cast
+
+import orjson
+
+from node.domain.faults import Fault, Rule
+from node.errors import IntakeFileError
+
+__all__ = ["MAX_LINE_BYTES", "InputFile", "Line", "find_inputs", "read_lines"]
+
+MAX_LINE_BYTES: Final = 4 * 1024 * 1024
+MAX_DOCUMENT_BYTES: Final = 64 * 1024 * 1024
+_SKIP_BYTES: Final = 1024 * 1024
+_BOM: Final = b"\xef\xbb\xbf"
+_LINE_SUFFIXES: Final = (".jsonl", ".ndjson", ".jsonl.gz", ".ndjson.gz")
+_REQUEST: Final = "_req.json"
+_RESPONSE: Final = "_resp.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One line, or what takes a line's place."""
+
+    number: int
+    """Line in the file, from 1; 0 for the file as a whole."""
+    body: bytes = field(repr=False)
+    fault: Fault | None = None
+    """Set when the line cannot be read at all."""
+    digest: bytes | None = None
+    """SHA-256, where the body is not the whole line."""
+
+    def line_digest(self) -> bytes:
+        """Digest the line: the key of its quarantine row."""
+        return self.digest or hashlib.sha256(self.body).digest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputFile:
+    """One input: a file, or a request with the file of its response."""
+
+    path: Path
+    response: Path | None = None
+
+    @property
+    def name(self) -> str:
+        """Name in reports, without the directory."""
+        return self.path.name
+
+    @property
+    def size(self) -> int:
+        """Bytes on disk."""
+        return self.path.stat().st_size
+
+
+def find_inputs(path: Path) -> tuple[tuple[InputFile, ...], tuple[str, ...]]:
+    """Find the inputs a path stands for.
+
+    Returns:
+        The inputs by name, and the names of files in a directory that are none.
+
+    Raises:
+        IntakeFileError: Nothing is there, it cannot be read, or it is of no known kind.
+    """
+    if path.is_file():
+        if not path.name.endswith((*_LINE_SUFFIXES, ".json")):
+            raise IntakeFileError(
+                f"{path.name} found, expected .json, .jsonl or .ndjson (also .gz), or a CSV"
+                " with --mapping FILE"
+            )
+        return (InputFile(path=path),), ()
+    if not path.is_dir():
+        raise IntakeFileError(f"{path} is not there; check the name")
+    inputs: list[InputFile] = []
+    skipped: list[str] = []
+    for file in sorted(entry for entry in path.iterdir() if entry.is_file()):
+        if file.name.endswith(_REQUEST):
+            response = file.with_name(file.name.removesuffix(_REQUEST) + _RESPONSE)
+            inputs.append(InputFile(path=file, response=response if response.is_file() else None))
+        elif file.name.endswith(_LINE_SUFFIXES):
+            inputs.append(InputFile(path=file))
+        elif not _answers_a_request(file):
+            skipped.append(file.name)
+    if not inputs:
+        raise IntakeFileError(
+            f"{path} holds no NAME_req.json and no .jsonl file; check the directory"
+        )
+    return tuple(inputs), tuple(skipped)
+
+
+def read_lines(source: InputFile) -> Iterator[Line]:
+    """Read the lines of one input; blank lines are left out.
+
+    Yields:
+        Lines in order; memory is bounded by the longest line, of a ``.json`` by 64 MiB.
+
+    Raises:
+        IntakeFileError: The file cannot be opened.
+    """
+    try:
+        if source.path.name.endswith(_REQUEST):
+            yield _pair(source)
+        elif source.path.suffix == ".json":
+            yield from _document(source.path)
+        else:
+            with _open(source.path) as file:
+                yield from _stream(file)
+    except OSError as error:
+        raise IntakeFileError(f"{source.name} cannot be read ({error}); check the file") from error
+
+
+def _answers_a_request(file: Path) -> bool:
+    if not file.name.endswith(_RESPONSE):
+        return False
+    return file.with_name(file.name.removesuffix(_RESPONSE) + _REQUEST).is_file()
+
+
+def _open(path: Path) -> IO[bytes]:
+    if path.suffix == ".gz":
+        return cast("IO[bytes]", gzip.open(path, "rb"))
+    return path.open("rb")
+
+
+def _stream(file: IO[bytes]) -> Iterator[Line]:
+    number = 0
+    while True:
+        number += 1
+        try:
+            body = file.readline(MAX_LINE_BYTES + 1)
+            if len(body) > MAX_LINE_BYTES:
+                yield _too_long(number, body, file)
+                continue
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            # The names of these errors say how the stream broke; they hold no content.
+            fault = Fault.of(Rule.FILE_TRUNCATED, "", type(error).__name__, "the end of the file")
+            yield Line(number=number, body=b"", fault=fault)
+            return
+        if not body:
+            return
+        if number == 1:
+            body = body.removeprefix(_BOM)
+        body = body.strip(b" \t\r\n")
+        if body:
+            yield Line(number=number, body=body)
+
+
+def _too_long(number: int, start: bytes, file: IO[bytes]) -> Line:
+    """Skip to the end of a line that is too long, digesting all of it."""
+    digest = hashlib.sha256(start)
+    part = start
+    length = len(start)
+    while part and not part.endswith(b"\n"):
+        part = file.readline(_SKIP_BYTES)
+        digest.update(part)
+        length += len(part)
+    fault = Fault.of(Rule.LINE_TOO_LONG, "", f"{length} bytes", f"at most {MAX_LINE_BYTES}")
+    return Line(number=number, body=b"", fault=fault, digest=digest.digest())
+
+
+def _document(path: Path) -> Iterator[Line]:
+    """Read a ``.json``: an array of messages, one message, or lines after all."""
+    with path.open("rb") as file:
+        body = file.read(MAX_DOCUMENT_BYTES + 1).removeprefix(_BOM)
+        if len(body) > MAX_DOCUMENT_BYTES:
+            file.seek(0)
+            yield from _stream(file)
+            return
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        first = body.lstrip().partition(b"\n")[0]
+        if _is_object(first):
+            with path.open("rb") as file:
+                yield from _stream(file)
+        else:
+            yield Line(number=1, body=body[:MAX_LINE_BYTES])
+        return
+    items: list[Any] = document if isinstance(document, list) else [document]
+    for number, item in enumerate(items, start=1):
+        yield _bounded(number, orjson.dumps(item))
+
+
+def _pair(source: InputFile) -> Line:
+    request = source.path.read_bytes()
+    if source.response is None:
+        return _bounded(1, request)
+    response = source.response.read_bytes()
+    try:
+        document = orjson.loads(request)
+    except orjson.JSONDecodeError:
+        return _bounded(1, request)
+    try:
+        answer = orjson.loads(response)
+    except orjson.JSONDecodeError as error:
+        fault = Fault.of(Rule.JSON_BROKEN, "response", str(error), "one whole JSON object")
+        return Line(number=1, body=request[:MAX_LINE_BYTES], fault=fault)
+    return _bounded(1, orjson.dumps({"request": document, "response": answer}))
+
+
+def _bounded(number: int, body: bytes) -> Line:
+    if len(body) <= MAX_LINE_BYTES:
+        return Line(number=number, body=body)
+    digest = hashlib.sha256(body).digest()
+    found, expected = f"{len(body)} bytes", f"at most {MAX_LINE_BYTES}"
+    fault = Fault.of(Rule.LINE_TOO_LONG, "", found, expected)
+    return Line(number=number, body=b"", fault=fault, digest=digest)
+
+
+def _is_object(line: bytes) -> bool:
+    try:
+        return isinstance(orjson.loads(line), dict)
+    except orjson.JSONDecodeError:
+        return False

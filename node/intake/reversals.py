@@ -1,0 +1,139 @@
+"""Reversals (结算撤销): the amounts of the settlement they take back, made negative.
+
+The amounts come from the response where it gives them; else from the
+settlement with the same setl_id, which must be in the store or in the batch.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from node.domain.faults import Fault, Rule
+from node.intake.columns import FaultBook
+from node.intake.group import Group, check_days, months_of
+from node.intake.layouts import RESPONSE
+from node.intake.nodes import CheckedNode
+from node.intake.settlements import cash_of
+
+__all__ = ["FindSettlements", "build_reversals", "check_reversals", "needed_originals"]
+
+FindSettlements = Callable[[Sequence[str]], Mapping[str, Mapping[str, object]]]
+"""Finds settlements by setl_id: column → value of each one found."""
+
+_AMOUNTS: Final = {
+    "medfee_fen": "medfee_sumamt",
+    "inscp_fen": "inscp_scp_amt",
+    "fund_fen": "fund_pay_sumamt",
+    "account_fen": "acct_pay",
+}
+_TOLD: Final = ("medfee_sumamt", "fund_pay_sumamt", "inscp_scp_amt")
+"""A response that gives these tells what was taken back."""
+
+
+def needed_originals(group: Group) -> list[str]:
+    """List the settlements whose amounts the responses do not give."""
+    told = _told(group)
+    return sorted(
+        {
+            setl_id
+            for setl_id, is_told in zip(group.request.texts["setl_id"], told, strict=True)
+            if setl_id and not is_told
+        }
+    )
+
+
+def check_reversals(
+    group: Group, book: FaultBook, originals: Mapping[str, Mapping[str, object]]
+) -> None:
+    """Check the days of reversals, and that the amounts of each are known."""
+    if not group.is_answered:
+        return
+    owners = range(len(group.messages))
+    check_days("response.setlinfo.setl_time", _days(group), owners, group.bounds, book)
+    asked = group.request.texts["setl_id"]
+    for owner, (setl_id, is_told) in enumerate(zip(asked, _told(group), strict=True)):
+        if not is_told and setl_id not in originals:
+            expected = "a settlement this node has, or its amounts in the response"
+            path = "request.data.setl_id"
+            book.add(owner, Fault.of(Rule.REVERSAL_WITHOUT_ORIGINAL, path, setl_id, expected))
+
+
+def build_reversals(
+    group: Group, originals: Mapping[str, Mapping[str, object]], schema: pa.Schema
+) -> Mapping[str, pa.Table]:
+    """Build ``settlement`` records with sign −1 of 2208, 2305 and 2103."""
+    request = group.request
+    days = _days(group)
+    told = np.array(_told(group), np.bool_)
+    asked = request.texts["setl_id"]
+    held = [originals.get(setl_id or "", {}) for setl_id in asked]
+    columns: dict[str, npt.NDArray[np.int64]] = {
+        name: _column(group, field) for name, field in _AMOUNTS.items()
+    }
+    columns["cash_fen"] = _spread(group, cash_of)
+    amounts = {}
+    for name, answered in columns.items():
+        original = np.array([row.get(name, 0) for row in held], np.int64)
+        amounts[name] = -np.abs(np.where(told, answered, original))
+    table = pa.table(
+        {
+            "record_id": [message.msgid for message in group.messages],
+            "institution": [message.institution for message in group.messages],
+            "month": months_of(days),
+            "setl_id": asked,
+            "mdtrt_id": request.texts["mdtrt_id"],
+            "person": request.texts["psn_no"],
+            "insutype": [str(row.get("insutype", "")) for row in held],
+            "med_type": [str(row.get("med_type", "")) for row in held],
+            "inpatient": np.full(request.size, group.layout.inpatient),
+            "sign": np.full(request.size, -1, np.int8),
+            "settled_at": days,
+            **amounts,
+        },
+        schema=schema,
+    )
+    return {"settlement": table}
+
+
+def _answer(group: Group) -> CheckedNode | None:
+    return group.nodes.get((RESPONSE, group.layout.answer))
+
+
+def _told(group: Group) -> list[bool]:
+    told = np.zeros(len(group.messages), np.bool_)
+    answer = _answer(group)
+    if answer is not None:
+        present = np.ones(answer.size, np.bool_)
+        for name in _TOLD:
+            present &= answer.present[name]
+        told[answer.owners] = present
+    found: list[bool] = told.tolist()
+    return found
+
+
+def _column(group: Group, name: str) -> npt.NDArray[np.int64]:
+    return _spread(group, lambda node: node.numbers[name])
+
+
+def _spread(
+    group: Group, take: Callable[[CheckedNode], npt.NDArray[np.int64]]
+) -> npt.NDArray[np.int64]:
+    """Lay a column of the responses out over the messages; 0 where there is none."""
+    values = np.zeros(len(group.messages), np.int64)
+    answer = _answer(group)
+    if answer is not None:
+        values[answer.owners] = take(answer)
+    return values
+
+
+def _days(group: Group) -> npt.NDArray[np.datetime64]:
+    days = group.sent_at()
+    answer = _answer(group)
+    if answer is not None and "setl_time" in answer.moments:
+        platform = answer.moments["setl_time"]
+        filled = ~np.isnat(platform)
+        days[answer.owners[filled]] = platform[filled]
+    return days

@@ -1,0 +1,115 @@
+"""From messages of one transaction to their records: check, leave out the faulty, build."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+
+from node.domain.faults import Fault
+from node.intake import fees, reversals, settlements, stays
+from node.intake.columns import FaultBook
+from node.intake.field_rules import NodeRules
+from node.intake.group import DayBounds, Group, check_id_cards
+from node.intake.layouts import LAYOUTS, RESPONSE, Shape
+from node.intake.messages import Message
+from node.intake.nodes import check_node
+
+__all__ = ["Built", "build_group"]
+
+_Originals = Mapping[str, Mapping[str, object]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Built:
+    """What came of the messages of one transaction."""
+
+    messages: tuple[Message, ...]
+    """Messages without a fault."""
+    faults: tuple[tuple[Message, Fault], ...]
+    """The others, each with its first fault."""
+    records: Mapping[str, pa.Table] = field(repr=False)
+    """Records by kind; empty when the messages wait for their responses."""
+
+
+def build_group(
+    messages: Sequence[Message],
+    rules: Sequence[NodeRules],
+    bounds: DayBounds,
+    schemas: Mapping[str, pa.Schema],
+    find_originals: reversals.FindSettlements,
+) -> Built:
+    """Check messages of one transaction and build their records.
+
+    Args:
+        messages: Messages of one infno, all accepted or all waiting for their response;
+            of the latter only the requests are checked.
+        rules: Nodes of the transaction.
+        bounds: Days a record may carry.
+        schemas: Schema per kind.
+        find_originals: Finds settlements that reversals take back.
+
+    Returns:
+        The records, and the messages with and without faults.
+    """
+    layout = LAYOUTS[messages[0].infno]
+    answered = messages[0].accepted is not None
+    wanted = [node for node in rules if answered or node.direction != RESPONSE]
+    left = list(messages)
+    refused: list[tuple[Message, Fault]] = []
+    while left:
+        book = FaultBook()
+        nodes = {(node.direction, node.node): check_node(node, left, book) for node in wanted}
+        group = Group(layout=layout, messages=left, nodes=nodes, bounds=bounds)
+        originals: _Originals = {}
+        # Columns of a faulty node are not aligned, so what compares nodes waits for a clean turn.
+        if not book.faults:
+            for (direction, name), node in nodes.items():
+                check_id_cards(direction, name, node, book)
+            if layout.shape is Shape.REVERSAL and answered:
+                asked = reversals.needed_originals(group)
+                originals = find_originals(asked) if asked else {}
+            _check(group, originals, book)
+        if not book.faults:
+            records = _build(group, originals, schemas) if answered else {}
+            return Built(messages=tuple(left), faults=tuple(refused), records=records)
+        refused += [(left[owner], fault) for owner, fault in sorted(book.faults.items())]
+        left = [message for owner, message in enumerate(left) if owner not in book.faults]
+    return Built(messages=(), faults=tuple(refused), records={})
+
+
+def _check(group: Group, originals: _Originals, book: FaultBook) -> None:
+    match group.layout.shape:
+        case Shape.ADMISSION:
+            stays.check_admissions(group, book)
+        case Shape.DISCHARGE:
+            stays.check_discharges(group, book)
+        case Shape.SETTLEMENT_LIST:
+            stays.check_settlement_lists(group, book)
+        case Shape.FEES:
+            fees.check_fees(group, book)
+        case Shape.SETTLEMENT:
+            settlements.check_settlements(group, book)
+        case Shape.PHARMACY:
+            settlements.check_pharmacy(group, book)
+        case Shape.REVERSAL:
+            reversals.check_reversals(group, book, originals)
+
+
+def _build(
+    group: Group, originals: _Originals, schemas: Mapping[str, pa.Schema]
+) -> Mapping[str, pa.Table]:
+    match group.layout.shape:
+        case Shape.ADMISSION:
+            return stays.build_admissions(group, schemas["admission"])
+        case Shape.DISCHARGE:
+            return stays.build_discharges(group, schemas["discharge"])
+        case Shape.SETTLEMENT_LIST:
+            return stays.build_settlement_lists(group, schemas["settlement_list"])
+        case Shape.FEES:
+            return fees.build_fees(group, schemas["fee_detail"])
+        case Shape.SETTLEMENT:
+            return settlements.build_settlements(group, schemas["settlement"])
+        case Shape.PHARMACY:
+            return settlements.build_pharmacy(group, schemas["settlement"], schemas["fee_detail"])
+        case Shape.REVERSAL:
+            return reversals.build_reversals(group, originals, schemas["settlement"])

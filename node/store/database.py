@@ -1,0 +1,71 @@
+"""``node.db``: one SQLite file in WAL mode; what is committed survives a power cut."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from sqlite_utils import Database
+
+from node.errors import StoreError
+from node.store.migrations import MIGRATIONS
+
+__all__ = ["FILE_NAME", "open_database", "transaction"]
+
+FILE_NAME: Final = "node.db"
+_BUSY_TIMEOUT_S: Final = 30.0
+
+
+def open_database(directory: Path) -> Database:
+    """Open the node's database, bringing its tables up to date.
+
+    Args:
+        directory: Directory of the node; it exists.
+
+    Returns:
+        A database in WAL mode with ``synchronous=FULL``: a commit is on disk
+        before it returns.
+
+    Raises:
+        StoreError: The file is no database, or cannot be opened or written.
+    """
+    path = directory / FILE_NAME
+    try:
+        connection = sqlite3.connect(
+            path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
+        )
+        connection.execute("pragma journal_mode=wal")
+        connection.execute("pragma synchronous=full")
+        connection.execute("pragma foreign_keys=on")
+        path.chmod(0o600)
+        database = Database(connection)
+        if MIGRATIONS.pending(database):
+            MIGRATIONS.apply(database)
+    except (sqlite3.Error, OSError) as error:
+        raise StoreError(
+            f"{path} cannot be opened ({error}); restore the node's directory from its backup"
+            " or start with an empty one"
+        ) from error
+    return database
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    """Run a block as one transaction: all of it is durable at the end, or none of it.
+
+    Raises:
+        StoreError: SQLite failed; nothing of the block was kept.
+    """
+    try:
+        connection.execute("begin immediate")
+        try:
+            yield connection
+        except BaseException:
+            connection.execute("rollback")
+            raise
+        connection.execute("commit")
+    except sqlite3.Error as error:
+        raise StoreError(
+            f"the node's database refused a write ({error}); check the disk's free space"
+        ) from error

@@ -1,0 +1,139 @@
+"""The ledger of messages: each is in it once, by its msgid, with what its content was.
+
+0. A msgid that the ledger lacks is new.
+1. The same request with the same response, or with none, was seen already.
+2. The same request that waits for its response is completed by one.
+3. Anything else under a known msgid is a conflict.
+"""
+
+import json
+import sqlite3
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from node.errors import StoreError
+
+__all__ = ["CSV_INFNO", "Ledger", "LedgerRow", "Standing", "standing_of"]
+
+CSV_INFNO = "csv"
+"""Stands for the transaction of rows that came through a mapping: no interface message."""
+
+
+class Standing(StrEnum):
+    """How a message stands to the ledger."""
+
+    NEW = "new"
+    SEEN = "seen"
+    COMPLETES = "completes"
+    CONFLICT = "conflict"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerRow:
+    """One message of the ledger."""
+
+    msgid: str
+    infno: str
+    institution: str
+    month: int
+    """Month of the message, yyyymm."""
+    accepted: bool | None
+    """True or False by the response; None while the message waits for it."""
+    request_digest: bytes
+    """First 16 bytes of SHA-256 over the canonical request."""
+    response_digest: bytes | None
+    """The same over the response; None while there is none."""
+
+
+def standing_of(
+    known: LedgerRow | None, request_digest: bytes, response_digest: bytes | None
+) -> Standing:
+    """Tell how a message stands to what the ledger holds under its msgid."""
+    if known is None:
+        return Standing.NEW
+    if known.request_digest != request_digest:
+        return Standing.CONFLICT
+    if response_digest is None or response_digest == known.response_digest:
+        return Standing.SEEN
+    if known.response_digest is None:
+        return Standing.COMPLETES
+    return Standing.CONFLICT
+
+
+class Ledger:
+    """Table ``message`` and the bodies of those that wait for a response."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def known(self, msgids: Sequence[str]) -> Mapping[str, LedgerRow]:
+        """Find the rows of some msgids; absent ones are left out."""
+        cursor = self._connection.execute(
+            "select msgid, infno, institution, month, accepted, request_digest, response_digest"
+            " from message where msgid in (select value from json_each(?))",
+            (json.dumps(msgids),),
+        )
+        return {
+            row[0]: LedgerRow(
+                msgid=row[0],
+                infno=row[1],
+                institution=row[2],
+                month=row[3],
+                accepted=None if row[4] is None else bool(row[4]),
+                request_digest=row[5],
+                response_digest=row[6],
+            )
+            for row in cursor
+        }
+
+    def put(self, rows: Sequence[LedgerRow]) -> None:
+        """Add messages, or complete those that wait; inside the caller's transaction.
+
+        Raises:
+            StoreError: A msgid is known already and complete: another writer was here.
+        """
+        before = self._connection.total_changes
+        self._connection.executemany(
+            "insert into message values(?, ?, ?, ?, ?, ?, ?)"
+            " on conflict(msgid) do update set"
+            " accepted = excluded.accepted, response_digest = excluded.response_digest"
+            " where message.response_digest is null and excluded.response_digest is not null"
+            " and message.request_digest = excluded.request_digest",
+            [
+                (
+                    row.msgid,
+                    row.infno,
+                    row.institution,
+                    row.month,
+                    row.accepted,
+                    row.request_digest,
+                    row.response_digest,
+                )
+                for row in rows
+            ],
+        )
+        written = self._connection.total_changes - before
+        if written != len(rows):
+            raise StoreError(
+                f"{len(rows)} messages were to be added, {written} could be: another process"
+                " writes to this node; stop it and ingest the file again"
+            )
+
+    def keep_waiting(self, bodies: Mapping[str, bytes]) -> None:
+        """Keep sealed bodies of messages that wait for a response."""
+        self._connection.executemany("insert into pending values(?, ?)", list(bodies.items()))
+
+    def stop_waiting(self, msgids: Sequence[str]) -> None:
+        """Forget the bodies of messages whose response has come."""
+        self._connection.executemany(
+            "delete from pending where msgid = ?", [(msgid,) for msgid in msgids]
+        )
+
+    def counts(self) -> tuple[int, int]:
+        """Count interface messages, and those of them that wait for a response."""
+        messages = self._connection.execute(
+            "select count(*) from message where infno <> ?", (CSV_INFNO,)
+        ).fetchone()[0]
+        pending = self._connection.execute("select count(*) from pending").fetchone()[0]
+        return int(messages), int(pending)

@@ -1,0 +1,88 @@
+"""The tables of ``node.db``, as migrations in their order.
+
+A migration that was released is never edited: a change is a new one.
+"""
+
+from typing import Final
+
+from sqlite_utils import Database, Migrations
+
+__all__ = ["MIGRATIONS"]
+
+MIGRATIONS: Final = Migrations("node")
+
+_FIRST_TABLES: Final = (
+    # Every message and foreign row that was taken in, once. accepted: null while pending.
+    """create table message(
+        msgid text primary key,
+        infno text not null,
+        institution text not null,
+        month integer not null,
+        accepted integer,
+        request_digest blob not null,
+        response_digest blob
+    ) strict, without rowid""",
+    # Whole messages that wait for their response, sealed by the vault.
+    """create table pending(
+        msgid text primary key references message(msgid),
+        body blob not null
+    ) strict""",
+    # Records that are durable but not yet in a segment: Arrow IPC sealed by the vault.
+    """create table staged(
+        id integer primary key autoincrement,
+        kind text not null,
+        month integer not null,
+        rows integer not null,
+        body blob not null
+    ) strict""",
+    """create table segment(
+        name text primary key,
+        kind text not null,
+        month integer not null,
+        rows integer not null,
+        sha256 blob not null,
+        wrapped_key blob not null,
+        bytes integer not null
+    ) strict""",
+    # Keyed by the SHA-256 of the refused line: the same line makes no second row.
+    """create table quarantine(
+        digest blob primary key,
+        source text not null,
+        line integer not null,
+        msgid text not null,
+        infno text not null,
+        rule text not null,
+        field text not null,
+        value text not null,
+        reason text not null,
+        mend text not null,
+        seen_at text not null,
+        body blob
+    ) strict""",
+    """create table institution(
+        code text primary key,
+        name text not null,
+        level text not null,
+        type text not null,
+        division text not null,
+        is_foreign integer not null,
+        namespace text not null,
+        foreign_code text not null
+    ) strict""",
+    """create unique index institution_foreign on institution(namespace, foreign_code)
+       where is_foreign = 1""",
+    """create table source(
+        name text not null,
+        sha256 blob not null,
+        lines integer not null,
+        finished_at text not null,
+        primary key(name, sha256)
+    ) strict""",
+    "create table setting(key text primary key, value text not null) strict",
+)
+
+
+@MIGRATIONS(name="0001_first_tables")
+def _first_tables(database: Database) -> None:
+    for statement in _FIRST_TABLES:
+        database.execute(statement)
