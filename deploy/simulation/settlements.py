@@ -169,6 +169,8 @@ def reverse(
             "clr_optins": desk.institution.division,
             "setl_time": desk.calendar.moment(second),
             **bill_answer(bill, sign=-1),
+            # The interface spells this field so in the answer to 2208, and only there.
+            **({"pdn_cash_pay": yuan(-bill.cash_fen)} if infno == "2208" else {}),
         }
     }
     content = {"data": {"setl_id": setl_id, "mdtrt_id": mdtrt_id, "psn_no": person.number}}

@@ -47,7 +47,7 @@ def test_an_unknown_room_is_a_usage_error() -> None:
 
 
 def test_the_version_is_the_installed_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cli.metadata, "version", lambda name: f"9.9-{name}")
+    monkeypatch.setattr("importlib.metadata.version", lambda name: f"9.9-{name}")
     done = CliRunner().invoke(cli.app, ["--version"])
     assert done.exit_code == 0
     assert done.output.strip() == "yixin 9.9-yixin"
