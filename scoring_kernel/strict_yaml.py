@@ -37,7 +37,7 @@ _BOOLEAN_WORDS: Final = frozenset(("on", "off", "yes", "no", "y", "n", "true", "
 _WORDS: Final[dict[str, bool | None]] = {"true": True, "false": False, "null": None}
 _INTEGER: Final = re.compile(r"-?(?:0|[1-9][0-9]{0,17})")
 _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_NUMBER_LIKE: Final = re.compile(r"[-+.]?[0-9]|[-+]?\.(?:inf|nan)", re.IGNORECASE)
+_NUMBER_LIKE: Final = re.compile(r"[-+]?\.?[0-9]|[-+]?\.(?:inf|nan)", re.IGNORECASE)
 
 
 def load_strict(content: bytes, file: str) -> Section:

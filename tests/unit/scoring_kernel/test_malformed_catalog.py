@@ -42,9 +42,19 @@ def read_case(path: Path) -> Case:
 CASES = [read_case(path) for path in sorted(FOLDER.glob("*.yaml"))]
 
 
+def small_catalogue() -> dict[str, bytes]:
+    """The packaged catalogue without most descriptions of transactions, which take longest."""
+    kept = ("envelope.yaml", "transactions.yaml", "2202.yaml")
+    return {
+        name: content
+        for name, content in read_catalog_files().items()
+        if not name.startswith("interface/") or name.endswith(kept)
+    }
+
+
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
 def test_a_broken_file_is_refused_with_file_and_line(case: Case) -> None:
-    contents = read_catalog_files() | {case.replaces: case.content}
+    contents = small_catalogue() | {case.replaces: case.content}
     with pytest.raises(CatalogError) as caught:
         parse_catalog(contents)
     assert caught.value.file == case.replaces
