@@ -45,6 +45,15 @@ def member_id_of(*, division: str, kind: str, code: str) -> MemberId:
         ) from error
 
 
+def is_institution(text: str) -> bool:
+    """Whether a text is an institution code.
+
+    >>> is_institution("H33030200001"), is_institution("H1")
+    (True, False)
+    """
+    return _INSTITUTION.fullmatch(text) is not None
+
+
 def parse_institution(text: str) -> InstitutionCode:
     """Read an institution code (定点医药机构编码): H or P and eleven digits.
 
@@ -54,7 +63,7 @@ def parse_institution(text: str) -> InstitutionCode:
     >>> parse_institution("H33030200001")
     'H33030200001'
     """
-    if _INSTITUTION.fullmatch(text) is None:
+    if not is_institution(text):
         raise ConfigurationError(
             f"Expected an institution code (H or P and eleven digits), found {text[:32]!r}; "
             "correct it in the list of institutions."
@@ -69,6 +78,7 @@ __all__ = [
     "MemberKind",
     "MemberName",
     "MemberStatus",
+    "is_institution",
     "member_id_of",
     "parse_institution",
 ]

@@ -5,7 +5,7 @@ Rules of this module:
 1. A slot is (institution, measure set, month). Its order is (incarnation, version) of its member.
 2. A statement counts when all of its parts are there; until then the one before it counts.
 3. A higher (incarnation, version) replaces; a lower one changes nothing; the same one again
-   changes nothing when its digest is the same and is a fault when it is not.
+   changes nothing when it says the same of itself and is a fault when it does not.
 4. A statement of a new custodian replaces that of the old one, whatever their numbers.
 """
 
@@ -50,7 +50,9 @@ class SlotStep(StrEnum):
     """What an offered part does to its slot."""
 
     REPLACE = "replace"
-    """A newer statement begins: its parts are collected beside the counting one."""
+    """A newer statement: it counts at once in one part, else its parts are collected."""
+    COUNT = "count"
+    """A complete statement between the counting one and one that is being collected."""
     COLLECT = "collect"
     """A further part of the statement being collected."""
     OUTDATED = "outdated"
@@ -72,15 +74,19 @@ def slot_step(
         offered: What the part says of its statement.
 
     Returns:
-        The step; the caller then knows whether the offered statement is complete.
+        The step. A statement in several parts that is older than the one being collected is
+        outdated: the newer one is already on its way and will replace it.
     """
     newest = collecting if collecting is not None else counting
-    if newest is None or newest.member != offered.member:
+    if newest is None or newest.member != offered.member or offered.at > newest.at:
         return SlotStep.REPLACE
-    if offered.at < newest.at:
+    if offered.at == newest.at:
+        if offered != newest:
+            return SlotStep.CONTRADICTS
+        return SlotStep.KNOWN if collecting is None else SlotStep.COLLECT
+    if collecting is None:
         return SlotStep.OUTDATED
-    if offered.at > newest.at:
-        return SlotStep.REPLACE
-    if offered != newest:
-        return SlotStep.CONTRADICTS
-    return SlotStep.COLLECT if collecting is not None else SlotStep.KNOWN
+    behind = slot_step(counting=counting, collecting=None, offered=offered)
+    if behind is SlotStep.REPLACE:
+        return SlotStep.COUNT if offered.parts == 1 else SlotStep.OUTDATED
+    return behind

@@ -111,3 +111,21 @@ def _row(row: RowMapping) -> Custody:
         type=row["type"],
         division=row["division"],
     )
+
+
+class CustodyCache:
+    """The register in force, loaded again only when its version grew."""
+
+    __slots__ = ("_register", "_version")
+
+    def __init__(self) -> None:
+        self._version = -1
+        self._register = CustodyRegister(())
+
+    def get(self, connection: Connection) -> CustodyRegister:
+        """The register as this transaction sees it."""
+        held = version(connection)
+        if held != self._version:
+            self._register = register(connection)
+            self._version = held
+        return self._register

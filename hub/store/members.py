@@ -173,8 +173,23 @@ def add_certificates(connection: Connection, rows: Sequence[StoredCertificate]) 
     )
 
 
-def certificates(connection: Connection) -> tuple[StoredCertificate, ...]:
-    """Every key certificate this hub issued, in order of issue."""
+def certificates(
+    connection: Connection, *, member_id: str | None = None, after_serial: int = 0
+) -> tuple[StoredCertificate, ...]:
+    """Key certificates this hub issued, in order of issue.
+
+    Args:
+        connection: Any transaction.
+        member_id: Only those of one member; all by default.
+        after_serial: Only those issued after this one.
+    """
+    query = (
+        select(key_certificate)
+        .where(key_certificate.c.serial > after_serial)
+        .order_by(key_certificate.c.serial)
+    )
+    if member_id is not None:
+        query = query.where(key_certificate.c.member == member_id)
     return tuple(
         StoredCertificate(
             serial=row.serial,
@@ -185,7 +200,7 @@ def certificates(connection: Connection) -> tuple[StoredCertificate, ...]:
             not_after_ms=row.not_after_ms,
             certificate=row.certificate,
         )
-        for row in connection.execute(select(key_certificate).order_by(key_certificate.c.serial))
+        for row in connection.execute(query)
     )
 
 

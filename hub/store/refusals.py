@@ -23,7 +23,7 @@ class RefusedAttempt:
         at_ms: When, milliseconds since the epoch, UTC.
         peer: Member id of the caller, or its network address before it is known.
         method: Name of the called method.
-        code: Code of the error table.
+        code: Name of the error.
         cause: What was wrong; for the hub's log only.
         envelope_hash: SHA-256 of the refused envelope, when there is one.
         evidence: The second envelope of a fork, signed by its sender.

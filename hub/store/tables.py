@@ -114,7 +114,6 @@ chain_head: Final = Table(
     Column("incarnation", BigInteger, nullable=False),
     Column("seq", BigInteger, nullable=False),
     Column("hash", LargeBinary(32), nullable=False),
-    Column("issued_incarnation", BigInteger, nullable=False),
 )
 
 log_leaf: Final = Table(
@@ -229,7 +228,6 @@ staged: Final = Table(
     metadata,
     Column("log_index", _ID, primary_key=True, autoincrement=False),
     Column("measure_set", String(64), nullable=False, index=True),
-    Column("rows", Integer, nullable=False),
     Column("body", LargeBinary, nullable=False),
 )
 """Measure rows of one envelope, encrypted, until a flush moves them into a segment."""

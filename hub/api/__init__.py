@@ -1,0 +1,1 @@
+"""Wire and errors of a hub: servicers, authorisation table, error table."""

@@ -1,0 +1,1 @@
+"""Exchange of a hub: its own keys, enrolment, downlink, its parent hub, the audit export."""

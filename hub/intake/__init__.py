@@ -1,0 +1,1 @@
+"""Intake: verify, open, decode, decide and store what members submit, then give receipts."""

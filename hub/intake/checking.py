@@ -1,0 +1,190 @@
+"""Checking of submitted envelopes, away from the event loop and before any transaction.
+
+Numbered as applied, each envelope on its own:
+
+0. Bounds, formats, addressee, times, the sender's key and signature (``security.envelope``).
+1. The signer is the member at the other end of the line.
+2. The content opens. If not, the envelope counts, but its content is quarantined.
+3. The content is of a type that this kind of member may send, on the lane of its kind, and it
+   decodes. If not, it is quarantined as well.
+
+Left to the commit: revocation, the chain, custody and the slot rule.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias
+
+from hub.domain.members import MemberKind
+from hub.domain.pushes import DecodedPush
+from hub.domain.statements import DecodedBatch
+from hub.errors import StatementError
+from hub.intake.decoding import decode_batch
+from hub.intake.pushes import decode_push
+from protos.yixin.v1 import envelope_pb2
+from scoring_kernel.measure_sets import MeasureSet
+from security.certificates import Keyring
+from security.envelope import (
+    decrypt_envelope,
+    envelope_hash,
+    parse_header,
+    verify_addressed_envelope,
+)
+from security.errors import UnreadableEnvelopeError, UntrustedEnvelopeError
+from security.keys import EncryptionKey
+from security.members import parse_member_id
+
+STATEMENTS: Final = "statements"
+GRADE_PUSH: Final = "grade_push"
+SENDERS: Final[Mapping[str, frozenset[MemberKind]]] = {
+    STATEMENTS: frozenset({MemberKind.NODE}),
+    GRADE_PUSH: frozenset({MemberKind.HUB}),
+}
+"""Payload types this hub takes, and the kinds of members that may send them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unreadable:
+    """Content that is quarantined as a whole, and why."""
+
+    reason: str
+
+
+Content: TypeAlias = DecodedBatch | DecodedPush | Unreadable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submitted:
+    """An envelope as it came in.
+
+    Attributes:
+        peer: Member id at the other end of the line.
+        stream: Number of the stream it came on; unique while the hub runs.
+        envelope: The envelope.
+        issued: Incarnation that this stream was given, by lane.
+    """
+
+    peer: str
+    stream: int
+    envelope: envelope_pb2.SealedEnvelope = field(repr=False)
+    issued: Mapping[int, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """An envelope after checking.
+
+    Attributes:
+        peer: Member id at the other end of the line.
+        stream: Number of the stream it came on.
+        issued: Incarnation that this stream was given, by lane.
+        header: Its header; None when it does not parse.
+        hash: SHA-256 of the envelope; empty when its header does not parse.
+        ciphertext_hash: SHA-256 of its ciphertext.
+        raw: The envelope, serialised from its four parts and nothing else.
+        fault: Why it is not trusted; None when it is.
+        content: What it holds; None when it is not trusted.
+    """
+
+    peer: str
+    stream: int
+    issued: Mapping[int, int]
+    header: envelope_pb2.EnvelopeHeader | None
+    hash: bytes
+    ciphertext_hash: bytes
+    raw: bytes = field(repr=False)
+    fault: str | None
+    content: Content | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnvelopeChecker:
+    """Checks envelopes addressed to one hub; safe to share between threads."""
+
+    hub: str
+    """Member id of the hub."""
+    decryption_keys: Mapping[str, EncryptionKey] = field(repr=False)
+    """Private keys by key id."""
+    keyring: Keyring = field(repr=False)
+    """Certified keys of the members."""
+    measure_sets: Mapping[str, MeasureSet] = field(repr=False)
+    """Measure sets of the catalogue."""
+
+    def check_all(self, submitted: Sequence[Submitted], now_ms: int) -> list[Checked]:
+        """Check some envelopes, in order."""
+        return [self.check(item, now_ms) for item in submitted]
+
+    def check(self, submitted: Submitted, now_ms: int) -> Checked:
+        """Check one envelope.
+
+        Args:
+            submitted: The envelope and who sent it.
+            now_ms: Logged time, milliseconds since the epoch, UTC.
+
+        Returns:
+            The envelope with its content, or with the fault that makes it untrusted. A fault does
+            not end the matter: the very same envelope may stand in its chain already.
+        """
+        envelope = submitted.envelope
+        raw = envelope_pb2.SealedEnvelope(
+            header=envelope.header,
+            ciphertext=envelope.ciphertext,
+            signature=envelope.signature,
+            pq_signature=envelope.pq_signature,
+        ).SerializeToString(deterministic=True)
+        header: envelope_pb2.EnvelopeHeader | None = None
+        digest = b""
+        fault: str | None = None
+        content: Content | None = None
+        try:
+            # 0. The envelope by itself.
+            header = parse_header(envelope)
+            digest = envelope_hash(envelope)
+            verified = verify_addressed_envelope(
+                envelope, recipient=self.hub, keyring=self.keyring, now_ms=now_ms
+            )
+            # 1. The signer is the caller.
+            _verify_caller(header, submitted.peer)
+            # 2. The content opens.
+            payload = decrypt_envelope(envelope, verified, self.decryption_keys).payload
+            # 3. The content decodes.
+            content = self._decode(header, payload)
+        except UnreadableEnvelopeError as error:
+            content = Unreadable(reason=error.cause)
+        except UntrustedEnvelopeError as error:
+            fault = error.cause
+        except StatementError as error:
+            content = Unreadable(reason=str(error))
+        return Checked(
+            peer=submitted.peer,
+            stream=submitted.stream,
+            issued=submitted.issued,
+            header=header,
+            hash=digest,
+            ciphertext_hash=hashlib.sha256(envelope.ciphertext).digest(),
+            raw=raw,
+            fault=fault,
+            content=content,
+        )
+
+    def _decode(self, header: envelope_pb2.EnvelopeHeader, payload: bytes) -> Content:
+        allowed = SENDERS.get(header.payload_type, frozenset())
+        kind = parse_member_id(header.sender).kind
+        if kind not in allowed or header.lane != envelope_pb2.LANE_BULK:
+            raise StatementError(
+                f"A {kind} may not send {header.payload_type!r} on lane {header.lane} to this hub."
+            )
+        if header.schema_version != 1:
+            raise StatementError(
+                f"Schema version {header.schema_version} of {header.payload_type!r} is not known "
+                "here, expected 1."
+            )
+        if header.payload_type == STATEMENTS:
+            return decode_batch(payload, self.measure_sets)
+        return decode_push(payload)
+
+
+def _verify_caller(header: envelope_pb2.EnvelopeHeader, peer: str) -> None:
+    if header.sender != peer:
+        raise UntrustedEnvelopeError(f"signed by {header.sender}, sent by {peer}")

@@ -1,0 +1,234 @@
+"""Decoding of statement payloads (度量声明): what each slot states, and which slots are refused.
+
+Numbered as applied:
+
+0. The batch parses, its measure set is in the catalogue and its rows have that set's columns.
+   Otherwise the payload as a whole is refused.
+1. Every slot names an institution and a month, and its version, parts and rows are in bounds.
+2. No slot is stated twice, and no row belongs to a slot that is not stated.
+3. Rows speak of their slot's institution only, with values in bounds.
+4. A slot in one part has as many rows as stated, and they are the digested ones. Slots in several
+   parts are checked when the last part is there.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+from google.protobuf.message import DecodeError
+
+from hub.domain.custody import is_month
+from hub.domain.members import InstitutionCode, is_institution
+from hub.domain.statements import DecodedBatch, OfferedSlot, SlotFault, SlotRule
+from hub.errors import StatementError
+from hub.intake.rows import read_rows, rows_schema
+from protos.yixin.v1 import statement_pb2
+from scoring_kernel.errors import KernelInputError
+from scoring_kernel.measure_sets import MeasureSet
+from scoring_kernel.statements import rows_digest
+
+MAX_SLOTS: Final = 50_000
+MAX_PARTS: Final = 1_024
+MAX_ROWS: Final = 10_000_000
+MAX_COUNTER: Final = 2**62
+MAX_VALUE: Final = 10**13
+"""Largest measure of one slot: 100 billion yuan in fen. Larger is a unit mistake."""
+_DIGEST_BYTES: Final = 32
+_RESTATE: Final = "correct the records and run `yixin node sync` again"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlotRows:
+    """Rows of one slot, column by column."""
+
+    subjects: Sequence[str]
+    columns: Mapping[str, Sequence[int]]
+
+    def digest(self, institution: str, month: int) -> bytes:
+        """SHA-256 over the canonical rows.
+
+        Raises:
+            KernelInputError: A text holds a separator.
+        """
+        n = len(self.subjects)
+        return rows_digest([institution] * n, [month] * n, self.subjects, self.columns)
+
+
+def decode_batch(payload: bytes, measure_sets: Mapping[str, MeasureSet]) -> DecodedBatch:
+    """Decode a payload of type ``statements``.
+
+    Args:
+        payload: Serialised StatementBatch.
+        measure_sets: Measure sets of the catalogue.
+
+    Returns:
+        Sound slots, refused slots and the rows as received.
+
+    Raises:
+        StatementError: The payload as a whole cannot be read.
+    """
+    # 0. The batch as a whole.
+    try:
+        batch = statement_pb2.StatementBatch.FromString(payload)
+    except DecodeError as error:
+        raise StatementError("The payload is no StatementBatch.") from error
+    measure_set = measure_sets.get(batch.measure_set)
+    if measure_set is None:
+        raise StatementError(
+            f"Measure set {batch.measure_set[:40]!r} is not in this hub's catalogue, which knows "
+            f"{', '.join(sorted(measure_sets))}; bring both sides to the same catalogue."
+        )
+    if not 1 <= len(batch.slots) <= MAX_SLOTS:
+        raise StatementError(f"Found {len(batch.slots)} slots, expected 1 to {MAX_SLOTS}.")
+    table = read_rows(batch.rows_ipc, rows_schema(tuple(m.id for m in measure_set.measures)))
+    rows = _Rows(table)
+    # 2. Rows belong to stated slots.
+    stated = [(slot.institution, slot.month) for slot in batch.slots]
+    if not rows.places.keys() <= set(stated):
+        raise StatementError("The rows hold a slot that the batch does not state.")
+    counts: dict[tuple[str, int], int] = defaultdict(int)
+    for place in stated:
+        counts[place] += 1
+    sound: list[OfferedSlot] = []
+    faults: list[SlotFault] = []
+    for slot in batch.slots:
+        fault = _fault(slot, batch.measure_set, counts, rows)
+        if fault is None:
+            sound.append(_offered(slot))
+        else:
+            rule, mend = fault
+            faults.append(
+                SlotFault(institution=slot.institution[:64], month=slot.month, rule=rule, mend=mend)
+            )
+    return DecodedBatch(
+        measure_set=batch.measure_set,
+        slots=tuple(sound),
+        faults=tuple(faults),
+        rows_ipc=batch.rows_ipc,
+    )
+
+
+class _Rows:
+    """Rows of a batch, grouped by slot."""
+
+    __slots__ = ("_columns", "_subjects", "_wrong", "places")
+
+    def __init__(self, table: pa.Table) -> None:
+        institutions: list[str] = table.column("institution").to_pylist()
+        months: list[int] = table.column("month").to_pylist()
+        self._subjects: list[str] = table.column("subject").to_pylist()
+        wrong = np.zeros(len(institutions), np.bool_)
+        self._columns: dict[str, list[int]] = {}
+        for name in table.schema.names[3:]:
+            values = table.column(name).to_numpy()
+            wrong |= (values > MAX_VALUE) | (values < -MAX_VALUE)
+            self._columns[name] = values.tolist()
+        self._wrong = frozenset(np.flatnonzero(wrong).tolist())
+        self.places: dict[tuple[str, int], list[int]] = defaultdict(list)
+        for index, place in enumerate(zip(institutions, months, strict=True)):
+            self.places[place].append(index)
+
+    def of(self, place: tuple[str, int]) -> SlotRows:
+        """Rows of one slot."""
+        indices = self.places.get(place, [])
+        return SlotRows(
+            subjects=[self._subjects[index] for index in indices],
+            columns={
+                name: [values[index] for index in indices] for name, values in self._columns.items()
+            },
+        )
+
+    def is_sound(self, place: tuple[str, int]) -> bool:
+        """Whether the slot's rows speak of its institution only, with values in bounds."""
+        institution = place[0]
+        return all(
+            self._subjects[index] == institution and index not in self._wrong
+            for index in self.places.get(place, ())
+        )
+
+
+def _fault(
+    slot: statement_pb2.SlotStatement,
+    measure_set: str,
+    counts: Mapping[tuple[str, int], int],
+    rows: _Rows,
+) -> tuple[SlotRule, str] | None:
+    place = (slot.institution, slot.month)
+    faults = (
+        # 1. Names and bounds.
+        (
+            not is_institution(slot.institution),
+            SlotRule.INSTITUTION,
+            "use the code of the national register (H or P, 11 digits)",
+        ),
+        (not is_month(slot.month), SlotRule.MONTH, "state months as yyyymm"),
+        (
+            not _is_in_bounds(slot, measure_set),
+            SlotRule.SHAPE,
+            "check version, parts, rows and digest of the statement",
+        ),
+        # 2. Stated once.
+        (counts[place] > 1, SlotRule.SLOT_TWICE, "state a slot once per batch"),
+        # 3. Own rows, sound values.
+        (
+            not rows.is_sound(place),
+            SlotRule.ROWS,
+            f"rows name another subject or exceed {MAX_VALUE}; {_RESTATE}",
+        ),
+    )
+    for found, rule, mend in faults:
+        if found:
+            return rule, mend
+    # 4. Number and digest.
+    if slot.parts > 1:
+        return None
+    return digest_fault(rows.of(place), slot.institution, slot.month, slot.rows, slot.digest)
+
+
+def digest_fault(
+    rows: SlotRows, institution: str, month: int, expected_rows: int, expected_digest: bytes
+) -> tuple[SlotRule, str] | None:
+    """Compare the rows of a whole slot with what its statement says of them.
+
+    Returns:
+        The broken rule and what to do, or None when the rows are the stated ones.
+    """
+    if len(rows.subjects) != expected_rows:
+        return (
+            SlotRule.ROWS,
+            f"found {len(rows.subjects)} rows, {expected_rows} stated; {_RESTATE}",
+        )
+    try:
+        digest = rows.digest(institution, month)
+    except KernelInputError:
+        return SlotRule.ROWS, f"a subject holds a separator; {_RESTATE}"
+    if digest != expected_digest:
+        return SlotRule.DIGEST, f"the rows are not the digested ones; {_RESTATE}"
+    return None
+
+
+def _is_in_bounds(slot: statement_pb2.SlotStatement, measure_set: str) -> bool:
+    return (
+        slot.measure_set == measure_set
+        and 1 <= slot.version <= MAX_COUNTER
+        and slot.ledger_size <= MAX_COUNTER
+        and slot.rows <= MAX_ROWS
+        and 1 <= slot.part <= slot.parts <= MAX_PARTS
+        and len(slot.digest) == _DIGEST_BYTES
+    )
+
+
+def _offered(slot: statement_pb2.SlotStatement) -> OfferedSlot:
+    return OfferedSlot(
+        institution=InstitutionCode(slot.institution),
+        month=slot.month,
+        version=slot.version,
+        ledger_size=slot.ledger_size,
+        rows=slot.rows,
+        digest=slot.digest,
+        part=slot.part,
+        parts=slot.parts,
+    )
