@@ -157,12 +157,11 @@ def _decode(text: str) -> bytes:
 
 def _split(body: bytes) -> list[bytes]:
     fields: list[bytes] = []
-    rest = body
-    while rest and len(fields) < _FIELDS:
-        length = int.from_bytes(rest[:_LENGTH_BYTES])
-        fields.append(rest[_LENGTH_BYTES : _LENGTH_BYTES + length])
-        rest = rest[_LENGTH_BYTES + length :]
-    rejoined = sum(_LENGTH_BYTES + len(part) for part in fields)
-    if rest or len(fields) != _FIELDS or rejoined != len(body):
+    at = 0
+    while at < len(body) and len(fields) < _FIELDS:
+        begin = at + _LENGTH_BYTES
+        at = begin + int.from_bytes(body[at:begin])
+        fields.append(body[begin:at])
+    if at != len(body) or len(fields) != _FIELDS:
         raise TokenError(_DAMAGED)
     return fields
