@@ -101,13 +101,14 @@ def ratio_micro(numerator: IntVector, denominator: IntVector) -> IntVector:
     # remainders fit; the whole part is kept small enough for the three steps.
     whole, rest = np.divmod(numerator, denominator)
     bound = VALUE_LIMIT // MICRO
-    quotient = np.clip(whole, -bound - 1, bound)
+    quotient: IntVector = np.clip(whole, -bound - 1, bound)
     for _ in range(3):
         rest *= 100
         digit, rest = np.divmod(rest, denominator)
         quotient = quotient * 100 + digit
     quotient += 2 * rest >= denominator
-    return np.clip(quotient, -VALUE_LIMIT, VALUE_LIMIT)
+    np.clip(quotient, -VALUE_LIMIT, VALUE_LIMIT, out=quotient)
+    return quotient
 
 
 def values_micro(

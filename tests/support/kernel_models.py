@@ -29,23 +29,25 @@ SMALL_MODEL: Final = (CASES / "kernel" / "small_model.yaml").read_text("utf-8")
 """A model with every formula, every missing policy and every kind of threshold."""
 
 
-def units() -> Mapping[str, Unit]:
+def units(content: str | None = None) -> Mapping[str, Unit]:
     name = "units.yaml"
-    return parse_units(load_strict((CATALOG / name).read_bytes(), name))
+    data = (CATALOG / name).read_bytes() if content is None else content.encode()
+    return parse_units(load_strict(data, name))
 
 
-def legal_basis() -> Mapping[str, LegalBasis]:
+def legal_basis(content: str | None = None) -> Mapping[str, LegalBasis]:
     name = "legal_basis.yaml"
-    return parse_legal_basis(load_strict((CATALOG / name).read_bytes(), name))
+    data = (CATALOG / name).read_bytes() if content is None else content.encode()
+    return parse_legal_basis(load_strict(data, name))
 
 
-def model_of(content: str, file: str = SMALL_FILE) -> RatingModel:
+def model_of(content: str, file: str = SMALL_FILE, *, sources: str | None = None) -> RatingModel:
     data = content.encode()
     return parse_model(
         load_strict(data, file),
         file,
         units=units(),
-        legal_basis=legal_basis(),
+        legal_basis=legal_basis(sources),
         digest=hashlib.sha256(data).digest(),
     )
 

@@ -1,0 +1,103 @@
+"""The input table refuses parts that do not fit, and digests what it holds."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from scoring_kernel.errors import KernelInputError
+from scoring_kernel.inputs import InputTable
+from scoring_kernel.measures import MAX_VALUE
+from tests.support.kernel_models import Subject, small_model, table
+
+MODEL = small_model()
+TABLE = table(
+    MODEL,
+    [
+        Subject(inputs={"work.done@current": 3, "work.planned@current": 4}),
+        Subject(inputs={"item.12.city@current": 0}, level="2", type="tcm"),
+    ],
+)
+
+
+def test_assemble_takes_the_columns_of_the_model_in_order() -> None:
+    assert TABLE.columns == MODEL.input_columns
+    at = TABLE.position("work.planned@current")
+    assert (int(TABLE.values[0, at]), bool(TABLE.present[0, at])) == (4, True)
+    assert (int(TABLE.values[1, at]), bool(TABLE.present[1, at])) == (0, False)
+
+
+def test_a_value_that_is_not_present_is_kept_as_zero() -> None:
+    parts = {"work.done@current": (np.array([9], np.int64), np.array([False]))}
+    made = InputTable.assemble(MODEL, ["H1"], ["3"], ["general"], parts)
+    assert not made.values.any()
+
+
+def test_select_and_rows_keep_what_is_asked_for() -> None:
+    part = TABLE.select(["work.planned@current", "work.done@current"])
+    assert part.values.tolist() == [[4, 3], [0, 0]]
+    kept = part.rows(np.array([False, True]))
+    assert (kept.subjects, kept.levels, kept.types) == (("H00000000001",), ("2",), ("tcm",))
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"levels": ("3",)}, "1 levels and 2 types for 2 subjects"),
+        ({"subjects": ("H1", "H1")}, "appears twice"),
+        ({"columns": ("a", "b")}, r"expected \(2, 2\)"),
+        ({"values": TABLE.values.astype(np.int32)}, "expected int64 and bool"),
+        ({"values": TABLE.values + MAX_VALUE + 1}, "found 9000000000000001"),
+        ({"values": TABLE.values - MAX_VALUE - 1}, "found -9000000000000001"),
+    ],
+    ids=["levels", "subjects", "columns", "type", "too_large", "too_small"],
+)
+def test_parts_that_do_not_fit_are_refused(change: dict[str, Any], problem: str) -> None:
+    with pytest.raises(KernelInputError, match=problem):
+        replace(TABLE, **change)
+
+
+@pytest.mark.parametrize(("level", "kind"), [("9", "general"), ("3", "dental")])
+def test_an_unknown_level_or_type_is_refused(level: str, kind: str) -> None:
+    with pytest.raises(KernelInputError, match="model small knows levels"):
+        InputTable.assemble(MODEL, ["H1"], [level], [kind], {})
+
+
+def test_a_part_of_another_length_is_refused() -> None:
+    parts = {"work.done@current": (np.zeros(2, np.int64), np.zeros(2, np.bool_))}
+    with pytest.raises(KernelInputError, match=r"column work\.done@current"):
+        InputTable.assemble(MODEL, ["H1"], ["3"], ["general"], parts)
+
+
+def test_a_mask_of_another_length_is_refused() -> None:
+    with pytest.raises(KernelInputError, match="mask"):
+        TABLE.rows(np.array([True]))
+
+
+def test_an_unknown_column_is_refused() -> None:
+    with pytest.raises(KernelInputError, match=r"no column work\.wanted"):
+        TABLE.select(["work.wanted@current"])
+
+
+def test_the_digest_ignores_the_order_of_columns_but_no_value() -> None:
+    turned = TABLE.select(TABLE.columns[::-1])
+    assert turned.digest() == TABLE.digest()
+    assert turned.digest(0) == TABLE.digest(0) != TABLE.digest(1)
+    values = TABLE.values.copy()
+    values[0, TABLE.position("work.done@current")] += 1
+    changed = replace(TABLE, values=values)
+    assert changed.digest() != TABLE.digest()
+    assert changed.digest(1) == TABLE.digest(1)
+
+
+def test_not_present_and_zero_have_different_digests() -> None:
+    zero = table(MODEL, [Subject(inputs={"work.done@current": 0})])
+    none = table(MODEL, [Subject(inputs={})])
+    assert zero.digest() != none.digest()
+
+
+def test_an_empty_table_is_a_table() -> None:
+    assert table(MODEL, []).digest() == table(MODEL, []).digest()
