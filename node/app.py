@@ -8,8 +8,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from security.local_channel import ControlServer
-
 from node.api.errors import describe
 from node.commands import CONTROL_SOCKET
 from node.config import SETTINGS_FILE, NodeSettings, load_settings
@@ -30,11 +28,14 @@ from security.exchange.engine import open_exchange
 from security.exchange.inbox import Inbox
 from security.exchange.join import join
 from security.exchange.outbox import Outbox
+from security.local_channel import ControlServer
 from security.progress import ProgressReporter
 
 NODE_KEY: Final = "node.key"
 EXCHANGE_DATABASE: Final = "exchange.db"
 MEMBERSHIP_DIRECTORY: Final = "membership"
+READERS: Final = ("status", "quarantine")
+"""Jobs that change nothing and do not wait for the writer."""
 SETTINGS_TEXT: Final = """\
 # Settings of this node. Every key may be left out; these are the defaults.
 
@@ -150,7 +151,7 @@ async def _serve(
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     table: dict[str, Any] = dict(jobs.table())
-    server = ControlServer(directory / CONTROL_SOCKET, table, describe=describe)
+    server = ControlServer(directory / CONTROL_SOCKET, table, describe=describe, readers=READERS)
     await server.start()
     say(f"Node {directory} is serving commands on {directory / CONTROL_SOCKET}")
     while not stop.is_set():

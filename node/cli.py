@@ -95,6 +95,13 @@ def ingest(
         Path | None,
         typer.Option("--mapping", help="Mapping file for CSV of a foreign system."),
     ] = None,
+    period: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--period",
+            help="Accept only days of this rating period; repeatable. Default: any.",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Take in messages of the national interface, or any CSV through a mapping file.
@@ -112,6 +119,7 @@ def ingest(
             {
                 "files": [str(path.resolve()) for path in files],
                 "mapping": str(mapping.resolve()) if mapping else None,
+                "periods": period or [],
             },
             out,
         )

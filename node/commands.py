@@ -109,6 +109,7 @@ class Output:
         self.say(
             f"{result['messages_in']} messages: stored {kinds or 'nothing'}; "
             f"{result['already_seen']} already seen, {result['pending']} pending, "
+            f"{result['not_accepted']} not accepted by the platform, "
             f"{result['quarantined']} quarantined."
         )
         if result["quarantined"]:

@@ -58,10 +58,13 @@ class NodeJobs:
     def ingest(self, arguments: Result, progress: ProgressReporter) -> Result:
         """Take in files; counts are summed over them."""
         mapping = load_mapping(Path(arguments["mapping"])) if arguments.get("mapping") else None
+        periods = [Period.parse(name) for name in arguments.get("periods", ())]
+        months = frozenset(month for period in periods for month in period.months)
         total: Result = {
             "messages_in": 0,
             "already_seen": 0,
             "pending": 0,
+            "not_accepted": 0,
             "quarantined": 0,
             "records_stored": {},
             "by_rule": {},
@@ -75,9 +78,10 @@ class NodeJobs:
                     mapping=mapping,
                     now=self.now(),
                     progress=progress,
+                    expected_months=months or None,
                 )
             )
-            for key in ("messages_in", "already_seen", "pending", "quarantined"):
+            for key in ("messages_in", "already_seen", "pending", "not_accepted", "quarantined"):
                 total[key] += report[key]
             for key in ("records_stored", "by_rule"):
                 for kind, count in report[key].items():

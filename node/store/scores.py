@@ -8,17 +8,16 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
 
-import sqlite_utils
-from sqlite_utils.migrations import Migrations
+from sqlite_utils import Database, Migrations
 
-DATABASE: Final = "node.db"
+from node.store.database import open_database, transaction
+
 _migrations = Migrations("yixin-scores")
 
 
 @_migrations()
-def create_score_tables(db: sqlite_utils.Database) -> None:
+def create_score_tables(db: Database) -> None:
     """Tables of the first version."""
     db.table("grade_statement").create(
         {"period": str, "subject": str, "version": int, "body": bytes, "collected_at": str},
@@ -64,10 +63,9 @@ class ScoreStore:
 
     def __init__(self, directory: Path) -> None:
         """Open the database of a state directory and bring its score tables up to date."""
-        self._db = sqlite_utils.Database(directory / DATABASE)
-        self._db.execute("pragma busy_timeout = 30000")
-        self._db.execute("pragma synchronous = full")
-        _migrations.apply(self._db)
+        self._db = open_database(directory)
+        if _migrations.pending(self._db):
+            _migrations.apply(self._db)
 
     def close(self) -> None:
         """Close the database."""
@@ -77,8 +75,8 @@ class ScoreStore:
         self, *, period: str, subject: str, version: int, body: bytes, collected_at: str
     ) -> bool:
         """Keep a verified grade statement; False when this version is already held."""
-        with self._db.conn:
-            cursor = self._db.conn.execute(
+        with transaction(self._db.conn) as connection:
+            cursor = connection.execute(
                 "insert into grade_statement values (?, ?, ?, ?, ?) on conflict do nothing",
                 (period, subject, version, body, collected_at),
             )
@@ -103,9 +101,9 @@ class ScoreStore:
         self, period: str, prescores: Sequence[PreScore], *, scored_at: str
     ) -> None:
         """Replace all pre-scores of a period in one transaction."""
-        with self._db.conn:
-            self._db.conn.execute("delete from prescore where period = ?", (period,))
-            self._db.conn.executemany(
+        with transaction(self._db.conn) as connection:
+            connection.execute("delete from prescore where period = ?", (period,))
+            connection.executemany(
                 "insert into prescore values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 [
                     (
