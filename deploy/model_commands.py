@@ -122,7 +122,7 @@ def check(*, as_json: JsonOption = False) -> None:
         catalog = load_catalog()
         summary = verify_catalog(catalog, read_changes())
     except KernelError as error:
-        Console(stderr=True).print(f"[bold red]refused[/] {error}", highlight=False, soft_wrap=True)
+        typer.echo(f"refused: {error}", err=True)
         raise typer.Exit(EXIT_UNSOUND) from error
     if as_json:
         typer.echo(orjson.dumps(summary))
@@ -141,7 +141,7 @@ def show(*, as_json: JsonOption = False) -> None:
     try:
         catalog = load_catalog()
     except KernelError as error:
-        Console(stderr=True).print(f"[bold red]refused[/] {error}", highlight=False, soft_wrap=True)
+        typer.echo(f"refused: {error}", err=True)
         raise typer.Exit(EXIT_UNSOUND) from error
     if as_json:
         typer.echo(

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import dataclasses
+from types import MappingProxyType
+
+import orjson
+import pytest
+from typer.testing import CliRunner
+
+from deploy import model_commands
+from scoring_kernel.catalog_loader import load_catalog, read_changes
+from scoring_kernel.errors import CatalogError
+
+RUNNER = CliRunner()
+
+
+def test_check_accepts_the_packaged_catalogue_and_shows_its_models() -> None:
+    result = RUNNER.invoke(model_commands.app, ["check"])
+    assert result.exit_code == 0
+    assert "proposal" in result.stdout
+    assert load_catalog().digest.hex()[:16] in result.stdout
+
+
+def test_check_prints_one_json_object() -> None:
+    result = RUNNER.invoke(model_commands.app, ["check", "--json"])
+    summary = orjson.loads(result.stdout)
+    assert result.exit_code == 0
+    assert summary["digest"] == load_catalog().digest.hex()
+    assert summary["items"] == 23
+    (model,) = summary["models"]
+    assert (model["indicators"], model["total_centi"]) == (36, 100_000)
+
+
+def test_list_names_every_model_measure_and_item() -> None:
+    result = RUNNER.invoke(model_commands.app, ["list"], env={"COLUMNS": "160"})
+    assert result.exit_code == 0
+    for item in load_catalog().items.values():
+        assert f"item.{item.number}" in result.stdout
+    listed = orjson.loads(RUNNER.invoke(model_commands.app, ["list", "--json"]).stdout)
+    assert listed["models"] == {"designated_medical_institution": "proposal"}
+    assert "inpatient.readmissions_15d" in listed["measures"]
+    assert len(listed["items"]) == 23
+
+
+def test_a_catalogue_without_an_item_of_table_1_is_refused() -> None:
+    catalog = load_catalog()
+    fewer = MappingProxyType({key: item for key, item in catalog.items.items() if key != "17"})
+    with pytest.raises(CatalogError, match=r"information/item_17\.yaml:0: the item of table 1"):
+        model_commands.verify_catalog(dataclasses.replace(catalog, items=fewer), read_changes())
+
+
+@pytest.mark.parametrize("command", ["check", "list"])
+def test_a_broken_catalogue_ends_with_exit_code_1_and_its_line(
+    command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken() -> None:
+        raise CatalogError("units.yaml", 7, "found [fen] twice: keep one of them")
+
+    monkeypatch.setattr(model_commands, "load_catalog", broken)
+    result = RUNNER.invoke(model_commands.app, [command])
+    assert result.exit_code == model_commands.EXIT_UNSOUND
+    assert "units.yaml:7: found [fen] twice: keep one of them" in result.stderr
+
+
+def test_a_changed_catalogue_without_an_entry_ends_with_exit_code_1(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    changed = dataclasses.replace(load_catalog(), digest=bytes(32))
+    monkeypatch.setattr(model_commands, "load_catalog", lambda: changed)
+    result = RUNNER.invoke(model_commands.app, ["check"])
+    assert result.exit_code == model_commands.EXIT_UNSOUND
+    assert "- digest: 0000000000000000" in result.stderr
