@@ -4,6 +4,7 @@ A writing command asks the daemon over its socket; where none runs it takes the 
 does the job itself. Progress goes to standard error, results to standard output.
 """
 
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -28,6 +29,15 @@ Directory = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 PeriodOption = Annotated[str, typer.Option("--period", help="Rating period, for example 2026H1.")]
+
+DayOption = Annotated[
+    datetime | None,
+    typer.Option(
+        "--day",
+        formats=["%Y-%m-%d"],
+        help="Read the model's parameters as of this day; else the hub's, or the period's last.",
+    ),
+]
 
 QUARANTINED_EXIT: Final = 1
 """Exit code of a run that went well but quarantined rows."""
@@ -129,13 +139,20 @@ def ingest(
 
 
 @app.command()
-def prescore(*, period: PeriodOption, directory: Directory = None, as_json: AsJson = False) -> None:
+def prescore(
+    *,
+    period: PeriodOption,
+    day: DayOption = None,
+    directory: Directory = None,
+    as_json: AsJson = False,
+) -> None:
     """Score this node's institutions with the hub's kernel, and compare with final points.
 
     Example: [bold]yixin node prescore --period 2026H1[/bold]
     """
     with start(as_json) as out:
-        out.prescored(run_job(node_directory(directory), "prescore", {"period": period}, out))
+        arguments: Result = {"period": period, "day": day.date().isoformat() if day else None}
+        out.prescored(run_job(node_directory(directory), "prescore", arguments, out))
 
 
 @app.command()
@@ -143,6 +160,7 @@ def explain(
     *,
     subject: Annotated[str, typer.Argument(help="Institution code.")],
     period: PeriodOption,
+    day: DayOption = None,
     directory: Directory = None,
     as_json: AsJson = False,
 ) -> None:
@@ -151,7 +169,11 @@ def explain(
     Example: [bold]yixin node explain H33030200001 --period 2026H1[/bold]
     """
     with start(as_json) as out:
-        arguments: Result = {"subject": subject, "period": period}
+        arguments: Result = {
+            "subject": subject,
+            "period": period,
+            "day": day.date().isoformat() if day else None,
+        }
         out.explained(run_job(node_directory(directory), "explain", arguments, out))
 
 
@@ -194,10 +216,7 @@ def quarantine_list(
     """
     with start(as_json) as out:
         arguments: Result = {"limit": limit}
-        out.rows(
-            "Quarantine",
-            run_job(node_directory(directory), "quarantine", arguments, out, writes=False),
-        )
+        out.refusals(run_job(node_directory(directory), "quarantine", arguments, out, writes=False))
 
 
 @app.command()

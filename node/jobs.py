@@ -7,7 +7,7 @@ parts they work on.
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -90,7 +90,7 @@ class NodeJobs:
 
     def prescore(self, arguments: Result, progress: ProgressReporter) -> Result:
         """Pre-score every medical institution of the node and store the result."""
-        scored = self._prescoring(arguments["period"], progress)
+        scored = self._prescoring(arguments, progress)
         period = scored.prescores[0].period if scored.prescores else arguments["period"]
         self.scores.replace_prescores(period, scored.prescores, scored_at=self.now().isoformat())
         comparison = scored.comparison
@@ -115,7 +115,7 @@ class NodeJobs:
     def explain(self, arguments: Result, progress: ProgressReporter) -> Result:
         """Explain one institution's pre-score, the largest loss first."""
         subject = arguments["subject"]
-        scored = self._prescoring(arguments["period"], progress)
+        scored = self._prescoring(arguments, progress)
         rows = [row for row, one in enumerate(scored.prescores) if one.subject == subject]
         if not rows:
             raise ConfigurationError(
@@ -233,8 +233,9 @@ class NodeJobs:
             for name, table in tables.items()
         ]
 
-    def _prescoring(self, period: str, progress: ProgressReporter) -> PreScoring:
-        named = Period.parse(period)
+    def _prescoring(self, arguments: Result, progress: ProgressReporter) -> PreScoring:
+        named = Period.parse(arguments["period"])
+        day = date.fromisoformat(arguments["day"]) if arguments.get("day") else None
         progress("measuring", 0, 0, "")
         monthly: dict[str, MonthlyMeasures] = {
             report.measure_set: report.monthly() for report in self._reports()
@@ -253,6 +254,7 @@ class NodeJobs:
                 subject: statement_pb2.GradeStatement.FromString(body)
                 for subject, body in self.scores.latest_statements(named.name).items()
             },
+            day=day,
         )
 
 

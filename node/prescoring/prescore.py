@@ -56,6 +56,8 @@ def prescore(
     subjects: Sequence[Subject],
     period: Period,
     statements: Mapping[str, statement_pb2.GradeStatement],
+    *,
+    day: date | None = None,
 ) -> PreScoring:
     """Score the subjects with the hub's kernel.
 
@@ -65,6 +67,7 @@ def prescore(
         subjects: Institutions to score, in order.
         period: The rating period.
         statements: Newest verified grade statement by subject, where one was collected.
+        day: Day whose parameters apply; None for the day the hub graded, else the period's last.
 
     Returns:
         Pre-scores in subject order and their comparison with the final points.
@@ -74,7 +77,7 @@ def prescore(
     """
     model = catalog.models[SUBJECT_CLASS]
     ordered = [_of_model(statements.get(subject.code), model) for subject in subjects]
-    day = _day(period, ordered)
+    read_on = day or _day(period, ordered)
     inputs = InputTable.assemble(
         model,
         [subject.code for subject in subjects],
@@ -82,7 +85,7 @@ def prescore(
         [subject.type for subject in subjects],
         scoring_inputs(catalog, monthly, subjects, period, ordered),
     )
-    result = score(model, inputs, reference_of(model, ordered, day), day)
+    result = score(model, inputs, reference_of(model, ordered, read_on), read_on)
     prescores = tuple(
         PreScore(
             period=period.name,
