@@ -149,7 +149,13 @@ class Reference:
                 },
             )
             same = found.to_json() == content
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        except (
+            ValueError,
+            TypeError,
+            KeyError,
+            OverflowError,
+            RecursionError,
+        ) as error:
             raise KernelInputError("reference: not the JSON of a reference") from error
         if not same:
             raise KernelInputError("reference: not in canonical form: ask the hub for it again")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from fractions import Fraction
 
 import numpy as np
@@ -10,9 +11,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from scoring_kernel.derivation import VALUE_LIMIT, ratio_micro
+from scoring_kernel.errors import KernelInputError
 from scoring_kernel.measures import MAX_VALUE
 from scoring_kernel.parameters import LIMIT_MICRO
 from scoring_kernel.redistribution import apportion
+from scoring_kernel.reference import Reference
 from scoring_kernel.shapes import linear_points
 from tests.support.kernel_oracle import divide
 
@@ -85,3 +88,11 @@ def test_apportion_gives_everything_away_once(total: int, weights: list[int]) ->
     assert shares == divide(total, weights)
     assert sum(shares) == (total if any(weights) else 0)
     assert all(share == 0 for share, weight in zip(shares, weights, strict=True) if weight == 0)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.binary(max_size=200))
+def test_any_bytes_are_a_reference_or_our_error(content: bytes) -> None:
+    for data in (content, b'{"day":"2026-06-30","format":1,"model_digest":' + content):
+        with suppress(KernelInputError):
+            assert Reference.from_json(data).to_json() == data

@@ -1,0 +1,149 @@
+"""The peer reference: who counts as a peer, and bytes that never vary."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import date
+
+import pytest
+
+from scoring_kernel.derivation import VALUE_LIMIT
+from scoring_kernel.errors import KernelInputError
+from scoring_kernel.reference import (
+    MAX_BYTES,
+    MAX_ENTRIES,
+    Reference,
+    ReferenceValue,
+    build_reference,
+    peer_groups,
+)
+from tests.support.kernel_models import Subject, small_model, table
+
+MODEL = small_model()
+DAY = date(2026, 6, 30)
+
+
+def subject(share: int, level: str, kind: str) -> Subject:
+    return Subject(
+        inputs={"item.05.rejected@current": share, "work.planned@current": 100},
+        level=level,
+        type=kind,
+    )
+
+
+SUBJECTS = [
+    *(subject(share, "3", "general") for share in (1, 2, 3)),
+    *(subject(share, "3", "tcm") for share in (10, 20)),
+    subject(40, "2", "tcm"),
+    Subject(inputs={}, level="2", type="general"),
+]
+REFERENCE = build_reference(MODEL, table(MODEL, SUBJECTS), DAY)
+
+
+@pytest.mark.parametrize(
+    ("level", "kind", "group", "value"),
+    [
+        ("3", "general", "level:3/type:general", 30_000),
+        ("3", "tcm", "level:3", 200_000),
+        ("2", "tcm", "all", 400_000),
+        ("2", "general", "all", 400_000),
+    ],
+    ids=["three_peers", "two_peers", "alone", "without_a_value"],
+)
+def test_too_few_peers_widen_the_group(level: str, kind: str, group: str, value: int) -> None:
+    assert REFERENCE.lookup("rejected", "p90", level, kind) == (group, value)
+
+
+def test_a_statistic_nobody_has_is_none() -> None:
+    assert REFERENCE.lookup("volume_growth", "p50", "3", "general") == ("all", None)
+    assert REFERENCE.lookup("rejected", "p50", "3", "general") == ("all", None)
+
+
+def test_only_shapes_that_name_a_statistic_are_in_the_reference() -> None:
+    assert {key[:2] for key in REFERENCE.entries} == {("rejected", "p90")}
+
+
+def test_what_a_subject_is_compared_with_is_enough_to_look_it_up() -> None:
+    for level in MODEL.levels:
+        for kind in MODEL.types:
+            values = REFERENCE.values_for(level, kind)
+            part = Reference.from_values(values, model_digest=MODEL.digest, day=DAY)
+            assert part.values_for(level, kind) == values
+            assert values[0].peer_group in peer_groups(level, kind)
+
+
+def test_a_part_for_other_peers_says_nothing() -> None:
+    part = Reference.from_values(
+        [value for value in REFERENCE.values_for("3", "general") if value.peer_group != "all"],
+        model_digest=MODEL.digest,
+        day=DAY,
+    )
+    assert part.values_for("2", "tcm") == ()
+
+
+def test_two_numbers_for_one_statistic_are_refused() -> None:
+    value = ReferenceValue(indicator="a", statistic="p50", peer_group="all", value_micro=1)
+    with pytest.raises(KernelInputError, match="do not mix"):
+        Reference.from_values(
+            [value, replace(value, value_micro=2)], model_digest=MODEL.digest, day=DAY
+        )
+    same = Reference.from_values([value, value], model_digest=MODEL.digest, day=DAY)
+    assert same.entries == {("a", "p50", "all"): 1}
+
+
+def test_the_bytes_are_canonical_and_read_back() -> None:
+    content = REFERENCE.to_json()
+    assert Reference.from_json(content) == REFERENCE
+    turned = replace(REFERENCE, entries=dict(sorted(REFERENCE.entries.items(), reverse=True)))
+    assert turned.to_json() == content
+    assert turned.digest == REFERENCE.digest
+    assert replace(REFERENCE, day=date(2026, 7, 1)).digest != REFERENCE.digest
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\xff",
+        b"[]",
+        b"{}",
+        b"null",
+        b'{"day":"2026-06-30","format":1,"model_digest":"00","values":[]}',
+        b'{"day":20260630,"format":1,"model_digest":"' + b"00" * 32 + b'","values":[]}',
+        b'{"day":"2026-06-30","format":1,"model_digest":"' + b"00" * 32 + b'","values":[["a"]]}',
+        b'{"day":"2026-06-30","format":2,"model_digest":"' + b"00" * 32 + b'","values":[]}',
+        REFERENCE.to_json().replace(b",200000", b",Infinity"),
+        REFERENCE.to_json() + b"\n",
+        REFERENCE.to_json().replace(b",200000", b",200000.0"),
+        b"[" * 100_000,
+        b" " * (MAX_BYTES + 1),
+    ],
+    ids=range(14),
+)
+def test_other_bytes_are_refused(content: bytes) -> None:
+    with pytest.raises(KernelInputError, match="reference"):
+        Reference.from_json(content)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {("a", "p50", "all"): VALUE_LIMIT + 1},
+        {("a", "p75", "all"): 1},
+        {("a" * 101, "p50", "all"): 1},
+        {(f"a{number}", "p50", "all"): 1 for number in range(MAX_ENTRIES + 1)},
+    ],
+    ids=["value", "statistic", "name", "many"],
+)
+def test_entries_out_of_bounds_are_refused(entry: dict[tuple[str, str, str], int]) -> None:
+    with pytest.raises(KernelInputError, match="reference: "):
+        Reference(model_digest=MODEL.digest, day=DAY, entries=entry)
+
+
+def test_numbers_that_are_not_whole_are_refused() -> None:
+    document = json.loads(REFERENCE.to_json())
+    document["values"][0][3] = 1.5
+    content = json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
+    with pytest.raises(KernelInputError, match="not in canonical form"):
+        Reference.from_json(content)

@@ -1,0 +1,196 @@
+"""Scoring: refusals, policies for missing data, and the words of an explanation."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+
+import numpy as np
+import pytest
+
+from scoring_kernel.derivation import values_micro
+from scoring_kernel.errors import DraftModelError, KernelInputError, ParameterNotInForceError
+from scoring_kernel.explanation import explain
+from scoring_kernel.redistribution import effective_weights
+from scoring_kernel.reference import build_reference
+from scoring_kernel.scoring import BLOCK_ROWS, ScoreResult, score
+from tests.support.kernel_models import SMALL_MODEL, Subject, model_of, small_model, table
+
+MODEL = small_model()
+DAY = date(2026, 6, 30)
+FULL = {
+    "work.done@current": 90,
+    "work.planned@current": 100,
+    "work.done@base": 90,
+    "work.planned@base": 100,
+    "work.lists@current": 9,
+    "work.stays@current": 10,
+    "work.accepted@current": 7,
+    "work.messages@current": 10,
+    "item.08.reports@current": 1,
+    "item.08.refunded_fen@current": 100,
+    "item.08.found_fen@current": 100,
+    "item.03.minor@current": 1,
+    "item.03.major@age1": 0,
+    "item.12.city@current": 1,
+    "item.01.experts@current": 3,
+    "item.05.rejected@current": 0,
+}
+
+
+def scored(*subjects: Subject, with_reference: bool = True) -> ScoreResult:
+    inputs = table(MODEL, subjects)
+    reference = build_reference(MODEL, inputs, DAY) if with_reference else None
+    return score(MODEL, inputs, reference, DAY)
+
+
+def without(*columns: str) -> Subject:
+    return Subject(inputs={name: value for name, value in FULL.items() if name not in columns})
+
+
+def test_a_draft_cannot_grade() -> None:
+    draft = model_of(SMALL_MODEL.replace("status: proposal", "status: draft"))
+    with pytest.raises(DraftModelError, match="small is a draft"):
+        score(draft, table(draft, []), None, DAY)
+
+
+def test_the_reference_of_another_model_is_refused() -> None:
+    inputs = table(MODEL, [Subject(inputs=FULL)])
+    other = replace(build_reference(MODEL, inputs, DAY), model_digest=bytes(32))
+    with pytest.raises(KernelInputError, match="use the reference of the same model"):
+        score(MODEL, inputs, other, DAY)
+
+
+def test_a_table_without_a_column_of_the_model_is_refused() -> None:
+    inputs = table(MODEL, [Subject(inputs=FULL)]).select(["work.done@current"])
+    with pytest.raises(KernelInputError, match="no column"):
+        score(MODEL, inputs, None, DAY)
+
+
+def test_a_day_without_parameters_is_refused() -> None:
+    with pytest.raises(ParameterNotInForceError, match=r"small\.done_share\.standard"):
+        score(MODEL, table(MODEL, [Subject(inputs=FULL)]), None, date(2027, 1, 1))
+
+
+def test_nobody_can_be_scored() -> None:
+    result = scored()
+    assert (result.points_centi.shape, result.grades) == ((0, 9), ())
+
+
+def test_the_worked_subject() -> None:
+    result = scored(Subject(inputs=FULL))
+    # 11.11 * 0.9/0.95 = 10.525; 11.11; 11.11 * (0.8 - 0.5)/0.5 = 6.666; growth at the
+    # median and at 0; 10 * 17.5/20 = 8.75; 5 * 3/5 = 3; step reached; nothing rejected.
+    assert result.points_centi.tolist() == [[1053, 1111, 667, 2000, 1667, 875, 300, 500, 1000]]
+    assert result.total_centi.tolist() == [9_173]
+    assert (result.grades, result.basis, result.coverage_centi.tolist()) == (
+        ("high",),
+        "proposal",
+        [10_000],
+    )
+    assert (
+        result.values_micro[0].tolist()
+        == values_micro(MODEL, table(MODEL, [Subject(inputs=FULL)]), DAY)[0][0].tolist()
+    )
+
+
+def test_each_policy_for_missing_data() -> None:
+    result = scored(
+        without("work.planned@current", "item.08.reports@current", "work.stays@current")
+    )
+    # done_share is excluded, refunded counts nothing, interface still has one ratio.
+    assert result.missing[0].tolist()[:3] == [True, True, False]
+    assert result.weights_centi[0, :3].sum() == 3_333
+    assert result.points_centi[0, :2].tolist() == [0, 0]
+    result = scored(without("work.stays@current", "work.messages@current"))
+    assert (result.missing[0, 2], result.points_centi[0, 2]) == (True, 1_111)
+
+
+def test_a_group_without_any_value_hands_its_weight_on() -> None:
+    result = scored(without("work.done@base"))
+    assert result.weights_centi[0].tolist()[3:5] == [0, 0]
+    assert result.weights_centi[0, :3].sum() == 7_000
+    assert result.weights_centi[0, 5:].tolist() == [1_000, 500, 500, 1_000]
+
+
+def test_a_level_1_group_without_any_value_hands_its_weight_on() -> None:
+    excluded = np.array([[False] * 5 + [True] * 4, [True] * 9])
+    weights = effective_weights(MODEL, excluded)
+    assert weights[0, :3].sum() == 4_761
+    assert weights.sum(axis=1).tolist() == [10_000, 0]
+
+
+def test_a_missing_reference_makes_an_indicator_provisional() -> None:
+    result = scored(Subject(inputs=FULL), with_reference=False)
+    assert np.flatnonzero(result.provisional[0]).tolist() == [3, 8]
+    assert np.flatnonzero(result.missing[0]).tolist() == [3, 8]
+    assert result.weights_centi.sum() == 10_000
+
+
+def test_below_the_least_coverage_there_is_no_grade() -> None:
+    columns = ("item.01.experts@current", "item.12.city@current")
+    result = scored(Subject(inputs={name: FULL[name] for name in columns}))
+    assert (result.coverage_centi.tolist(), result.grades) == ([1_000], ("not_rated",))
+
+
+def test_blocks_do_not_show() -> None:
+    rng = np.random.Generator(np.random.PCG64(7))  # noqa: TID251 - a fixed stream of numbers
+    many = BLOCK_ROWS + 3
+    inputs = table(MODEL, [Subject(inputs=FULL)])
+    values = rng.integers(0, 50, (many, len(inputs.columns)))
+    present = rng.random(values.shape) < 0.9
+    large = replace(
+        inputs,
+        subjects=tuple(map(str, range(many))),
+        levels=("3",) * many,
+        types=("tcm",) * many,
+        values=np.where(present, values, 0),
+        present=present,
+    )
+    reference = build_reference(MODEL, large, DAY)
+    whole = score(MODEL, large, reference, DAY)
+    tail = score(MODEL, large.rows(np.arange(many) >= many - 5), reference, DAY)
+    assert whole.points_centi[-5:].tolist() == tail.points_centi.tolist()
+    assert whole.grades[-5:] == tail.grades
+
+
+def test_an_explanation_says_where_points_went() -> None:
+    subject = replace(without("item.01.experts@current"), level="2")
+    told = {one.indicator: one for one in explain(scored(subject), 0)}
+    assert told["penalties"].reason_zh == (
+        "实际值 17.50 分；满分值 20.00 分，零分值 0.00 分；"
+        "权重由 10.00 调整为 12.00 分；满分 12.00 分，失 1.50 分。"
+    )
+    assert told["penalties"].reason_en == (
+        "Value 17.50 points; full at 20.00 points, nothing at 0.00 points; "
+        "weight 10.00 became 12.00; 1.50 of 12.00 points lost."
+    )
+    assert told["rejected"].reason_zh == (
+        "实际值 0.00%；满分值 0.00%，零分值 0.00%（参照全部机构第 90 百分位）；"
+        "权重由 10.00 调整为 12.00 分；得满分 12.00 分。"
+    )
+    assert told["experts"].reason_en == ("No data: left out, its weight goes to other indicators.")
+    assert (told["experts"].missing, told["experts"].provisional) == (True, False)
+    assert told["penalties"].level2_zh == "事件"
+
+
+def test_an_explanation_names_the_peers() -> None:
+    same = Subject(inputs=FULL)
+    told = explain(scored(same, same, same), 0)
+    assert "参照同级同类机构第 50 百分位" in told[3].reason_zh
+    other = replace(same, type="tcm")
+    told = explain(scored(same, same, other), 2)
+    assert "(percentile 50 of institutions of the same level)" in told[3].reason_en
+
+
+def test_an_explanation_says_what_is_provisional() -> None:
+    told = explain(scored(Subject(inputs=FULL), with_reference=False), 0)
+    assert told[3].reason_zh == "暂缺同类参照值：不计分，权重分摊给其他指标。"
+    told = explain(scored(without("work.done@base"), with_reference=False), 0)
+    assert told[3].reason_zh == "无数据：不计分，权重分摊给其他指标。"
+
+
+@pytest.mark.parametrize("row", [-1, 1])
+def test_there_is_no_explanation_of_nobody(row: int) -> None:
+    with pytest.raises(KernelInputError, match=f"row {row}"):
+        explain(scored(Subject(inputs=FULL)), row)
