@@ -43,11 +43,6 @@ class RecordKind:
     personal: frozenset[str]
     """Columns with personal data."""
 
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """Column names in order."""
-        return tuple(name for name, _ in self.schema)
-
 
 def parse_record_kinds(document: Section) -> dict[str, RecordKind]:
     """Read ``records.yaml``.

@@ -123,9 +123,7 @@ class _Builder:
         self._enter(start, depth)
         values: dict[str, Value] = {}
         lines: dict[str, int] = {}
-        for event in self._events:
-            if isinstance(event, yaml.MappingEndEvent):
-                break
+        while not isinstance(event := next(self._events), yaml.MappingEndEvent):
             key = self._key(event, depth)
             if key in values:
                 problem = f"key {key!r} again, first in line {lines[key]}: keep one of them"
@@ -156,9 +154,7 @@ class _Builder:
         self._enter(event, depth)  # An alias ends here.
         values: list[Value] = []
         lines: list[int] = []
-        for item in self._events:
-            if isinstance(item, yaml.SequenceEndEvent):
-                break
+        while not isinstance(item := next(self._events), yaml.SequenceEndEvent):
             lines.append(item.start_mark.line + 1)
             values.append(self._value(item, depth + 1))
         return Items(values=tuple(values), lines=tuple(lines))

@@ -9,7 +9,6 @@ from deploy.catalog_compile import app, compile_code_list, compile_field
 from scoring_kernel.catalog_loader import parse_catalog, read_catalog_files
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
 FIELDS = """\
@@ -93,7 +92,7 @@ def test_a_missing_table_is_a_usage_error(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_a_row_of_the_field_table_becomes_one_line(changed: Mapping[str, str], expect: str) -> None:
+def test_a_row_of_the_field_table_becomes_one_line(changed: dict[str, str], expect: str) -> None:
     row = dict.fromkeys(("node", "length", "required", "code_list"), "")
     row |= {"field": "f", "meaning_zh": "字段", "type": "string"} | changed
     assert compile_field(row, ()) == expect

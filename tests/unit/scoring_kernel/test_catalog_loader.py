@@ -117,6 +117,16 @@ def test_two_models_of_one_subject_class_are_refused() -> None:
         parse_catalog(contents)
 
 
+def test_models_of_different_subject_classes_stand_side_by_side() -> None:
+    contents = read_catalog_files()
+    second = contents[MODEL].replace(b"id: designated_medical_institution", b"id: second", 1)
+    second = second.replace(b"class: designated_medical_institution", b"class: pharmacy", 1)
+    catalog = parse_catalog(contents | {"models/second.yaml": second})
+    found = catalog.model_for("pharmacy")
+    assert found is not None
+    assert found.id == "second"
+
+
 @pytest.mark.parametrize(
     "name",
     ["units.yaml", "legal_basis.yaml", "records.yaml", "interface/transactions.yaml"],

@@ -32,7 +32,7 @@ def inputs(
     assert set(found) == set(ITEMS[number].input_columns)
     shown = {}
     for column, (values, present) in found.items():
-        assert (values.dtype, present.dtype) == ("int64", "bool")
+        assert (str(values.dtype), str(present.dtype)) == ("int64", "bool")
         assert all(value == 0 for value, here in zip(values, present, strict=True) if not here)
         shown[column.removeprefix(f"item.{number}.")] = [
             int(value) if here else None for value, here in zip(values, present, strict=True)
@@ -118,7 +118,7 @@ def test_the_register_states_completeness_and_full_months() -> None:
     full: dict[str, object] = {
         field.column: "x" for field in ITEMS["20"].fields if field.name != "institution"
     }
-    rows = [
+    rows: list[dict[str, object]] = [
         {"institution": A, **full, "first_agreement_day": date(2016, 7, 1)},
         {"institution": B, "name": "x", "phone": None, "address": ""},
     ]
