@@ -1,0 +1,179 @@
+"""The transparency log (透明日志): its leaves and its signed checkpoints.
+
+Rules: a leaf is serialised once and its bytes are stored, never made again; leaves hold hashes
+and the header's minimum, never personal data; a checkpoint is a C2SP signed note whose origin is
+fixed by the hub's anchor, with one line per half of the hub's identity key; lines of other
+signers (witnesses) are skipped.
+
+Source: C2SP tlog-checkpoint and signed-note; the line of the post-quantum half uses the
+signature type 0xff, which signed-note leaves to identifiers of one's own.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from protos.yixin.v1 import transparency_pb2
+from security.certificates import anchor_key
+from security.encoding import parse_exactly
+from security.errors import BadSignatureError, LogCorruptError
+from security.keys import Signature
+from security.merkle import HASH_BYTES
+
+if TYPE_CHECKING:
+    from protos.yixin.v1 import identity_pb2
+    from security.keys import SigningKey, VerifyingKey
+
+MAX_LEAF_BYTES: Final = 2048
+MAX_CHECKPOINT_CHARS: Final = 64 * 1024
+MAX_SIZE: Final = 2**63 - 1
+
+_ORIGIN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9.:/_-]{0,127}")
+_SIZE: Final = re.compile(r"0|[1-9][0-9]{0,18}")
+_SIGNATURE_LINE: Final = re.compile(r"\N{EM DASH} (?P<name>[^ +]+) (?P<value>[A-Za-z0-9+/]+=*)")
+_KEY_HASH_BYTES: Final = 4
+_ED25519_TYPE: Final = b"\x01"
+_MLDSA65_TYPE: Final = b"\xffyixin/ml-dsa-65"
+_KINDS: Final = frozenset(
+    {
+        transparency_pb2.LOG_KIND_ENVELOPE,
+        transparency_pb2.LOG_KIND_DELIVERY,
+        transparency_pb2.LOG_KIND_PUBLICATION,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    """The state of a log: its size and root."""
+
+    origin: str
+    """Name of the log, as in the hub's anchor."""
+    size: int
+    """Number of leaves."""
+    root: bytes
+    """RFC 6962 root over them, 32 bytes."""
+
+    def __post_init__(self) -> None:
+        """Check the parts.
+
+        Raises:
+            LogCorruptError: A part is malformed.
+        """
+        if not _ORIGIN.fullmatch(self.origin):
+            raise LogCorruptError(f"{self.origin[:120]!r} is no origin of a log")
+        if not 0 <= self.size <= MAX_SIZE or len(self.root) != HASH_BYTES:
+            raise LogCorruptError(f"checkpoint of {self.size} leaves, root of {len(self.root)}")
+
+    @property
+    def body(self) -> str:
+        """The signed text: origin, size and root, one line each."""
+        return f"{self.origin}\n{self.size}\n{base64.b64encode(self.root).decode()}\n"
+
+
+def parse_leaf(leaf: bytes) -> transparency_pb2.LogLeaf:
+    """Read the bytes of a leaf.
+
+    Raises:
+        LogCorruptError: The bytes are no leaf of a known kind.
+    """
+    try:
+        found = parse_exactly(transparency_pb2.LogLeaf, leaf, MAX_LEAF_BYTES)
+    except ValueError as error:
+        raise LogCorruptError(f"leaf: {error}") from error
+    if found.kind not in _KINDS or len(found.envelope_hash) != HASH_BYTES:
+        raise LogCorruptError(f"leaf of kind {found.kind} with {len(found.envelope_hash)} bytes")
+    return found
+
+
+def sign_checkpoint(checkpoint: Checkpoint, key: SigningKey) -> str:
+    """Sign a checkpoint with the hub's identity key.
+
+    Returns:
+        The signed note: the body, an empty line, one signature line per half of the key.
+    """
+    signature = key.sign_raw(checkpoint.body.encode())
+    lines = [
+        _line(checkpoint.origin, _ed25519_hash(checkpoint.origin, key.verifying), signature.ed25519)
+    ]
+    if signature.mldsa65:
+        key_hash = _mldsa65_hash(checkpoint.origin, key.verifying)
+        lines.append(_line(checkpoint.origin, key_hash, signature.mldsa65))
+    return checkpoint.body + "\n" + "".join(lines)
+
+
+def verify_checkpoint(text: str, anchor: identity_pb2.TrustAnchor) -> Checkpoint:
+    """Verify a signed checkpoint against the hub's anchor.
+
+    Raises:
+        LogCorruptError: Not a checkpoint, of another log, or not signed by the anchor's key in
+            every half it has.
+        UntrustedCertificateError: The anchor's own key is malformed.
+    """
+    body, separator, signatures = text.partition("\n\n")
+    if len(text) > MAX_CHECKPOINT_CHARS or not separator:
+        raise LogCorruptError("not a signed checkpoint: no empty line before its signatures")
+    checkpoint = _parse_body(body + "\n")
+    if checkpoint.origin != anchor.log_origin:
+        raise LogCorruptError(
+            f"checkpoint of log {checkpoint.origin!r}, the anchor is of {anchor.log_origin!r}"
+        )
+    key = anchor_key(anchor)
+    found = _signatures(signatures, checkpoint.origin)
+    signature = Signature(
+        ed25519=found.get(_ed25519_hash(checkpoint.origin, key), b""),
+        mldsa65=found.get(_mldsa65_hash(checkpoint.origin, key), b"") if key.pq_public_key else b"",
+    )
+    try:
+        key.verify_raw(signature, checkpoint.body.encode())
+    except BadSignatureError as error:
+        raise LogCorruptError(f"checkpoint of {checkpoint.size} leaves: {error}") from error
+    return checkpoint
+
+
+def _parse_body(body: str) -> Checkpoint:
+    lines = body.split("\n")
+    if len(lines) != 4 or not _SIZE.fullmatch(lines[1]):
+        raise LogCorruptError("a checkpoint has three lines: origin, size and root")
+    try:
+        root = base64.b64decode(lines[2], validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise LogCorruptError("the root of the checkpoint is not base64") from error
+    return Checkpoint(origin=lines[0], size=int(lines[1]), root=root)
+
+
+def _signatures(text: str, name: str) -> dict[bytes, bytes]:
+    found: dict[bytes, bytes] = {}
+    for line in text.splitlines():
+        match = _SIGNATURE_LINE.fullmatch(line)
+        if match is None:
+            raise LogCorruptError("a signature line of the checkpoint is malformed")
+        if match["name"] != name:
+            continue
+        try:
+            value = base64.b64decode(match["value"], validate=True)
+        except (binascii.Error, ValueError) as error:
+            raise LogCorruptError("a signature of the checkpoint is not base64") from error
+        found.setdefault(value[:_KEY_HASH_BYTES], value[_KEY_HASH_BYTES:])
+    return found
+
+
+def _line(name: str, key_hash: bytes, signature: bytes) -> str:
+    return f"\N{EM DASH} {name} {base64.b64encode(key_hash + signature).decode()}\n"
+
+
+def _ed25519_hash(name: str, key: VerifyingKey) -> bytes:
+    return _key_hash(name, _ED25519_TYPE + key.public_key)
+
+
+def _mldsa65_hash(name: str, key: VerifyingKey) -> bytes:
+    return _key_hash(name, _MLDSA65_TYPE + key.pq_public_key)
+
+
+def _key_hash(name: str, typed_key: bytes) -> bytes:
+    return hashlib.sha256(name.encode() + b"\n" + typed_key).digest()[:_KEY_HASH_BYTES]
