@@ -95,20 +95,25 @@ def ratio_micro(numerator: IntVector, denominator: IntVector) -> IntVector:
         twice: IntVector = numerator * (2 * MICRO)
         twice += denominator
         twice //= 2 * denominator
-        np.clip(twice, -VALUE_LIMIT, VALUE_LIMIT, out=twice)
-        return twice
+        return _limited(twice)
     # Long division in base 100: a remainder stays below the denominator, so a hundred
     # remainders fit; the whole part is kept small enough for the three steps.
     whole, rest = np.divmod(numerator, denominator)
     bound = VALUE_LIMIT // MICRO
-    quotient: IntVector = np.clip(whole, -bound - 1, bound)
+    quotient: IntVector = np.minimum(np.maximum(whole, -bound - 1), bound)
     for _ in range(3):
         rest *= 100
         digit, rest = np.divmod(rest, denominator)
         quotient = quotient * 100 + digit
     quotient += 2 * rest >= denominator
-    np.clip(quotient, -VALUE_LIMIT, VALUE_LIMIT, out=quotient)
-    return quotient
+    return _limited(quotient)
+
+
+def _limited(values: IntVector) -> IntVector:
+    """Keep values within ``VALUE_LIMIT``, in place."""
+    np.minimum(values, VALUE_LIMIT, out=values)
+    np.maximum(values, -VALUE_LIMIT, out=values)
+    return values
 
 
 def values_micro(
@@ -212,10 +217,10 @@ def _tally(formula: Tally, block: Block, day: date) -> Column:
     for key, column in formula.terms:
         counts, known = block.columns[column]
         points = formula.sign * formula.parameter.at(day, key)
-        values += np.clip(counts, 0, MAX_COUNT) * points
+        values += np.minimum(np.maximum(counts, 0), MAX_COUNT) * points
         present &= known
     values[~present] = 0
-    return np.clip(values, -VALUE_LIMIT, VALUE_LIMIT), present
+    return _limited(values), present
 
 
 def _growth(formula: Growth, block: Block) -> Column:

@@ -218,10 +218,10 @@ class _Plan:
         earned = np.zeros(len(values), np.int64)
         lacking = np.zeros(len(values), np.bool_)
         # Most thresholds are the same for everybody: one sweep, not one per peer group.
-        for pair in dict.fromkeys(by_peer):
-            same = [peer for peer, other in enumerate(by_peer) if other == pair]
-            everywhere = len(same) == len(by_peer)
-            rows = slice(None) if everywhere else np.flatnonzero(np.isin(peer_of, same))
+        pairs = list(dict.fromkeys(by_peer))
+        pair_of = np.array([pairs.index(pair) for pair in by_peer], np.int16)[peer_of]
+        for place, pair in enumerate(pairs):
+            rows = slice(None) if len(pairs) == 1 else np.flatnonzero(pair_of == place)
             if pair is None:
                 lacking[rows] = True
                 continue
@@ -263,13 +263,8 @@ def _words(excluded: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint64]:
 
 def _peers(inputs: InputTable) -> tuple[tuple[tuple[str, str], ...], IntVector]:
     """Pairs of level and type that occur, and the pair of each subject."""
-    places: dict[tuple[str, str], int] = {}
-    peer_of = np.fromiter(
-        (
-            places.setdefault(pair, len(places))
-            for pair in zip(inputs.levels, inputs.types, strict=True)
-        ),
-        np.int64,
-        len(inputs.subjects),
-    )
+    pairs = dict.fromkeys(zip(inputs.levels, inputs.types, strict=True))
+    places = {pair: place for place, pair in enumerate(pairs)}
+    each = map(places.__getitem__, zip(inputs.levels, inputs.types, strict=True))
+    peer_of = np.fromiter(each, np.int64, len(inputs.subjects))
     return tuple(places), peer_of

@@ -125,7 +125,7 @@ def linear_points(
         reached = values >= full if higher_is_better else values <= full
         return np.where(reached, weight_centi, 0).astype(np.int64, copy=False)
     low, high = (zero, full) if higher_is_better else (full, zero)
-    x = np.clip(values, low, high)
+    x: IntVector = np.minimum(np.maximum(values, low), high)
     x = x - zero if higher_is_better else zero - x
     x *= 2 * weight_centi
     x += span
