@@ -79,15 +79,11 @@ def store_results(
         )
 
 
-def latest_versions(
-    connection: Connection, period: str, subjects: Sequence[str] | None = None
-) -> dict[str, tuple[int, bytes]]:
+def latest_versions(connection: Connection, period: str) -> dict[str, tuple[int, bytes]]:
     """Newest version and its result digest by subject, over all runs of a period."""
     newest = select(
         grade_result.c.subject.label("subject"), func.max(grade_result.c.version).label("version")
     ).where(grade_result.c.period == period)
-    if subjects is not None:
-        newest = newest.where(grade_result.c.subject.in_(list(subjects)))
     top = newest.group_by(grade_result.c.subject).subquery()
     found = connection.execute(
         select(grade_result.c.subject, grade_result.c.version, grade_result.c.result_digest)

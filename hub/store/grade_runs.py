@@ -75,13 +75,6 @@ def latest_run(connection: Connection, period: str) -> int | None:
     return None if found is None else int(found)
 
 
-def latest_period(connection: Connection) -> str | None:
-    """Period of the newest run of all; None before the first."""
-    return connection.execute(
-        select(grade_run.c.period).order_by(grade_run.c.id.desc()).limit(1)
-    ).scalar()
-
-
 def load_run(connection: Connection, run_id: int) -> RunRecord:
     """Read a run that exists."""
     row = connection.execute(select(grade_run).where(grade_run.c.id == run_id)).mappings().one()

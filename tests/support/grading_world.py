@@ -51,8 +51,8 @@ class World:
         self.directory = directory
         self.statements = MemoryStatements(catalog)
 
-    def fill(self) -> None:
-        """Import every item for both periods and state every measure."""
+    def import_all(self) -> None:
+        """Import every item for both periods."""
         self.register((code, "2" if code < HOSPITALS[6] else "1") for code in HOSPITALS)
         for period in (PERIOD, PERIOD.base()):
             for number, values in ITEM_VALUES.items():
@@ -63,6 +63,9 @@ class World:
                 self.take(number, period, rows)
             for number in EVENT_ITEMS:
                 self.take(number, period, ())
+
+    def state_all(self) -> None:
+        """State every measure of every hospital."""
         for code in HOSPITALS:
             self.state(code)
 

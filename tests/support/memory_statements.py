@@ -34,6 +34,10 @@ class MemoryStatements:
                 name: values.get(name, 0) for name in names
             }
 
+    def clear(self) -> None:
+        """Forget everything: no member ever stated anything."""
+        self._rows.clear()
+
     def monthly(
         self, connection: Connection, measure_set: str, months: Sequence[int]
     ) -> MonthlyMeasures:
