@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import deque
 from typing import TYPE_CHECKING, Final
 
 import grpc
@@ -36,7 +37,9 @@ class SubmitStream:
         self._stall_timeout_s = stall_timeout_s
         self._outgoing: asyncio.Queue[exchange_pb2.SubmitRequest | None] = asyncio.Queue()
         self._call = exchange_pb2_grpc.ExchangeStub(channel).Submit(self._frames())
-        self._arrived: asyncio.Queue[exchange_pb2.SubmitResponse] = asyncio.Queue(READ_AHEAD)
+        self._arrived: deque[exchange_pb2.SubmitResponse] = deque()
+        self._news = asyncio.Event()
+        self._room = asyncio.Event()
         self._reader = asyncio.create_task(self._read())
 
     def write(self, frame: exchange_pb2.SubmitRequest) -> None:
@@ -49,7 +52,10 @@ class SubmitStream:
 
     def arrived(self) -> list[exchange_pb2.SubmitResponse]:
         """Messages that have arrived, oldest first."""
-        return [self._arrived.get_nowait() for _ in range(self._arrived.qsize())]
+        messages = list(self._arrived)
+        self._arrived.clear()
+        self._room.set()
+        return messages
 
     async def wait(self) -> None:
         """Wait until a message has arrived.
@@ -58,9 +64,20 @@ class SubmitStream:
             HubUnreachableError: The line broke or nothing came in time.
             HubRefusedError: The hub ended the call with a refusal.
         """
-        if not self._arrived.empty():
+        if self._arrived:
             return
-        self._arrived.put_nowait(await self.next())
+        self._news.clear()
+        news = asyncio.create_task(self._news.wait())
+        try:
+            await asyncio.wait(
+                {news, self._reader},
+                timeout=self._stall_timeout_s,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+        finally:
+            news.cancel()
+        if not self._arrived:
+            raise self._end()
 
     async def next(self) -> exchange_pb2.SubmitResponse:
         """The next message.
@@ -69,20 +86,8 @@ class SubmitStream:
             HubUnreachableError: The line broke or nothing came in time.
             HubRefusedError: The hub ended the call with a refusal.
         """
-        getter = asyncio.create_task(self._arrived.get())
-        try:
-            await asyncio.wait(
-                {getter, self._reader},
-                timeout=self._stall_timeout_s,
-                return_when=asyncio.FIRST_COMPLETED,
-            )
-            if getter.done():
-                return getter.result()
-            if not self._arrived.empty():
-                return self._arrived.get_nowait()
-        finally:
-            getter.cancel()
-        raise self._end()
+        await self.wait()
+        return self._arrived.popleft()
 
     async def finish(self) -> None:
         """Say that nothing follows; every promise is settled, so that no answer is waited for."""
@@ -98,7 +103,11 @@ class SubmitStream:
 
     async def _read(self) -> None:
         async for response in self._call:
-            await self._arrived.put(response)
+            self._arrived.append(response)
+            self._news.set()
+            if len(self._arrived) >= READ_AHEAD:
+                self._room.clear()
+                await self._room.wait()
 
     async def _frames(self) -> AsyncIterator[exchange_pb2.SubmitRequest]:
         while (frame := await self._outgoing.get()) is not None:

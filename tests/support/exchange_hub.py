@@ -1,0 +1,538 @@
+"""A hub behind the real wire: mutual TLS on loopback, real keys, real envelopes, real receipts.
+
+It keeps what it accepts in memory, and it can be made to misbehave: break the line, lose its
+last days, tamper with receipts, present a stranger's key, refuse.
+"""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import grpc
+import grpc.aio
+
+from protos.yixin.v1 import (
+    enrolment_pb2,
+    enrolment_pb2_grpc,
+    envelope_pb2,
+    exchange_pb2,
+    exchange_pb2_grpc,
+    identity_pb2,
+    statement_pb2,
+)
+from security.at_rest import Vault
+from security.certificates import ENCRYPTION, CertifiedKey, Keyring, anchor_bytes, anchor_digest
+from security.chain import GENESIS, ChainPosition, Step, check_next
+from security.channels import (
+    SERVER_OPTIONS,
+    enrolment_credentials,
+    exchange_credentials,
+    peer_member_id,
+)
+from security.envelope import open_envelope
+from security.errors import ChainForkError, ChainGapError, UntrustedEnvelopeError
+from security.exchange.custody import sign_custody
+from security.exchange.engine import open_exchange
+from security.exchange.heads import (
+    issue_incarnation,
+    next_incarnation,
+    open_heads,
+    sign_heads,
+    to_chain_head,
+)
+from security.exchange.membership import Membership, create_keys, load, save_join
+from security.exchange.outbox import Outbox
+from security.exchange.receipts import PAYLOAD_TYPE as RECEIPT_TYPE
+from security.exchange.sealing import SealingContext
+from security.group_signature import sign_group
+from security.keys import EncryptionKey, Signature, SigningKey, VerifyingKey
+from security.members import parse_member_id
+from security.moments import to_ms
+from security.tls import (
+    certificate_der,
+    certificate_pem,
+    csr_der,
+    issue_member_certificate,
+    new_tls_key,
+)
+from security.tokens import JoinToken
+from tests.support.members import NODE, NOW_MS, HubUnderTest, make_hub
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
+    from pathlib import Path
+
+TLS_NOW = datetime.now(UTC)  # noqa: TID251  # gRPC's TLS judges certificates by the machine's clock
+
+
+@dataclass(kw_only=True)
+class Stored:
+    """An envelope the hub accepted."""
+
+    header: envelope_pb2.EnvelopeHeader
+    hash: bytes
+    payload: bytes
+    log_index: int
+
+
+@dataclass(kw_only=True)
+class Chain:
+    """What the hub holds of one member's lane, over all incarnations."""
+
+    stored: list[Stored] = field(default_factory=list)
+
+    @property
+    def head(self) -> ChainPosition:
+        if not self.stored:
+            return GENESIS
+        last = self.stored[-1]
+        return ChainPosition(
+            incarnation=last.header.incarnation, seq=last.header.seq, hash=last.hash
+        )
+
+    def known_hash_at(self, incarnation: int, seq: int) -> bytes | None:
+        found = self.find(incarnation, seq)
+        return found.hash if found else None
+
+    def find(self, incarnation: int, seq: int) -> Stored | None:
+        for one in self.stored:
+            if (one.header.incarnation, one.header.seq) == (incarnation, seq):
+                return one
+        return None
+
+
+@dataclass(kw_only=True)
+class Faults:
+    """How the hub misbehaves; the default is not at all."""
+
+    break_after_received: int | None = None
+    """Break the line when that many envelopes arrived, before storing the last one."""
+    break_after_stored: int | None = None
+    """Break the line when that many envelopes were stored, before their receipt."""
+    answer_after: int = 0
+    """Hold receipts back until that many envelopes arrived."""
+    silent: bool = False
+    """Never answer an envelope."""
+    refusals: Iterator[exchange_pb2.Refusal | None] = field(default_factory=lambda: iter(()))
+    """What to answer the next envelopes with; None takes one in."""
+    tamper_receipt: Callable[[exchange_pb2.Receipt], exchange_pb2.Receipt] | None = None
+    """Change a receipt after it was signed."""
+    change_body: Callable[[exchange_pb2.ReceiptBody], None] | None = None
+    """Change a receipt before it is signed."""
+    change_accepted: Callable[[exchange_pb2.StreamAccepted], None] | None = None
+    """Change the answer to an opening."""
+    first_message: exchange_pb2.SubmitResponse | None = None
+    """Send this in place of the answer to an opening."""
+    close_early: bool = False
+    """End the stream well after the opening although envelopes are due."""
+
+
+class ExchangeHub(exchange_pb2_grpc.ExchangeServicer):
+    """The servicer, its memory and its switches."""
+
+    def __init__(self, hub: HubUnderTest, directory: Path) -> None:
+        self.hub = hub
+        self.keyring: Keyring = hub.keyring()
+        self.chains: dict[tuple[str, int], Chain] = {}
+        self.faults = Faults()
+        self.log_size = 0
+        self.backed_up_through = 0
+        self.received: list[bytes] = []
+        self.openings: list[dict[int, ChainPosition]] = []
+        self.in_flight_peak = 0
+        self.engine = open_exchange(directory / "hub-exchange.db")
+        self.outbox = Outbox(Vault.create(directory / "hub-vault.key"))
+        self.tamper_download: Callable[[exchange_pb2.CollectResponse], None] | None = None
+        self.port = 0
+
+    def chain(self, lane: int = 3, member: str = NODE) -> Chain:
+        return self.chains.setdefault((member, lane), Chain())
+
+    def payloads(self, lane: int = 3) -> list[bytes]:
+        return [stored.payload for stored in self.chain(lane).stored]
+
+    def rewind(self, keep: int, lane: int = 3) -> None:
+        """Restore the hub from an old backup that holds the first envelopes only."""
+        del self.chain(lane).stored[keep:]
+
+    # -- uplink
+
+    async def Submit(  # noqa: N802  # named by the service definition
+        self,
+        request_iterator: AsyncIterator[exchange_pb2.SubmitRequest],
+        context: grpc.aio.ServicerContext[Any, Any],
+    ) -> AsyncIterator[exchange_pb2.SubmitResponse]:
+        member = peer_member_id(context, self.hub.ca_certificate_pem, TLS_NOW)
+        opening = await anext(request_iterator)
+        stated = open_heads(
+            opening.open,
+            self.keyring,
+            signer=member,
+            peer=self.hub.hub_id,
+            downlink=False,
+            now_ms=NOW_MS,
+        )
+        self.openings.append(stated)
+        accepted, issued = self._accepted(member, stated)
+        if self.faults.change_accepted:
+            self.faults.change_accepted(accepted)
+        yield self.faults.first_message or exchange_pb2.SubmitResponse(accepted=accepted)
+        if self.faults.close_early:
+            return
+        waiting: list[Stored] = []
+        owed = 0
+        async for request in request_iterator:
+            envelope = request.envelope
+            self.received.append(envelope.SerializeToString(deterministic=True))
+            owed += len(self.received[-1])
+            self.in_flight_peak = max(self.in_flight_peak, owed)
+            if len(self.received) == self.faults.break_after_received:
+                await context.abort(grpc.StatusCode.UNAVAILABLE, "the line breaks")
+            if self.faults.silent:
+                continue
+            stored = next(self.faults.refusals, None) or self._take(envelope, member, issued)
+            if isinstance(stored, exchange_pb2.Refusal):
+                yield exchange_pb2.SubmitResponse(refusal=stored)
+                return
+            if self.log_size == self.faults.break_after_stored:
+                await context.abort(grpc.StatusCode.UNAVAILABLE, "the line breaks")
+            waiting.append(stored)
+            if len(self.received) < self.faults.answer_after:
+                continue
+            for response in self._receipts(waiting):
+                yield response
+            waiting, owed = [], 0
+
+    def _accepted(
+        self, member: str, stated: dict[int, ChainPosition]
+    ) -> tuple[exchange_pb2.StreamAccepted, dict[int, ChainPosition]]:
+        held = {lane: self.chain(lane, member).head for lane in (1, 2, 3)}
+        issued = {lane: issue_incarnation(held[lane], stated.get(lane)) for lane in held}
+        accepted = exchange_pb2.StreamAccepted(
+            heads=sign_heads(
+                self.hub.signing,
+                signer=self.hub.hub_id,
+                peer=member,
+                heads={lane: head for lane, head in held.items() if head.seq},
+                at_ms=NOW_MS,
+                downlink=False,
+            ),
+            hub_keys=[
+                certificate
+                for certificate in self.hub.certificates
+                if _owner(certificate) == self.hub.hub_id
+            ],
+            incarnations=[to_chain_head(lane, position) for lane, position in issued.items()],
+        )
+        return accepted, issued
+
+    def _take(
+        self,
+        envelope: envelope_pb2.SealedEnvelope,
+        member: str,
+        issued: dict[int, ChainPosition],
+    ) -> Stored | exchange_pb2.Refusal:
+        try:
+            opened = open_envelope(
+                envelope,
+                recipient=self.hub.hub_id,
+                decryption_keys=self.hub.decryption_keys,
+                keyring=self.keyring,
+                now_ms=NOW_MS,
+            )
+        except UntrustedEnvelopeError as error:
+            return exchange_pb2.Refusal(code=exchange_pb2.REFUSAL_CODE_UNTRUSTED, detail=str(error))
+        header = opened.header
+        assert header.sender == member
+        chain = self.chain(header.lane, member)
+        known = chain.find(header.incarnation, header.seq)
+        try:
+            step = check_next(
+                chain.head,
+                chain.known_hash_at,
+                header,
+                opened.hash,
+                issued_incarnation=next_incarnation(
+                    chain.head, issued[header.lane].incarnation, header.incarnation
+                ),
+            )
+        except (ChainGapError, ChainForkError) as error:
+            is_gap = isinstance(error, ChainGapError)
+            return exchange_pb2.Refusal(
+                code=exchange_pb2.REFUSAL_CODE_GAP if is_gap else exchange_pb2.REFUSAL_CODE_FORK,
+                detail=str(error),
+                expected=to_chain_head(header.lane, chain.head),
+            )
+        if step is Step.SAME:
+            assert known is not None
+            return known
+        stored = Stored(
+            header=header, hash=opened.hash, payload=opened.payload, log_index=self.log_size
+        )
+        chain.stored.append(stored)
+        self.log_size += 1
+        return stored
+
+    def _receipts(self, group: list[Stored]) -> list[exchange_pb2.SubmitResponse]:
+        bodies = []
+        for stored in group:
+            header = stored.header
+            is_poison = stored.payload == b"poison"
+            body = exchange_pb2.ReceiptBody(
+                format=1,
+                hub=self.hub.hub_id,
+                sender=header.sender,
+                lane=header.lane,
+                incarnation=header.incarnation,
+                seq=header.seq,
+                envelope_hash=stored.hash,
+                log_index=stored.log_index,
+                logged_at_ms=NOW_MS,
+                status=exchange_pb2.RECEIPT_STATUS_QUARANTINED
+                if is_poison
+                else exchange_pb2.RECEIPT_STATUS_STORED,
+                quarantined_parts=int(is_poison),
+                backed_up_through=self.backed_up_through,
+            )
+            if self.faults.change_body:
+                self.faults.change_body(body)
+            bodies.append(body.SerializeToString(deterministic=True))
+        _, proofs, signature = sign_group(self.hub.signing, RECEIPT_TYPE, bodies)
+        responses = []
+        for body_bytes, proof in zip(bodies, proofs, strict=True):
+            receipt = exchange_pb2.Receipt(
+                body=body_bytes,
+                key_id=self.hub.signing.key_id,
+                leaf_index=proof.leaf_index,
+                group_size=proof.group_size,
+                path=proof.path,
+                signature=signature.ed25519,
+                pq_signature=signature.mldsa65,
+            )
+            if self.faults.tamper_receipt:
+                receipt = self.faults.tamper_receipt(receipt)
+            responses.append(exchange_pb2.SubmitResponse(receipt=receipt))
+        return responses
+
+    # -- downlink
+
+    def send_down(self, payload: bytes, *, lane: int = 3, **parts: Any) -> None:  # noqa: ANN401
+        """Queue a payload for the node; ``parts`` override those of the header."""
+        fields: dict[str, Any] = {
+            "payload_type": "grade_statements",
+            "schema_version": 1,
+            "purpose": "supervision",
+            "data_class": "grade",
+            "period": "2026H1",
+        }
+        with self.engine.begin() as conn:
+            self.outbox.append(conn, recipient=NODE, lane=lane, payload=payload, **(fields | parts))
+
+    async def Collect(  # noqa: N802  # named by the service definition
+        self,
+        request: exchange_pb2.CollectRequest,
+        context: grpc.aio.ServicerContext[Any, Any],
+    ) -> AsyncIterator[exchange_pb2.CollectResponse]:
+        member = peer_member_id(context, self.hub.ca_certificate_pem, TLS_NOW)
+        stated = open_heads(
+            request.heads,
+            self.keyring,
+            signer=member,
+            peer=self.hub.hub_id,
+            downlink=True,
+            now_ms=NOW_MS,
+        )
+        self.openings.append(stated)
+        with self.engine.begin() as conn:
+            self.outbox.acknowledge(conn, member, stated)
+            self.outbox.seal_ahead(conn, member, self.sealing_context(member))
+        yield exchange_pb2.CollectResponse(
+            hub_keys=[
+                certificate
+                for certificate in self.hub.certificates
+                if _owner(certificate) == self.hub.hub_id
+            ]
+        )
+        with self.engine.begin() as conn:
+            rows = [
+                row
+                for lane in (1, 2, 3)
+                for row in self.outbox.unreceipted(conn, member, lane, stated.get(lane, GENESIS))
+            ]
+        for row in rows:
+            response = exchange_pb2.CollectResponse(envelope=row.message())
+            if self.tamper_download:
+                self.tamper_download(response)
+            yield response
+
+    def sealing_context(self, member: str) -> SealingContext:
+        return SealingContext(
+            sender=self.hub.hub_id,
+            signing_key=self.hub.signing,
+            recipient_key=self.member_key(member),
+            now_ms=NOW_MS,
+        )
+
+    def member_key(self, member: str) -> CertifiedKey:
+        return self.keyring.current(member, ENCRYPTION, NOW_MS)
+
+    # -- enrolment
+
+    def enrol(self, directory: Path, member: str = NODE) -> Membership:
+        """Make keys in a directory and certify them, as if the member had joined."""
+        keys = create_keys(directory, post_quantum="/hub/" in member)
+        response = self.answer(
+            member,
+            keys.signing.verifying,
+            keys.encryption.suite.name,
+            keys.encryption.public_bytes,
+            csr_der(keys.tls_key_pem),
+        )
+        save_join(directory, response)
+        return load(directory)
+
+    def answer(
+        self, member: str, signing: VerifyingKey, suite: str, encryption: bytes, csr: bytes
+    ) -> enrolment_pb2.JoinResponse:
+        """The answer to a join request for these public keys."""
+        certificates = [
+            self.hub.certify(
+                member,
+                SigningKey.generate(post_quantum=False),
+                public_key=signing.public_key,
+                pq_public_key=signing.pq_public_key,
+            ),
+            self.hub.certify(
+                member,
+                EncryptionKey.generate(suite),
+                public_key=encryption,
+            ),
+        ]
+        for certificate in certificates:
+            self.keyring.add(certificate)
+        return enrolment_pb2.JoinResponse(
+            member=member,
+            tls_certificate_der=issue_member_certificate(
+                self.hub.ca_key_pem, self.hub.ca_certificate_pem, csr, member, TLS_NOW
+            ),
+            anchor=self.hub.anchor,
+            signing_certificate=certificates[0],
+            encryption_certificate=certificates[1],
+            hub_keys=[
+                certificate
+                for certificate in self.hub.certificates
+                if _owner(certificate) == self.hub.hub_id
+            ],
+            exchange_address=f"127.0.0.1:{self.port}",
+            custody=sign_custody(
+                self.hub.signing,
+                statement_pb2.CustodyRegister(
+                    hub=self.hub.hub_id,
+                    version=1,
+                    rows=[statement_pb2.CustodyRow(institution="H33030200001", member=member)],
+                ),
+            ),
+        )
+
+
+def _owner(certificate: identity_pb2.KeyCertificate) -> str:
+    return identity_pb2.KeyCertificateBody.FromString(certificate.body).member
+
+
+@asynccontextmanager
+async def serving(directory: Path, hub: HubUnderTest | None = None) -> AsyncIterator[ExchangeHub]:
+    """Serve the exchange on a free loopback port."""
+    servicer = ExchangeHub(hub or make_hub(), directory)
+    server = grpc.aio.server(options=SERVER_OPTIONS)
+    exchange_pb2_grpc.add_ExchangeServicer_to_server(servicer, server)
+    key, certificate = tls_identity(servicer.hub)
+    credentials = exchange_credentials(key, certificate, servicer.hub.ca_certificate_pem)
+    servicer.port = server.add_secure_port("127.0.0.1:0", credentials)
+    await server.start()
+    try:
+        yield servicer
+    finally:
+        await server.stop(None)
+        servicer.engine.dispose()
+
+
+def tls_identity(hub: HubUnderTest) -> tuple[bytes, bytes]:
+    """TLS key and certificate of a hub's server, both PEM."""
+    key = new_tls_key()
+    certificate = issue_member_certificate(
+        hub.ca_key_pem, hub.ca_certificate_pem, csr_der(key), hub.hub_id, TLS_NOW
+    )
+    return key, certificate_pem(certificate)
+
+
+class EnrolmentHub(enrolment_pb2_grpc.EnrolmentServicer):
+    """Answers join requests: the same request gets the same answer."""
+
+    def __init__(self, exchange: ExchangeHub, member: str = NODE) -> None:
+        self.exchange = exchange
+        self.member = member
+        self.requests: list[bytes] = []
+        self.answers: dict[bytes, enrolment_pb2.JoinResponse] = {}
+        self.change: Callable[[enrolment_pb2.JoinResponse], None] | None = None
+        self.fail: grpc.StatusCode | None = None
+        self.token = JoinToken(
+            hub=parse_member_id(exchange.hub.hub_id).member_id,
+            enrolment_address="127.0.0.1:1",
+            anchor_digest=bytes(32),
+            ca_certificate_der=b"root",
+            secret=bytes(range(32)),
+            expires_at_ms=to_ms(TLS_NOW) + 600_000,
+        )
+
+    async def Join(  # noqa: N802  # named by the service definition
+        self,
+        request: enrolment_pb2.JoinRequest,
+        context: grpc.aio.ServicerContext[Any, Any],
+    ) -> enrolment_pb2.JoinResponse:
+        raw = request.SerializeToString(deterministic=True)
+        self.requests.append(raw)
+        body = enrolment_pb2.JoinBody.FromString(request.body)
+        assert body.token_secret == self.token.secret
+        signing = VerifyingKey(
+            public_key=body.signing_public_key, pq_public_key=body.signing_pq_public_key
+        )
+        signing.verify(
+            Signature(ed25519=request.signature, mldsa65=request.pq_signature),
+            "yixin/join/v1",
+            request.body,
+        )
+        if raw not in self.answers:
+            self.answers[raw] = self.exchange.answer(
+                self.member, signing, body.suite, body.encryption_public_key, body.tls_csr_der
+            )
+        if self.fail is not None:
+            code, self.fail = self.fail, None
+            await context.abort(code, "the hub's wording")
+        response = enrolment_pb2.JoinResponse()
+        response.CopyFrom(self.answers[raw])
+        if self.change:
+            self.change(response)
+        return response
+
+
+@asynccontextmanager
+async def enrolling(exchange: ExchangeHub, member: str = NODE) -> AsyncIterator[EnrolmentHub]:
+    """Serve enrolment on a free loopback port, with server TLS only."""
+    servicer = EnrolmentHub(exchange, member)
+    server = grpc.aio.server(options=SERVER_OPTIONS)
+    enrolment_pb2_grpc.add_EnrolmentServicer_to_server(servicer, server)
+    port = server.add_secure_port("127.0.0.1:0", enrolment_credentials(*tls_identity(exchange.hub)))
+    servicer.token = replace(
+        servicer.token,
+        enrolment_address=f"127.0.0.1:{port}",
+        anchor_digest=anchor_digest(anchor_bytes(exchange.hub.anchor)),
+        ca_certificate_der=certificate_der(exchange.hub.ca_certificate_pem),
+    )
+    await server.start()
+    try:
+        yield servicer
+    finally:
+        await server.stop(None)
