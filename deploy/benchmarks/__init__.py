@@ -1,0 +1,1 @@
+"""Benchmarks: ratios between this program and what the machine can do, measured in one run."""

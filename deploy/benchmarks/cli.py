@@ -1,0 +1,125 @@
+"""``yixin bench``: measure this machine against the targets."""
+
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Final
+
+import orjson
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from deploy.benchmarks.measuring import Row
+from deploy.errors import BenchmarkError, DemoError
+
+app = typer.Typer(help="Measure this machine against the targets.")
+
+MISSED: Final = 1
+USAGE_ERROR: Final = 2
+
+
+def _intake(work: Path, scale: float, repeats: int) -> Sequence[Row]:
+    from deploy.benchmarks.intake_rows import measure_csv, measure_json  # noqa: PLC0415
+
+    json_work, csv_work = work / "json", work / "csv"
+    json_work.mkdir()
+    csv_work.mkdir()
+    return (
+        measure_json(json_work, lines=round(60_000 * scale), repeats=repeats),
+        measure_csv(csv_work, rows=round(100_000 * scale), repeats=repeats),
+    )
+
+
+def _hub(work: Path, scale: float, repeats: int) -> Sequence[Row]:
+    from deploy.benchmarks.hub_rows import measure_hub  # noqa: PLC0415
+
+    return measure_hub(work, envelopes=round(2_000 * scale), repeats=repeats)
+
+
+def _demo(work: Path, _scale: float, _repeats: int) -> Sequence[Row]:
+    from deploy.benchmarks.demo_rows import measure_demo  # noqa: PLC0415
+
+    return (measure_demo(work),)
+
+
+ROWS: Final[Mapping[str, Callable[[Path, float, int], Sequence[Row]]]] = {
+    "P3": _intake,
+    "P7": _hub,
+    "P11": _demo,
+}
+"""Rows by id; each imports what it measures only when it runs."""
+
+
+@app.command(name="bench")
+def bench(
+    *,
+    only: Annotated[
+        str, typer.Option(help="Rows to measure, separated by commas; all by default.")
+    ] = ",".join(ROWS),
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write the rows to this file as well.")
+    ] = None,
+    repeats: Annotated[
+        int, typer.Option(min=1, max=100, help="Runs of ours and of the reference, in turn.")
+    ] = 5,
+    scale: Annotated[
+        float, typer.Option(min=0.01, max=1_000, help="Size of the inputs, 1 for the usual one.")
+    ] = 1.0,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="End with 1 when a target is missed.")
+    ] = False,
+) -> None:
+    """Measure rows of the performance targets: alternating runs, medians, ratios.
+
+    Exit codes: 0 measured, 1 a run failed or, with --strict, a target is missed, 2 wrong usage.
+
+    Example: [bold]yixin bench --only P3,P7[/bold]
+    """
+    names = [name.strip() for name in only.split(",") if name.strip()]
+    unknown = [name for name in names if name not in ROWS]
+    if unknown or not names:
+        typer.echo(f"unknown rows {unknown}; expected some of {', '.join(ROWS)}", err=True)
+        raise typer.Exit(USAGE_ERROR)
+    console = Console()
+    rows: list[Row] = []
+    try:
+        for name in names:
+            with (
+                tempfile.TemporaryDirectory(prefix="yixin-") as work,
+                Console(stderr=True).status(f"measuring {name}"),
+            ):
+                rows += ROWS[name](Path(work), scale, repeats)
+    except (BenchmarkError, DemoError) as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(MISSED) from error
+    console.print(table_of(rows))
+    if json_file is not None:
+        content = orjson.dumps([row.to_json() for row in rows], option=orjson.OPT_INDENT_2)
+        json_file.write_bytes(content + b"\n")
+    if strict and not all(row.passes for row in rows):
+        raise typer.Exit(MISSED)
+
+
+def table_of(rows: Sequence[Row]) -> Table:
+    """Make the table of measured rows.
+
+    Args:
+        rows: The rows.
+
+    Returns:
+        One line a row: name, ours, reference, ratio, target, pass.
+    """
+    table = Table(title="Benchmarks")
+    for name in ("name", "ours", "reference", "ratio", "target", "pass"):
+        table.add_column(name, justify="left" if name == "name" else "right")
+    for row in rows:
+        table.add_row(
+            row.name,
+            f"{row.ours:,.4g} {row.unit}",
+            f"{row.reference:,.4g}",
+            f"{row.ratio:.3f}",
+            f"{row.bound.value} {row.target:g}",
+            "yes" if row.passes else "no",
+        )
+    return table
