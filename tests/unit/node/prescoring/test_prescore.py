@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from node.prescoring.inputs import Subject
+from node.prescoring.inputs import Column, Subject
 from node.prescoring.prescore import SUBJECT_CLASS, prescore
 from protos.yixin.v1 import statement_pb2
 from scoring_kernel import Catalog, load_catalog
@@ -47,11 +47,11 @@ def hub_statements(catalog: Catalog) -> dict[str, statement_pb2.GradeStatement]:
     """What a hub publishes that saw the same measures and has the items."""
     model = catalog.models[SUBJECT_CLASS]
     codes = [subject.code for subject in SUBJECTS]
-    columns = {}
+    columns: dict[str, Column] = {}
     for name, monthly in own_measures(catalog).items():
         columns |= window_inputs(catalog.measure_sets[name], monthly, codes, PERIOD)
-    for column, value in ITEMS.items():
-        columns[column] = (np.full(2, value, np.int64), np.ones(2, np.bool_))
+    for name, amount in ITEMS.items():
+        columns[name] = (np.full(2, amount, np.int64), np.ones(2, np.bool_))
     levels, types = [one.level for one in SUBJECTS], [one.type for one in SUBJECTS]
     table = InputTable.assemble(model, codes, levels, types, columns)
     reference = build_reference(model, table, PERIOD.last_day)
@@ -66,8 +66,8 @@ def hub_statements(catalog: Catalog) -> dict[str, statement_pb2.GradeStatement]:
             day=int(PERIOD.last_day.strftime("%Y%m%d")),
             version=1,
         )
-        for column, value in ITEMS.items():
-            statement.inputs.add(column=column, value=value)
+        for name, amount in ITEMS.items():
+            statement.inputs.add(column=name, value=amount)
         for value in reference.values_for(subject.level, subject.type):
             statement.reference.add(
                 indicator=value.indicator,
@@ -75,9 +75,9 @@ def hub_statements(catalog: Catalog) -> dict[str, statement_pb2.GradeStatement]:
                 peer_group=value.peer_group,
                 value_micro=value.value_micro,
             )
-        for column, indicator in enumerate(model.indicators):
+        for place, indicator in enumerate(model.indicators):
             statement.points.add(
-                indicator=indicator.id, points_centi=int(result.points_centi[row, column])
+                indicator=indicator.id, points_centi=int(result.points_centi[row, place])
             )
         statements[subject.code] = statement
     return statements
