@@ -75,7 +75,7 @@ class BatchIntake:
         for line in lines:
             found = line.fault or decode(line.number, line.body, self._envelope)
             if isinstance(found, Fault):
-                self._refuse(source, line, None, found, outcome, tally)
+                self._refuse(source, line, found, outcome, tally)
             else:
                 decoded.append((line, found))
         while True:
@@ -103,24 +103,24 @@ class BatchIntake:
         known = self._store.known_messages(list(turn)) if turn else {}
         groups: dict[tuple[str, bool | None], list[Message]] = {}
         for msgid, (line, message) in turn.items():
-            match standing_of(known.get(msgid), message.request_digest, message.response_digest):
-                case Standing.SEEN:
-                    tally.already_seen += 1
-                    outcome.taken.append(line)
-                case Standing.CONFLICT:
-                    expected = "the content this msgid came with before"
-                    fault = Fault.of(Rule.MSGID_CONFLICT, "request.msgid", msgid, expected)
-                    self._refuse(source, line, message, fault, outcome, tally)
-                case Standing.NEW | Standing.COMPLETES:
-                    groups.setdefault((message.infno, message.accepted), []).append(message)
+            standing = standing_of(
+                known.get(msgid), message.request_digest, message.response_digest
+            )
+            if standing is Standing.SEEN:
+                tally.already_seen += 1
+                outcome.taken.append(line)
+            elif standing is Standing.CONFLICT:
+                expected = "the content this msgid came with before"
+                fault = Fault.of(Rule.MSGID_CONFLICT, "request.msgid", msgid, expected)
+                self._refuse(source, line, fault, outcome, tally, message=message)
+            else:
+                groups.setdefault((message.infno, message.accepted), []).append(message)
         for key in sorted(groups, key=_reversals_last):
             for message, fault in self._build(groups[key], outcome, tally):
                 line = turn[message.msgid][0]
-                self._refuse(source, line, message, fault, outcome, tally)
-        for row in outcome.messages:
-            if row.msgid in known:
-                outcome.completed.append(row.msgid)
-            outcome.taken.append(turn[row.msgid][0])
+                self._refuse(source, line, fault, outcome, tally, message=message)
+        outcome.completed += [row.msgid for row in outcome.messages if row.msgid in known]
+        outcome.taken += [turn[row.msgid][0] for row in outcome.messages]
         return later
 
     def _build(
@@ -128,7 +128,8 @@ class BatchIntake:
     ) -> Sequence[tuple[Message, Fault]]:
         """Build the records of one group; returns what has a fault."""
         infno, accepted = messages[0].infno, messages[0].accepted
-        good, faults = messages, ()
+        good: Sequence[Message] = messages
+        faults: Sequence[tuple[Message, Fault]] = ()
         records: Mapping[str, pa.Table] = {}
         if accepted is not False:
             if infno in LAYOUTS:
@@ -171,10 +172,11 @@ class BatchIntake:
         self,
         source: str,
         line: Line,
-        message: Message | None,
         fault: Fault,
         outcome: _Outcome,
         tally: Tally,
+        *,
+        message: Message | None = None,
     ) -> None:
         tally.rules[fault.rule] += 1
         outcome.refused.append(

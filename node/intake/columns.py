@@ -6,7 +6,7 @@ left out before any record is built.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from decimal import Decimal
 from types import NoneType
@@ -48,8 +48,8 @@ class FaultBook:
 
 
 def texts(
-    rule: FieldRule, values: list[Any], owners: Sequence[int], book: FaultBook
-) -> list[str | None]:
+    rule: FieldRule, values: Sequence[Any], owners: Sequence[int], book: FaultBook
+) -> Sequence[str | None]:
     """Check a column of texts.
 
     Args:
@@ -61,40 +61,34 @@ def texts(
     Returns:
         Texts; None where missing. Whole numbers sent as numbers become their digits.
     """
-    kinds = set(map(type, values))
-    if not kinds <= _TEXT_TYPES:
+    distinct = _distinct_texts(values)
+    if distinct is None:
         values = [
             _as_text(rule, value, owner, book) for value, owner in zip(values, owners, strict=True)
         ]
-    if rule.needed and not all(values):
-        _each(values, owners, _is_missing, book, Rule.FIELD_MISSING, rule, "a value")
-    if max(map(len, filter(None, values)), default=0) > rule.max_length:
-        _each(
-            values,
-            owners,
-            lambda value: value is not None and len(value) > rule.max_length,
-            book,
-            Rule.FIELD_TOO_LONG,
-            rule,
-            f"at most {rule.max_length} characters",
+        distinct = set(values)
+    if rule.needed and (None in distinct or "" in distinct):
+        faulty: Collection[str | None] = (None, "")
+        _note_texts(
+            Rule.FIELD_MISSING, rule, values, owners, faulty=faulty, expected="a value", book=book
         )
-    if rule.codes is not None:
-        unknown = set(values) - rule.codes - {None, ""}
-        if unknown:
-            _each(
-                values,
-                owners,
-                unknown.__contains__,
-                book,
-                Rule.CODE_UNKNOWN,
-                rule,
-                "a code of its national list",
-            )
+    distinct.discard(None)
+    if max(map(len, distinct), default=0) > rule.max_length:
+        faulty = {value for value in distinct if len(value) > rule.max_length}
+        expected = f"at most {rule.max_length} characters"
+        _note_texts(
+            Rule.FIELD_TOO_LONG, rule, values, owners, faulty=faulty, expected=expected, book=book
+        )
+    if rule.codes is not None and (unknown := distinct - rule.codes - {""}):
+        expected = "a code of its national list"
+        _note_texts(
+            Rule.CODE_UNKNOWN, rule, values, owners, faulty=unknown, expected=expected, book=book
+        )
     return values
 
 
 def numbers(
-    rule: FieldRule, values: list[Any], owners: Sequence[int], book: FaultBook
+    rule: FieldRule, values: Sequence[Any], owners: Sequence[int], book: FaultBook
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
     """Check a column of decimal numbers and count them in units of their last decimal.
 
@@ -118,27 +112,27 @@ def numbers(
                 plain[row] = number
                 present[row] = True
     if rule.needed and not present.all():
-        for row in np.flatnonzero(~present):
+        for row in np.flatnonzero(~present).tolist():
             book.add_value(owners[row], Rule.FIELD_MISSING, rule, values[row], "a number")
     with np.errstate(over="ignore"):
         scaled = np.rint(plain * factor)
         bad_range = ~(np.abs(scaled) <= rule.max_scaled)
         bad_scale = ~bad_range & (scaled / factor != plain)
-    for row in np.flatnonzero(bad_range):
+    for row in np.flatnonzero(bad_range).tolist():
         expected = f"at most {rule.max_scaled / factor:.{rule.scale}f}"
         book.add_value(owners[row], Rule.NUMBER_RANGE, rule, values[row], expected)
-    for row in np.flatnonzero(bad_scale):
+    for row in np.flatnonzero(bad_scale).tolist():
         expected = f"at most {rule.scale} decimals"
         book.add_value(owners[row], Rule.NUMBER_SCALE, rule, values[row], expected)
     scaled[bad_range] = 0
     if not rule.signed and (scaled < 0).any():
-        for row in np.flatnonzero(scaled < 0):
+        for row in np.flatnonzero(scaled < 0).tolist():
             book.add_value(owners[row], Rule.NUMBER_NEGATIVE, rule, values[row], "zero or more")
     return scaled.astype(np.int64), present
 
 
 def moments(
-    rule: FieldRule, values: list[Any], owners: Sequence[int], book: FaultBook
+    rule: FieldRule, values: Sequence[Any], owners: Sequence[int], book: FaultBook
 ) -> npt.NDArray[np.datetime64]:
     """Check a column of days or moments, wall clock of Asia/Shanghai.
 
@@ -155,28 +149,34 @@ def moments(
     else:
         parsed = _each_moment(rule, filled, owners, book)
     if rule.needed and parsed.null_count:
-        for row in np.flatnonzero(parsed.is_null().to_numpy(zero_copy_only=False)):
+        for row in np.flatnonzero(parsed.is_null().to_numpy(zero_copy_only=False)).tolist():
             book.add_value(owners[row], Rule.FIELD_MISSING, rule, values[row], "a day or moment")
     found: npt.NDArray[np.datetime64] = parsed.to_numpy(zero_copy_only=False)
     return found.astype("datetime64[s]")
 
 
-def _each(  # noqa: PLR0917 - one row-wise finder for every rule of texts
-    values: Sequence[Any],
-    owners: Sequence[int],
-    is_faulty: Callable[[Any], bool],
-    book: FaultBook,
+def _distinct_texts(values: Sequence[Any]) -> set[Any] | None:
+    """Collect the distinct values; None when one of them is no text."""
+    try:
+        distinct = set(values)
+    except TypeError:  # an object or a list: nothing that can be hashed
+        return None
+    return distinct if set(map(type, distinct)) <= _TEXT_TYPES else None
+
+
+def _note_texts(
     rule: Rule,
     field: FieldRule,
+    values: Sequence[Any],
+    owners: Sequence[int],
+    *,
+    faulty: Collection[str | None],
     expected: str,
+    book: FaultBook,
 ) -> None:
     for value, owner in zip(values, owners, strict=True):
-        if is_faulty(value):
+        if value in faulty:
             book.add_value(owner, rule, field, value, expected)
-
-
-def _is_missing(value: object) -> bool:
-    return value is None or value == ""
 
 
 def _as_text(rule: FieldRule, value: object, owner: int, book: FaultBook) -> str | None:

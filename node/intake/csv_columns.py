@@ -57,7 +57,15 @@ def record_column(spec: ColumnSpec, table: CsvTable, book: FaultBook) -> pa.Arra
     if spec.default is not None:
         cells = cells.fill_null(spec.default)
     elif not spec.nullable:
-        _note(book, Rule.FIELD_MISSING, spec, name, cells, cells.is_null(), "a value")
+        _note(
+            book,
+            Rule.FIELD_MISSING,
+            spec,
+            name,
+            cells=cells,
+            bad=cells.is_null(),
+            expected="a value",
+        )
     if spec.type == "timestamp[s]":
         return _days(spec, name, cells, book)
     if spec.codes:
@@ -65,7 +73,15 @@ def record_column(spec: ColumnSpec, table: CsvTable, book: FaultBook) -> pa.Arra
     if spec.type == "bool":
         return pc.equal(cells, "true")
     too_long = pc.greater(pc.utf8_length(cells), _MAX_TEXT).fill_null(False)  # noqa: FBT003 - Arrow takes values by position
-    _note(book, Rule.FIELD_TOO_LONG, spec, name, cells, too_long, f"at most {_MAX_TEXT} characters")
+    _note(
+        book,
+        Rule.FIELD_TOO_LONG,
+        spec,
+        name,
+        cells=cells,
+        bad=too_long,
+        expected=f"at most {_MAX_TEXT} characters",
+    )
     return cells
 
 
@@ -82,18 +98,28 @@ def _numbers(spec: ColumnSpec, table: CsvTable, book: FaultBook) -> pa.Array:
             cells = cells.fill_null(spec.default)
         is_null = cells.is_null()
         if not spec.nullable:
-            _note(book, Rule.FIELD_MISSING, spec, name, cells, is_null, "a number")
+            _note(
+                book, Rule.FIELD_MISSING, spec, name, cells=cells, bad=is_null, expected="a number"
+            )
         good = pc.match_substring_regex(cells, pattern + "$").fill_null(False)  # noqa: FBT003 - Arrow takes values by position
         bad = pc.and_not(pc.invert(good), is_null)
         expected = f"a number of at most {_MAX_DIGITS} digits and {spec.decimals} decimals"
-        _note(book, Rule.FIELD_TYPE, spec, name, cells, bad, expected)
+        _note(book, Rule.FIELD_TYPE, spec, name, cells=cells, bad=bad, expected=expected)
         values = pc.if_else(good, cells, "0").cast(pa.decimal128(30, spec.decimals))
         counted = pc.multiply(values, pa.scalar(Decimal(10**spec.decimals)))
         total += counted.cast(pa.decimal128(38, 0), safe=False).cast(pa.int64()).to_numpy()
         missing |= is_null.to_numpy(zero_copy_only=False)
     negative = pa.array(total < 0)
     shown = pa.array(total).cast(pa.string())
-    _note(book, Rule.NUMBER_NEGATIVE, spec, spec.columns[0], shown, negative, "zero or more")
+    _note(
+        book,
+        Rule.NUMBER_NEGATIVE,
+        spec,
+        spec.columns[0],
+        cells=shown,
+        bad=negative,
+        expected="zero or more",
+    )
     return pa.array(total, _ARROW[spec.type], mask=missing)
 
 
@@ -102,7 +128,15 @@ def _days(spec: ColumnSpec, name: str, cells: pa.Array, book: FaultBook) -> pa.A
     # strptime takes 31 February for 3 March; what does not print back as it came is refused.
     same = pc.equal(pc.strftime(days, format=spec.format), cells)
     bad = pc.and_not(pc.invert(same.fill_null(False)), cells.is_null())  # noqa: FBT003 - Arrow takes values by position
-    _note(book, Rule.DATE_INVALID, spec, name, cells, bad, f"a day as {spec.format}")
+    _note(
+        book,
+        Rule.DATE_INVALID,
+        spec,
+        name,
+        cells=cells,
+        bad=bad,
+        expected=f"a day as {spec.format}",
+    )
     return days
 
 
@@ -111,7 +145,15 @@ def _mapped(spec: ColumnSpec, name: str, cells: pa.Array, book: FaultBook) -> pa
     values = pa.array(list(spec.codes.values()), pa.string())
     found = pc.index_in(cells, value_set=keys)
     bad = pc.and_not(found.is_null(), cells.is_null())
-    _note(book, Rule.CODE_UNKNOWN, spec, name, cells, bad, "a value of the mapping's map")
+    _note(
+        book,
+        Rule.CODE_UNKNOWN,
+        spec,
+        name,
+        cells=cells,
+        bad=bad,
+        expected="a value of the mapping's map",
+    )
     return values.take(found)
 
 
@@ -120,6 +162,7 @@ def _note(
     rule: Rule,
     spec: ColumnSpec,
     name: str,
+    *,
     cells: Any,  # noqa: ANN401 - pyarrow ships no types
     bad: Any,  # noqa: ANN401 - pyarrow ships no types
     expected: str,

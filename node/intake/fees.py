@@ -142,7 +142,7 @@ def _check_refunds(node: CheckedNode, path: str, book: FaultBook) -> None:
         if not negative.any():
             continue
         refunded: Sequence[str | None] = node.texts.get(_REFUND_OF, [None] * node.size)
-        for row in np.flatnonzero(negative):
+        for row in np.flatnonzero(negative).tolist():
             if not refunded[row]:
                 value = _decimal(node.numbers[name], int(row), 4 if name == "cnt" else 2)
                 expected = f"zero or more, or the refunded line in {_REFUND_OF}"

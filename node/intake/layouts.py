@@ -5,8 +5,9 @@
 | 2201 registration (门诊挂号), 2401 admission (入院办理) | admission |
 | 2402 discharge (出院办理) | discharge |
 | 2204, 2301 fee details (费用明细上传) | fee_detail |
-| 2207, 2304 settlement (结算), 2102 pharmacy settlement (药店结算) | settlement; 2102 also fee_detail |
-| 2208, 2305, 2103 reversal (结算撤销) | settlement with sign −1 |
+| 2207, 2304 settlement (结算) | settlement |
+| 2102 pharmacy settlement (药店结算) | settlement, fee_detail |
+| 2208, 2305, 2103 reversal (结算撤销) | settlement with sign -1 |
 | 4101 settlement list (结算清单) | settlement_list |
 
 Every other known transaction is counted in the ledger and kept as ``raw``.

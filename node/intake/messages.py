@@ -96,35 +96,21 @@ def decode(line: int, raw: bytes, envelope: Envelope) -> Message | Fault:
         document = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
         return _unreadable(raw, error)
-    if not isinstance(document, dict):
-        return _shape(type(document).__name__, "one JSON object")
-    if "request" in document:
-        request, response = document["request"], document.get("response")
-    else:
-        request, response = document, None
-    if not isinstance(request, dict) or not isinstance(request.get("input"), dict):
-        return _shape("without request.input", "a request with an object 'input'")
-    if response is not None and not isinstance(response, dict):
-        return _shape("with a response that is no object", "an object or null as response")
-    infno = request.get("infno")
-    fault = _check_infno(document.get("infno", infno), infno, envelope) or _check_sender(
-        request, envelope
-    )
+    parts = _parts(document)
+    if isinstance(parts, Fault):
+        return parts
+    request, response = parts
+    fault = _check_infno(document.get("infno", request.get("infno")), request, envelope)
+    fault = fault or _check_sender(request, envelope)
     if fault is not None:
         return fault
     inf_time = _moment(request.get("inf_time"), envelope)
     if isinstance(inf_time, Fault):
         return inf_time
-    accepted = None
-    output: Any = {}
-    if response is not None:
-        infcode = response.get("infcode")
-        if isinstance(infcode, bool) or not isinstance(infcode, (int, str)):
-            return Fault.of(Rule.FIELD_MISSING, "response.infcode", infcode, "0 or -1")
-        accepted = infcode in _ACCEPTED
-        output = response.get("output") or {}
-        if not isinstance(output, dict):
-            return _shape("with a response.output that is no object", "an object")
+    answer = _answer(response)
+    if isinstance(answer, Fault):
+        return answer
+    accepted, output = answer
     return Message(
         line=line,
         raw=raw,
@@ -138,6 +124,36 @@ def decode(line: int, raw: bytes, envelope: Envelope) -> Message | Fault:
         request_digest=content_digest(request),
         response_digest=None if response is None else content_digest(response),
     )
+
+
+def _parts(document: object) -> tuple[dict[str, Any], dict[str, Any] | None] | Fault:
+    """Split a document into request and response."""
+    if not isinstance(document, dict):
+        return _shape(type(document).__name__, "one JSON object")
+    if "request" in document:
+        request, response = document["request"], document.get("response")
+    else:
+        request, response = document, None
+    if not isinstance(request, dict) or not isinstance(request.get("input"), dict):
+        return _shape("without request.input", "a request with an object 'input'")
+    if response is not None and not isinstance(response, dict):
+        return _shape("with a response that is no object", "an object or null as response")
+    return request, response
+
+
+def _answer(
+    response: Mapping[str, Any] | None,
+) -> tuple[bool | None, Mapping[str, Any]] | Fault:
+    """Read whether the platform accepted, and what it put out."""
+    if response is None:
+        return None, {}
+    infcode = response.get("infcode")
+    if isinstance(infcode, bool) or not isinstance(infcode, (int, str)):
+        return Fault.of(Rule.FIELD_MISSING, "response.infcode", infcode, "0 or -1")
+    output = response.get("output") or {}
+    if not isinstance(output, dict):
+        return _shape("with a response.output that is no object", "an object")
+    return infcode in _ACCEPTED, output
 
 
 def _unreadable(raw: bytes, error: orjson.JSONDecodeError) -> Fault:
@@ -154,7 +170,8 @@ def _shape(found: str, expected: str) -> Fault:
     return Fault.of(Rule.MESSAGE_SHAPE, "", found, expected)
 
 
-def _check_infno(outer: object, inner: object, envelope: Envelope) -> Fault | None:
+def _check_infno(outer: object, request: Mapping[str, Any], envelope: Envelope) -> Fault | None:
+    inner = request.get("infno")
     if not isinstance(inner, str) or inner not in envelope.transactions:
         expected = "a transaction of the national interface"
         return Fault.of(Rule.INFNO_UNKNOWN, "request.infno", inner, expected)

@@ -64,7 +64,7 @@ def check_reversals(
 def build_reversals(
     group: Group, originals: Mapping[str, Mapping[str, object]], schema: pa.Schema
 ) -> Mapping[str, pa.Table]:
-    """Build ``settlement`` records with sign −1 of 2208, 2305 and 2103."""
+    """Build ``settlement`` records with sign -1 of 2208, 2305 and 2103."""
     request = group.request
     days = _days(group)
     told = np.array(_told(group), np.bool_)

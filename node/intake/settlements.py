@@ -1,7 +1,7 @@
 """Settlements (结算) and their reversals (结算撤销).
 
 Fund amounts exist only in responses: a settlement counts when the platform
-accepted it. A reversal is a row of its own with sign −1 and negative amounts,
+accepted it. A reversal is a row of its own with sign -1 and negative amounts,
 under the setl_id it reverses, so that both net out whatever their months.
 """
 

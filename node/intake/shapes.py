@@ -98,18 +98,22 @@ def _check(group: Group, originals: _Originals, book: FaultBook) -> None:
 def _build(
     group: Group, originals: _Originals, schemas: Mapping[str, pa.Schema]
 ) -> Mapping[str, pa.Table]:
+    records: Mapping[str, pa.Table]
     match group.layout.shape:
         case Shape.ADMISSION:
-            return stays.build_admissions(group, schemas["admission"])
+            records = stays.build_admissions(group, schemas["admission"])
         case Shape.DISCHARGE:
-            return stays.build_discharges(group, schemas["discharge"])
+            records = stays.build_discharges(group, schemas["discharge"])
         case Shape.SETTLEMENT_LIST:
-            return stays.build_settlement_lists(group, schemas["settlement_list"])
+            records = stays.build_settlement_lists(group, schemas["settlement_list"])
         case Shape.FEES:
-            return fees.build_fees(group, schemas["fee_detail"])
+            records = fees.build_fees(group, schemas["fee_detail"])
         case Shape.SETTLEMENT:
-            return settlements.build_settlements(group, schemas["settlement"])
+            records = settlements.build_settlements(group, schemas["settlement"])
         case Shape.PHARMACY:
-            return settlements.build_pharmacy(group, schemas["settlement"], schemas["fee_detail"])
+            records = settlements.build_pharmacy(
+                group, schemas["settlement"], schemas["fee_detail"]
+            )
         case Shape.REVERSAL:
-            return reversals.build_reversals(group, originals, schemas["settlement"])
+            records = reversals.build_reversals(group, originals, schemas["settlement"])
+    return records

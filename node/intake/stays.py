@@ -1,6 +1,6 @@
 """Admissions, discharges and settlement lists (挂号、入院、出院、结算清单)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -129,7 +129,7 @@ def build_settlement_lists(group: Group, schema: pa.Schema) -> Mapping[str, pa.T
     return {"settlement_list": table}
 
 
-def _blank_to_null(values: list[str | None]) -> list[str | None]:
+def _blank_to_null(values: Sequence[str | None]) -> list[str | None]:
     return [value or None for value in values]
 
 

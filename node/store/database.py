@@ -11,7 +11,7 @@ from sqlite_utils import Database
 from node.errors import StoreError
 from node.store.migrations import MIGRATIONS
 
-__all__ = ["FILE_NAME", "open_database", "transaction"]
+__all__ = ["FILE_NAME", "open_database", "snapshot", "transaction"]
 
 FILE_NAME: Final = "node.db"
 _BUSY_TIMEOUT_S: Final = 30.0
@@ -48,6 +48,16 @@ def open_database(directory: Path) -> Database:
             " or start with an empty one"
         ) from error
     return database
+
+
+@contextmanager
+def snapshot(connection: sqlite3.Connection) -> Iterator[None]:
+    """Read within one transaction: what others commit meanwhile is not seen, nor hindered."""
+    connection.execute("begin")
+    try:
+        yield
+    finally:
+        connection.execute("rollback")
 
 
 @contextmanager

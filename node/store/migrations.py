@@ -73,10 +73,10 @@ _FIRST_TABLES: Final = (
        where is_foreign = 1""",
     """create table source(
         name text not null,
-        sha256 blob not null,
+        bytes integer not null,
         lines integer not null,
         finished_at text not null,
-        primary key(name, sha256)
+        primary key(name, bytes, lines)
     ) strict""",
     "create table setting(key text primary key, value text not null) strict",
 )

@@ -5,9 +5,10 @@ again adds nothing. When the same line goes in later, because what was wrong
 lay outside of it, its row is taken away.
 """
 
+import dataclasses
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 __all__ = ["Quarantine", "QuarantineRow"]
 
@@ -33,7 +34,7 @@ class QuarantineRow:
     mend: str
     seen_at: str
     """When it was first refused, ISO 8601, UTC."""
-    body: bytes | None = field(default=None, repr=False)
+    body: bytes | None = dataclasses.field(default=None, repr=False)
     """The refused line, sealed by the vault; None when it was too long to keep."""
 
 
@@ -49,7 +50,7 @@ class Quarantine:
     def put(self, rows: Sequence[QuarantineRow]) -> None:
         """Add refused lines; one that is there already stays as it was first seen."""
         self._connection.executemany(
-            f"insert or ignore into quarantine({_COLUMNS}, body)"  # noqa: S608 - constant column list
+            f"insert or ignore into quarantine({_COLUMNS}, body)"
             " values(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
                 (

@@ -128,9 +128,9 @@ class Register:
             (key, value),
         )
 
-    def note_source(self, name: str, sha256: bytes, lines: int, finished_at: str) -> None:
+    def note_source(self, name: str, size_bytes: int, lines: int, finished_at: str) -> None:
         """Note a file that was read to its end; the same file again changes nothing."""
         self._connection.execute(
             "insert into source values(?, ?, ?, ?) on conflict do nothing",
-            (name, sha256, lines, finished_at),
+            (name, size_bytes, lines, finished_at),
         )

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from node.domain.records import MESSAGE
 from node.errors import StoreError
-from node.store.database import transaction
+from node.store.database import snapshot
 from node.store.ledger import CSV_INFNO
 from node.store.staging import Staging
 from scoring_kernel.measure_sets import KEY_COLUMNS, MeasureSet
@@ -62,19 +62,19 @@ def open_relations(
     Raises:
         StoreError: A kind is unknown.
     """
+    wanted = tuple(kinds)
+    for kind in wanted:
+        if kind != MESSAGE and kind not in schemas:
+            raise StoreError(f"relation {kind!r} found, expected a record kind of the catalogue")
     engine = duckdb.connect(config=dict(_ENGINE))
     try:
-        # One read transaction: a flush between the two reads would lose or double rows.
-        with transaction(connection):
-            for kind in kinds:
+        # One snapshot: a flush between two reads would lose or double rows.
+        with snapshot(connection):
+            for kind in wanted:
                 if kind == MESSAGE:
                     engine.register(MESSAGE, _messages(connection))
-                elif kind in schemas:
-                    _register(engine, kind, staging, segments)
                 else:
-                    raise StoreError(
-                        f"relation {kind!r} found, expected a record kind of the catalogue"
-                    )
+                    _register(engine, kind, staging, segments)
     except BaseException:
         engine.close()
         raise
@@ -91,9 +91,14 @@ def measure_rows(engine: duckdb.DuckDBPyConnection, measure_set: MeasureSet) -> 
     Raises:
         StoreError: The SQL fails, or returns other columns or a null.
     """
+    measures = [(measure.id, pa.int64()) for measure in measure_set.measures]
     schema = pa.schema(
-        [("institution", pa.string()), ("month", pa.int32()), ("subject", pa.string())]
-        + [(measure.id, pa.int64()) for measure in measure_set.measures]
+        [
+            ("institution", pa.string()),
+            ("month", pa.int32()),
+            ("subject", pa.string()),
+            *measures,
+        ]
     )
     try:
         found = engine.sql(measure_set.sql).to_arrow_table()

@@ -161,13 +161,15 @@ class NodeStore:
         """Find settlements (not reversals) by setl_id; absent ones are left out."""
         engine = self.relations(["settlement"])
         try:
-            rows = engine.execute(
+            cursor = engine.execute(
                 "select * from settlement where sign = 1 and setl_id in (select unnest(?))",
                 [list(setl_ids)],
-            ).to_arrow_table()
+            )
+            names = [column[0] for column in cursor.description or ()]
+            rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
         finally:
             engine.close()
-        return {str(row["setl_id"]): row for row in rows.to_pylist()}
+        return {str(row["setl_id"]): row for row in rows}
 
     def institutions(self) -> tuple[Institution, ...]:
         """List the register of institutions by code, foreign ones included."""
@@ -226,10 +228,10 @@ class NodeStore:
         with self._lock, transaction(self._connection):
             self._register.set_setting(key, value)
 
-    def note_source(self, name: str, sha256: bytes, lines: int, finished_at: str) -> None:
+    def note_source(self, name: str, size_bytes: int, lines: int, finished_at: str) -> None:
         """Note a file that was read to its end."""
         with self._lock, transaction(self._connection):
-            self._register.note_source(name, sha256, lines, finished_at)
+            self._register.note_source(name, size_bytes, lines, finished_at)
 
     def relations(self, kinds: Iterable[str]) -> duckdb.DuckDBPyConnection:
         """Open an engine over a snapshot of some kinds of record; the caller closes it."""
