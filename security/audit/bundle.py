@@ -1,0 +1,207 @@
+"""Audit bundles: the evidence of a range of a hub's log, as one directory or zip file.
+
+A bundle holds, for the leaves of [from, to): ``manifest.json``; ``frontier.bin``, the compact
+range of all leaves before; ``leaves.pb``, every leaf of the range, so that omissions show;
+``checkpoint.txt``, the hub's signed checkpoint of size ``to``; ``certificates.pb``;
+``envelopes.pb``, the sealed envelopes of the leaves, in leaf order; ``receipts.pb``, in leaf
+order; and ``publications/<root>.pb``, the signed grade statements of a publication.
+
+Rules: nothing inside is trusted, least of all a trust anchor, so a bundle holds none; files of
+many messages are length-delimited; a period in the manifest limits envelopes, receipts and
+publications to it, never the leaves.
+"""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING, Final
+
+import orjson
+
+from security.audit.frames import write_frames
+from security.errors import AuditInputError
+from security.members import is_member_id
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+FORMAT: Final = 1
+MANIFEST: Final = "manifest.json"
+FRONTIER: Final = "frontier.bin"
+CHECKPOINT: Final = "checkpoint.txt"
+CERTIFICATES: Final = "certificates.pb"
+LEAVES: Final = "leaves.pb"
+ENVELOPES: Final = "envelopes.pb"
+RECEIPTS: Final = "receipts.pb"
+PUBLICATIONS: Final = "publications/"
+
+MAX_MANIFEST_BYTES: Final = 64 * 1024
+MAX_RANGE: Final = 10_000_000
+"""Most leaves of one bundle; larger ranges are exported in pieces."""
+_MAX_INDEX: Final = 2**63 - 1
+_PERIOD: Final = re.compile(r"(?:[0-9]{4}H[12])?")
+_MAX_CREATED_CHARS: Final = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """What a bundle says it holds."""
+
+    hub: str
+    """Member id of the hub whose log it is."""
+    from_index: int
+    """First log index."""
+    to_index: int
+    """First log index after the range; size of the checkpoint."""
+    period: str = ""
+    """Rating period the bundle is limited to, or empty."""
+    created: str
+    """When it was made, ISO 8601, UTC."""
+
+    def __post_init__(self) -> None:
+        """Check the parts.
+
+        Raises:
+            AuditInputError: A part is malformed or out of bounds.
+        """
+        texts = (self.hub, self.period, self.created)
+        numbers = (self.from_index, self.to_index)
+        # A JSON true is an int to Python, hence the exact type.
+        if not all(isinstance(text, str) for text in texts) or any(
+            type(number) is not int for number in numbers
+        ):
+            raise AuditInputError(f"{MANIFEST}: a value has the wrong type")
+        if not is_member_id(self.hub) or not _PERIOD.fullmatch(self.period):
+            raise AuditInputError(f"{MANIFEST}: hub {self.hub[:99]!r}, period {self.period[:9]!r}")
+        if len(self.created) > _MAX_CREATED_CHARS:
+            raise AuditInputError(f"{MANIFEST}: created has {len(self.created)} characters")
+        if not 0 <= self.from_index <= self.to_index <= _MAX_INDEX:
+            raise AuditInputError(f"{MANIFEST}: range from {self.from_index} to {self.to_index}")
+        if self.size > MAX_RANGE:
+            raise AuditInputError(
+                f"{MANIFEST}: {self.size} leaves, over {MAX_RANGE}; export the range in pieces"
+            )
+
+    @property
+    def size(self) -> int:
+        """Number of leaves of the range."""
+        return self.to_index - self.from_index
+
+    def covers(self, period: str) -> bool:
+        """Whether envelopes of this period are part of the bundle."""
+        return self.period in {"", period}
+
+    def to_json(self) -> bytes:
+        """Serialise as one JSON object."""
+        return orjson.dumps(
+            {
+                "format": FORMAT,
+                "hub": self.hub,
+                "from_index": self.from_index,
+                "to_index": self.to_index,
+                "period": self.period,
+                "created": self.created,
+            },
+            option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BundleParts:
+    """The contents of a bundle; serialised messages, read once, in the order written below."""
+
+    manifest: Manifest
+    """What the bundle holds."""
+    frontier: bytes
+    """``Frontier.to_bytes`` of the leaves before the range."""
+    checkpoint: str
+    """Signed checkpoint of size ``to_index``."""
+    certificates: Iterable[bytes]
+    """Serialised ``KeyCertificate`` of every sender, and of the hub."""
+    leaves: Iterable[bytes]
+    """Bytes of every leaf of the range."""
+    envelopes: Iterable[bytes]
+    """Serialised ``SealedEnvelope`` of every envelope and delivery leaf, in leaf order."""
+    receipts: Iterable[bytes]
+    """Serialised ``Receipt`` of every envelope leaf, in leaf order."""
+    publications: Iterable[tuple[bytes, Iterable[bytes]]] = ()
+    """Root of a publication and its serialised ``SignedGradeStatement``, in leaf order."""
+
+
+def write_bundle(path: Path, parts: BundleParts) -> dict[str, int]:
+    """Write a bundle, whole or not at all under its name.
+
+    Args:
+        path: A new directory, or a file whose name ends in ``.zip``.
+        parts: Contents.
+
+    Returns:
+        Number of messages per file.
+
+    Raises:
+        AuditInputError: The path is already there or cannot be written.
+    """
+    if path.exists():
+        raise AuditInputError(f"{path} is already there; name a new directory or .zip file")
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        if path.suffix == ".zip":
+            counts = _write_zip(temporary, parts)
+        else:
+            temporary.mkdir(mode=0o700)
+            counts = _write_parts(lambda name: _new_file(temporary / name), parts)
+        temporary.rename(path)
+    except OSError as error:
+        raise AuditInputError(
+            f"{path} cannot be written: {error.strerror}; remove {temporary} and try again"
+        ) from error
+    return counts
+
+
+def _write_zip(path: Path, parts: BundleParts) -> dict[str, int]:
+    with path.open("xb") as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+
+        @contextmanager
+        def entry(name: str) -> Iterator[IO[bytes]]:
+            with archive.open(name, "w", force_zip64=True) as opened:
+                yield opened
+
+        return _write_parts(entry, parts)
+
+
+def _new_file(path: Path) -> IO[bytes]:
+    path.parent.mkdir(exist_ok=True)
+    return path.open("xb")
+
+
+def _write_parts(
+    create: Callable[[str], AbstractContextManager[IO[bytes]]], parts: BundleParts
+) -> dict[str, int]:
+    whole = {
+        MANIFEST: parts.manifest.to_json(),
+        FRONTIER: parts.frontier,
+        CHECKPOINT: parts.checkpoint.encode(),
+    }
+    for name, content in whole.items():
+        with create(name) as file:
+            file.write(content)
+    counts = {}
+    many = {
+        CERTIFICATES: parts.certificates,
+        LEAVES: parts.leaves,
+        ENVELOPES: parts.envelopes,
+        RECEIPTS: parts.receipts,
+    }
+    for name, messages in many.items():
+        with create(name) as file:
+            counts[name] = write_frames(file, messages)
+    for root, messages in parts.publications:
+        name = f"{PUBLICATIONS}{root.hex()}.pb"
+        with create(name) as file:
+            counts[name] = write_frames(file, messages)
+    return counts

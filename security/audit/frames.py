@@ -1,0 +1,83 @@
+"""Length-delimited messages: how a bundle's files hold many of one kind.
+
+Rules: before every message its length, as a base-128 varint; the length is bounded before the
+message is read; a file that ends inside a message is truncated. Source: protobuf's delimited
+format (``writeDelimitedTo``).
+"""
+
+from __future__ import annotations
+
+from typing import IO, TYPE_CHECKING, Final
+
+from security.errors import AuditInputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+_MAX_VARINT_BYTES: Final = 4
+
+
+def write_frames(file: IO[bytes], messages: Iterable[bytes]) -> int:
+    """Write messages, each after its length.
+
+    Returns:
+        Number of messages.
+    """
+    count = 0
+    for message in messages:
+        file.write(_varint(len(message)) + message)
+        count += 1
+    return count
+
+
+def read_frames(file: IO[bytes], name: str, *, max_bytes: int, max_count: int) -> Iterator[bytes]:
+    """Read messages, one at a time.
+
+    Args:
+        file: Where from.
+        name: Name for messages of errors.
+        max_bytes: Largest accepted message, bytes.
+        max_count: Most messages accepted.
+
+    Yields:
+        The messages, in order.
+
+    Raises:
+        AuditInputError: The file is truncated, or a bound is broken.
+    """
+    for number in range(max_count + 1):
+        length = _read_length(file, name)
+        if length is None:
+            return
+        if number == max_count:
+            break
+        if length > max_bytes:
+            raise AuditInputError(f"{name}: message {number} has {length} bytes, over {max_bytes}")
+        message = file.read(length)
+        if len(message) != length:
+            raise AuditInputError(f"{name}: truncated inside message {number}")
+        yield message
+    raise AuditInputError(f"{name}: more than the {max_count} messages the manifest speaks of")
+
+
+def _read_length(file: IO[bytes], name: str) -> int | None:
+    length = 0
+    for at in range(_MAX_VARINT_BYTES):
+        read = file.read(1)
+        if not read:
+            if at == 0:
+                return None
+            break
+        length |= (read[0] & 0x7F) << 7 * at
+        if read[0] < 0x80:
+            return length
+    raise AuditInputError(f"{name}: truncated or damaged before a message")
+
+
+def _varint(value: int) -> bytes:
+    encoded = bytearray()
+    while value > 0x7F:
+        encoded.append(value & 0x7F | 0x80)
+        value >>= 7
+    encoded.append(value)
+    return bytes(encoded)
