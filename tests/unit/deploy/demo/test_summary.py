@@ -1,0 +1,97 @@
+"""The summary's keys are those that scripts read; its tables show what people ask."""
+
+import io
+from dataclasses import replace
+
+import pytest
+from rich.console import Console
+
+from deploy.demo.summary import Findings, Summary, show
+
+GOOD = Summary(
+    institutions=4,
+    messages_in=1_000,
+    records_stored=3_000,
+    quarantined=0,
+    envelopes_sent=12,
+    receipts=12,
+    subjects_graded=4,
+    grade_distribution={"excellent": 1, "good": 2, "bad": 1},
+    prescore_equal=144,
+    prescore_compared=144,
+    pushed=4,
+    audit="valid",
+    seconds=12.5,
+)
+EXPLANATION = {
+    "subject": "H33030200001",
+    "total": "812.50",
+    "grade": "good",
+    "basis": "proposal",
+    "indicators": [
+        {"indicator": "自查自纠", "points": "40.00", "of": "50.00", "原因": "退回比例不足"}
+    ],
+}
+
+
+def printed(summary: Summary) -> str:
+    console = Console(file=io.StringIO(), width=120)
+    findings = Findings(
+        summary=summary,
+        explanation=EXPLANATION,
+        log_sizes={"city": 30, "province": 4},
+        verdicts={"city": summary.audit, "province": "valid"},
+    )
+    show(findings, console)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_the_json_file_has_exactly_these_keys() -> None:
+    assert set(GOOD.to_json()) == {
+        "institutions", "messages_in", "records_stored", "quarantined", "envelopes_sent",
+        "receipts", "subjects_graded", "grade_distribution", "prescore_equal",
+        "prescore_compared", "pushed", "audit", "seconds",
+    }  # fmt: skip
+
+
+def test_a_demonstration_that_succeeded_has_no_failures() -> None:
+    assert GOOD.failures == ()
+
+
+@pytest.mark.parametrize(
+    ("bad", "told"),
+    [
+        (replace(GOOD, receipts=11), "11 receipts for 12 envelopes"),
+        (replace(GOOD, receipts=0, envelopes_sent=0), "0 receipts for 0 envelopes"),
+        (replace(GOOD, prescore_compared=108, prescore_equal=108), "108 indicators compared"),
+        (replace(GOOD, prescore_equal=143), "143 of 144 pre-scores equal"),
+        (replace(GOOD, subjects_graded=3, pushed=3), "3 subjects graded; expected 4"),
+        (replace(GOOD, pushed=3), "the province holds 3 grades"),
+        (replace(GOOD, audit="indeterminate"), "the auditor says indeterminate"),
+    ],
+)
+def test_every_promise_that_is_broken_is_a_failure_and_is_shown(bad: Summary, told: str) -> None:
+    (failure,) = bad.failures
+    assert failure.startswith(told)
+    assert told in printed(bad)
+
+
+def test_the_tables_show_all_five_grades_even_where_one_has_nobody() -> None:
+    text = printed(GOOD)
+    for shown in (
+        "excellent",
+        "优秀",
+        "poor",
+        "50.0%",
+        "H33030200001",
+        "退回比例不足",
+        "144 of 144",
+    ):
+        assert shown in text
+    assert "not_rated" not in text
+    assert "30 leaves; the auditor says valid" in text
+
+
+def test_subjects_without_a_rating_are_shown_where_there_are_any() -> None:
+    assert "不予评级" in printed(replace(GOOD, grade_distribution={"good": 3, "not_rated": 1}))
