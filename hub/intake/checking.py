@@ -12,6 +12,7 @@ Left to the commit: revocation, the chain, custody and the slot rule.
 """
 
 import hashlib
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
@@ -35,6 +36,7 @@ from security.errors import UnreadableEnvelopeError, UntrustedEnvelopeError
 from security.keys import EncryptionKey
 from security.members import parse_member_id
 
+_LOG: Final = logging.getLogger(__name__)
 STATEMENTS: Final = "statements"
 GRADE_PUSH: Final = "grade_push"
 SENDERS: Final[Mapping[str, frozenset[MemberKind]]] = {
@@ -149,13 +151,11 @@ class EnvelopeChecker:
             # 2. The content opens.
             payload = decrypt_envelope(envelope, verified, self.decryption_keys).payload
             # 3. The content decodes.
-            content = self._decode(header, payload)
+            content = self._read(header, payload)
         except UnreadableEnvelopeError as error:
             content = Unreadable(reason=error.cause)
         except UntrustedEnvelopeError as error:
             fault = error.cause
-        except StatementError as error:
-            content = Unreadable(reason=str(error))
         return Checked(
             peer=submitted.peer,
             stream=submitted.stream,
@@ -167,6 +167,16 @@ class EnvelopeChecker:
             fault=fault,
             content=content,
         )
+
+    def _read(self, header: envelope_pb2.EnvelopeHeader, payload: bytes) -> Content:
+        try:
+            return self._decode(header, payload)
+        except StatementError as error:
+            return Unreadable(reason=str(error))
+        except Exception:
+            # One payload that nobody thought of must not stop its chain for ever.
+            _LOG.exception("a payload of %s, seq %d, broke its decoder", header.sender, header.seq)
+            return Unreadable(reason="The content cannot be decoded; update both programs.")
 
     def _decode(self, header: envelope_pb2.EnvelopeHeader, payload: bytes) -> Content:
         allowed = SENDERS.get(header.payload_type, frozenset())

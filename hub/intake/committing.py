@@ -42,8 +42,16 @@ from security.group_signature import sign_group
 RECEIPT_TYPE: Final = "yixin/receipt-group/v1"
 _FORMAT: Final = 1
 
-Result: TypeAlias = exchange_pb2.Receipt | SecurityError | HubError
-"""A receipt, or the error that refuses the envelope."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """A refused envelope: the error, and the lane it came on (0 when it could not be read)."""
+
+    error: SecurityError | HubError
+    lane: int = 0
+
+
+Result: TypeAlias = exchange_pb2.Receipt | Refused
 
 
 @dataclass(slots=True, kw_only=True)
@@ -97,7 +105,7 @@ class Committer:
             now_ms: Logged time, milliseconds since the epoch, UTC.
 
         Returns:
-            A receipt or the refusing error for each envelope, in order; None for envelopes
+            A receipt or a refusal for each envelope, in order; None for envelopes
             behind a refused one of their stream, which the protocol ends there.
 
         Raises:
@@ -112,7 +120,8 @@ class Committer:
                 try:
                     self._take(group, index, item)
                 except (UntrustedEnvelopeError, ChainGapError, ChainForkError, HubError) as error:
-                    group.results[index] = error
+                    lane = item.header.lane if item.header is not None else 0
+                    group.results[index] = Refused(error=error, lane=lane)
                     over.add(item.stream)
             if group.taken:
                 self._write(group, now_ms)

@@ -20,7 +20,7 @@ from typing import Final
 from hub.config import IntakeSettings
 from hub.errors import HubError, HubStoreError, IntakeBusyError
 from hub.intake.checking import Checked, EnvelopeChecker, Submitted
-from hub.intake.committing import Committer, Result
+from hub.intake.committing import Committer, Refused, Result
 from security.errors import SecurityError
 from security.moments import to_ms
 
@@ -119,7 +119,7 @@ class IntakePipeline:
         """Queue an envelope; waits while the queue is full.
 
         Returns:
-            Its future result: a receipt, the refusing error, or None when an earlier envelope
+            Its future result: a receipt, a refusal, or None when an earlier envelope
             of the stream was refused. It raises ``HubStoreError`` when the commit failed.
 
         Raises:
@@ -153,6 +153,8 @@ class IntakePipeline:
             committing: asyncio.Task[None] | None = None
             while tickets := await self._next_group():
                 prepared = await self._check(checkers, tickets)
+                if prepared is None:
+                    continue
                 if committing is not None:
                     await committing
                 committing = asyncio.create_task(self._commit(writer, prepared))
@@ -177,19 +179,24 @@ class IntakePipeline:
             self._changed.notify_all()
         return tickets
 
-    async def _check(self, checkers: Executor, tickets: list[_Ticket]) -> _Prepared:
+    async def _check(self, checkers: Executor, tickets: list[_Ticket]) -> _Prepared | None:
         now = self._now()
         now_ms = to_ms(now)
         loop = asyncio.get_running_loop()
         submitted = [ticket.submitted for ticket in tickets]
         share = max(8, -(-len(submitted) // self._settings.threads))
         chunks = [submitted[start : start + share] for start in range(0, len(submitted), share)]
-        checked = await asyncio.gather(
-            *(
-                loop.run_in_executor(checkers, self._checker.check_all, chunk, now_ms)
-                for chunk in chunks
+        try:
+            checked = await asyncio.gather(
+                *(
+                    loop.run_in_executor(checkers, self._checker.check_all, chunk, now_ms)
+                    for chunk in chunks
+                )
             )
-        )
+        except Exception:
+            _LOG.exception("a group of %d envelopes could not be checked", len(tickets))
+            _fail(tickets, HubStoreError("The group could not be checked; try again."))
+            return None
         return _Prepared(
             tickets=tickets, checked=[item for chunk in checked for item in chunk], now=now
         )
@@ -200,7 +207,7 @@ class IntakePipeline:
             results = await loop.run_in_executor(writer, self._commit_group, prepared)
         except HubError as error:
             _fail(prepared.tickets, error)
-        except Exception:
+        except Exception:  # noqa: BLE001 - the intake outlives a defect of one group
             # A defect must not stop the intake of everybody else: the group is answered with
             # "try again", and the trace is in the log.
             _LOG.exception("a commit group of %d envelopes failed", len(prepared.tickets))
@@ -227,15 +234,15 @@ class IntakePipeline:
                 trusted.append(index)
             else:
                 guard.is_over = True
-                results[index] = fault
+                results[index] = Refused(error=fault)
         if trusted:
             checked = [prepared.checked[index] for index in trusted]
             for index, result in zip(trusted, self._committer.commit(checked, now_ms), strict=True):
                 results[index] = result
         for index, result in enumerate(results):
-            if isinstance(result, Exception):
+            if isinstance(result, Refused):
                 prepared.tickets[index].guard.is_over = True
-                self._committer.log_refusal(prepared.checked[index], result, now_ms)
+                self._committer.log_refusal(prepared.checked[index], result.error, now_ms)
                 self.counters.refused += 1
         self.counters.groups += 1
         self.counters.envelopes += len(prepared.tickets)

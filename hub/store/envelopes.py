@@ -200,13 +200,11 @@ def receipt_message(body: bytes, proof: Proof, group_seal: GroupSeal) -> exchang
     )
 
 
-def load_raw(connection: Connection, from_index: int, to_index: int) -> dict[int, bytes]:
-    """Envelopes received and sealed, of a range of the log, by log index."""
+def load_raw(connection: Connection, log_indexes: Sequence[int]) -> dict[int, bytes]:
+    """Envelopes received and sealed, by log index."""
     found: dict[int, bytes] = {}
     for table in (envelope, delivery):
-        query = select(table.c.log_index, table.c.raw).where(
-            table.c.log_index >= from_index, table.c.log_index < to_index
-        )
+        query = select(table.c.log_index, table.c.raw).where(table.c.log_index.in_(log_indexes))
         found.update((row.log_index, row.raw) for row in connection.execute(query))
     return found
 

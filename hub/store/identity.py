@@ -212,24 +212,32 @@ def certify(
     return certificate
 
 
-def own_certificates(
+def find_own_certificate(
     connection: Connection, identity: HubIdentity, now_ms: int
-) -> list[identity_pb2.KeyCertificate]:
-    """The hub's own key certificates that are valid now; certifies its key anew in good time.
-
-    Args:
-        connection: A writing transaction.
-        identity: The hub.
-        now_ms: Present moment, milliseconds since the epoch, UTC.
-    """
+) -> identity_pb2.KeyCertificate | None:
+    """The certificate of the hub's encryption key, or None when it must be certified anew."""
     valid = [
         row
         for row in members.certificates(connection, member_id=identity.hub)
         if row.key_id == identity.encryption.key_id
         and row.not_before_ms <= now_ms < row.not_after_ms - _KEY_RENEW_BEFORE_MS
     ]
-    if valid:
-        return [identity_pb2.KeyCertificate.FromString(valid[-1].certificate)]
+    return identity_pb2.KeyCertificate.FromString(valid[-1].certificate) if valid else None
+
+
+def own_certificates(
+    connection: Connection, identity: HubIdentity, now_ms: int
+) -> list[identity_pb2.KeyCertificate]:
+    """The hub's own key certificates; certifies its encryption key anew in good time.
+
+    Args:
+        connection: A writing transaction.
+        identity: The hub.
+        now_ms: Present moment, milliseconds since the epoch, UTC.
+    """
+    found = find_own_certificate(connection, identity, now_ms)
+    if found is not None:
+        return [found]
     return [
         certify(
             connection,

@@ -25,11 +25,12 @@ class NewLeaf:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredLeaf:
-    """A leaf of the log."""
+    """A leaf of the log, with the columns it was stored with."""
 
     log_index: int
     kind: int
     leaf: bytes
+    period: str
 
 
 def size(connection: Connection) -> int:
@@ -126,19 +127,33 @@ def leaves(connection: Connection, from_index: int, to_index: int) -> Iterator[S
         to_index: Index after the last one.
     """
     query = (
-        select(log_leaf.c.log_index, log_leaf.c.kind, log_leaf.c.leaf)
+        select(log_leaf.c.log_index, log_leaf.c.kind, log_leaf.c.leaf, log_leaf.c.period)
         .where(log_leaf.c.log_index >= from_index, log_leaf.c.log_index < to_index)
         .order_by(log_leaf.c.log_index)
     )
     for row in connection.execute(query.execution_options(yield_per=2_000)):
-        yield StoredLeaf(log_index=row.log_index, kind=row.kind, leaf=row.leaf)
+        yield StoredLeaf(log_index=row.log_index, kind=row.kind, leaf=row.leaf, period=row.period)
 
 
 def frontier_before(connection: Connection, index: int) -> Frontier:
     """Compact range of the leaves before an index."""
-    grown = Frontier()
+    return extend_frontier(connection, Frontier().to_bytes(), 0, index)
+
+
+def extend_frontier(connection: Connection, start: bytes, first: int, end: int) -> Frontier:
+    """Compact range of the leaves before ``end``.
+
+    Args:
+        connection: A reading transaction.
+        start: Serialised compact range of the leaves before ``first``.
+        first: First index to append.
+        end: Index after the last one.
+    """
+    grown = Frontier.from_bytes(start)
     query = (
-        select(log_leaf.c.hash).where(log_leaf.c.log_index < index).order_by(log_leaf.c.log_index)
+        select(log_leaf.c.hash)
+        .where(log_leaf.c.log_index >= first, log_leaf.c.log_index < end)
+        .order_by(log_leaf.c.log_index)
     )
     for (hashed,) in connection.execute(query.execution_options(yield_per=10_000)):
         grown.append(hashed)

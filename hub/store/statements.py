@@ -58,7 +58,7 @@ class StatementStore:
         measure_sets: Measure sets of the catalogue.
     """
 
-    __slots__ = ("_measure_sets", "_segments", "_vault")
+    __slots__ = ("_measure_sets", "_segments", "_vault", "staged_bytes")
 
     def __init__(
         self, vault: Vault, segments: SegmentStore, measure_sets: Mapping[str, MeasureSet]
@@ -66,10 +66,13 @@ class StatementStore:
         self._vault = vault
         self._segments = segments
         self._measure_sets = measure_sets
+        self.staged_bytes = 0
+        """Bytes staged by this process since the last flush: when a flush is due."""
 
     def stage(self, connection: Connection, rows: Sequence[StagedRows]) -> None:
         """Store rows of a commit group, in its transaction."""
         if rows:
+            self.staged_bytes += sum(len(item.rows_ipc) for item in rows)
             connection.execute(
                 insert(staged),
                 [
@@ -134,6 +137,7 @@ class StatementStore:
         Raises:
             HubStoreError: The database failed; nothing is lost, the file is swept at start.
         """
+        self.staged_bytes = 0
         return sum(self._flush_set(engine, name) for name in sorted(self._measure_sets))
 
     def sweep(self, connection: Connection) -> int:

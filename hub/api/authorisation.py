@@ -1,0 +1,36 @@
+"""Authorisation table: which kinds of members may call which method. Everything else is refused.
+
+A test compares the table with the service descriptors.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from hub.domain.members import MemberKind
+from hub.errors import NotPermittedError
+
+EXCHANGE: Final = "yixin.v1.Exchange"
+ENROLMENT: Final = "yixin.v1.Enrolment"
+
+AUTHORISED: Final[Mapping[str, frozenset[MemberKind]]] = {
+    f"/{EXCHANGE}/Submit": frozenset({MemberKind.NODE, MemberKind.HUB}),
+    f"/{EXCHANGE}/Collect": frozenset({MemberKind.NODE, MemberKind.HUB, MemberKind.DEPARTMENT}),
+}
+"""Methods of members, with the kinds that may call them."""
+
+OPEN: Final[frozenset[str]] = frozenset({f"/{ENROLMENT}/Join"})
+"""Methods of those who are not members yet; a token inside the message authorises them."""
+
+
+def authorise(method: str, kind: MemberKind) -> None:
+    """Let a call through.
+
+    Args:
+        method: Full name, ``/package.Service/Method``.
+        kind: Kind of the calling member.
+
+    Raises:
+        NotPermittedError: The table has no such method, or not for this kind.
+    """
+    if kind not in AUTHORISED.get(method, frozenset()):
+        raise NotPermittedError(f"A {kind} may not call {method}.")

@@ -1,0 +1,98 @@
+"""The hub's two gRPC servers: Exchange (mutual TLS) and Enrolment (server TLS only)."""
+
+from dataclasses import dataclass, field
+
+import grpc.aio
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1._async import HealthServicer
+from grpc_reflection.v1alpha import reflection
+
+from hub.api.authorisation import ENROLMENT, EXCHANGE
+from hub.api.enrolment import EnrolmentServicer
+from hub.api.exchange import ExchangeServicer
+from hub.errors import ConfigurationError
+from protos.yixin.v1 import enrolment_pb2_grpc, exchange_pb2_grpc
+from security.channels import SERVER_OPTIONS, enrolment_credentials, exchange_credentials
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerKeys:
+    """TLS material of the servers, PEM."""
+
+    key_pem: bytes = field(repr=False)
+    """Private key of the hub's TLS certificate."""
+    certificate_pem: bytes
+    """The hub's TLS certificate."""
+    ca_certificate_pem: bytes
+    """Root of the members' certificates."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunningServer:
+    """A server that listens."""
+
+    server: grpc.aio.Server = field(repr=False)
+    """The server."""
+    port: int
+    """Port it listens on."""
+    health: HealthServicer = field(repr=False)
+    """Tells whether it serves."""
+
+    async def stop(self, grace_s: float) -> None:
+        """Say that it no longer serves, let calls end, close."""
+        await self.health.enter_graceful_shutdown()
+        await self.server.stop(grace_s)
+
+
+async def start_exchange(
+    servicer: ExchangeServicer, keys: ServerKeys, bind: str, port: int
+) -> RunningServer:
+    """Listen for members.
+
+    Raises:
+        ConfigurationError: The address cannot be bound.
+    """
+    server = grpc.aio.server(options=SERVER_OPTIONS)
+    exchange_pb2_grpc.add_ExchangeServicer_to_server(servicer, server)
+    credentials = exchange_credentials(keys.key_pem, keys.certificate_pem, keys.ca_certificate_pem)
+    return await _start(server, EXCHANGE, credentials, bind, port)
+
+
+async def start_enrolment(
+    servicer: EnrolmentServicer, keys: ServerKeys, bind: str, port: int
+) -> RunningServer:
+    """Listen for those who want to become members.
+
+    Raises:
+        ConfigurationError: The address cannot be bound.
+    """
+    server = grpc.aio.server(options=SERVER_OPTIONS)
+    enrolment_pb2_grpc.add_EnrolmentServicer_to_server(servicer, server)
+    credentials = enrolment_credentials(keys.key_pem, keys.certificate_pem)
+    return await _start(server, ENROLMENT, credentials, bind, port)
+
+
+async def _start(
+    server: grpc.aio.Server,
+    service: str,
+    credentials: grpc.ServerCredentials,
+    bind: str,
+    port: int,
+) -> RunningServer:
+    status = HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(status, server)
+    reflection.enable_server_reflection(
+        (service, health.SERVICE_NAME, reflection.SERVICE_NAME), server
+    )
+    host = f"[{bind}]" if ":" in bind else bind
+    try:
+        bound = server.add_secure_port(f"{host}:{port}", credentials)
+    except RuntimeError as error:
+        raise ConfigurationError(
+            f"The address {host}:{port} cannot be bound; another process listens there, or it is "
+            "not an address of this machine. Correct [network] in hub.toml."
+        ) from error
+    await server.start()
+    for name in ("", service):
+        await status.set(name, health_pb2.HealthCheckResponse.SERVING)
+    return RunningServer(server=server, port=bound, health=status)

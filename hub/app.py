@@ -1,0 +1,153 @@
+"""Composition root of a hub: makes a hub, runs its daemon or one job; reads the clock."""
+
+import asyncio
+import inspect
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from hub.config import SETTINGS_FILE, HubSettings, load_settings, write_settings
+from hub.daemon import Daemon
+from hub.domain.members import HubLevel, member_id_of
+from hub.errors import ConfigurationError
+from hub.jobs import HubJobs, Result
+from hub.lock import writer_lock
+from hub.parts import KEYS, OBJECTS, HubParts, open_parts
+from hub.store.engine import writing
+from hub.store.identity import create_identity, own_certificates
+from security.moments import to_ms
+from security.progress import ProgressReporter
+
+__all__ = ["HubApp", "init_hub", "run_here", "serve_hub", "utc_now"]
+
+_MODE: Final = 0o700
+
+
+def utc_now() -> datetime:
+    """The clock of the hub."""
+    return datetime.now(tz=UTC)
+
+
+class HubApp:
+    """One hub over its state directory."""
+
+    def __init__(self, directory: Path, now: Callable[[], datetime] = utc_now) -> None:
+        """Name the hub; nothing is opened yet.
+
+        Args:
+            directory: State directory.
+            now: Tells the present moment, UTC-aware.
+        """
+        self.directory = directory
+        self.now = now
+
+    @contextmanager
+    def opened(self, *, writer: bool = True) -> Iterator[HubParts]:
+        """Open the parts; a writer takes the lock first.
+
+        Raises:
+            LockHeldError: Another process writes to the directory.
+            NotInitialisedError: The directory holds no hub.
+        """
+        load_settings(self.directory)
+        if not writer:
+            with open_parts(self.directory, self.now, writer=False) as parts:
+                yield parts
+            return
+        with (
+            writer_lock(self.directory),
+            open_parts(self.directory, self.now, writer=True) as parts,
+        ):
+            yield parts
+
+    def run(
+        self, command: str, arguments: Result, progress: ProgressReporter, *, writes: bool = True
+    ) -> Result:
+        """Run one job in this process.
+
+        Raises:
+            LockHeldError: The job writes, and another process holds the lock.
+        """
+        with self.opened(writer=writes) as parts:
+            result = HubJobs(parts=parts).table()[command](arguments, progress)
+            if inspect.isawaitable(result):
+                return asyncio.run(_finish(result))
+            return result
+
+    def serve(self, say: Callable[[str], None]) -> None:
+        """Run the daemon until SIGTERM or SIGINT.
+
+        Raises:
+            LockHeldError: Another process writes to the directory.
+            ConfigurationError: An address cannot be bound.
+        """
+        with self.opened() as parts:
+            asyncio.run(_serve(parts, say))
+
+
+def init_hub(
+    directory: Path, *, level: str, division: str, name: str, now: Callable[[], datetime] = utc_now
+) -> HubParts:
+    """Make a hub: settings, keys, database.
+
+    Args:
+        directory: State directory; must hold no hub.
+        level: ``city`` or ``province``; also the code in its member id.
+        division: Division code, six digits.
+        name: Name for screens and documents.
+        now: Tells the present moment, UTC-aware.
+
+    Returns:
+        The parts of the new hub, closed again.
+
+    Raises:
+        ConfigurationError: The directory already holds a hub, or an argument is malformed.
+        KeyFileError: A file cannot be written.
+    """
+    if (directory / SETTINGS_FILE).exists() or (directory / KEYS).exists():
+        raise ConfigurationError(f"{directory} already holds a hub; nothing was changed.")
+    if level not in set(HubLevel):
+        raise ConfigurationError(f"The level is {level[:20]!r}, expected city or province.")
+    settings = HubSettings(
+        member=member_id_of(division=division, kind="hub", code=level), level=level, name=name
+    )
+    directory.mkdir(mode=_MODE, parents=True, exist_ok=True)
+    directory.chmod(_MODE)
+    with writer_lock(directory):
+        moment = now()
+        create_identity(directory / KEYS, settings.member_id, moment)
+        (directory / OBJECTS).mkdir(mode=_MODE, exist_ok=True)
+        write_settings(directory, settings)
+        with open_parts(directory, now, writer=True) as parts:
+            with writing(parts.engine) as connection:
+                own_certificates(connection, parts.identity, to_ms(moment))
+            return parts
+
+
+def run_here(
+    directory: Path, command: str, arguments: Result, progress: ProgressReporter, *, writes: bool
+) -> Result:
+    """Run a job in this process; jobs that write take the writer lock."""
+    return HubApp(directory).run(command, arguments, progress, writes=writes)
+
+
+def serve_hub(directory: Path, say: Callable[[str], None]) -> None:
+    """Run the daemon in this process."""
+    HubApp(directory).serve(say)
+
+
+async def _finish(result: object) -> Result:
+    finished = await result  # type: ignore[misc]  # the caller asked whether it is awaitable
+    return dict(finished)
+
+
+async def _serve(parts: HubParts, say: Callable[[str], None]) -> None:
+    daemon = Daemon(parts=parts, say=say)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, daemon.stop.set)
+    await daemon.run()
+    say("The hub has stopped.")

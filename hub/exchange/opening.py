@@ -1,0 +1,109 @@
+"""Opening of a stream or a collection: verified heads in, signed heads and keys out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from sqlalchemy import Engine
+
+from hub.store import envelopes
+from hub.store.engine import reading, writing
+from hub.store.identity import HubIdentity, MemberKeys, find_own_certificate, own_certificates
+from protos.yixin.v1 import exchange_pb2, identity_pb2
+from security.chain import GENESIS, ChainPosition
+from security.errors import RemoteSyncError
+from security.exchange.chains import LANES
+from security.exchange.heads import (
+    issue_incarnation,
+    open_heads,
+    sign_heads,
+    to_chain_head,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opening:
+    """Answers openings of one hub."""
+
+    engine: Engine = field(repr=False)
+    """The hub's database."""
+    identity: HubIdentity
+    """The hub; it signs its heads."""
+    keys: MemberKeys = field(repr=False)
+    """Certified keys of members."""
+
+    def answer(
+        self, member: str, first: exchange_pb2.SubmitRequest, now_ms: int
+    ) -> exchange_pb2.StreamAccepted:
+        """Answer the first frame of a Submit stream.
+
+        Args:
+            member: The admitted caller.
+            first: The frame.
+            now_ms: Present moment, milliseconds since the epoch, UTC.
+
+        Returns:
+            The hub's heads, its keys, and the incarnation to use on every lane.
+
+        Raises:
+            RemoteSyncError: The frame opens nothing, or the heads are not the member's own.
+        """
+        if not first.HasField("open"):
+            raise RemoteSyncError("the first frame of a stream must be signed heads")
+        stated = self._verified(member, first.open, now_ms, downlink=False)
+        with reading(self.engine) as connection:
+            held = envelopes.heads_of(connection, member)
+        return exchange_pb2.StreamAccepted(
+            heads=sign_heads(
+                self.identity.signing,
+                signer=self.identity.hub,
+                peer=member,
+                heads=held,
+                at_ms=now_ms,
+                downlink=False,
+            ),
+            hub_keys=self._hub_keys(now_ms),
+            incarnations=[
+                to_chain_head(lane, issue_incarnation(held.get(lane, GENESIS), stated.get(lane)))
+                for lane in LANES
+            ],
+        )
+
+    def downlink_heads(
+        self, member: str, signed: exchange_pb2.SignedHeads, now_ms: int
+    ) -> tuple[dict[int, ChainPosition], list[identity_pb2.KeyCertificate]]:
+        """Verify the heads of a collection.
+
+        Returns:
+            What the member holds by lane, and the hub's keys to send with the first answer.
+
+        Raises:
+            RemoteSyncError: The heads are not the member's own.
+        """
+        return self._verified(member, signed, now_ms, downlink=True), self._hub_keys(now_ms)
+
+    @staticmethod
+    def cursors(heads: Mapping[int, ChainPosition]) -> dict[int, ChainPosition]:
+        """Positions per lane behind which a collection starts."""
+        return {lane: heads.get(lane, GENESIS) for lane in LANES}
+
+    def _verified(
+        self, member: str, signed: exchange_pb2.SignedHeads, now_ms: int, *, downlink: bool
+    ) -> dict[int, ChainPosition]:
+        with reading(self.engine) as connection:
+            self.keys.learn(connection, member)
+        return open_heads(
+            signed,
+            self.keys.keyring,
+            signer=member,
+            peer=self.identity.hub,
+            downlink=downlink,
+            now_ms=now_ms,
+        )
+
+    def _hub_keys(self, now_ms: int) -> list[identity_pb2.KeyCertificate]:
+        with reading(self.engine) as connection:
+            found = find_own_certificate(connection, self.identity, now_ms)
+        if found is not None:
+            return [found]
+        with writing(self.engine) as connection:
+            return own_certificates(connection, self.identity, now_ms)

@@ -1,0 +1,317 @@
+"""The jobs of a hub, each a JSON object in and a JSON object out.
+
+The same jobs run in the daemon and in a command that holds the writer lock. ``app`` builds the
+parts they work on. Grading and the import desk are imported when they are asked for.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+from hub.domain.custody import Custody
+from hub.domain.institution_list import parse_codes, parse_list
+from hub.domain.members import MemberId, MemberKind, MemberName
+from hub.errors import ConfigurationError
+from hub.exchange.audit_export import AuditRange, export_audit
+from hub.exchange.enrolment import Invitation, issue_token
+from hub.exchange.parent import Pusher, join_parent, load_parent
+from hub.parts import HubParts
+from hub.status import hub_status
+from hub.store import members, quarantine, refusals
+from hub.store.engine import reading, writing
+from scoring_kernel.periods import Period
+from security.audit.trust import save_anchor
+from security.members import parse_member_id
+from security.moments import to_ms
+from security.progress import ProgressReporter
+
+Result: TypeAlias = dict[str, Any]
+"""Arguments and results of jobs: JSON objects, as they also travel over the command socket."""
+Job: TypeAlias = Callable[[Result, ProgressReporter], Result | Awaitable[Result]]
+
+READERS: Final = frozenset(
+    {"status", "members", "refusals", "quarantine", "grades", "explain", "export-trust"}
+)
+"""Jobs that change nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HubJobs:
+    """The jobs over the parts of one hub."""
+
+    parts: HubParts
+
+    def table(self) -> Mapping[str, Job]:
+        """Jobs by the name under which the command line and the socket know them."""
+        return {
+            "token": self.token,
+            "members": self.members,
+            "revoke": self.revoke,
+            "join": self.join,
+            "import": self.import_items,
+            "grade": self.grade,
+            "grades": self.grades,
+            "publish": self.publish,
+            "explain": self.explain,
+            "push": self.push,
+            "status": self.status,
+            "refusals": self.refusals,
+            "quarantine": self.quarantine,
+            "export-trust": self.export_trust,
+            "audit-export": self.audit_export,
+        }
+
+    def token(self, arguments: Result, _progress: ProgressReporter) -> Result:
+        """Invite a member and make its one-use token."""
+        parts = self.parts
+        name = _member_name(arguments)
+        rows = _custody_rows(arguments, name.member_id)
+        if rows and name.kind is not MemberKind.NODE:
+            raise ConfigurationError(
+                f"{name.member_id} is no node; only nodes have custody of institutions. "
+                "Leave --institutions out."
+            )
+        made = issue_token(
+            parts.engine,
+            parts.identity,
+            Invitation(name=name, custody=rows),
+            enrolment_address=parts.address(parts.addresses().enrolment_port),
+            lifetime=parts.settings.lifetime,
+            now=parts.now(),
+        )
+        return {
+            "member": name.member_id,
+            "institutions": len(rows),
+            "expires_at": _moment(made.expires_at_ms),
+            "token": made.encode(),
+        }
+
+    def members(self, _arguments: Result, _progress: ProgressReporter) -> Result:
+        """List the members."""
+        with reading(self.parts.engine) as connection:
+            rows = members.list_members(connection)
+        return {
+            "rows": [
+                {
+                    "member": row.member,
+                    "kind": str(row.kind),
+                    "status": str(row.status),
+                    "joined_at": _moment(row.joined_at_ms),
+                    "first_call_at": _moment(row.confirmed_at_ms),
+                }
+                for row in rows
+            ]
+        }
+
+    def revoke(self, arguments: Result, _progress: ProgressReporter) -> Result:
+        """Revoke a member; it is refused from the next commit group on."""
+        member, reason = arguments["member"], arguments["reason"]
+        with writing(self.parts.engine) as connection:
+            members.revoke(connection, member, reason, to_ms(self.parts.now()))
+        return {"member": member, "status": "revoked"}
+
+    async def join(self, arguments: Result, _progress: ProgressReporter) -> Result:
+        """Join the parent hub."""
+        parts = self.parts
+        membership = await join_parent(
+            parts.parent_directory,
+            arguments["token"],
+            own=parts.identity.hub,
+            now=parts.now(),
+        )
+        return {"member": membership.member_id, "hub": membership.hub_id}
+
+    def import_items(self, arguments: Result, progress: ProgressReporter) -> Result:
+        """Import department files."""
+        from hub.departments import import_items  # noqa: PLC0415 - a room of its own
+
+        parts = self.parts
+        report = import_items(
+            parts.engine,
+            parts.catalog,
+            Path(arguments["path"]),
+            vault=parts.identity.vault,
+            now=parts.now(),
+            item=arguments.get("item"),
+            period=arguments.get("period"),
+            progress=progress,
+        )
+        return {
+            "added": report.added,
+            "corrected": report.corrected,
+            "unchanged": report.unchanged,
+            "quarantined": report.quarantined,
+            "by_rule": report.by_rule,
+            "files": [asdict(file) for file in report.files],
+        }
+
+    def grade(self, arguments: Result, progress: ProgressReporter) -> Result:
+        """Grade every subject for a period."""
+        from hub.grading import grade  # noqa: PLC0415 - a room of its own
+
+        parts = self.parts
+        report = grade(
+            parts.engine,
+            parts.statements,
+            parts.catalog,
+            vault=parts.identity.vault,
+            period=Period.parse(arguments["period"]),
+            now=parts.now(),
+            day=date.fromisoformat(arguments["day"]) if arguments.get("day") else None,
+            progress=progress,
+        )
+        return asdict(report)
+
+    def grades(self, arguments: Result, _progress: ProgressReporter) -> Result:
+        """The grades that hold for a period."""
+        from hub.grading import summary  # noqa: PLC0415 - a room of its own
+
+        with reading(self.parts.engine) as connection:
+            return asdict(summary(connection, Period.parse(arguments["period"])))
+
+    def publish(self, arguments: Result, progress: ProgressReporter) -> Result:
+        """Publish the grades of a period."""
+        from hub.grading import Signer, publish  # noqa: PLC0415 - a room of its own
+
+        parts = self.parts
+        publication = publish(
+            parts.engine,
+            parts.outbox,
+            parts.catalog,
+            vault=parts.identity.vault,
+            signer=Signer(hub=parts.identity.hub, key=parts.identity.signing),
+            period=Period.parse(arguments["period"]),
+            now=parts.now(),
+            progress=progress,
+        )
+        return asdict(publication) | {"root": publication.root.hex()}
+
+    def explain(self, arguments: Result, _progress: ProgressReporter) -> Result:
+        """Explain the grade of one subject."""
+        from hub.grading import explain  # noqa: PLC0415 - a room of its own
+
+        parts = self.parts
+        with reading(parts.engine) as connection:
+            explanation = explain(
+                connection,
+                parts.catalog,
+                vault=parts.identity.vault,
+                subject=arguments["subject"],
+                period=Period.parse(arguments["period"]),
+            )
+        return asdict(explanation) | {"day": explanation.day.isoformat()}
+
+    async def push(self, arguments: Result, progress: ProgressReporter) -> Result:
+        """Push the publication of a period to the parent hub."""
+        from hub.grading import push_payloads  # noqa: PLC0415 - a room of its own
+
+        parts = self.parts
+        period = Period.parse(arguments["period"])
+        pusher = Pusher(
+            engine=parts.engine,
+            outbox=parts.outbox,
+            membership=await asyncio.to_thread(load_parent, parts.parent_directory),
+            payloads=lambda connection: push_payloads(connection, period),
+            pack_digest=parts.catalog.digest,
+            now=parts.now,
+        )
+        return asdict(await pusher.push(period.name, progress))
+
+    def status(self, _arguments: Result, _progress: ProgressReporter) -> Result:
+        """What the hub holds, owes and refused."""
+        return hub_status(self.parts)
+
+    def refusals(self, arguments: Result, _progress: ProgressReporter) -> Result:
+        """Refused attempts, newest first."""
+        with reading(self.parts.engine) as connection:
+            rows = refusals.recent(connection, arguments["limit"])
+            total = refusals.count(connection)
+        return {
+            "total": total,
+            "rows": [
+                {
+                    "at": _moment(row.at_ms),
+                    "peer": row.peer,
+                    "method": row.method,
+                    "code": row.code,
+                    "cause": row.cause,
+                    "envelope": row.envelope_hash.hex() if row.envelope_hash else None,
+                }
+                for row in rows
+            ],
+        }
+
+    def quarantine(self, arguments: Result, _progress: ProgressReporter) -> Result:
+        """Refused slots and payloads, newest first."""
+        with reading(self.parts.engine) as connection:
+            rows = quarantine.quarantined(connection, arguments["limit"])
+            total = quarantine.count(connection)
+        return {
+            "total": total,
+            "rows": [
+                {
+                    "envelope": row.log_index,
+                    "member": row.member,
+                    "measure_set": row.measure_set,
+                    "institution": row.fault.institution,
+                    "month": row.fault.month,
+                    "rule": str(row.fault.rule),
+                    "mend": row.fault.mend,
+                }
+                for row in rows
+            ],
+        }
+
+    def export_trust(self, arguments: Result, _progress: ProgressReporter) -> Result:
+        """Write the hub's trust anchor to a file, for auditors."""
+        path = Path(arguments["file"])
+        save_anchor(path, self.parts.identity.anchor)
+        return {
+            "file": str(path),
+            "hub": self.parts.identity.hub,
+            "sha256": self.parts.identity.anchor_digest.hex(),
+        }
+
+    def audit_export(self, arguments: Result, progress: ProgressReporter) -> Result:
+        """Write a bundle of evidence for an auditor."""
+        wanted = AuditRange(
+            period=arguments.get("period"),
+            from_index=arguments.get("from_index"),
+            to_index=arguments.get("to_index"),
+        )
+        parts = self.parts
+        report = export_audit(
+            parts.engine,
+            parts.identity,
+            Path(arguments["out"]),
+            wanted,
+            now=parts.now(),
+            progress=progress,
+        )
+        return asdict(report)
+
+
+def _custody_rows(arguments: Result, member: MemberId) -> tuple[Custody, ...]:
+    from_month = arguments["from_month"]
+    if arguments.get("csv"):
+        return parse_list(arguments["csv"], member, from_month)
+    if arguments.get("codes"):
+        return parse_codes(arguments["codes"], member, from_month)
+    return ()
+
+
+def _member_name(arguments: Result) -> MemberName:
+    text = f"yixin://{arguments['division']}/{arguments['kind']}/{arguments['code']}"
+    try:
+        return parse_member_id(text)
+    except ValueError as error:
+        raise ConfigurationError(f"{error}.") from error
+
+
+def _moment(at_ms: int | None) -> str | None:
+    if at_ms is None:
+        return None
+    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="seconds")

@@ -1,0 +1,66 @@
+"""What a hub holds, owes and refused, as one JSON object."""
+
+from typing import Any
+
+from sqlalchemy import Connection, func, select
+
+from hub.parts import HubParts
+from hub.store import envelopes, log, members, pushed, quarantine, refusals
+from hub.store.engine import reading
+from hub.store.tables import segment, slot
+from security.exchange.archive import count_receipts
+from security.exchange.membership import is_joined, load
+
+__all__ = ["hub_status"]
+
+
+def hub_status(parts: HubParts) -> dict[str, Any]:
+    """Summarise a hub.
+
+    Raises:
+        HubStoreError: The database failed.
+        MembershipError: The membership in the parent hub is damaged.
+    """
+    with reading(parts.engine) as connection:
+        received, sealed = envelopes.count(connection)
+        staged = parts.statements.staged_size(connection)
+        result: dict[str, Any] = {
+            "hub": parts.identity.hub,
+            "name": parts.settings.hub.name,
+            "level": parts.settings.hub.level,
+            "members": members.count_by_status(connection),
+            "envelopes": received,
+            "deliveries": sealed,
+            "log_size": log.size(connection),
+            "log_root": log.frontier(connection).root().hex(),
+            "refused": refusals.count(connection),
+            "quarantined": quarantine.count(connection),
+            "slots": _count_slots(connection),
+            "staged_envelopes": staged.envelopes,
+            "segments": int(
+                connection.execute(select(func.count()).select_from(segment)).scalar_one()
+            ),
+            "pushed_grades": pushed.count(connection),
+            "pushed": {
+                period: pushed.distribution(connection, period)
+                for period in pushed.periods(connection)
+            },
+            "parent": None,
+        }
+        if is_joined(parts.parent_directory):
+            membership = load(parts.parent_directory)
+            pending = parts.outbox.pending(connection, membership.hub_id)
+            receipts = count_receipts(connection, membership.hub_id)
+            result |= {
+                "parent": membership.hub_id,
+                "outbox": pending.total,
+                "envelopes_sent": pending.sealed + receipts,
+                "receipts": receipts,
+                "certificate_days_left": (membership.tls_not_after - parts.now()).days,
+            }
+    return result
+
+
+def _count_slots(connection: Connection) -> int:
+    query = select(func.count()).select_from(slot).where(slot.c.collecting.is_(False))
+    return int(connection.execute(query).scalar_one())
