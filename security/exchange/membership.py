@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from protos.yixin.v1 import enrolment_pb2, identity_pb2
 from security.certificates import CertifiedKey, Keyring, anchor_bytes, parse_anchor
 from security.encoding import parse_exactly
-from security.errors import KeyFileError, MembershipError, SecurityError
+from security.errors import MembershipError, SecurityError
 from security.exchange.sealing import SealingContext
 from security.keys import EncryptionKey, SigningKey
 from security.members import MemberId, parse_member_id
@@ -248,8 +248,6 @@ def make_membership(
         tls_certificate = certificate_pem(response.tls_certificate_der)
         named = member_id_of(tls_certificate)
         root = certificate_pem(anchor.ca_certificate_der)
-    except KeyFileError:
-        raise
     except (SecurityError, ValueError) as error:
         raise MembershipError(f"the membership in {directory} is not consistent: {error}") from (
             error

@@ -17,9 +17,9 @@ from security.channels import member_channel
 from security.errors import HubRefusedError, SecurityError
 from security.exchange import archive
 from security.exchange.chains import LANES
-from security.exchange.resume import Continue, Demand, Restart, plan_lane, view_lane
+from security.exchange.resume import Continue, Restart, plan_lane, view_lane
 from security.exchange.submit_stream import SubmitStream
-from security.exchange.uplink_protocol import WINDOW_BYTES, Accepted, Uplink
+from security.exchange.uplink_protocol import WINDOW_BYTES, Uplink
 from security.moments import to_ms
 from security.progress import ProgressReporter, no_progress
 
@@ -36,10 +36,11 @@ if TYPE_CHECKING:
     from security.exchange.outbox import Outbox
     from security.exchange.receipts import VerifiedReceipt
     from security.exchange.sealing import SealedRow
+    from security.exchange.uplink_protocol import Accepted
 
 STALL_TIMEOUT_S: Final = 120.0
-MAX_STREAMS: Final = 4
-"""Streams of one run: an opening, a demand for new incarnations, and two resumed gaps."""
+MAX_GAPS: Final = 3
+"""Gaps that one run resumes from before it reports them."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -100,14 +101,8 @@ async def sync_up(
     )
     channel = member_channel(membership)
     try:
-        for attempt in range(1, MAX_STREAMS + 1):
-            try:
-                if await run.stream(channel):
-                    break
-            except HubRefusedError as refused:
-                # The next opening states anew where the hub stands; a gap that stays is refused.
-                if refused.code != "gap" or attempt == MAX_STREAMS:
-                    raise
+        while not await run.attempt(channel):
+            pass
     finally:
         await channel.close(None)
     return run.report
@@ -126,8 +121,20 @@ class _Run:
     stall_timeout_s: float
     report: UplinkReport = field(default_factory=UplinkReport)
     demanded: frozenset[int] = frozenset()
+    gaps: int = 0
     total: int = 0
     cursors: dict[int, ChainPosition] = field(default_factory=dict)
+
+    async def attempt(self, channel: grpc.aio.Channel) -> bool:
+        """Run one stream, and take a gap as the order to resume where the hub stands."""
+        try:
+            return await self.stream(channel)
+        except HubRefusedError as refused:
+            self.gaps += 1
+            if refused.code != "gap" or self.gaps > MAX_GAPS:
+                raise
+        self.demanded = frozenset()
+        return False
 
     async def stream(self, channel: grpc.aio.Channel) -> bool:
         """Run one stream; False when it has to be opened again."""
@@ -142,9 +149,7 @@ class _Run:
         try:
             heads = await asyncio.to_thread(self._heads)
             wire.write(uplink.open(heads, to_ms(self.now())))
-            accepted = uplink.receive(await wire.next(), to_ms(self.now()))
-            if not isinstance(accepted, Accepted):  # pragma: no cover - the state table forbids it
-                raise TypeError("the first message was taken for a receipt")
+            accepted = uplink.accept(await wire.next(), to_ms(self.now()))
             await asyncio.to_thread(self.membership.learn_hub_keys, accepted.hub_keys)
             if not await asyncio.to_thread(self._plan, accepted):
                 return False
@@ -167,12 +172,11 @@ class _Run:
                 uplink.offer(rows)
             for frame in uplink.frames_to_send():
                 wire.write(frame)
-            if uplink.in_flight:
-                await wire.wait()
-                # Receipts make room to seal further ahead.
-                more = True
-            elif not more and uplink.is_idle:
+            if uplink.is_idle:
                 return
+            await wire.wait()
+            # Receipts make room to seal further ahead.
+            more = True
 
     async def _settle(self, uplink: Uplink, arrived: list[exchange_pb2.SubmitResponse]) -> None:
         """Verify what arrived, and commit the receipts before any fault is reported."""
@@ -180,12 +184,10 @@ class _Run:
         fault: SecurityError | None = None
         for response in arrived:
             try:
-                received = uplink.receive(response, to_ms(self.now()))
+                receipts.append(uplink.receive(response))
             except SecurityError as error:
                 fault = error
                 break
-            if not isinstance(received, Accepted):
-                receipts.append(received)
         if receipts:
             await asyncio.to_thread(self._commit, receipts)
             self.progress("sending", self.report.receipts, self.total, "envelopes")
@@ -210,15 +212,16 @@ class _Run:
                 view = view_lane(
                     conn, hub, lane, accepted, demanded=lane in self.demanded, now_ms=now_ms
                 )
-                match plan_lane(view):
-                    case Continue(after=after):
-                        self.cursors[lane] = after
-                    case Restart(incarnation=incarnation, base=base):
-                        self.outbox.start_incarnation(conn, hub, lane, incarnation, base)
-                        self.report.restarted = (*self.report.restarted, lane)
-                    case Demand():
-                        demands.add(lane)
-        self.demanded = frozenset(demands)
+                plan = plan_lane(view)
+                if isinstance(plan, Continue):
+                    self.cursors[lane] = plan.after
+                elif isinstance(plan, Restart):
+                    self.outbox.start_incarnation(conn, hub, lane, plan.incarnation, plan.base)
+                    self.report.restarted = (*self.report.restarted, lane)
+                else:
+                    demands.add(lane)
+        # A lane that asked does not ask again, so that the streams of a run come to an end.
+        self.demanded |= demands
         return not demands
 
     def _next_rows(self) -> list[SealedRow]:

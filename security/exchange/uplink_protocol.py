@@ -121,34 +121,37 @@ class Uplink:
         )
         return exchange_pb2.SubmitRequest(open=signed)
 
-    def receive(
-        self, response: exchange_pb2.SubmitResponse, now_ms: int
-    ) -> Accepted | VerifiedReceipt:
-        """Take a message of the hub (steps 1, 3, 4).
+    def accept(self, response: exchange_pb2.SubmitResponse, now_ms: int) -> Accepted:
+        """Take the hub's answer to the opening (step 1).
+
+        Args:
+            response: First message, as received.
+            now_ms: Present moment, milliseconds since the epoch, UTC.
+
+        Raises:
+            HubRefusedError: The hub refused; the stream is over.
+            UntrustedCertificateError: A presented key is not certified by the hub's anchor.
+            RemoteSyncError: The hub is not the one that was joined, or breaks the order.
+        """
+        self._expect(response, "accepted", UplinkState.HANDSHAKE)
+        return self._accepted(response.accepted, now_ms)
+
+    def receive(self, response: exchange_pb2.SubmitResponse) -> VerifiedReceipt:
+        """Take a later message of the hub (steps 3 and 4).
 
         Args:
             response: Message as received.
-            now_ms: Present moment, milliseconds since the epoch, UTC.
 
         Returns:
-            The accepted opening, or a receipt that the caller settles.
+            A receipt that the caller settles.
 
         Raises:
             HubRefusedError: The hub refused; the stream is over.
             UntrustedReceiptError: A receipt is not proved, or is not the next one.
-            RemoteSyncError: The hub is not the one that was joined, or breaks the order.
+            RemoteSyncError: The hub breaks the order.
         """
-        kind = response.WhichOneof("message")
-        if kind == "refusal":
-            self._move(UplinkEvent.REFUSED)
-            raise refusal_error(response.refusal)
-        if kind == "accepted" and self.state is UplinkState.HANDSHAKE:
-            return self._accept(response.accepted, now_ms)
-        if kind == "receipt" and self.state is UplinkState.READY:
-            return self._receipt(response.receipt)
-        raise RemoteSyncError(
-            f"{self.hub} sent {kind or 'an empty message'} while the stream was {self.state}"
-        )
+        self._expect(response, "receipt", UplinkState.READY)
+        return self._receipt(response.receipt)
 
     def offer(self, rows: Iterable[SealedRow]) -> None:
         """Queue envelopes, in chain order; they must be durable already."""
@@ -206,7 +209,17 @@ class Uplink:
         self._flying.clear()
         self._flying_bytes = 0
 
-    def _accept(self, accepted: exchange_pb2.StreamAccepted, now_ms: int) -> Accepted:
+    def _expect(self, response: exchange_pb2.SubmitResponse, kind: str, state: UplinkState) -> None:
+        found = response.WhichOneof("message")
+        if found == "refusal":
+            self._move(UplinkEvent.REFUSED)
+            raise refusal_error(response.refusal)
+        if found != kind or self.state is not state:
+            raise RemoteSyncError(
+                f"{self.hub} sent {found or 'an empty message'} while the stream was {self.state}"
+            )
+
+    def _accepted(self, accepted: exchange_pb2.StreamAccepted, now_ms: int) -> Accepted:
         if len(accepted.hub_keys) > MAX_PRESENTED_KEYS:
             raise RemoteSyncError(f"{self.hub} presents {len(accepted.hub_keys)} keys")
         for certificate in accepted.hub_keys:

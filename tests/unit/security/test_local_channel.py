@@ -237,6 +237,16 @@ def test_without_a_daemon_the_caller_does_the_work_itself(tmp_path: Path) -> Non
         call_daemon(stale, "add", {})
 
 
+def test_a_socket_that_cannot_be_looked_at_is_no_absent_daemon(tmp_path: Path) -> None:
+    with pytest.raises(LocalChannelError, match="cannot be reached"):
+        call_daemon(tmp_path / ("x" * 300), "add", {})
+
+
+async def test_a_daemon_that_never_started_stops(path: Path) -> None:
+    await ControlServer(path, {}, describe=describe).stop()
+    assert not os.access(path, os.F_OK)
+
+
 def test_a_file_in_place_of_the_socket_is_not_talked_to(tmp_path: Path) -> None:
     file = tmp_path / "control.sock"
     file.write_text("not a socket")

@@ -88,6 +88,24 @@ async def test_processed_payloads_are_not_handed_out_again(
     assert [one.payload for one in later] == [b"two"]
 
 
+async def test_an_envelope_sent_twice_is_stored_once(
+    hub: ExchangeHub, member: ExchangeMember
+) -> None:
+    hub.send_down(b"one")
+    hub.send_down(b"two")
+    sent: list[exchange_pb2.CollectResponse] = []
+
+    def repeat_the_first(response: exchange_pb2.CollectResponse) -> None:
+        sent.append(response)
+        response.CopyFrom(sent[0])
+
+    hub.tamper_download = repeat_the_first
+    assert await member.collect() == 1
+    hub.tamper_download = None
+    assert await member.collect() == 1
+    assert received(member) == [b"one", b"two"]
+
+
 async def test_unreadable_content_advances_the_chain(
     hub: ExchangeHub, member: ExchangeMember
 ) -> None:

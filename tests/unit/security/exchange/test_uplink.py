@@ -18,7 +18,7 @@ from security.errors import (
     UntrustedCertificateError,
     UntrustedReceiptError,
 )
-from security.exchange import archive
+from security.exchange import archive, submit_stream
 from security.exchange.sealing import ENVELOPE_LIFETIME_MS
 from security.exchange.uplink import sync_up
 from tests.support.exchange_hub import serving
@@ -479,6 +479,16 @@ async def test_a_silent_hub_does_not_hold_the_member_for_ever(
     with pytest.raises(HubUnreachableError, match=r"no answer within 0\.2 s"):
         await member.sync(stall_timeout_s=0.2)
     assert member.pending().sealed == 1
+
+
+async def test_reading_ahead_is_bounded(
+    hub: ExchangeHub, member: ExchangeMember, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(submit_stream, "READ_AHEAD", 2)
+    member.append(*numbers(9))
+    hub.faults.answer_after = 9
+    report = await member.sync()
+    assert report.receipts == 9
 
 
 async def test_a_stream_closed_early_is_a_lost_line(
