@@ -131,10 +131,8 @@ async def test_a_job_runs_and_its_progress_streams(server: ControlServer, path: 
     assert await server.run("add", {"numbers": [4]}) == {"sum": 4}
 
 
-async def test_progress_of_a_long_job_arrives_before_its_end(
-    server: ControlServer, path: Path, jobs: Jobs
-) -> None:
-    assert server
+@pytest.mark.usefixtures("server")
+async def test_progress_of_a_long_job_arrives_before_its_end(path: Path, jobs: Jobs) -> None:
     seen: list[tuple[object, ...]] = []
 
     def follow(*news: object) -> None:
@@ -148,7 +146,6 @@ async def test_progress_of_a_long_job_arrives_before_its_end(
 async def test_a_failed_job_carries_code_wording_and_exit_code(
     server: ControlServer, path: Path
 ) -> None:
-    assert server
     with pytest.raises(JobFailedError, match="found") as caught:
         await call(path, "fail", {"x": 1})
     assert (caught.value.code, caught.value.exit_code) == ("job.broken", 7)
@@ -158,8 +155,8 @@ async def test_a_failed_job_carries_code_wording_and_exit_code(
         await call(path, "wrong", {})
 
 
-async def test_an_unknown_job_says_which_are_known(server: ControlServer, path: Path) -> None:
-    assert server
+@pytest.mark.usefixtures("server")
+async def test_an_unknown_job_says_which_are_known(path: Path) -> None:
     with pytest.raises(JobFailedError, match="it knows: add, ask, batches"):
         await call(path, "nonsense", {})
 
@@ -179,17 +176,14 @@ async def test_readers_do_not_wait_for_the_writer(
     assert {name.split("_")[0] for name in jobs.threads} == {"reader", "writer"}
 
 
-async def test_a_client_that_goes_away_does_not_stop_its_job(
-    server: ControlServer, path: Path, jobs: Jobs
-) -> None:
-    assert server
+@pytest.mark.usefixtures("server")
+async def test_a_client_that_goes_away_does_not_stop_its_job(path: Path, jobs: Jobs) -> None:
     channel = grpc.insecure_channel(f"unix:{path}")
-    stream = control_pb2_grpc.ControlStub(channel).Run(
-        control_pb2.CommandRequest(command="batches")
-    )
+    request = control_pb2.CommandRequest(command="batches")
+    stream = control_pb2_grpc.ControlStub(channel).Run(request)
     await asyncio.to_thread(jobs.started.wait, 10)
-    stream.cancel()
     channel.close()
+    del stream
     assert await call(path, "status", {}) == {"state": "serving"}
     jobs.go_on.set()
     await asyncio.to_thread(jobs.border.wait, 10)
@@ -214,9 +208,8 @@ async def test_a_stopping_daemon_ends_its_job_at_a_batch_border(path: Path, jobs
     assert not os.access(path, os.F_OK)
 
 
-async def test_arguments_that_are_no_object_are_refused(server: ControlServer, path: Path) -> None:
-    assert server
-
+@pytest.mark.usefixtures("server")
+async def test_arguments_that_are_no_object_are_refused(path: Path) -> None:
     def send(text: str) -> control_pb2.CommandEvent:
         with grpc.insecure_channel(f"unix:{path}") as channel:
             request = control_pb2.CommandRequest(command="add", arguments_json=text)
@@ -254,13 +247,13 @@ def test_a_file_in_place_of_the_socket_is_not_talked_to(tmp_path: Path) -> None:
         call_daemon(file, "add", {})
 
 
-async def test_the_socket_is_for_its_owner_only(server: ControlServer, path: Path) -> None:
-    assert server
+@pytest.mark.usefixtures("server")
+async def test_the_socket_is_for_its_owner_only(path: Path) -> None:
     assert [mode_of(path), mode_of(path.parent)] == [0o600, 0o700]
 
 
-async def test_a_second_daemon_does_not_start(server: ControlServer, path: Path) -> None:
-    assert server
+@pytest.mark.usefixtures("server")
+async def test_a_second_daemon_does_not_start(path: Path) -> None:
     with pytest.raises(LocalChannelError, match="another daemon listens"):
         await ControlServer(path, {}, describe=describe).start()
 
@@ -281,11 +274,11 @@ async def test_a_path_too_long_for_a_socket_says_so(tmp_path: Path) -> None:
         await ControlServer(path, {}, describe=describe).start()
 
 
+@pytest.mark.usefixtures("server")
 async def test_a_foreign_directory_or_listener_is_refused(
-    server: ControlServer, path: Path, monkeypatch: pytest.MonkeyPatch
+    path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert server
-    monkeypatch.setattr(local_socket.os, "geteuid", lambda: 4242)
+    monkeypatch.setattr("os.geteuid", lambda: 4242)
     monkeypatch.setattr(local_socket, "_peer_uid", lambda _probe: 1717)
     with pytest.raises(LocalChannelError, match="user 1717 listens"):
         call_daemon(path, "add", {})

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from security.certificates import ENCRYPTION
 from security.chain import ChainPosition
 from security.errors import (
     ChainForkError,
@@ -116,7 +117,7 @@ async def test_unreadable_content_advances_the_chain(
         context = SealingContext(
             sender=HUB,
             signing_key=hub.hub.signing,
-            recipient_key=hub.keyring.find(NODE, lost.key_id, 2, NOW_MS),
+            recipient_key=hub.keyring.find(NODE, lost.key_id, ENCRYPTION, NOW_MS),
             now_ms=NOW_MS,
         )
         hub.outbox.seal_ahead(conn, NODE, context)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from protos.yixin.v1 import exchange_pb2
+from protos.yixin.v1 import envelope_pb2, exchange_pb2
 from security.chain import ChainPosition
 from security.errors import (
     HubRefusedError,
@@ -289,7 +289,9 @@ async def test_a_gap_refusal_is_resumed_where_the_hub_stands(
     gap = exchange_pb2.Refusal(
         code=exchange_pb2.REFUSAL_CODE_GAP,
         detail="an envelope is missing",
-        expected=exchange_pb2.ChainHead(lane=3, incarnation=0, seq=0, hash=bytes(32)),
+        expected=exchange_pb2.ChainHead(
+            lane=envelope_pb2.LANE_BULK, incarnation=0, seq=0, hash=bytes(32)
+        ),
     )
     hub.faults.refusals = iter([gap])
     await member.sync()
@@ -302,7 +304,9 @@ async def test_a_gap_that_stays_is_reported_with_the_place(
     member.append(*numbers(2))
     gap = exchange_pb2.Refusal(
         code=exchange_pb2.REFUSAL_CODE_GAP,
-        expected=exchange_pb2.ChainHead(lane=3, incarnation=1, seq=7, hash=bytes(32)),
+        expected=exchange_pb2.ChainHead(
+            lane=envelope_pb2.LANE_BULK, incarnation=1, seq=7, hash=bytes(32)
+        ),
     )
     hub.faults.refusals = repeat(gap)
     with pytest.raises(HubRefusedError, match="resumes where the hub stands") as caught:

@@ -6,7 +6,7 @@ from itertools import product
 
 import pytest
 
-from protos.yixin.v1 import exchange_pb2
+from protos.yixin.v1 import envelope_pb2, exchange_pb2
 from security.chain import GENESIS, ChainPosition
 from security.errors import LocalSyncError, RemoteSyncError, UntrustedReceiptError
 from security.exchange.heads import open_heads, sign_heads, to_chain_head
@@ -68,7 +68,7 @@ def receipt(row: SealedRow) -> exchange_pb2.SubmitResponse:
         format=1,
         hub=HUB,
         sender=NODE,
-        lane=3,
+        lane=envelope_pb2.LANE_BULK,
         incarnation=1,
         seq=row.position.seq,
         envelope_hash=row.position.hash,
