@@ -87,21 +87,24 @@ class Scenario:
         graded = await self._grade(city)
         await self._each_node("collect grades", self._sync)
         compared = await self._each_node("pre-score again", self._prescore)
-        push = await self._push(city)
-        verdicts = await self._audit(city, province)
-        explanation = await self._explain(compared)
+        await self._push(city)
+        verdicts, explanation = await _together(
+            self._audit(city, province), self._explain(compared)
+        )
         states = await self._each_node("count", self._status)
-        hubs = {hub.level: await self._hub(hub, "status") for hub in (city, province)}
+        counted = await _together(self._hub(city, "status"), self._hub(province, "status"))
+        hubs = {"city": counted[0], "province": counted[1]}
+        senders = [*states, hubs["city"]]
         sizes = {level: number(state, "log_size") for level, state in hubs.items()}
         summary = Summary(
             institutions=self.plan.institutions,
             messages_in=sum(number(one, "messages_in") for one in taken_in),
             records_stored=sum(sum(one["records_stored"].values()) for one in taken_in),
             quarantined=sum(number(one, "quarantined") for one in taken_in),
-            envelopes_sent=sum(number(one, "sent") for one in states) + number(push, "sent"),
-            receipts=sum(number(one, "receipts") for one in states) + number(push, "receipts"),
+            envelopes_sent=sum(number(one, "envelopes_sent") for one in senders),
+            receipts=sum(number(one, "receipts") for one in senders),
             subjects_graded=number(graded, "graded"),
-            grade_distribution=graded["distribution"],
+            grade_distribution=_distribution(graded),
             prescore_equal=sum(number(one, "prescore_equal") for one in compared),
             prescore_compared=sum(number(one, "prescore_compared") for one in compared),
             pushed=number(hubs["province"], "pushed_grades"),
@@ -187,12 +190,14 @@ class Scenario:
                 ended()
 
             async def node_joins(node: DemoNode) -> None:
-                token = await self._token(
-                    city,
-                    *("--kind", "node", "--division", node.division, "--code", node.custodian),
-                    *("--institutions", str(node.custody)),
+                token, _ = await _together(
+                    self._token(
+                        city,
+                        *("--kind", "node", "--division", node.division),
+                        *("--code", node.custodian, "--institutions", str(node.custody)),
+                    ),
+                    self._node(node, "init"),
                 )
-                await self._node(node, "init")
                 await self._node(node, "join", "--token", token)
                 await self.crew.daemon(
                     node.directory.name,
@@ -299,6 +304,14 @@ async def _together(*acts: Awaitable[Any]) -> list[Any]:
 
 async def _awaited(act: Awaitable[Any]) -> Any:  # noqa: ANN401  # Hands through what it waits for.
     return await act
+
+
+def _distribution(graded: dict[str, Any]) -> dict[str, int]:
+    """Give the subjects by grade; those not rated only where there are any."""
+    found = {one["grade"]: number(one, "count") for one in graded["distribution"]}
+    if unrated := number(graded, "not_rated"):
+        found["not_rated"] = unrated
+    return found
 
 
 def _worst(verdicts: Iterable[str]) -> str:

@@ -1,0 +1,208 @@
+"""kill -9 of node or hub at several points of a synchronisation: nothing lost, nothing doubled."""
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from deploy.demo.members import DemoHub, DemoNode, hubs_in, node_in
+from deploy.demo.processes import Crew, number
+from deploy.simulation.simulate import Order, simulate
+from hub.parts import open_parts
+from hub.store.engine import reading
+from node.app import opened, utc_now
+from node.domain.reported import reported_set
+from scoring_kernel import load_catalog
+from scoring_kernel.measures import MonthlyMeasures
+from tests.e2e.conftest import ask, processes_naming
+
+pytestmark = pytest.mark.e2e
+
+CATALOG = load_catalog()
+LONGEST_WAIT_S: Final = 60.0
+OUTBOX: Final = "SELECT count(*) FROM x_outbox WHERE state >= "
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """When to kill whom: as soon as a count in a database has grown."""
+
+    name: str
+    victim: str
+    database: str
+    query: str
+
+
+POINTS: Final = (
+    Point(name="queued", victim="node", database="exchange.db", query=f"{OUTBOX}0"),
+    Point(name="sealed", victim="node", database="exchange.db", query=f"{OUTBOX}1"),
+    Point(name="logged", victim="node", database="hub.db", query="SELECT count(*) FROM log_leaf"),
+    Point(name="receipted", victim="node", database="exchange.db", query=f"{OUTBOX}2"),
+    Point(name="queued", victim="hub", database="exchange.db", query=f"{OUTBOX}0"),
+    Point(name="sealed", victim="hub", database="exchange.db", query=f"{OUTBOX}1"),
+    Point(name="logged", victim="hub", database="hub.db", query="SELECT count(*) FROM log_leaf"),
+)
+
+
+@dataclass(slots=True, kw_only=True)
+class Town:
+    """One hub and one node, as processes."""
+
+    crew: Crew
+    hub: DemoHub
+    node: DemoNode
+    hub_pid: int = 0
+
+    async def serve_hub(self) -> None:
+        self.hub.ready.unlink(missing_ok=True)
+        self.hub_pid = await self.crew.daemon(
+            "hub", "hub", "serve", "--dir", str(self.hub.directory), ready=self.hub.ready
+        )
+
+    async def join(self) -> None:
+        where = ("--dir", str(self.hub.directory))
+        division = ("--division", self.hub.division, "--name", self.hub.name)
+        await self.crew.run("hub", "init", *where, "--level", self.hub.level, *division)
+        await self.serve_hub()
+        invited = await self.crew.ask(
+            *("hub", "token", *where, "--kind", "node", "--division", self.node.division),
+            *("--code", self.node.custodian, "--institutions", str(self.node.custody)),
+        )
+        own = ("--dir", str(self.node.directory))
+        await self.crew.run("node", "init", *own)
+        await self.crew.run("node", "join", "--token", str(invited["token"]), *own)
+
+    def count(self, point: Point) -> int:
+        own = point.database == "exchange.db"
+        path = (self.node if own else self.hub).directory / point.database
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5)) as connection:
+            return int(connection.execute(point.query).fetchone()[0])
+
+    async def interrupted(self, point: Point) -> bool:
+        """Synchronise and kill at a point; True when it did not come to its end."""
+        before = self.count(point)
+        sync = await self.crew.daemon(
+            "sync",
+            *("node", "sync", "--dir", str(self.node.directory)),
+            ready=self.node.directory,
+        )
+        await self._until(lambda: self.count(point) > before or sync not in self.crew.pids)
+        was_running = sync in self.crew.pids
+        if point.victim == "hub":
+            await self.crew.kill(self.hub_pid)
+            await self._until(lambda: sync not in self.crew.pids)
+            await self.serve_hub()
+        elif was_running:
+            await self.crew.kill(sync)
+        return was_running
+
+    @staticmethod
+    async def _until(holds: Callable[[], bool]) -> None:
+        begun = time.monotonic()
+        while not holds():
+            assert time.monotonic() - begun < LONGEST_WAIT_S, "the synchronisation does not move"
+            await asyncio.sleep(0)
+
+
+def rows_of(measures: MonthlyMeasures) -> dict[tuple[str, int], tuple[int, ...]]:
+    names = sorted(measures.columns)
+    return {
+        (str(subject), int(month)): tuple(int(measures.columns[name][row]) for name in names)
+        for row, (subject, month) in enumerate(zip(measures.subjects, measures.months, strict=True))
+    }
+
+
+def measured_at_node(directory: Path) -> dict[str, dict[tuple[str, int], tuple[int, ...]]]:
+    with opened(directory) as jobs:
+        tables = {
+            name: jobs.store.measure_rows(measure_set)
+            for name, measure_set in CATALOG.measure_sets.items()
+        }
+    months = sorted({month for table in tables.values() for month in table["month"].to_pylist()})
+    return {
+        name: rows_of(
+            reported_set(
+                name,
+                [measure.id for measure in CATALOG.measure_sets[name].measures],
+                table,
+                months,
+            ).monthly()
+        )
+        for name, table in tables.items()
+    }
+
+
+def held_at_hub(directory: Path) -> dict[str, dict[tuple[str, int], tuple[int, ...]]]:
+    months = [*range(202501, 202513), *range(202601, 202613)]
+    with (
+        open_parts(directory, utc_now, writer=True) as parts,
+        reading(parts.engine) as connection,
+    ):
+        return {
+            name: rows_of(parts.statements.monthly(connection, name, months))
+            for name in CATALOG.measure_sets
+        }
+
+
+def quiet(_what: str, _done: int, _total: int) -> None:
+    """Report no progress."""
+
+
+def chunks_of(node: DemoNode, parts: int, out: Path) -> list[Path]:
+    """Cut a node's messages so that every synchronisation has something new to say."""
+    lines = [
+        line for path in sorted(node.messages.iterdir()) for line in path.open("rb").readlines()
+    ]
+    paths = []
+    for part in range(parts):
+        paths.append(out / f"part-{part}.jsonl")
+        paths[-1].write_bytes(b"".join(lines[part::parts]))
+    return paths
+
+
+async def test_nothing_is_lost_or_doubled_wherever_a_synchronisation_is_killed(
+    tmp_path: Path,
+) -> None:
+    city = tmp_path / "city"
+    simulate(Order(institutions=8, claims=800, seed=11), city, quiet)
+    hub, _ = hubs_in(tmp_path)
+    node = node_in(tmp_path, city, custodian="county", division="330324")
+    chunks = chunks_of(node, len(POINTS) + 1, tmp_path)
+    own = ("--dir", str(node.directory))
+    interrupted = []
+    async with Crew(tmp_path / "logs") as crew:
+        town = Town(crew=crew, hub=hub, node=node)
+        await town.join()
+        await crew.ask("node", "ingest", str(chunks[-1]), *own, accepted=(0, 1))
+        await crew.ask("node", "sync", *own)
+        for point, chunk in zip(POINTS, chunks, strict=False):
+            await crew.ask("node", "ingest", str(chunk), *own, accepted=(0, 1))
+            interrupted.append(await town.interrupted(point))
+            await crew.ask("node", "sync", *own)
+            state = await crew.ask("node", "status", *own)
+            held = await crew.ask("hub", "status", "--dir", str(hub.directory))
+            assert number(state, "outbox") == 0, point
+            assert number(state, "receipts") == number(state, "envelopes_sent"), point
+            assert number(held, "envelopes") == number(state, "receipts"), point
+            assert number(held, "quarantined") == 0, point
+    assert sum(interrupted) >= len(POINTS) // 2, "most synchronisations ended before the kill"
+    assert processes_naming(str(tmp_path)) == []
+    measured, held_rows = measured_at_node(node.directory), held_at_hub(hub.directory)
+    assert held_rows == measured
+    assert sum(values[-1] for values in measured["settlement"].values()) > 500
+    _audit(tmp_path, hub)
+
+
+def _audit(work: Path, hub: DemoHub) -> None:
+    """The killed exchanges' evidence still proves everything."""
+    where = ("--dir", str(hub.directory))
+    bundle, trust = work / "evidence.zip", work / "hub.trust"
+    ask("hub", "export-trust", str(trust), *where)
+    ask("audit", "export", *where, "--out", str(bundle))
+    assert ask("audit", "verify", str(bundle), "--trust", str(trust))["verdict"] == "valid"
