@@ -12,7 +12,6 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 
-from node.api.errors import describe
 from node.errors import ConfigurationError
 
 Result: TypeAlias = dict[str, Any]
@@ -160,6 +159,8 @@ def start(as_json: bool) -> Iterator[Output]:  # noqa: FBT001  # it is the flag 
     except (typer.Exit, typer.Abort, KeyboardInterrupt):
         raise
     except Exception as error:
+        from node.api.errors import describe  # noqa: PLC0415  # keeps commands fast
+
         code, message, exit_code = describe(error)
         if as_json:
             output.say(json.dumps({"error": code, "message": message}, ensure_ascii=False))
