@@ -116,8 +116,11 @@ def verify_checkpoint(text: str, anchor: identity_pb2.TrustAnchor) -> Checkpoint
         UntrustedCertificateError: The anchor's own key is malformed.
     """
     body, separator, signatures = text.partition("\n\n")
-    if len(text) > MAX_CHECKPOINT_CHARS or not separator:
-        raise LogCorruptError("not a signed checkpoint: no empty line before its signatures")
+    if len(text) > MAX_CHECKPOINT_CHARS or not separator or not text.endswith("\n"):
+        raise LogCorruptError(
+            "not a signed checkpoint: an empty line before its signatures and a line end after "
+            "each of them are expected"
+        )
     checkpoint = _parse_body(body + "\n")
     if checkpoint.origin != anchor.log_origin:
         raise LogCorruptError(
@@ -149,7 +152,7 @@ def _parse_body(body: str) -> Checkpoint:
 
 def _signatures(text: str, name: str) -> dict[bytes, bytes]:
     found: dict[bytes, bytes] = {}
-    for line in text.splitlines():
+    for line in text.removesuffix("\n").split("\n"):
         match = _SIGNATURE_LINE.fullmatch(line)
         if match is None:
             raise LogCorruptError("a signature line of the checkpoint is malformed")

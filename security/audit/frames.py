@@ -45,19 +45,17 @@ def read_frames(file: IO[bytes], name: str, *, max_bytes: int, max_count: int) -
     Raises:
         AuditInputError: The file is truncated, or a bound is broken.
     """
-    for number in range(max_count + 1):
-        length = _read_length(file, name)
-        if length is None:
-            return
+    number = 0
+    while (length := _read_length(file, name)) is not None:
         if number == max_count:
-            break
+            raise AuditInputError(f"{name}: more than the {max_count} messages announced")
         if length > max_bytes:
             raise AuditInputError(f"{name}: message {number} has {length} bytes, over {max_bytes}")
         message = file.read(length)
         if len(message) != length:
             raise AuditInputError(f"{name}: truncated inside message {number}")
         yield message
-    raise AuditInputError(f"{name}: more than the {max_count} messages the manifest speaks of")
+        number += 1
 
 
 def _read_length(file: IO[bytes], name: str) -> int | None:

@@ -122,7 +122,7 @@ class Findings:
         self.exchanges.append(
             ExchangeVerdict(index=index, verdict=verdict, failures=tuple(failures))
         )
-        self.counts[verdict] += 1
+        self.counts[verdict.value] += 1
 
 
 def worst(verdicts: Iterable[Verdict]) -> Verdict:

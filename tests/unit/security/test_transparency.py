@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import base64
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from protos.yixin.v1 import identity_pb2, transparency_pb2
+from security.errors import LogCorruptError
+from security.transparency import Checkpoint, parse_leaf, sign_checkpoint, verify_checkpoint
+from tests.support.members import HUB, PROVINCE, city, make_hub
+
+HUB_UNDER_TEST, _ = city()
+ORIGIN = HUB_UNDER_TEST.anchor.log_origin
+CHECKPOINT = Checkpoint(origin=ORIGIN, size=7, root=bytes(range(32)))
+TEXT = sign_checkpoint(CHECKPOINT, HUB_UNDER_TEST.signing)
+
+
+def test_a_signed_checkpoint_verifies() -> None:
+    assert verify_checkpoint(TEXT, HUB_UNDER_TEST.anchor) == CHECKPOINT
+
+
+def test_the_note_has_the_standard_form() -> None:
+    body, _, signatures = TEXT.partition("\n\n")
+    root = base64.b64encode(bytes(range(32))).decode()
+    assert body.split("\n") == [ORIGIN, "7", root]
+    lines = signatures.splitlines()
+    assert len(lines) == 2
+    assert all(line.startswith(f"\N{EM DASH} {ORIGIN} ") for line in lines)
+    lengths = [len(base64.b64decode(line.rpartition(" ")[2])) for line in lines]
+    assert lengths == [4 + 64, 4 + 3309]
+
+
+def test_a_hub_without_a_post_quantum_half_signs_one_line() -> None:
+    hub = make_hub(post_quantum=False)
+    text = sign_checkpoint(CHECKPOINT, hub.signing)
+    assert text.count("\N{EM DASH}") == 1
+    assert verify_checkpoint(text, hub.anchor) == CHECKPOINT
+
+
+def test_lines_of_witnesses_are_skipped() -> None:
+    witness = f"\N{EM DASH} witness.example/w {base64.b64encode(bytes(76)).decode()}\n"
+    assert verify_checkpoint(TEXT + witness, HUB_UNDER_TEST.anchor) == CHECKPOINT
+
+
+def test_a_later_line_cannot_replace_the_first() -> None:
+    doubled = TEXT + TEXT.partition("\n\n")[2]
+    assert verify_checkpoint(doubled, HUB_UNDER_TEST.anchor) == CHECKPOINT
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("\n7\n", "\n8\n"),
+        ("\n7\n", "\n07\n"),
+        ("\n7\n", "\n-7\n"),
+        ("AAEC", "AAED"),
+        (ORIGIN, "other.example/log"),
+        ("\n\n", "\n"),
+        ("\n\n", "\nextension\n\n"),
+        ("AAEC", "%%%%"),
+        ("AAEC", ""),
+        ("\N{EM DASH}", "-"),
+        ("\N{EM DASH} ", "\N{EM DASH} +"),
+    ],
+)
+def test_a_changed_checkpoint_is_refused(old: str, new: str) -> None:
+    changed = TEXT.replace(old, new)
+    assert changed != TEXT
+    with pytest.raises(LogCorruptError):
+        verify_checkpoint(changed, HUB_UNDER_TEST.anchor)
+
+
+def test_stripping_either_half_is_refused() -> None:
+    lines = TEXT.splitlines(keepends=True)
+    for at in (4, 5):
+        with pytest.raises(LogCorruptError):
+            verify_checkpoint("".join(lines[:at] + lines[at + 1 :]), HUB_UNDER_TEST.anchor)
+
+
+def test_a_signature_line_that_is_not_base64_is_refused() -> None:
+    with pytest.raises(LogCorruptError, match="a signature of the checkpoint is not base64"):
+        verify_checkpoint(f"{TEXT}\N{EM DASH} {ORIGIN} A\n", HUB_UNDER_TEST.anchor)
+
+
+def test_a_checkpoint_of_another_key_or_log_is_refused() -> None:
+    impostor = make_hub(HUB)
+    with pytest.raises(LogCorruptError, match="number of signature halves differs"):
+        verify_checkpoint(sign_checkpoint(CHECKPOINT, impostor.signing), HUB_UNDER_TEST.anchor)
+    with pytest.raises(LogCorruptError, match="the anchor is of"):
+        verify_checkpoint(TEXT, make_hub(PROVINCE).anchor)
+
+
+def test_an_oversized_checkpoint_is_refused() -> None:
+    with pytest.raises(LogCorruptError, match="not a signed checkpoint"):
+        verify_checkpoint(TEXT + "\N{EM DASH} w AAAA\n" * 10_000, HUB_UNDER_TEST.anchor)
+
+
+@given(text=st.text(max_size=200))
+def test_any_text_is_refused_by_an_error_of_ours(text: str) -> None:
+    for candidate in (text, f"{ORIGIN}\n{text}", f"{CHECKPOINT.body}\n{text}"):
+        with pytest.raises(LogCorruptError):
+            verify_checkpoint(candidate, HUB_UNDER_TEST.anchor)
+
+
+@pytest.mark.parametrize(
+    ("origin", "size", "root"),
+    [("", 0, bytes(32)), ("a b", 0, bytes(32)), ("a", -1, bytes(32)), ("a", 0, bytes(31))],
+)
+def test_a_malformed_checkpoint_is_not_made(origin: str, size: int, root: bytes) -> None:
+    with pytest.raises(LogCorruptError):
+        Checkpoint(origin=origin, size=size, root=root)
+
+
+def test_a_signed_message_of_another_kind_never_looks_like_a_checkpoint() -> None:
+    # Signed notes and signed parts share the hub's key: an origin cannot begin like the latter.
+    with pytest.raises(LogCorruptError, match="is no origin of a log"):
+        Checkpoint(origin="DSSEv1 13", size=0, root=bytes(32))
+
+
+def test_a_leaf_is_read() -> None:
+    leaf = transparency_pb2.LogLeaf(
+        kind=transparency_pb2.LOG_KIND_PUBLICATION, envelope_hash=bytes(32), sender=HUB
+    )
+    assert parse_leaf(leaf.SerializeToString()) == leaf
+
+
+@pytest.mark.parametrize(
+    "leaf",
+    [
+        b"",
+        b"\xff",
+        bytes(3000),
+        transparency_pb2.LogLeaf(
+            kind=transparency_pb2.LOG_KIND_ENVELOPE, envelope_hash=bytes(31)
+        ).SerializeToString(),
+        transparency_pb2.LogLeaf(envelope_hash=bytes(32)).SerializeToString(),
+        identity_pb2.KeyCertificate(body=b"x", pq_signature=b"y").SerializeToString(),
+    ],
+)
+def test_bytes_that_are_no_leaf_are_refused(leaf: bytes) -> None:
+    with pytest.raises(LogCorruptError, match="leaf"):
+        parse_leaf(leaf)
