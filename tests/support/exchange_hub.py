@@ -7,7 +7,6 @@ last days, tamper with receipts, present a stranger's key, refuse.
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +15,6 @@ import grpc.aio
 
 from protos.yixin.v1 import (
     enrolment_pb2,
-    enrolment_pb2_grpc,
     envelope_pb2,
     exchange_pb2,
     exchange_pb2_grpc,
@@ -24,11 +22,10 @@ from protos.yixin.v1 import (
     statement_pb2,
 )
 from security.at_rest import Vault
-from security.certificates import ENCRYPTION, CertifiedKey, Keyring, anchor_bytes, anchor_digest
+from security.certificates import ENCRYPTION, CertifiedKey, Keyring
 from security.chain import GENESIS, ChainPosition, Step, check_next
 from security.channels import (
     SERVER_OPTIONS,
-    enrolment_credentials,
     exchange_credentials,
     peer_member_id,
 )
@@ -48,86 +45,21 @@ from security.exchange.outbox import Outbox
 from security.exchange.receipts import PAYLOAD_TYPE as RECEIPT_TYPE
 from security.exchange.sealing import SealingContext
 from security.group_signature import sign_group
-from security.keys import EncryptionKey, Signature, SigningKey, VerifyingKey
-from security.members import parse_member_id
-from security.moments import to_ms
+from security.keys import EncryptionKey, SigningKey, VerifyingKey
 from security.tls import (
-    certificate_der,
     certificate_pem,
     csr_der,
     issue_member_certificate,
     new_tls_key,
 )
-from security.tokens import JoinToken
+from tests.support.exchange_memory import Chain, Faults, Stored
 from tests.support.members import NODE, NOW_MS, HubUnderTest, make_hub
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
 TLS_NOW = datetime.now(UTC)  # noqa: TID251  # gRPC's TLS judges certificates by the machine's clock
-
-
-@dataclass(kw_only=True)
-class Stored:
-    """An envelope the hub accepted."""
-
-    header: envelope_pb2.EnvelopeHeader
-    hash: bytes
-    payload: bytes
-    log_index: int
-
-
-@dataclass(kw_only=True)
-class Chain:
-    """What the hub holds of one member's lane, over all incarnations."""
-
-    stored: list[Stored] = field(default_factory=list)
-
-    @property
-    def head(self) -> ChainPosition:
-        if not self.stored:
-            return GENESIS
-        last = self.stored[-1]
-        return ChainPosition(
-            incarnation=last.header.incarnation, seq=last.header.seq, hash=last.hash
-        )
-
-    def known_hash_at(self, incarnation: int, seq: int) -> bytes | None:
-        found = self.find(incarnation, seq)
-        return found.hash if found else None
-
-    def find(self, incarnation: int, seq: int) -> Stored | None:
-        for one in self.stored:
-            if (one.header.incarnation, one.header.seq) == (incarnation, seq):
-                return one
-        return None
-
-
-@dataclass(kw_only=True)
-class Faults:
-    """How the hub misbehaves; the default is not at all."""
-
-    break_after_received: int | None = None
-    """Break the line when that many envelopes arrived, before storing the last one."""
-    break_after_stored: int | None = None
-    """Break the line when that many envelopes were stored, before their receipt."""
-    answer_after: int = 0
-    """Hold receipts back until that many envelopes arrived."""
-    silent: bool = False
-    """Never answer an envelope."""
-    refusals: Iterator[exchange_pb2.Refusal | None] = field(default_factory=lambda: iter(()))
-    """What to answer the next envelopes with; None takes one in."""
-    tamper_receipt: Callable[[exchange_pb2.Receipt], exchange_pb2.Receipt] | None = None
-    """Change a receipt after it was signed."""
-    change_body: Callable[[exchange_pb2.ReceiptBody], None] | None = None
-    """Change a receipt before it is signed."""
-    change_accepted: Callable[[exchange_pb2.StreamAccepted], None] | None = None
-    """Change the answer to an opening."""
-    first_message: exchange_pb2.SubmitResponse | None = None
-    """Send this in place of the answer to an opening."""
-    close_early: bool = False
-    """End the stream well after the opening although envelopes are due."""
 
 
 class ExchangeHub(exchange_pb2_grpc.ExchangeServicer):
@@ -466,73 +398,3 @@ def tls_identity(hub: HubUnderTest) -> tuple[bytes, bytes]:
         hub.ca_key_pem, hub.ca_certificate_pem, csr_der(key), hub.hub_id, TLS_NOW
     )
     return key, certificate_pem(certificate)
-
-
-class EnrolmentHub(enrolment_pb2_grpc.EnrolmentServicer):
-    """Answers join requests: the same request gets the same answer."""
-
-    def __init__(self, exchange: ExchangeHub, member: str = NODE) -> None:
-        self.exchange = exchange
-        self.member = member
-        self.requests: list[bytes] = []
-        self.answers: dict[bytes, enrolment_pb2.JoinResponse] = {}
-        self.change: Callable[[enrolment_pb2.JoinResponse], None] | None = None
-        self.fail: grpc.StatusCode | None = None
-        self.token = JoinToken(
-            hub=parse_member_id(exchange.hub.hub_id).member_id,
-            enrolment_address="127.0.0.1:1",
-            anchor_digest=bytes(32),
-            ca_certificate_der=b"root",
-            secret=bytes(range(32)),
-            expires_at_ms=to_ms(TLS_NOW) + 600_000,
-        )
-
-    async def Join(  # noqa: N802  # named by the service definition
-        self,
-        request: enrolment_pb2.JoinRequest,
-        context: grpc.aio.ServicerContext[Any, Any],
-    ) -> enrolment_pb2.JoinResponse:
-        raw = request.SerializeToString(deterministic=True)
-        self.requests.append(raw)
-        body = enrolment_pb2.JoinBody.FromString(request.body)
-        assert body.token_secret == self.token.secret
-        signing = VerifyingKey(
-            public_key=body.signing_public_key, pq_public_key=body.signing_pq_public_key
-        )
-        signing.verify(
-            Signature(ed25519=request.signature, mldsa65=request.pq_signature),
-            "yixin/join/v1",
-            request.body,
-        )
-        if raw not in self.answers:
-            self.answers[raw] = self.exchange.answer(
-                self.member, signing, body.suite, body.encryption_public_key, body.tls_csr_der
-            )
-        if self.fail is not None:
-            code, self.fail = self.fail, None
-            await context.abort(code, "the hub's wording")
-        response = enrolment_pb2.JoinResponse()
-        response.CopyFrom(self.answers[raw])
-        if self.change:
-            self.change(response)
-        return response
-
-
-@asynccontextmanager
-async def enrolling(exchange: ExchangeHub, member: str = NODE) -> AsyncIterator[EnrolmentHub]:
-    """Serve enrolment on a free loopback port, with server TLS only."""
-    servicer = EnrolmentHub(exchange, member)
-    server = grpc.aio.server(options=SERVER_OPTIONS)
-    enrolment_pb2_grpc.add_EnrolmentServicer_to_server(servicer, server)
-    port = server.add_secure_port("127.0.0.1:0", enrolment_credentials(*tls_identity(exchange.hub)))
-    servicer.token = replace(
-        servicer.token,
-        enrolment_address=f"127.0.0.1:{port}",
-        anchor_digest=anchor_digest(anchor_bytes(exchange.hub.anchor)),
-        ca_certificate_der=certificate_der(exchange.hub.ca_certificate_pem),
-    )
-    await server.start()
-    try:
-        yield servicer
-    finally:
-        await server.stop(None)

@@ -82,3 +82,13 @@ def open_member(directory: Path, membership: Membership) -> ExchangeMember:
         outbox=Outbox(vault),
         inbox=Inbox(vault),
     )
+
+
+def reopened(member: ExchangeMember) -> ExchangeMember:
+    """The member as a new process finds it."""
+    member.engine.dispose()
+    return open_member(member.directory, member.membership)
+
+
+def numbers(count: int, start: int = 0) -> list[bytes]:
+    return [b"payload %d" % number for number in range(start, start + count)]

@@ -22,25 +22,11 @@ from tests.support.exchange_member import make_member, open_member
 from tests.support.members import HUB, NODE, NOW_MS
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from protos.yixin.v1 import exchange_pb2
     from tests.support.exchange_hub import ExchangeHub
     from tests.support.exchange_member import ExchangeMember
-
-
-@pytest.fixture
-async def hub(tmp_path: Path) -> AsyncIterator[ExchangeHub]:
-    directory = tmp_path / "hub"
-    directory.mkdir()
-    async with serving(directory) as servicer:
-        yield servicer
-
-
-@pytest.fixture
-def member(tmp_path: Path, hub: ExchangeHub) -> ExchangeMember:
-    return make_member(tmp_path, hub)
 
 
 def received(member: ExchangeMember) -> list[bytes]:

@@ -22,7 +22,8 @@ from security.exchange.join import REQUEST_FILE, join
 from security.exchange.membership import MEMBERSHIP_FILE, is_joined, load
 from security.keys import EncryptionKey, SigningKey
 from security.tls import csr_der, issue_member_certificate, new_tls_key
-from tests.support.exchange_hub import TLS_NOW, enrolling, serving
+from tests.support.enrolment_hub import enrolling
+from tests.support.exchange_hub import TLS_NOW, serving
 from tests.support.members import HUB, NODE, NOW_MS, OTHER_NODE, PROVINCE, make_hub
 
 if TYPE_CHECKING:
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from security.exchange.membership import Membership
-    from tests.support.exchange_hub import EnrolmentHub, ExchangeHub
+    from tests.support.enrolment_hub import EnrolmentHub
+    from tests.support.exchange_hub import ExchangeHub
 
 
 @pytest.fixture
