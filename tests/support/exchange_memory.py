@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from protos.yixin.v1 import envelope_pb2, exchange_pb2
 from security.chain import GENESIS, ChainPosition
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from protos.yixin.v1 import envelope_pb2, exchange_pb2
 
 
 @dataclass(kw_only=True)
