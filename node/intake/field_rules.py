@@ -9,11 +9,11 @@ Rules:
 - Provinces extend some code lists: of those the code's length is checked only.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from node.intake.layouts import Layout
+from node.intake.layouts import CASH_FIELDS, RESPONSE, Layout
 from scoring_kernel import Catalog
 from scoring_kernel.transactions import InterfaceField
 
@@ -81,7 +81,7 @@ def compile_rules(
                 needed=(direction, node) in layout.needed,
                 fields=tuple(
                     _rule(catalog, layout, direction, node, field)
-                    for field in fields
+                    for field in (*fields, *_cash_fields(layout, direction, node, fields))
                     if field.type != "object"
                 ),
             )
@@ -89,6 +89,29 @@ def compile_rules(
         ]
         compiled[infno] = tuple(sorted(nodes, key=lambda rules: not rules.needed))
     return compiled
+
+
+def _cash_fields(
+    layout: Layout, direction: str, node: str, fields: Sequence[InterfaceField]
+) -> list[InterfaceField]:
+    """Add the other spellings of the cash part to a settlement's answer."""
+    if (direction, node) != (RESPONSE, layout.answer) or node != "setlinfo":
+        return []
+    known = {field.name for field in fields}
+    return [
+        InterfaceField(
+            name=name,
+            name_zh="个人现金支出",
+            type="number",
+            length=16,
+            scale=2,
+            required=False,
+            personal=False,
+            code_list=None,
+        )
+        for name in CASH_FIELDS
+        if name not in known
+    ]
 
 
 def _rule(

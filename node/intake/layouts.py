@@ -18,10 +18,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-__all__ = ["LAYOUTS", "REQUEST", "RESPONSE", "Layout", "Shape"]
+__all__ = ["CASH_FIELDS", "LAYOUTS", "REQUEST", "RESPONSE", "Layout", "Shape"]
 
 REQUEST: Final = "request"
 RESPONSE: Final = "response"
+CASH_FIELDS: Final = ("psn_cash_pay", "cash_payamt", "pdn_cash_pay")
+"""The person's cash part is spelt differently by different transactions."""
 
 _Fields = Mapping[tuple[str, str], frozenset[str]]
 

@@ -193,6 +193,8 @@ def _parse_column(section: Section, kind: RecordKind, name: str, word: str) -> C
         )
     columns = entry.texts("sum") if given == ["sum"] else (entry.text("column", max_chars=100),)
     is_number = word.startswith("int")
+    if "unit" in entry.values and not is_number:
+        raise entry.error("unit belongs to amounts: remove it", "unit")
     if given == ["sum"] and not is_number:
         raise entry.error(f"{name}: only numbers can be added up", "sum")
     if len(columns) > _MAX_COLUMNS:

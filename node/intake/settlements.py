@@ -6,7 +6,6 @@ under the setl_id it reverses, so that both net out whatever their months.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +15,7 @@ from node.domain.faults import Fault, Rule
 from node.intake.columns import FaultBook
 from node.intake.fees import check_fees, fee_table
 from node.intake.group import Group, check_days, months_of
-from node.intake.layouts import REQUEST, RESPONSE
+from node.intake.layouts import CASH_FIELDS, REQUEST, RESPONSE
 from node.intake.nodes import CheckedNode
 
 __all__ = [
@@ -26,9 +25,6 @@ __all__ = [
     "check_settlements",
     "settled_at",
 ]
-
-CASH_FIELDS: Final = ("psn_cash_pay", "cash_payamt", "pdn_cash_pay")
-"""Cash is spelt differently by different transactions."""
 
 
 def settled_at(group: Group) -> npt.NDArray[np.datetime64]:

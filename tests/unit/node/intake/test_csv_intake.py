@@ -1,0 +1,294 @@
+"""CSV through a mapping: good rows go in, every bad line has its number and reason."""
+
+import gzip
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from node.domain.faults import Rule
+from node.errors import IntakeFileError, MappingError
+from node.intake import IngestReport, ingest_file
+from node.intake.mapping import CsvMapping, parse_mapping
+from node.store import NodeStore
+from scoring_kernel import load_catalog
+from tests.support import node_messages as m
+
+HEADER = "id,hospital,person,start,end,kind,fund,own\n"
+MAPPING = """
+format: 1
+namespace: test-set
+record_id: id
+institution: {column: hospital, foreign: true}
+nulls: ["NA"]
+records:
+  settlement:
+    setl_id: {column: id}
+    mdtrt_id: {column: id}
+    person: {column: person}
+    insutype: {constant: "390"}
+    med_type: {column: kind, map: {"I": "21", "O": "11"}, default: "I"}
+    inpatient: {column: kind, map: {"I": "true", "O": "false"}, default: "I"}
+    settled_at: {column: end, format: "%Y-%m-%d"}
+    medfee_fen: {sum: [fund, own], unit: dollar, default: "0"}
+    inscp_fen: {sum: [fund, own], unit: dollar, default: "0"}
+    fund_fen: {column: fund, unit: dollar}
+    account_fen: {constant: 0}
+    cash_fen: {column: own, unit: dollar, default: "0"}
+  admission:
+    mdtrt_id: {column: id}
+    person: {column: person}
+    admitted_at: {column: start, format: "%Y-%m-%d"}
+    inpatient: {constant: true}
+"""
+
+
+def _mapping(**changes: str) -> CsvMapping:
+    text = MAPPING
+    for find, put in changes.items():
+        text = text.replace(find, put)
+    return parse_mapping(text.encode(), "x.yaml", load_catalog().records)
+
+
+def _ingest(store: NodeStore, path: Path, mapping: CsvMapping | None = None) -> IngestReport:
+    return ingest_file(store, load_catalog(), path, mapping=mapping or _mapping(), now=m.NOW)
+
+
+def _write(path: Path, *lines: str) -> Path:
+    path.write_text(HEADER + "\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def test_rows_become_records_of_every_mapped_kind(store: NodeStore, tmp_path: Path) -> None:
+    path = _write(
+        tmp_path / "a.csv",
+        "C1,PRV1,B1,2026-01-30,2026-02-02,I,100.50,NA",
+        'C2,PRV2,"B,2",2026-03-01,2026-03-02,O,7,3',
+    )
+
+    report = _ingest(store, path)
+
+    assert report.records_stored == {"admission": 2, "settlement": 2}
+    first, second = m.rows_of(store, "settlement")
+    assert (first["medfee_fen"], first["fund_fen"], first["cash_fen"]) == (10050, 10050, 0)
+    assert (first["month"], first["sign"], first["inpatient"]) == (202602, 1, True)
+    assert (second["person"], second["med_type"], second["medfee_fen"]) == ("B,2", "11", 1000)
+    assert [row["month"] for row in m.rows_of(store, "admission")] == [202601, 202603]
+
+
+def test_foreign_institutions_are_registered_with_codes_of_the_national_form(
+    store: NodeStore, tmp_path: Path
+) -> None:
+    _ingest(store, _write(tmp_path / "a.csv", "C1,PRV1,B1,2026-01-01,2026-01-02,I,1,1"))
+    _ingest(store, _write(tmp_path / "b.csv", "C2,PRV1,B1,2026-01-01,2026-01-02,I,1,1"))
+
+    foreign = [one for one in store.institutions() if one.foreign]
+    assert [(one.foreign_code, one.namespace) for one in foreign] == [("PRV1", "test-set")]
+    assert {row["institution"] for row in m.rows_of(store, "settlement")} == {foreign[0].code}
+    assert foreign[0].code not in store.institution_codes()
+
+
+def test_rows_are_no_messages_of_the_interface(store: NodeStore, tmp_path: Path) -> None:
+    _ingest(store, _write(tmp_path / "a.csv", "C1,PRV1,B1,2026-01-01,2026-01-02,I,1,1"))
+
+    assert store.counts().messages == 0
+    assert m.rows_of(store, "settlement")[0]["record_id"] == "C1"
+    assert store.measure_rows(load_catalog().measure_sets["interface"]).num_rows == 0
+
+
+def test_the_same_file_again_changes_nothing(store: NodeStore, tmp_path: Path) -> None:
+    path = _write(
+        tmp_path / "a.csv",
+        "C1,PRV1,B1,2026-01-01,2026-01-02,I,1,1",
+        "C1,PRV1,B1,2026-01-01,2026-01-02,I,1,1",
+        "C2,PRV1,B1,2026-01-01,2026-01-02,I,-1,1",
+    )
+    first = _ingest(store, path)
+    before = (store.counts(), store.quarantine_rows(), store.institutions())
+
+    again = _ingest(store, path)
+
+    assert (first.already_seen, again.already_seen) == (1, 2)
+    assert (again.records_stored, again.quarantined) == ({}, 1)
+    assert (store.counts(), store.quarantine_rows(), store.institutions()) == before
+
+
+def test_a_known_id_with_another_line_is_a_conflict(store: NodeStore, tmp_path: Path) -> None:
+    _ingest(store, _write(tmp_path / "a.csv", "C1,PRV1,B1,2026-01-01,2026-01-02,I,1,1"))
+    path = _write(
+        tmp_path / "b.csv",
+        "C1,PRV1,B1,2026-01-01,2026-01-02,I,2,1",
+        "C2,PRV1,B1,2026-01-01,2026-01-02,I,1,1",
+        "C2,PRV1,B1,2026-01-01,2026-01-02,I,2,1",
+    )
+
+    report = _ingest(store, path)
+
+    assert report.by_rule == {Rule.MSGID_CONFLICT: 2}
+    assert [row.line for row in store.quarantine_rows()] == [2, 4]
+
+
+BAD_LINES = [
+    ("C2,PRV1,B1", Rule.CSV_LINE, "3 fields, expected 8"),
+    ("C2,PRV1,B1,2026-01-01,2026-01-02,I,1,1,9", Rule.CSV_LINE, "9 fields"),
+    ('C2,PRV1,"B1,2026-01-01,2026-01-02,I,1,1', Rule.CSV_LINE, "unclosed quote"),
+    ("C2,PRV1,B1,2026-01-01,2026-01-02,I,-1,1", Rule.FIELD_TYPE, ""),
+    ("C2,PRV1,B1,2026-01-01,2026-01-02,I,1.234,1", Rule.FIELD_TYPE, "fund is 1.234"),
+    ("C2,PRV1,B1,2026-01-01,2026-01-02,I,many,1", Rule.FIELD_TYPE, "fund is many"),
+    ("C2,PRV1,B1,2026-01-01,2026-01-02,I,12345678901234,1", Rule.FIELD_TYPE, "13 digits"),
+    ("C2,PRV1,B1,2026-01-01,2026-01-02,I,NA,1", Rule.FIELD_MISSING, "fund is nothing"),
+    ("C2,PRV1,,2026-01-01,2026-01-02,I,1,1", Rule.FIELD_MISSING, "person is nothing"),
+    (",PRV1,B1,2026-01-01,2026-01-02,I,1,1", Rule.FIELD_MISSING, "id is nothing"),
+    ("C2,NA,B1,2026-01-01,2026-01-02,I,1,1", Rule.FIELD_MISSING, "hospital is nothing"),
+    ("C2,PRV1,B1,2026-02-31,2026-03-02,I,1,1", Rule.DATE_INVALID, "start is 2026-02-31"),
+    ("C2,PRV1,B1,2026-01-01,tomorrow,I,1,1", Rule.DATE_INVALID, "end is tomorrow"),
+    ("C2,PRV1,B1,2026-01-01,2027-01-02,I,1,1", Rule.DATE_FUTURE, "end is 2027-01-02"),
+    ("C2,PRV1,B1,1999-01-01,2026-01-02,I,1,1", Rule.DATE_TOO_EARLY, "start is 1999-01-01"),
+    ("C2,PRV1,B1,2026-01-01,2026-01-02,X,1,1", Rule.CODE_UNKNOWN, "kind is X"),
+    ("C2,PRV1," + "B" * 300 + ",2026-01-01,2026-01-02,I,1,1", Rule.FIELD_TOO_LONG, "at most 200"),
+    ("C2,PRV1,B1" + "x" * 70_000, Rule.LINE_TOO_LONG, "65536"),
+]
+
+
+@pytest.mark.parametrize(("line", "rule", "reason"), BAD_LINES)
+def test_a_bad_line_is_refused_and_the_rest_goes_in(
+    store: NodeStore, tmp_path: Path, line: str, rule: Rule, reason: str
+) -> None:
+    good = "{},PRV1,B1,2026-01-01,2026-01-02,I,1,1"
+    path = _write(tmp_path / "a.csv", good.format("C1"), line, good.format("C3"))
+    expected = {Rule.NUMBER_NEGATIVE: 1} if ",-1," in line else {rule: 1}
+
+    report = _ingest(store, path)
+
+    assert report.by_rule == expected
+    (row,) = store.quarantine_rows()
+    assert row.line == 3
+    assert reason in row.reason
+    assert report.records_stored == {"admission": 2, "settlement": 2}
+
+
+def test_a_personal_cell_is_masked(store: NodeStore, tmp_path: Path) -> None:
+    person = "B" * 300
+    _ingest(store, _write(tmp_path / "a.csv", f"C2,PRV1,{person},2026-01-01,2026-01-02,I,1,1"))
+
+    (row,) = store.quarantine_rows()
+    assert "B" * 5 not in row.reason + row.value
+
+
+def test_an_own_institution_must_be_under_custody(store: NodeStore, tmp_path: Path) -> None:
+    path = _write(
+        tmp_path / "a.csv",
+        f"C1,{m.HOSPITAL},B1,2026-01-01,2026-01-02,I,1,1",
+        "C2,H33030200099,B1,2026-01-01,2026-01-02,I,1,1",
+    )
+
+    report = _ingest(store, path, _mapping(**{", foreign: true": ""}))
+
+    assert report.by_rule == {Rule.INSTITUTION_UNKNOWN: 1}
+    assert [row["institution"] for row in m.rows_of(store, "settlement")] == [m.HOSPITAL]
+
+
+def test_packed_files_and_other_encodings_are_read(store: NodeStore, tmp_path: Path) -> None:
+    text = HEADER + "{},医院,张三,2026-01-01,2026-01-02,I,1,1\r\n\r\n"
+    with gzip.open(tmp_path / "a.csv.gz", "wb") as file:
+        file.write(b"\xef\xbb\xbf" + text.format("C1").encode())
+    with zipfile.ZipFile(tmp_path / "b.csv.zip", "w") as archive:
+        archive.writestr("claims.csv", text.format("C2"))
+        archive.writestr("readme.txt", "hello")
+    (tmp_path / "c.csv").write_bytes(text.format("C3").encode("gb18030"))
+    gb = _mapping(**{"record_id: id": "record_id: id\nencoding: gb18030"})
+
+    _ingest(store, tmp_path / "a.csv.gz")
+    _ingest(store, tmp_path / "b.csv.zip")
+    _ingest(store, tmp_path / "c.csv", gb)
+
+    assert [row["person"] for row in m.rows_of(store, "settlement")] == ["张三"] * 3
+    assert len([one for one in store.institutions() if one.foreign]) == 1
+
+
+def test_a_line_in_another_encoding_is_refused(store: NodeStore, tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    line = "{},医院,张三,2026-01-01,2026-01-02,I,1,1\n"
+    path.write_bytes(
+        HEADER.encode() + line.format("C1").encode("gb18030") + line.format("C2").encode()
+    )
+
+    report = _ingest(store, path)
+
+    assert report.by_rule == {Rule.UTF8_INVALID: 1}
+    assert report.records_stored["settlement"] == 1
+
+
+def test_a_truncated_packed_file_gives_what_it_holds(store: NodeStore, tmp_path: Path) -> None:
+    lines = "".join(
+        f"C{number},PRV{number % 7},B{number * 7919},2026-01-01,2026-01-02,I,{number},1\n"
+        for number in range(3000)
+    )
+    whole = gzip.compress((HEADER + lines).encode())
+    (tmp_path / "a.csv.gz").write_bytes(whole[: len(whole) // 2])
+    with zipfile.ZipFile(tmp_path / "b.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("claims.csv", HEADER + lines)
+    damaged = bytearray((tmp_path / "b.zip").read_bytes())
+    damaged[len(damaged) // 2] ^= 0xFF
+    (tmp_path / "b.zip").write_bytes(bytes(damaged))
+
+    report = _ingest(store, tmp_path / "a.csv.gz")
+    spoilt = _ingest(store, tmp_path / "b.zip")
+
+    assert report.by_rule[Rule.FILE_TRUNCATED] == 1
+    assert report.records_stored["settlement"] > 100
+    assert sum(spoilt.by_rule.values()) >= 1
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "problem"),
+    [
+        ("a.zip", b"PK no zip", "is no whole ZIP"),
+        ("a.csv", b"", "has no header line"),
+        ("a.csv", b"\xff\xfe\n", "the header is not utf-8"),
+        ("a.csv.gz", b"not packed", "has no header line"),
+    ],
+)
+def test_a_file_that_cannot_be_read_at_all_is_an_error(
+    store: NodeStore, tmp_path: Path, name: str, content: bytes, problem: str
+) -> None:
+    (tmp_path / name).write_bytes(content)
+
+    with pytest.raises(IntakeFileError, match=problem):
+        _ingest(store, tmp_path / name)
+
+
+def test_a_zip_with_two_csv_files_or_no_file_is_an_error(store: NodeStore, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "b.zip", "w") as archive:
+        archive.writestr("1.csv", HEADER)
+        archive.writestr("2.csv", HEADER)
+
+    with pytest.raises(IntakeFileError, match="holds 2 CSV files"):
+        _ingest(store, tmp_path / "b.zip")
+    with pytest.raises(IntakeFileError, match="cannot be read"):
+        _ingest(store, tmp_path / "none.csv")
+
+
+@pytest.mark.parametrize("header", ["id,hospital,person\n", HEADER.replace("own", "fund")])
+def test_a_file_without_a_mapped_column_is_an_error(
+    store: NodeStore, tmp_path: Path, header: str
+) -> None:
+    (tmp_path / "a.csv").write_text(header + "x,y,z\n", encoding="utf-8")
+
+    with pytest.raises(MappingError, match="expected once"):
+        _ingest(store, tmp_path / "a.csv")
+
+
+def test_blocks_do_not_change_what_is_stored(
+    store: NodeStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("node.intake.csv_lines.BLOCK_LINES", 2)
+    line = "C{},PRV1,B1,2026-01-01,2026-01-02,I,1,1"
+    lines = [line.format(number) for number in (1, 2, 3, 1, 4)]
+    path = _write(tmp_path / "a.csv", *lines, "broken", "broken too")
+
+    report = _ingest(store, path)
+
+    assert (report.messages_in, report.already_seen) == (7, 1)
+    assert report.records_stored == {"admission": 4, "settlement": 4}
+    assert [row.line for row in store.quarantine_rows()] == [7, 8]

@@ -1,0 +1,110 @@
+"""A reversal takes back exactly what its settlement counted."""
+
+from pathlib import Path
+
+import pytest
+
+from node.domain.faults import Rule
+from node.store import NodeStore
+from scoring_kernel import load_catalog
+from tests.support import node_messages as m
+
+PAID = {"medfee_sumamt": 95.6, "inscp_scp_amt": 95.6, "fund_pay_sumamt": 66.92, "acct_pay": 28.68}
+
+
+def _net(store: NodeStore) -> tuple[int, int, int, int]:
+    rows = store.measure_rows(load_catalog().measure_sets["settlement"]).to_pylist()
+    names = ("settlements", "medfee_fen", "fund_fen", "inscp_fen")
+    medfee = tuple(sum(row[name] for row in rows) for name in names)
+    return medfee[0], medfee[1], medfee[2], medfee[3]
+
+
+def test_a_reversal_with_amounts_in_its_response_nets_out(store: NodeStore, tmp_path: Path) -> None:
+    original = m.settlement(1)
+    setl_id = original["response"]["output"]["setlinfo"]["setl_id"]
+    taken_back = {**PAID, "setl_time": "2026-04-02 08:00:00", "pdn_cash_pay": 0}
+
+    m.ingest_documents(
+        store, tmp_path / "a.jsonl", [original, m.reversal(2, setl_id, {"setlinfo": taken_back})]
+    )
+
+    back = m.rows_of(store, "settlement")[1]
+    assert (back["sign"], back["setl_id"], back["month"]) == (-1, setl_id, 202604)
+    assert (back["medfee_fen"], back["fund_fen"], back["account_fen"]) == (-9560, -6692, -2868)
+    assert _net(store) == (0, 0, 0, 0)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_amounts_of_a_reversal_count_negative_however_they_are_written(
+    store: NodeStore, tmp_path: Path, sign: int
+) -> None:
+    written = {name: sign * amount for name, amount in PAID.items()}
+    documents = [m.reversal(2, "S1", {"setlinfo": {**written, "psn_cash_pay": sign * 5}})]
+
+    m.ingest_documents(store, tmp_path / "a.jsonl", documents)
+
+    (back,) = m.rows_of(store, "settlement")
+    assert (back["fund_fen"], back["cash_fen"]) == (-6692, -500)
+
+
+@pytest.mark.parametrize("flush", [False, True])
+def test_a_reversal_without_amounts_takes_those_of_the_stored_settlement(
+    store: NodeStore, tmp_path: Path, *, flush: bool
+) -> None:
+    original = m.settlement(1)
+    m.ingest_documents(store, tmp_path / "a.jsonl", [original])
+    if flush:
+        store.flush()
+    setl_id = original["response"]["output"]["setlinfo"]["setl_id"]
+
+    m.ingest_documents(store, tmp_path / "b.jsonl", [m.reversal(2, setl_id)])
+
+    back = m.rows_of(store, "settlement")[1]
+    assert (back["insutype"], back["med_type"], back["cash_fen"]) == ("310", "11", 0)
+    assert str(back["settled_at"]) == "2026-03-18 09:50:39"
+    assert _net(store) == (0, 0, 0, 0)
+
+
+def test_a_reversal_finds_its_settlement_in_the_same_batch(
+    store: NodeStore, tmp_path: Path
+) -> None:
+    original = m.settlement(9, infno="2304")
+    setl_id = original["response"]["output"]["setlinfo"]["setl_id"]
+    documents = [m.reversal(1, setl_id, infno="2305"), original]
+
+    report = m.ingest_documents(store, tmp_path / "a.jsonl", documents)
+
+    assert report.records_stored == {"settlement": 2}
+    assert [row["inpatient"] for row in m.rows_of(store, "settlement")] == [True, True]
+    assert _net(store) == (0, 0, 0, 0)
+
+
+def test_a_reversal_of_nothing_known_is_refused_until_its_settlement_is_there(
+    store: NodeStore, tmp_path: Path
+) -> None:
+    original = m.settlement(1)
+    setl_id = original["response"]["output"]["setlinfo"]["setl_id"]
+    reversal = m.reversal(2, setl_id)
+    refused = m.ingest_documents(store, tmp_path / "a.jsonl", [reversal])
+    m.ingest_documents(store, tmp_path / "b.jsonl", [original])
+
+    taken = m.ingest_documents(store, tmp_path / "a.jsonl", [reversal])
+
+    assert refused.by_rule == {Rule.REVERSAL_WITHOUT_ORIGINAL: 1}
+    assert (taken.quarantined, store.quarantine_count()) == (0, 0)
+    assert _net(store) == (0, 0, 0, 0)
+
+
+def test_a_reversal_without_a_response_is_pending(store: NodeStore, tmp_path: Path) -> None:
+    document = m.reversal(1, "S1")
+    del document["response"]
+
+    assert m.ingest_documents(store, tmp_path / "a.jsonl", [document]).pending == 1
+
+
+def test_a_reversal_in_the_future_is_refused(store: NodeStore, tmp_path: Path) -> None:
+    output = {"setlinfo": {**PAID, "setl_time": "2027-01-01 00:00:00"}}
+
+    report = m.ingest_documents(store, tmp_path / "a.jsonl", [m.reversal(1, "S1", output)])
+
+    assert report.by_rule == {Rule.DATE_FUTURE: 1}
