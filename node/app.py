@@ -34,7 +34,7 @@ from security.progress import ProgressReporter
 NODE_KEY: Final = "node.key"
 EXCHANGE_DATABASE: Final = "exchange.db"
 MEMBERSHIP_DIRECTORY: Final = "membership"
-READERS: Final = ("status", "quarantine")
+READERS: Final = ("status", "quarantine", "explain")
 """Jobs that change nothing and do not wait for the writer."""
 SETTINGS_TEXT: Final = """\
 # Settings of this node. Every key may be left out; these are the defaults.

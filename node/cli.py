@@ -188,7 +188,8 @@ def sync(*, directory: Directory = None, as_json: AsJson = False) -> None:
         out.done(
             result,
             f"Stated {result['slots_stated']} slots; sent {result['envelopes_sent']} envelopes, "
-            f"{result['receipts']} receipts; collected {result['collected']}, "
+            f"{result['receipts']} receipts ({result['receipts_quarantined']} with refused "
+            f"content); collected {result['collected']}, "
             f"{result['grade_statements']} new grade statements.",
         )
 

@@ -2,17 +2,18 @@
 
 0. State what changed: slots whose rows differ from the last statement go into the outbox,
    together with their marks, in one transaction a payload.
-1. Uplink: seal, send, keep the receipts.
+1. Uplink: seal, send, keep the receipts. Where the hub issued a new incarnation, statements of
+   that lane are made again (step 0), because their versions count within an incarnation.
 2. Downlink: collect, verify, keep, acknowledge.
 3. Take over what came down: custody registers and grade statements.
 
 Every step may be cut off at any moment; the next run goes on where this one stopped.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Final, Protocol
 
 from sqlalchemy import Engine
 
@@ -31,6 +32,9 @@ from security.exchange.uplink import sync_up
 from security.progress import ProgressReporter
 
 Clock = Callable[[], datetime]
+
+_TURNS: Final = 2
+"""A lane that starts a new incarnation has its statements made again, once."""
 
 
 class Registry(Protocol):
@@ -60,15 +64,22 @@ class SyncReport:
     """What one synchronisation did."""
 
     slots_stated: int
+    """Slots put into the outbox."""
     envelopes_sent: int
+    """Envelopes sent, those of earlier runs included."""
     receipts: int
+    """Receipts verified and kept."""
+    receipts_quarantined: int
+    """Of these, receipts that say the hub kept but refused some or all content."""
     collected: int
+    """Envelopes collected from the hub."""
     grade_statements: int
+    """New grade statements among them."""
 
 
 async def synchronise(
     link: Link,
-    reports: Iterable[ReportedSet],
+    reports: Sequence[ReportedSet],
     registry: Registry,
     *,
     ledger_size: int,
@@ -92,23 +103,25 @@ async def synchronise(
         HubRefusedError: The hub refused; the message says what to do.
         SecurityError: Something that came from the hub could not be trusted.
     """
-    stated = sum(
-        state_changes(link, report, ledger_size=ledger_size, pack_digest=pack_digest)
-        for report in reports
-    )
-    up = await sync_up(
-        link.membership,
-        link.engine,
-        link.outbox,
-        now=now,
-        progress=progress,
-    )
+    stated = sent = receipts = refused = 0
+    for _ in range(_TURNS):
+        stated += sum(
+            state_changes(link, report, ledger_size=ledger_size, pack_digest=pack_digest)
+            for report in reports
+        )
+        up = await sync_up(link.membership, link.engine, link.outbox, now=now, progress=progress)
+        sent += up.sent + up.resent
+        receipts += up.receipts
+        refused += up.quarantined
+        if not up.restarted:
+            break
     collected = await collect(link.membership, link.engine, link.inbox, now=now, progress=progress)
     kept = take_over(link, registry, now=now())
     return SyncReport(
         slots_stated=stated,
-        envelopes_sent=up.sent,
-        receipts=up.receipts,
+        envelopes_sent=sent,
+        receipts=receipts,
+        receipts_quarantined=refused,
         collected=collected,
         grade_statements=kept,
     )
