@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+import orjson
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from deploy.audit_commands import MOST_SHOWN, app, verify
+from hub.app import init_hub
+from security.audit import save_anchor, write_bundle
+from tests.support.logs import LogUnderTest, sample_log
+from tests.support.members import HUB, city, make_hub
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HUB_UNDER_TEST, NODE_UNDER_TEST = city()
+RUNNER = CliRunner()
+
+
+@pytest.fixture
+def log() -> LogUnderTest:
+    return sample_log(HUB_UNDER_TEST, NODE_UNDER_TEST)
+
+
+@pytest.fixture
+def trust(tmp_path: Path) -> Path:
+    save_anchor(tmp_path / "hub.trust", HUB_UNDER_TEST.anchor)
+    return tmp_path / "hub.trust"
+
+
+def run(*arguments: object) -> tuple[int, str]:
+    result = RUNNER.invoke(app, [str(argument) for argument in arguments])
+    return result.exit_code, result.output
+
+
+def test_a_valid_bundle_exits_with_0(log: LogUnderTest, trust: Path, tmp_path: Path) -> None:
+    write_bundle(tmp_path / "bundle.zip", log.parts(period="2026H1"))
+    code, text = run("verify", tmp_path / "bundle.zip", "--trust", trust)
+    assert code == 0
+    assert f"{HUB}, log 0 to 6, period 2026H1, made 2026-11-01" in text
+    assert "verdict: valid" in text
+    assert "Failures" not in text
+
+
+def test_an_invalid_bundle_exits_with_1_and_names_every_failure(
+    log: LogUnderTest, trust: Path, tmp_path: Path
+) -> None:
+    log.envelopes[1] = sample_log(HUB_UNDER_TEST, NODE_UNDER_TEST).envelopes[1]
+    write_bundle(tmp_path / "bundle", log.parts())
+    code, text = run("verify", tmp_path / "bundle", "--trust", trust)
+    assert code == 1
+    assert "envelope_replaced" in text
+    assert "verdict: invalid" in text
+
+
+def test_an_indeterminate_bundle_exits_with_2(
+    log: LogUnderTest, trust: Path, tmp_path: Path
+) -> None:
+    log.receipts.pop()
+    write_bundle(tmp_path / "bundle", log.parts())
+    code, text = run("verify", tmp_path / "bundle", "--trust", trust, "--json")
+    assert code == 2
+    assert orjson.loads(text)["verdict"] == "indeterminate"
+
+
+def test_an_unreadable_bundle_or_trust_file_exits_with_2(
+    log: LogUnderTest, trust: Path, tmp_path: Path
+) -> None:
+    code, text = run("verify", tmp_path / "absent", "--trust", trust)
+    assert code == 2
+    assert "unreadable: " in text
+    write_bundle(tmp_path / "bundle", log.parts())
+    code, text = run("verify", tmp_path / "bundle", "--trust", tmp_path / "absent")
+    assert code == 2
+    assert "unreadable: " in text
+
+
+def test_a_bundle_of_another_hub_exits_with_1(log: LogUnderTest, tmp_path: Path) -> None:
+    save_anchor(tmp_path / "other.trust", make_hub().anchor)
+    write_bundle(tmp_path / "bundle", log.parts())
+    assert run("verify", tmp_path / "bundle", "--trust", tmp_path / "other.trust")[0] == 1
+
+
+def test_many_failures_are_cut_on_the_screen_and_whole_in_the_json(
+    trust: Path, tmp_path: Path
+) -> None:
+    log = LogUnderTest(hub=HUB_UNDER_TEST)
+    log.leaves += [b"\xff"] * (MOST_SHOWN + 7)
+    write_bundle(tmp_path / "bundle", log.parts())
+    code, text = run("verify", tmp_path / "bundle", "--trust", trust)
+    assert code == 1
+    assert "7 more failures: see --json" in text
+    _, text = run("verify", tmp_path / "bundle", "--trust", trust, "--json")
+    assert len(orjson.loads(text)["exchanges"]) == MOST_SHOWN + 7
+
+
+def test_words_inside_a_bundle_do_not_reach_the_terminal_raw(
+    log: LogUnderTest, trust: Path, tmp_path: Path
+) -> None:
+    log.publish([b"grade"], sender="\x1b[31m[bold]valid")
+    write_bundle(tmp_path / "bundle", log.parts())
+    code, text = run("verify", tmp_path / "bundle", "--trust", trust)
+    assert code == 1
+    assert "\x1b" not in text
+    assert "(bold]valid" in text.replace("\n", "").replace(" ", "")
+
+
+def test_exporting_without_a_hub_names_what_to_do(tmp_path: Path) -> None:
+    code, text = run("export", "--dir", tmp_path / "absent", "--out", tmp_path / "out.zip")
+    assert code == 3
+    assert "hub init" in text
+
+
+def test_the_log_of_a_new_hub_is_exported_and_verifies(tmp_path: Path) -> None:
+    parts = init_hub(tmp_path / "hub", level="city", division="330300", name="city")
+    save_anchor(tmp_path / "hub.trust", parts.identity.anchor)
+    bundle = tmp_path / "bundle.zip"
+    code, text = run("export", "--dir", tmp_path / "hub", "--out", bundle)
+    assert code == 0
+    assert f"Wrote {bundle}: log 0 to 0, 0 envelopes" in text
+    assert run("verify", bundle, "--trust", tmp_path / "hub.trust")[0] == 0
+
+
+def test_progress_is_shown_on_a_terminal_only(
+    monkeypatch: pytest.MonkeyPatch, log: LogUnderTest, trust: Path, tmp_path: Path
+) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    write_bundle(tmp_path / "bundle", log.parts())
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    with pytest.raises(typer.Exit) as ended:
+        verify(tmp_path / "bundle", trust=trust)
+    assert ended.value.exit_code == 0
+    assert "verify" in terminal.getvalue()
