@@ -7,6 +7,7 @@ Rules: written whole or not at all (temporary file, fsync, rename, fsync of the 
 from __future__ import annotations
 
 import os
+import secrets
 import stat
 from typing import TYPE_CHECKING, Final
 
@@ -38,9 +39,9 @@ def write_private(path: Path, content: bytes, *, replace: bool = False) -> None:
     Raises:
         KeyFileError: The file is already there, or cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
     try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
             os.fchmod(descriptor, 0o600)
             with os.fdopen(descriptor, "wb", closefd=False) as file:
@@ -79,7 +80,9 @@ def read_private(path: Path, max_bytes: int) -> bytes:
         KeyFileError: The file is missing, too long, owned by someone else, or open to others.
     """
     try:
-        with path.open("rb") as file:
+        # Without O_NONBLOCK, opening a pipe would wait for its writer before it can be refused.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise KeyFileError(f"{path} is not a regular file")

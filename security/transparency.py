@@ -143,10 +143,7 @@ def _parse_body(body: str) -> Checkpoint:
     lines = body.split("\n")
     if len(lines) != 4 or not _SIZE.fullmatch(lines[1]):
         raise LogCorruptError("a checkpoint has three lines: origin, size and root")
-    try:
-        root = base64.b64decode(lines[2], validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise LogCorruptError("the root of the checkpoint is not base64") from error
+    root = _decode(lines[2], "the root")
     return Checkpoint(origin=lines[0], size=int(lines[1]), root=root)
 
 
@@ -158,12 +155,20 @@ def _signatures(text: str, name: str) -> dict[bytes, bytes]:
             raise LogCorruptError("a signature line of the checkpoint is malformed")
         if match["name"] != name:
             continue
-        try:
-            value = base64.b64decode(match["value"], validate=True)
-        except (binascii.Error, ValueError) as error:
-            raise LogCorruptError("a signature of the checkpoint is not base64") from error
+        value = _decode(match["value"], "a signature")
         found.setdefault(value[:_KEY_HASH_BYTES], value[_KEY_HASH_BYTES:])
     return found
+
+
+def _decode(text: str, part: str) -> bytes:
+    # Only the one canonical spelling is taken, so that the text read is the text signed.
+    try:
+        value = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise LogCorruptError(f"{part} of the checkpoint is not base64") from error
+    if base64.b64encode(value).decode() != text:
+        raise LogCorruptError(f"{part} of the checkpoint is not canonical base64")
+    return value
 
 
 def _line(name: str, key_hash: bytes, signature: bytes) -> str:

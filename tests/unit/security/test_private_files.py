@@ -66,8 +66,10 @@ def test_a_missing_file_is_an_error_of_ours(tmp_path: Path) -> None:
 
 def test_a_device_or_pipe_in_place_of_a_key_is_refused(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("/dev/null")
-    with pytest.raises(KeyFileError, match="is not a regular file"):
-        read_private(tmp_path / "link", 10)
+    os.mkfifo(tmp_path / "pipe", 0o600)
+    for name in ("link", "pipe"):
+        with pytest.raises(KeyFileError, match="is not a regular file"):
+            read_private(tmp_path / name, 10)
 
 
 def test_an_oversized_file_is_not_read_whole(tmp_path: Path) -> None:

@@ -84,6 +84,13 @@ def test_a_signature_line_that_is_not_base64_is_refused() -> None:
         verify_checkpoint(f"{TEXT}\N{EM DASH} {ORIGIN} A\n", HUB_UNDER_TEST.anchor)
 
 
+def test_another_spelling_of_the_same_bytes_is_refused() -> None:
+    root = base64.b64encode(bytes(range(32))).decode()
+    assert root.endswith("8=")
+    with pytest.raises(LogCorruptError, match="the root of the checkpoint is not canonical"):
+        verify_checkpoint(TEXT.replace(root, root[:-2] + "9="), HUB_UNDER_TEST.anchor)
+
+
 def test_a_checkpoint_of_another_key_or_log_is_refused() -> None:
     impostor = make_hub(HUB)
     with pytest.raises(LogCorruptError, match="number of signature halves differs"):

@@ -1,0 +1,72 @@
+"""Any damage to an audit bundle gives a report or an error of ours, and is never called valid."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from security.audit import Verdict, verify_bundle, write_bundle
+from security.errors import AuditInputError
+from tests.support.logs import sample_log
+from tests.support.members import city
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HUB_UNDER_TEST, NODE_UNDER_TEST = city()
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    path = tmp_path_factory.mktemp("audit") / "bundle.zip"
+    write_bundle(path, sample_log(HUB_UNDER_TEST, NODE_UNDER_TEST).parts())
+    return path.read_bytes()
+
+
+@pytest.fixture(scope="module")
+def files(archive: bytes) -> dict[str, bytes]:
+    with zipfile.ZipFile(io.BytesIO(archive)) as opened:
+        return {name: opened.read(name) for name in opened.namelist()}
+
+
+@pytest.fixture(scope="module")
+def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("damaged") / "bundle.zip"
+
+
+def verdict(path: Path) -> Verdict | None:
+    """The verdict, None when the bundle cannot be read."""
+    try:
+        return verify_bundle(path, HUB_UNDER_TEST.anchor).verdict
+    except AuditInputError:
+        return None
+
+
+@given(data=st.data(), value=st.integers(0, 255))
+@settings(max_examples=150, deadline=None)
+def test_any_changed_byte_of_a_zip_is_a_verdict_or_an_error_of_ours(
+    data: st.DataObject, value: int, archive: bytes, scratch: Path
+) -> None:
+    at = data.draw(st.integers(0, len(archive) - 1))
+    scratch.write_bytes(archive[:at] + bytes([value]) + archive[at + 1 :])
+    assert verdict(scratch) in {None, *Verdict}
+
+
+@given(data=st.data(), bit=st.integers(0, 7))
+@settings(max_examples=150, deadline=None)
+def test_any_flipped_bit_of_any_proof_is_never_valid(
+    data: st.DataObject, bit: int, files: dict[str, bytes], scratch: Path
+) -> None:
+    name = data.draw(st.sampled_from(sorted(set(files) - {"manifest.json"})))
+    at = data.draw(st.integers(0, len(files[name]) - 1))
+    flipped = bytearray(files[name])
+    flipped[at] ^= 1 << bit
+    with zipfile.ZipFile(scratch, "w") as opened:
+        for other, content in (files | {name: bytes(flipped)}).items():
+            opened.writestr(other, content)
+    assert verdict(scratch) in {None, Verdict.INVALID, Verdict.INDETERMINATE}
