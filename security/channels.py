@@ -111,6 +111,29 @@ def enrolment_credentials(tls_key_pem: bytes, tls_certificate_pem: bytes) -> grp
     return grpc.ssl_server_credentials([(tls_key_pem, tls_certificate_pem)])
 
 
+def peer_certificate(context: _Context) -> bytes:
+    """The certificate of the member at the other end of a call.
+
+    Must be asked while the call lives: grpcio's context of a call that has ended points into
+    freed memory, and asking it ends the process.
+
+    Args:
+        context: Servicer context of the call.
+
+    Returns:
+        The one client certificate, PEM, unverified.
+
+    Raises:
+        UntrustedCertificateError: No client certificate, or more than one.
+    """
+    certificates = list(context.auth_context().get("x509_pem_cert", ()))
+    if len(certificates) != 1:
+        raise UntrustedCertificateError(
+            f"the call carries {len(certificates)} client certificates, exactly one is expected"
+        )
+    return certificates[0]
+
+
 def peer_member_id(context: _Context, ca_certificate: bytes, now: datetime) -> MemberId:
     """The member at the other end of a call.
 
@@ -126,9 +149,4 @@ def peer_member_id(context: _Context, ca_certificate: bytes, now: datetime) -> M
         UntrustedCertificateError: No client certificate, or one that is expired, of another
             authority or not of exactly one member.
     """
-    certificates = list(context.auth_context().get("x509_pem_cert", ()))
-    if len(certificates) != 1:
-        raise UntrustedCertificateError(
-            f"the call carries {len(certificates)} client certificates, exactly one is expected"
-        )
-    return verify_member_certificate(certificates[0], ca_certificate, now)
+    return verify_member_certificate(peer_certificate(context), ca_certificate, now)

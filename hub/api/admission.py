@@ -16,10 +16,11 @@ from hub.errors import HubError, MemberRefusedError
 from hub.store import members
 from hub.store.engine import reading, writing
 from hub.store.refusals import RefusedAttempt, add_refusal
-from security.channels import peer_member_id
+from security.channels import peer_certificate
 from security.errors import SecurityError
 from security.members import parse_member_id
 from security.moments import to_ms
+from security.tls import verify_member_certificate
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -59,14 +60,16 @@ class Admission:
         """
         member = ""
         try:
-            member = peer_member_id(context, self.ca_certificate_pem, self.now())
+            # Read once: the context of a call that has ended must not be asked again.
+            certificate = peer_certificate(context)
+            member = verify_member_certificate(certificate, self.ca_certificate_pem, self.now())
             authorise(f"/{EXCHANGE}/{method}", MemberKind(parse_member_id(member).kind))
             await asyncio.to_thread(self._check_register, member)
         except (SecurityError, HubError) as error:
             await self.refuse(context, member, method, error)
 
         def verify(now: datetime) -> object:
-            return peer_member_id(context, self.ca_certificate_pem, now)
+            return verify_member_certificate(certificate, self.ca_certificate_pem, now)
 
         return Caller(member=MemberId(member), verify=verify)
 

@@ -44,6 +44,7 @@ class EnrolmentServicer(enrolment_pb2_grpc.EnrolmentServicer):
     ) -> enrolment_pb2.JoinResponse:
         """Answer one join request."""
         now = self._now()
+        peer = context.peer()  # Asked while the call lives: it may have ended when Join answers.
         try:
             return await asyncio.to_thread(self._join, request, now)
         except (HubError, SecurityError) as error:
@@ -51,7 +52,7 @@ class EnrolmentServicer(enrolment_pb2_grpc.EnrolmentServicer):
             if isinstance(error, EnrolmentRefusedError):
                 attempt = RefusedAttempt(
                     at_ms=to_ms(now),
-                    peer=context.peer(),
+                    peer=peer,
                     method="Join",
                     code=row.code,
                     cause=error.cause,
