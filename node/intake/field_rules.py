@@ -19,8 +19,13 @@ from scoring_kernel.transactions import InterfaceField
 
 __all__ = ["MAX_SCALED", "FieldRule", "NodeRules", "compile_rules"]
 
-MAX_SCALED: Final = 9_000_000_000_000_000
-"""Largest number counted exactly, in its smallest unit; below 2 to the power of 53."""
+MAX_SCALED: Final = 10**15
+"""Largest number taken in, in units of its last decimal.
+
+A JSON number is a double here. Its error of 2 to the power of -53, times this
+and the error of scaling it, stays below a quarter of a unit, so rounding gives
+back the number that was written.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
