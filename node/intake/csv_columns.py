@@ -47,8 +47,6 @@ def record_column(spec: ColumnSpec, table: CsvTable, book: FaultBook) -> pa.Arra
         Values of the catalogue's type, one per row; null in faulty rows.
     """
     if not spec.columns:
-        if spec.type == "timestamp[s]":
-            return pa.nulls(table.rows, pa.timestamp("s"))
         return pa.array([spec.constant] * table.rows, _ARROW[spec.type])
     if spec.type.startswith("int"):
         return _numbers(spec, table, book)

@@ -292,3 +292,57 @@ def test_blocks_do_not_change_what_is_stored(
     assert (report.messages_in, report.already_seen) == (7, 1)
     assert report.records_stored == {"admission": 4, "settlement": 4}
     assert [row.line for row in store.quarantine_rows()] == [7, 8]
+
+
+FEES = """
+format: 1
+namespace: fees
+record_id: id
+institution: {column: hospital}
+delimiter: ";"
+records:
+  fee_detail:
+    line: {column: id}
+    mdtrt_id: {column: visit}
+    person: {column: person}
+    occurred_at: {column: day, format: "%Y%m%d %H:%M"}
+    item_code: {column: item}
+    local_code: {constant: none}
+    department: {column: department}
+    amount_fen: {column: amount, unit: fen}
+    quantity_e4: {column: count}
+    price_e6: {column: price}
+    inscp_fen: {column: insured, unit: yuan}
+"""
+
+
+def test_fee_details_of_a_csv_keep_what_is_not_told_as_null(
+    store: NodeStore, tmp_path: Path
+) -> None:
+    mapping = parse_mapping(FEES.encode(), "x.yaml", load_catalog().records)
+    path = tmp_path / "a.csv"
+    head = "id;hospital;visit;person;day;item;department;amount;count;price;insured\n"
+    path.write_text(
+        head
+        + f"1;{m.HOSPITAL};V1;B1;20260105 08:30;X1;;1250;1.5;8.333333;\n"
+        + f"2;{m.HOSPITAL};V1;B1;20260105 08:30;X1;A03;1250;1;12.5;12.50\n"
+        + f"3;{m.HOSPITAL};V1;B1;20260105 08:30;X1;A03;12.50;1;12.5;x\n",
+        encoding="utf-8",
+    )
+
+    report = _ingest(store, path, mapping)
+
+    assert report.by_rule == {Rule.FIELD_TYPE: 1}
+    assert "amount is 12.50" in store.quarantine_rows()[0].reason
+    first, second = m.rows_of(store, "fee_detail")
+    assert (first["department"], first["inscp_fen"], first["doctor"]) == (None, None, None)
+    assert (first["amount_fen"], first["quantity_e4"], first["price_e6"]) == (1250, 15000, 8333333)
+    assert (second["department"], second["inscp_fen"]) == ("A03", 1250)
+    assert str(first["occurred_at"]) == "2026-01-05 08:30:00"
+
+
+def test_a_file_of_which_no_line_is_whole_is_all_refused(store: NodeStore, tmp_path: Path) -> None:
+    report = _ingest(store, _write(tmp_path / "a.csv", 'a"', 'b"'))
+
+    assert report.by_rule == {Rule.CSV_LINE: 2}
+    assert store.ledger_size() == 0

@@ -1,5 +1,6 @@
 """What records come of each transaction, and which messages make none."""
 
+import gc
 from pathlib import Path
 
 from node.store import NodeStore
@@ -175,3 +176,34 @@ def test_one_object_stands_for_a_list_of_one(store: NodeStore, tmp_path: Path) -
     assert m.ingest_documents(store, tmp_path / "a.jsonl", [document]).records_stored == {
         "fee_detail": 1
     }
+
+
+def test_amounts_without_the_persons_part_are_taken_as_they_are(
+    store: NodeStore, tmp_path: Path
+) -> None:
+    document = m.settlement(1, response={"fund_pay_sumamt": 1})
+    del document["response"]["output"]["setlinfo"]["psn_part_amt"]
+
+    assert m.ingest_documents(store, tmp_path / "a.jsonl", [document]).quarantined == 0
+
+
+def test_a_discharge_without_diagnoses_has_none(store: NodeStore, tmp_path: Path) -> None:
+    document = m.discharge(1)
+    del document["request"]["input"]["diseinfo"]
+
+    m.ingest_documents(store, tmp_path / "a.jsonl", [document])
+
+    assert m.rows_of(store, "discharge")[0]["diagnosis"] is None
+
+
+def test_an_intake_leaves_the_interpreters_collector_as_it_was(
+    store: NodeStore, tmp_path: Path
+) -> None:
+    gc.disable()
+    try:
+        m.ingest_documents(store, tmp_path / "a.jsonl", [m.fees(1)])
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
+    m.ingest_documents(store, tmp_path / "b.jsonl", [m.fees(2)])
+    assert gc.isenabled()

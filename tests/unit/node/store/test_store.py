@@ -15,7 +15,6 @@ from scoring_kernel.measure_sets import MeasureSet
 from security.at_rest import Vault
 from tests.support import node_messages as m
 
-
 NULLS = (
     "select institution, month, infno as subject, 1 as messages, null::bigint"
     " as messages_accepted from message"
