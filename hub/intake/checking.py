@@ -5,8 +5,8 @@ Numbered as applied, each envelope on its own:
 0. Bounds, formats, addressee, times, the sender's key and signature (``security.envelope``).
 1. The signer is the member at the other end of the line.
 2. The content opens. If not, the envelope counts, but its content is quarantined.
-3. The content is of a type that this kind of member may send, on the lane of its kind, and it
-   decodes. If not, it is quarantined as well.
+3. The content is of a type that this kind of member may send, and it decodes. If not, it is
+   quarantined as well.
 
 Left to the commit: revocation, the chain, custody and the slot rule.
 """
@@ -82,7 +82,7 @@ class Checked:
         stream: Number of the stream it came on.
         issued: Incarnation that this stream was given, by lane.
         header: Its header; None when it does not parse.
-        hash: SHA-256 of the envelope; empty when its header does not parse.
+        hash: SHA-256 of the envelope.
         ciphertext_hash: SHA-256 of its ciphertext.
         raw: The envelope, serialised from its four parts and nothing else.
         fault: Why it is not trusted; None when it is.
@@ -141,11 +141,10 @@ class EnvelopeChecker:
         content: Content | None = None
         try:
             # 0. The envelope by itself.
-            header = parse_header(envelope)
-            digest = envelope_hash(envelope)
             verified = verify_addressed_envelope(
                 envelope, recipient=self.hub, keyring=self.keyring, now_ms=now_ms
             )
+            header, digest = verified.header, verified.hash
             # 1. The signer is the caller.
             _verify_caller(header, submitted.peer)
             # 2. The content opens.
@@ -156,6 +155,8 @@ class EnvelopeChecker:
             content = Unreadable(reason=error.cause)
         except UntrustedEnvelopeError as error:
             fault = error.cause
+            header = _find_header(envelope)
+            digest = envelope_hash(envelope)
         return Checked(
             peer=submitted.peer,
             stream=submitted.stream,
@@ -173,7 +174,7 @@ class EnvelopeChecker:
             return self._decode(header, payload)
         except StatementError as error:
             return Unreadable(reason=str(error))
-        except Exception:
+        except Exception:  # noqa: BLE001 - see the module rules
             # One payload that nobody thought of must not stop its chain for ever.
             _LOG.exception("a payload of %s, seq %d, broke its decoder", header.sender, header.seq)
             return Unreadable(reason="The content cannot be decoded; update both programs.")
@@ -181,10 +182,8 @@ class EnvelopeChecker:
     def _decode(self, header: envelope_pb2.EnvelopeHeader, payload: bytes) -> Content:
         allowed = SENDERS.get(header.payload_type, frozenset())
         kind = parse_member_id(header.sender).kind
-        if kind not in allowed or header.lane != envelope_pb2.LANE_BULK:
-            raise StatementError(
-                f"A {kind} may not send {header.payload_type!r} on lane {header.lane} to this hub."
-            )
+        if kind not in allowed:
+            raise StatementError(f"A {kind} may not send {header.payload_type!r} to this hub.")
         if header.schema_version != 1:
             raise StatementError(
                 f"Schema version {header.schema_version} of {header.payload_type!r} is not known "
@@ -193,6 +192,14 @@ class EnvelopeChecker:
         if header.payload_type == STATEMENTS:
             return decode_batch(payload, self.measure_sets)
         return decode_push(payload)
+
+
+def _find_header(envelope: envelope_pb2.SealedEnvelope) -> envelope_pb2.EnvelopeHeader | None:
+    """The header of an untrusted envelope: tells where it claims to stand; None if unreadable."""
+    try:
+        return parse_header(envelope)
+    except UntrustedEnvelopeError:
+        return None
 
 
 def _verify_caller(header: envelope_pb2.EnvelopeHeader, peer: str) -> None:

@@ -11,12 +11,11 @@ Numbered as applied:
    parts are checked when the last part is there.
 """
 
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import numpy as np
 import pyarrow as pa
 from google.protobuf.message import DecodeError
 
@@ -89,9 +88,7 @@ def decode_batch(payload: bytes, measure_sets: Mapping[str, MeasureSet]) -> Deco
     stated = [(slot.institution, slot.month) for slot in batch.slots]
     if not rows.places.keys() <= set(stated):
         raise StatementError("The rows hold a slot that the batch does not state.")
-    counts: dict[tuple[str, int], int] = defaultdict(int)
-    for place in stated:
-        counts[place] += 1
+    counts = Counter(stated)
     sound: list[OfferedSlot] = []
     faults: list[SlotFault] = []
     for slot in batch.slots:
@@ -117,23 +114,27 @@ class _Rows:
     __slots__ = ("_columns", "_subjects", "_wrong", "places")
 
     def __init__(self, table: pa.Table) -> None:
-        institutions: list[str] = table.column("institution").to_pylist()
-        months: list[int] = table.column("month").to_pylist()
-        self._subjects: list[str] = table.column("subject").to_pylist()
-        wrong = np.zeros(len(institutions), np.bool_)
-        self._columns: dict[str, list[int]] = {}
-        for name in table.schema.names[3:]:
-            values = table.column(name).to_numpy()
-            wrong |= (values > MAX_VALUE) | (values < -MAX_VALUE)
-            self._columns[name] = values.tolist()
-        self._wrong = frozenset(np.flatnonzero(wrong).tolist())
-        self.places: dict[tuple[str, int], list[int]] = defaultdict(list)
-        for index, place in enumerate(zip(institutions, months, strict=True)):
-            self.places[place].append(index)
+        # Lists, not arrays: most batches are small, and the digest needs Python's integers.
+        keys = [column.to_pylist() for column in table.columns[:3]]
+        self._subjects: list[str] = keys[2]
+        self._columns: dict[str, list[int]] = {
+            name: column.to_pylist()
+            for name, column in zip(table.column_names[3:], table.columns[3:], strict=True)
+        }
+        self._wrong = frozenset(
+            index
+            for values in self._columns.values()
+            if values and (max(values) > MAX_VALUE or min(values) < -MAX_VALUE)
+            for index, value in enumerate(values)
+            if not -MAX_VALUE <= value <= MAX_VALUE
+        )
+        self.places: dict[tuple[str, int], list[int]] = {}
+        for index, place in enumerate(zip(keys[0], keys[1], strict=True)):
+            self.places.setdefault(place, []).append(index)
 
     def of(self, place: tuple[str, int]) -> SlotRows:
         """Rows of one slot."""
-        indices = self.places.get(place, [])
+        indices = self.places.get(place, ())
         return SlotRows(
             subjects=[self._subjects[index] for index in indices],
             columns={
@@ -156,36 +157,41 @@ def _fault(
     counts: Mapping[tuple[str, int], int],
     rows: _Rows,
 ) -> tuple[SlotRule, str] | None:
-    place = (slot.institution, slot.month)
-    faults = (
-        # 1. Names and bounds.
-        (
-            not is_institution(slot.institution),
-            SlotRule.INSTITUTION,
-            "use the code of the national register (H or P, 11 digits)",
-        ),
-        (not is_month(slot.month), SlotRule.MONTH, "state months as yyyymm"),
-        (
-            not _is_in_bounds(slot, measure_set),
-            SlotRule.SHAPE,
-            "check version, parts, rows and digest of the statement",
-        ),
-        # 2. Stated once.
-        (counts[place] > 1, SlotRule.SLOT_TWICE, "state a slot once per batch"),
-        # 3. Own rows, sound values.
-        (
-            not rows.is_sound(place),
-            SlotRule.ROWS,
-            f"rows name another subject or exceed {MAX_VALUE}; {_RESTATE}",
-        ),
+    institution, month = slot.institution, slot.month
+    place = (institution, month)
+    # Most slots are sound, so the rules are first asked together.
+    is_sound = (
+        is_institution(institution)
+        and is_month(month)
+        and _is_in_bounds(slot, measure_set)
+        and counts[place] == 1
+        and rows.is_sound(place)
     )
-    for found, rule, mend in faults:
-        if found:
-            return rule, mend
+    if not is_sound:
+        return _broken_rule(slot, measure_set, counts)
     # 4. Number and digest.
     if slot.parts > 1:
         return None
-    return digest_fault(rows.of(place), slot.institution, slot.month, slot.rows, slot.digest)
+    return digest_fault(rows.of(place), institution, month, slot.rows, slot.digest)
+
+
+def _broken_rule(
+    slot: statement_pb2.SlotStatement,
+    measure_set: str,
+    counts: Mapping[tuple[str, int], int],
+) -> tuple[SlotRule, str]:
+    # 1. Names and bounds.
+    if not is_institution(slot.institution):
+        return SlotRule.INSTITUTION, "use the code of the national register (H or P, 11 digits)"
+    if not is_month(slot.month):
+        return SlotRule.MONTH, "state months as yyyymm"
+    if not _is_in_bounds(slot, measure_set):
+        return SlotRule.SHAPE, "check version, parts, rows and digest of the statement"
+    # 2. Stated once.
+    if counts[slot.institution, slot.month] > 1:
+        return SlotRule.SLOT_TWICE, "state a slot once per batch"
+    # 3. Own rows, sound values.
+    return SlotRule.ROWS, f"rows name another subject or exceed {MAX_VALUE}; {_RESTATE}"
 
 
 def digest_fault(

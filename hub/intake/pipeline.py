@@ -193,7 +193,7 @@ class IntakePipeline:
                     for chunk in chunks
                 )
             )
-        except Exception:
+        except Exception:  # noqa: BLE001 - see the module rules
             _LOG.exception("a group of %d envelopes could not be checked", len(tickets))
             _fail(tickets, HubStoreError("The group could not be checked; try again."))
             return None

@@ -5,6 +5,8 @@ are refused, so that a small payload cannot grow; every array is validated in fu
 """
 
 import struct
+from functools import lru_cache
+from itertools import islice
 from typing import Final
 
 import pyarrow as pa
@@ -16,6 +18,7 @@ MAX_BATCHES: Final = 64
 _MEND: Final = "update the sender's program and state the slots again"
 
 
+@lru_cache(maxsize=64)
 def rows_schema(measures: tuple[str, ...]) -> pa.Schema:
     """Schema of statement rows: institution, month, subject, then one int64 column a measure."""
     return pa.schema(
@@ -41,7 +44,7 @@ def read_rows(data: bytes, schema: pa.Schema) -> pa.Table:
     if len(data) > MAX_IPC_BYTES:
         raise StatementError(f"Found {len(data)} bytes of rows, at most {MAX_IPC_BYTES} are read.")
     try:
-        table = _read_table(data, schema).select(schema.names)
+        table = _read_table(data, schema)
     except (pa.ArrowException, struct.error, OSError, ValueError) as error:
         raise StatementError(
             f"The rows are no Arrow stream of the catalogue's columns "
@@ -53,29 +56,36 @@ def read_rows(data: bytes, schema: pa.Schema) -> pa.Table:
 
 
 def _read_table(data: bytes, schema: pa.Schema) -> pa.Table:
+    _refuse_growing(data)
+    with pa.ipc.open_stream(data) as reader:
+        found = reader.schema.remove_metadata()
+        if not _is_same(found, schema):
+            raise StatementError(
+                f"The rows have columns {', '.join(found.names[:12])}, expected "
+                f"{', '.join(schema.names)} with the catalogue's types; {_MEND}."
+            )
+        table = pa.Table.from_batches(list(reader), schema=found)
+    table.validate(full=True)
+    return table if found.names == schema.names else table.select(schema.names)
+
+
+def _refuse_growing(data: bytes) -> None:
+    """Look at the messages of a stream without reading one: a schema, then plain batches only."""
     reader = pa.ipc.MessageReader.open_stream(data)
-    found = pa.ipc.read_schema(reader.read_next_message()).remove_metadata()
-    if not _is_same(found, schema):
-        raise StatementError(
-            f"The rows have columns {', '.join(found.names[:12])}, expected "
-            f"{', '.join(schema.names)} with the catalogue's types; {_MEND}."
-        )
-    batches: list[pa.RecordBatch] = []
-    while True:
-        try:
-            message = reader.read_next_message()
-        except StopIteration:
-            return pa.Table.from_batches(batches, schema=found)
-        if message.type != "record batch" or _is_compressed(message.metadata.to_pybytes()):
-            raise StatementError(f"The rows hold a {message.type} that is not plain; {_MEND}.")
-        if len(batches) == MAX_BATCHES:
-            raise StatementError(f"The rows come in more than {MAX_BATCHES} batches; {_MEND}.")
-        batch = pa.ipc.read_record_batch(message, found)
-        batch.validate(full=True)
-        batches.append(batch)
+    expected = "schema"
+    for message in islice(reader, MAX_BATCHES + 1):
+        if message.type != expected:
+            raise StatementError(f"The rows hold a {message.type}, not a {expected}; {_MEND}.")
+        if expected == "record batch" and _is_compressed(message.metadata.to_pybytes()):
+            raise StatementError(f"The rows are compressed, expected plain ones; {_MEND}.")
+        expected = "record batch"
+    if next(reader, None) is not None:
+        raise StatementError(f"The rows come in more than {MAX_BATCHES} batches; {_MEND}.")
 
 
 def _is_same(found: pa.Schema, schema: pa.Schema) -> bool:
+    if found.equals(schema):
+        return True
     keys = 3
     return (
         found.names[:keys] == schema.names[:keys]

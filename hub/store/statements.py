@@ -175,7 +175,7 @@ class StatementStore:
 
     def _staged_table(self, connection: Connection, measure_set: str) -> pa.Table:
         query = select(staged.c.log_index, staged.c.body).where(staged.c.measure_set == measure_set)
-        return self._tables(measure_set, connection.execute(query).tuples().all())
+        return self._tables(measure_set, connection.execute(query).all())
 
     def _tables(self, measure_set: str, rows: Sequence[tuple[int, bytes]]) -> pa.Table:
         schema = self._schema(measure_set)
@@ -197,7 +197,7 @@ class StatementStore:
                 database.register("segment_rows", self._segments.dataset(stored))
                 source += " UNION ALL BY NAME SELECT * FROM segment_rows"
             names = ", ".join(f'r."{name}"' for name in self._measures(measure_set))
-            return database.execute(
+            return database.sql(
                 f"SELECT r.subject, r.month, {names} FROM ({source}) r "  # noqa: S608 - names of the catalogue
                 "SEMI JOIN counting c ON r.institution = c.institution AND r.month = c.month "
                 "AND r.log_index = c.log_index ORDER BY r.institution, r.month, r.subject"
@@ -242,7 +242,7 @@ class StatementStore:
             .order_by(staged.c.log_index)
             .limit(FLUSH_ROWS)
         )
-        rows = connection.execute(query).tuples().all()
+        rows = connection.execute(query).all()
         if not rows:
             return None
         small = [
@@ -255,7 +255,7 @@ class StatementStore:
         with duckdb.connect(":memory:", config={"enable_external_access": "false"}) as database:
             database.register("counting", _counting(connection, measure_set, None))
             database.register("found", table)
-            kept = database.execute(
+            kept = database.sql(
                 "SELECT r.* FROM found r SEMI JOIN counting c ON r.institution = c.institution "
                 "AND r.month = c.month AND r.log_index = c.log_index "
                 "ORDER BY r.institution, r.month, r.subject"
@@ -289,7 +289,7 @@ def _counting(connection: Connection, measure_set: str, months: Sequence[int] | 
     if months is not None:
         single = single.where(slot.c.month.in_(list(months)))
         parts = parts.where(slot_part.c.month.in_(list(months)))
-    rows = connection.execute(union_all(single, parts)).tuples().all()
+    rows = connection.execute(union_all(single, parts)).all()
     columns = list(zip(*rows, strict=True)) or [(), (), ()]
     return pa.table(
         {
