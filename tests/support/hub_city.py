@@ -200,7 +200,8 @@ class City:
 def join_request(
     token: JoinToken,
     keys: MemberKeys,
-    at_ms: int,
+    now_ms: int,
+    /,
     **changes: Any,  # noqa: ANN401 - parts of any type
 ) -> enrolment_pb2.JoinRequest:
     """A join request as a member signs it; ``changes`` override parts of its body."""
@@ -212,7 +213,7 @@ def join_request(
         "signing_public_key": keys.signing.verifying.public_key,
         "signing_pq_public_key": keys.signing.verifying.pq_public_key,
         "encryption_public_key": keys.encryption.public_bytes,
-        "at_ms": at_ms,
+        "at_ms": now_ms,
     }
     body = enrolment_pb2.JoinBody(**(parts | changes)).SerializeToString(deterministic=True)
     signature = keys.signing.sign("yixin/join/v1", body)
