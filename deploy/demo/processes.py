@@ -64,8 +64,7 @@ class Crew:
         self._alive: dict[int, asyncio.subprocess.Process] = {}
 
     async def __aenter__(self) -> Self:
-        """Make the directory of the logs."""
-        self._logs.mkdir(parents=True, exist_ok=True)
+        """Start with nobody."""
         return self
 
     async def __aexit__(
@@ -152,6 +151,7 @@ class Crew:
             DemoError: It ended, or did not serve in time.
         """
         log = self._logs / f"{name}.log"
+        self._logs.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as file:
             process = await asyncio.create_subprocess_exec(
                 *command_line(*arguments),

@@ -36,3 +36,15 @@ def test_a_changed_and_a_superfluous_module_are_both_named(tmp_path: Path) -> No
 def test_a_tree_without_sources_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ProtosError, match=r"no \.proto file"):
         protos.generate(tmp_path, tmp_path)
+
+
+def test_the_command_tells_whether_the_modules_are_current(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert protos.main(["--check"]) == 0
+    root = copy_of_the_sources(tmp_path)
+    monkeypatch.setattr(protos, "REPOSITORY", root)
+    assert protos.main(["--check"]) == 1
+    assert "run `make protos`" in capsys.readouterr().err
+    assert protos.main([]) == 0
+    assert protos.main(["--check"]) == 0
