@@ -24,8 +24,9 @@ def documented() -> dict[str, int]:
 
 
 def test_every_code_of_node_and_hub_is_documented_with_its_exit_code() -> None:
-    rows = [*NODE_TABLE.values(), *HUB_TABLE.values(), NODE_UNEXPECTED, HUB_UNEXPECTED]
-    assert documented() == {row.code: row.exit_code for row in rows}
+    node = {row.code: row.exit_code for row in (*NODE_TABLE.values(), NODE_UNEXPECTED)}
+    hub = {row.code: row.exit_code for row in (*HUB_TABLE.values(), HUB_UNEXPECTED)}
+    assert documented() == node | hub
 
 
 def test_node_and_hub_agree_on_the_codes_they_share() -> None:
