@@ -20,7 +20,7 @@ from sqlalchemy import Engine
 from node.domain.institutions import Institution
 from node.domain.reported import ReportedSet
 from node.sync.inbox import custody_institutions, verified_statements
-from node.sync.statements import changed_slots, statement_payloads
+from node.sync.statements import changed_slots, mark_prefix, statement_payloads
 from protos.yixin.v1 import envelope_pb2, statement_pb2
 from security.encoding import parse_exactly
 from security.exchange.custody import MAX_REGISTER_BYTES, open_custody
@@ -130,7 +130,8 @@ async def synchronise(
 def state_changes(link: Link, report: ReportedSet, *, ledger_size: int, pack_digest: bytes) -> int:
     """Put statements of changed slots into the outbox; returns the number of slots."""
     with link.engine.begin() as connection:
-        changed = changed_slots(report, lambda key: link.outbox.get_mark(connection, key))
+        marks = link.outbox.get_marks(connection, mark_prefix(report.measure_set))
+        changed = changed_slots(report, marks)
         for part in statement_payloads(report, changed, ledger_size=ledger_size):
             link.outbox.append(
                 connection,

@@ -9,7 +9,7 @@ The order of work, in one transaction of the outbox:
    parts, which count at the hub only when all are there.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -43,17 +43,22 @@ class StatementPayload:
     slots: int
 
 
+def mark_prefix(measure_set: str) -> str:
+    """What the keys of all marks of a measure set begin with."""
+    return f"slot|{measure_set}|"
+
+
 def mark_key(measure_set: str, institution: str, month: int) -> str:
     """Key under which the last stated version and digest of a slot are kept."""
-    return f"slot|{measure_set}|{institution}|{month}"
+    return f"{mark_prefix(measure_set)}{institution}|{month}"
 
 
-def changed_slots(report: ReportedSet, mark_of: Callable[[str], bytes | None]) -> list[ChangedSlot]:
+def changed_slots(report: ReportedSet, marks: Mapping[str, bytes]) -> list[ChangedSlot]:
     """Slots to state again.
 
     Args:
         report: Reported rows, sorted by slot.
-        mark_of: Gives the mark of a key: eight bytes of version and 32 of digest, or None.
+        marks: Marks of the set's slots by key: eight bytes of version and 32 of digest.
     """
     changed: list[ChangedSlot] = []
     for institution, month, rows in report.slots():
@@ -63,7 +68,7 @@ def changed_slots(report: ReportedSet, mark_of: Callable[[str], bytes | None]) -
             report.subjects[rows].tolist(),
             {name: column[rows] for name, column in report.columns.items()},
         )
-        mark = mark_of(mark_key(report.measure_set, institution, month))
+        mark = marks.get(mark_key(report.measure_set, institution, month))
         if mark is not None and mark[8:] == digest:
             continue
         version = int.from_bytes(mark[:8], "big") + 1 if mark is not None else 1

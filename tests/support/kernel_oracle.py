@@ -62,6 +62,7 @@ def quotient(top: int | None, bottom: int | None) -> int | None:
 
 
 def value_of(formula: Formula, inputs: Mapping[str, int], day: date) -> int | None:
+    value: int | None = None
     match formula:
         case Ratio():
             value = quotient(inputs.get(formula.numerator), inputs.get(formula.denominator))

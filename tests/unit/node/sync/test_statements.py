@@ -24,19 +24,19 @@ def report(fund: int = 500) -> ReportedSet:
 
 def marks_of(reported: ReportedSet, known: dict[str, bytes]) -> dict[str, bytes]:
     marks = dict(known)
-    for part in statement_payloads(reported, changed_slots(reported, known.get), ledger_size=9):
+    for part in statement_payloads(reported, changed_slots(reported, known), ledger_size=9):
         marks |= part.marks
     return marks
 
 
 def test_every_slot_is_stated_once_and_then_not_again() -> None:
-    assert len(changed_slots(report(), {}.get)) == 4
-    assert changed_slots(report(), marks_of(report(), {}).get) == []
+    assert len(changed_slots(report(), {})) == 4
+    assert changed_slots(report(), marks_of(report(), {})) == []
 
 
 def test_a_changed_slot_alone_is_stated_again_with_the_next_version() -> None:
     marks = marks_of(report(), {})
-    changed = changed_slots(report(fund=501), marks.get)
+    changed = changed_slots(report(fund=501), marks)
     assert [(slot.institution, slot.month, slot.version) for slot in changed] == [
         ("H33030200001", 202601, 2)
     ]
@@ -44,7 +44,7 @@ def test_a_changed_slot_alone_is_stated_again_with_the_next_version() -> None:
 
 def test_the_payload_carries_the_rows_its_digests_promise() -> None:
     reported = report()
-    (part,) = statement_payloads(reported, changed_slots(reported, {}.get), ledger_size=9)
+    (part,) = statement_payloads(reported, changed_slots(reported, {}), ledger_size=9)
     batch = statement_pb2.StatementBatch.FromString(part.payload)
     rows = pa.ipc.open_stream(batch.rows_ipc).read_all().to_pylist()
     assert len(rows) == sum(slot.rows for slot in batch.slots) == 4
@@ -77,7 +77,7 @@ def test_a_slot_too_large_for_one_payload_comes_in_parts(
         }
     )
     reported = reported_set("staff", ["fund_fen"], table, [202601])
-    parts = list(statement_payloads(reported, changed_slots(reported, {}.get), ledger_size=1))
+    parts = list(statement_payloads(reported, changed_slots(reported, {}), ledger_size=1))
     batches = [statement_pb2.StatementBatch.FromString(part.payload) for part in parts]
     assert [(batch.slots[0].part, batch.slots[0].parts) for batch in batches] == [
         (1, 3),
