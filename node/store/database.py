@@ -15,6 +15,8 @@ __all__ = ["FILE_NAME", "open_database", "snapshot", "transaction"]
 
 FILE_NAME: Final = "node.db"
 _BUSY_TIMEOUT_S: Final = 30.0
+_CHECKPOINT_PAGES: Final = 8_192
+"""32 MiB of log between checkpoints: staged rows are mostly gone again by then."""
 
 
 def open_database(directory: Path) -> Database:
@@ -37,6 +39,7 @@ def open_database(directory: Path) -> Database:
         )
         connection.execute("pragma journal_mode=wal")
         connection.execute("pragma synchronous=full")
+        connection.execute(f"pragma wal_autocheckpoint={_CHECKPOINT_PAGES}")
         connection.execute("pragma foreign_keys=on")
         path.chmod(0o600)
         database = Database(connection)

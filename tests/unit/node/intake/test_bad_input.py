@@ -56,20 +56,25 @@ def test_a_list_without_any_day_is_refused(store: NodeStore, tmp_path: Path) -> 
     assert store.quarantine_rows()[0].field == "request.setlinfo.setl_end_date"
 
 
-def test_rows_of_different_systems_in_one_message_are_read_alike(
-    store: NodeStore, tmp_path: Path
+@pytest.mark.parametrize("others", [0, 1])
+def test_rows_of_different_systems_are_read_alike(
+    store: NodeStore, tmp_path: Path, others: int
 ) -> None:
-    document = m.fees(1, lines=3, vendor_field="x")
-    del document["request"]["input"]["feedetail"][2]["bilg_dr_codg"]
-    bare = m.fees(2, lines=2)
-    bare["request"]["input"]["feedetail"][1].update(extra_one="1")
-    bare["request"]["input"]["feedetail"][0].update(extra_two="1")
+    document = m.fees(1, lines=2)
+    first, second = document["request"]["input"]["feedetail"]
+    first.update(extra_one="1")
+    second.update(extra_two="1")
+    del second["bilg_dept_codg"]
+    second.update(memo="x")
+    shorter = m.fees(2, lines=1)
+    del shorter["request"]["input"]["feedetail"][0]["bilg_dr_codg"]
 
-    report = m.ingest_documents(store, tmp_path / "a.jsonl", [document, bare])
+    report = m.ingest_documents(store, tmp_path / "a.jsonl", [document, shorter][: 1 + others])
 
     assert report.quarantined == 0
-    doctors = [row["doctor"] for row in m.rows_of(store, "fee_detail")]
-    assert doctors == ["D330302000101", "D330302000101", None, "D330302000101", "D330302000101"]
+    rows = m.rows_of(store, "fee_detail")
+    assert [row["department"] for row in rows] == ["A03", None, "A03"][: 2 + others]
+    assert [row["doctor"] for row in rows][2:] == [None] * others
 
 
 @pytest.mark.parametrize(
