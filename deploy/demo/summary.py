@@ -7,15 +7,10 @@ from typing import Any, Final
 from rich.console import Console
 from rich.table import Table
 
-GRADES: Final[Mapping[str, str]] = {
-    "excellent": "优秀 A ≥ 850",
-    "good": "良好 B ≥ 800",
-    "medium": "中等 C ≥ 750",
-    "poor": "较差 D ≥ 700",
-    "bad": "差 E < 700",
-    "not_rated": "不予评级",
-}
-INDICATORS: Final = 36
+from scoring_kernel import load_catalog
+from scoring_kernel.model import Band, RatingModel
+
+SUBJECT_CLASS: Final = "designated_medical_institution"
 _BAR_WIDTH: Final = 40
 _EXPLAINED: Final = 8
 
@@ -62,7 +57,7 @@ class Summary:
     @property
     def failures(self) -> tuple[str, ...]:
         """What is not as it must be; empty after a demonstration that succeeded."""
-        expected = self.institutions * INDICATORS
+        expected = self.institutions * len(_model().indicators)
         claims = {
             f"{self.receipts} receipts for {self.envelopes_sent} envelopes; expected one for each":
                 self.receipts == self.envelopes_sent > 0,
@@ -108,18 +103,31 @@ def show(findings: Findings, console: Console) -> None:
         console.print(f"[red]{failure}[/red]")
 
 
+def _model() -> RatingModel:
+    return load_catalog().models[SUBJECT_CLASS]
+
+
 def _grades(summary: Summary) -> Table:
-    table = Table(title="Grades 信用等级")
+    model = _model()
+    table = Table(title=f"Grades 信用等级 (basis: {model.status.value})")
     for name in ("Grade", "等级", "Subjects", "Share", ""):
         table.add_column(name, justify="right" if name in {"Subjects", "Share"} else "left")
     whole = max(1, sum(summary.grade_distribution.values()))
-    for grade, label in GRADES.items():
+    labels = {band.id: _label(band) for band in model.bands}
+    unrated = set(summary.grade_distribution) - set(labels)
+    for grade in [*labels, *sorted(unrated)]:
+        share = summary.grade_distribution.get(grade, 0) / whole
+        bar = "█" * round(share * _BAR_WIDTH)
         count = summary.grade_distribution.get(grade, 0)
-        if count or grade != "not_rated":
-            share = count / whole
-            bar = "█" * round(share * _BAR_WIDTH)
-            table.add_row(grade, label, str(count), f"{share:.1%}", bar)
+        table.add_row(grade, labels.get(grade, "不予评级"), str(count), f"{share:.1%}", bar)
     return table
+
+
+def _label(band: Band) -> str:
+    """Name of a grade and the points it begins at."""
+    return (
+        f"{band.name_zh} ≥ {band.at_least_centi / 100:g}" if band.at_least_centi else band.name_zh
+    )
 
 
 def _explained(explanation: Mapping[str, Any]) -> Table:
