@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from node.api.errors import describe
-from node.commands import CONTROL_SOCKET
-from node.config import SETTINGS_FILE, NodeSettings, load_settings
+from node.config import CONTROL_SOCKET, SETTINGS_FILE, NodeSettings, load_settings
 from node.domain.institutions import Institution
 from node.errors import ConfigurationError, NodeError
 from node.jobs import NodeJobs, Result

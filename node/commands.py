@@ -5,19 +5,18 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 
+from node.config import CONTROL_SOCKET
 from node.errors import ConfigurationError
 
 Result: TypeAlias = dict[str, Any]
 """Arguments and results of jobs: JSON objects, as they also travel over the command socket."""
-
-CONTROL_SOCKET: Final = "control.sock"
 
 
 class Output:

@@ -14,6 +14,8 @@ from node.errors import ConfigurationError
 DIRECTORY_VARIABLE: Final = "YIXIN_NODE_DIR"
 """Environment variable with the node's state directory."""
 DEFAULT_DIRECTORY: Final = Path("yixin-node")
+CONTROL_SOCKET: Final = "control.sock"
+"""Socket of the daemon, in the state directory."""
 SETTINGS_FILE: Final = "node.toml"
 MAX_SETTINGS_BYTES: Final = 64 * 1024
 
