@@ -4,7 +4,7 @@ Port rules: rows of an invited member count only once it joined; the version of 
 with every change, in the transaction of the change.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from sqlalchemy import Connection, RowMapping, delete, insert, select, update
 
@@ -71,17 +71,6 @@ def activate(connection: Connection, member_id: MemberId) -> None:
     """Let the rows of a member that joined count."""
     connection.execute(update(custody).where(custody.c.member == member_id).values(active=True))
     next_number(connection, VERSION_COUNTER)
-
-
-def institutions(connection: Connection) -> Iterable[tuple[str, MemberId]]:
-    """Institutions with their custodians, active rows only, in order of the codes."""
-    query = (
-        select(custody.c.institution, custody.c.member)
-        .where(custody.c.active)
-        .distinct()
-        .order_by(custody.c.institution)
-    )
-    return tuple((row.institution, MemberId(row.member)) for row in connection.execute(query))
 
 
 def _values(row: Custody) -> dict[str, object]:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from hub.domain.custody import CustodyRegister
     from hub.parts import HubParts
     from security.tokens import JoinToken
 
@@ -192,7 +193,7 @@ class City:
             "values": found.columns[next(iter(found.columns))].tolist(),
         }
 
-    def register(self) -> custody.CustodyRegister:
+    def register(self) -> CustodyRegister:
         with reading(self.parts.engine) as connection:
             return custody.register(connection)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -175,20 +176,27 @@ async def test_an_expired_certificate_ends_a_stream_at_its_next_group(
     async with joined(city, tmp_path) as node:
         node.state(Slot())
         first = open_frame(city, node)
+        opened = asyncio.Event()
         with node.engine.begin() as connection:
             (row,) = node.outbox.seal_ahead(
                 connection, node.membership.hub_id, node.membership.sealing_context(city.clock.ms)
             )
         async with member_channel(node.membership) as channel:
-            call = exchange_pb2_grpc.ExchangeStub(channel).Submit()
-            await call.write(first)
-            accepted = await call.read()
-            city.clock.advance(days=31)
-            await call.write(exchange_pb2.SubmitRequest(envelope=row.message()))
-            answer = await call.read()
 
-    assert accepted.HasField("accepted")
-    assert answer.refusal.code == exchange_pb2.REFUSAL_CODE_UNTRUSTED
+            async def frames() -> AsyncIterator[exchange_pb2.SubmitRequest]:
+                yield first
+                await opened.wait()
+                yield exchange_pb2.SubmitRequest(envelope=row.message())
+
+            answers = []
+            async for answer in exchange_pb2_grpc.ExchangeStub(channel).Submit(frames()):
+                answers.append(answer)
+                if not opened.is_set():
+                    city.clock.advance(days=31)
+                    opened.set()
+
+    assert [answer.WhichOneof("message") for answer in answers] == ["accepted", "refusal"]
+    assert answers[1].refusal.code == exchange_pb2.REFUSAL_CODE_UNTRUSTED
     assert refused(city) == [("Submit", "UntrustedCertificateError")]
     assert city.monthly(202601)["values"] == []
 

@@ -90,7 +90,7 @@ def test_control_comes_before_bulk_and_every_envelope_is_a_logged_delivery(
 
 
 def test_what_was_not_acknowledged_is_given_again_byte_for_byte_and_logged_once(
-    city: City, node: Sender, downlink: Downlink
+    city: City, downlink: Downlink
 ) -> None:
     queue(city, b"one", b"two")
     first = collect(city, downlink)
@@ -108,7 +108,7 @@ def test_what_was_not_acknowledged_is_given_again_byte_for_byte_and_logged_once(
 
 
 def test_a_member_restored_from_an_old_copy_gets_everything_behind_its_head_again(
-    city: City, node: Sender, downlink: Downlink
+    city: City, downlink: Downlink
 ) -> None:
     queue(city, b"one", b"two")
     first = collect(city, downlink)

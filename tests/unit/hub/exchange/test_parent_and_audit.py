@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from hub.domain.members import MemberId
 from hub.errors import AuditExportError, ConfigurationError, NotJoinedError
 from hub.exchange.audit_export import AuditRange, export_audit
 from hub.exchange.parent import Pusher, join_parent, load_parent
@@ -36,9 +37,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def province(tmp_path: Path) -> Iterator[City]:
-    with open_city(
-        tmp_path / "province", Clock(), level="province", division="330000"
-    ) as opened:
+    with open_city(tmp_path / "province", Clock(), level="province", division="330000") as opened:
         yield opened
 
 
@@ -69,12 +68,13 @@ def parent_token(province: City, member: str = CITY) -> str:
     return replace(province.token(member), enrolment_address=address).encode()
 
 
-async def test_a_push_arrives_once_however_often_it_is_repeated(
-    city: City, province: City
-) -> None:
+async def test_a_push_arrives_once_however_often_it_is_repeated(city: City, province: City) -> None:
     async with serving(province.parts):
         membership = await join_parent(
-            city.parts.parent_directory, parent_token(province), own=CITY, now=city.clock()
+            city.parts.parent_directory,
+            parent_token(province),
+            own=MemberId(CITY),
+            now=city.clock(),
         )
         assert load_parent(city.parts.parent_directory).hub_id == province.parts.identity.hub
         grades = ["excellent", "bad"]
@@ -108,7 +108,7 @@ async def test_a_hub_joins_no_parent_that_calls_it_otherwise(city: City, provinc
             await join_parent(
                 city.parts.parent_directory,
                 parent_token(province, "yixin://330100/hub/city"),
-                own=CITY,
+                own=MemberId(CITY),
                 now=city.clock(),
             )
         with pytest.raises(ConfigurationError, match="itself"):
@@ -152,16 +152,16 @@ def test_an_exported_bundle_is_valid_before_an_auditor(
 
 
 @pytest.mark.parametrize(
-    ("wanted", "ends", "count"),
+    ("wanted", "held"),
     [
-        (AuditRange(period="2025H2"), (2, 3), 1),
-        (AuditRange(period="2026H1"), (0, 4), 3),
-        (AuditRange(from_index=1, to_index=3), (1, 3), 2),
-        (AuditRange(from_index=4), (4, 4), 0),
+        (AuditRange(period="2025H2"), (2, 3, 1)),
+        (AuditRange(period="2026H1"), (0, 4, 3)),
+        (AuditRange(from_index=1, to_index=3), (1, 3, 2)),
+        (AuditRange(from_index=4), (4, 4, 0)),
     ],
 )
 def test_a_part_of_the_log_is_valid_by_itself(
-    city: City, node: Sender, tmp_path: Path, wanted: AuditRange, ends: tuple[int, int], count: int
+    city: City, node: Sender, tmp_path: Path, wanted: AuditRange, held: tuple[int, int, int]
 ) -> None:
     filled(city, node)
 
@@ -174,7 +174,7 @@ def test_a_part_of_the_log_is_valid_by_itself(
         progress=no_progress,
     )
 
-    assert ((report.from_index, report.to_index), report.envelopes) == (ends, count)
+    assert (report.from_index, report.to_index, report.envelopes) == held
     audit = verify_bundle(tmp_path / "bundle", city.parts.identity.anchor)
     assert audit.failures == ()
 
@@ -214,5 +214,3 @@ def test_a_bundle_never_overwrites(city: City, tmp_path: Path) -> None:
             now=city.clock(),
             progress=no_progress,
         )
-
-

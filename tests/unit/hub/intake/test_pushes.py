@@ -12,6 +12,7 @@ from protos.yixin.v1 import exchange_pb2, statement_pb2
 from tests.support.hub_city import CITY, FIRST, SECOND, Sender, open_city
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -70,10 +71,10 @@ def test_a_push_that_is_out_of_bounds_is_refused_whole(payload: bytes) -> None:
 
 
 @pytest.fixture
-def below(tmp_path: Path) -> Sender:
+def below(tmp_path: Path) -> Iterator[Sender]:
     """A city hub that joined a provincial one; its ``city`` is the province."""
     with open_city(tmp_path / "province", level="province", division="330000") as province:
-        yield province.enrol(tmp_path / "below", CITY)  # type: ignore[misc]  # a generator
+        yield province.enrol(tmp_path / "below", CITY)
 
 
 def test_a_pushed_version_is_kept_under_its_hub_and_replaces_only_itself(below: Sender) -> None:

@@ -74,9 +74,13 @@ def test_a_failing_database_is_told_without_its_parameters(engine: Engine, tmp_p
 
 
 def test_a_transaction_that_fails_leaves_nothing(engine: Engine) -> None:
-    with pytest.raises(RuntimeError), writing(engine) as connection:
-        members.invite(connection, parse_member_id(NODE))
-        raise RuntimeError
+    def invite_and_fail() -> None:
+        with writing(engine) as connection:
+            members.invite(connection, parse_member_id(NODE))
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        invite_and_fail()
 
     with reading(engine) as connection:
         assert members.list_members(connection) == ()

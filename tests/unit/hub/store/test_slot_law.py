@@ -46,8 +46,9 @@ def test_commit_groups_in_any_order_leave_what_the_kernels_law_leaves(
     for group in groups:
         with writing(engine) as connection:
             book = SlotBook(connection, [SlotKey("settlement", one[0], one[1]) for one in group])
-            for institution, month, incarnation, version in group:
-                offer(book, institution, month, incarnation, version, next(indexes))
+            for one in group:
+                offer(book, one, next(indexes))
+                institution, month, incarnation, version = one
                 rows = SlotRows(
                     institution=institution,
                     measure_set="settlement",
@@ -69,9 +70,8 @@ def test_commit_groups_in_any_order_leave_what_the_kernels_law_leaves(
     assert found == {key: (one.incarnation, one.version) for key, one in held.items()}
 
 
-def offer(
-    book: SlotBook, institution: str, month: int, incarnation: int, version: int, log_index: int
-) -> None:
+def offer(book: SlotBook, stating: tuple[str, int, int, int], log_index: int) -> None:
+    institution, month, incarnation, version = stating
     offered = OfferedSlot(
         institution=InstitutionCode(institution),
         month=month,

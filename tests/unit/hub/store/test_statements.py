@@ -53,9 +53,7 @@ def test_flushes_merge_small_segments_and_leave_superseded_rows_out(
 
 
 def test_a_flush_with_nothing_that_counts_writes_no_segment(city: City, node: Sender) -> None:
-    city.submit(
-        node.seal(batch(Slot(version=1))), node.seal(batch(Slot(version=2, empty=True)))
-    )
+    city.submit(node.seal(batch(Slot(version=1))), node.seal(batch(Slot(version=2, empty=True))))
 
     assert city.parts.statements.flush(city.parts.engine) == 2
 

@@ -1,0 +1,224 @@
+"""The command line: every command with its exit code, with and without a daemon."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from typer.testing import CliRunner
+
+from hub.cli import app
+from hub.lock import writer_lock
+from security.audit.trust import load_anchor
+from security.tokens import JoinToken
+from tests.support.department_files import write_csv, write_register
+from tests.support.hub_city import CITY, FIRST, NODE, Clock, Slot, batch, open_city
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+PERIOD = ("--period", "2026H1")
+
+
+@pytest.fixture
+def hub(made_hub: Path, tmp_path: Path) -> Path:
+    directory = tmp_path / "hub"
+    shutil.copytree(made_hub, directory)
+    return directory
+
+
+def call(*arguments: object, code: int = 0) -> str:
+    """Run a command; its standard output."""
+    result = CliRunner().invoke(app, [str(one) for one in arguments])
+    assert result.exit_code == code, result.output
+    return result.stdout
+
+
+def as_json(*arguments: object, code: int = 0) -> dict[str, Any]:
+    return dict(json.loads(call(*arguments, "--json", code=code)))
+
+
+@pytest.fixture
+def served(hub: Path) -> Iterator[Path]:
+    """The hub's daemon, started by its own command."""
+    process = subprocess.Popen(  # noqa: S603 - our own module
+        [sys.executable, "-m", "deploy.cli", "hub", "serve", "--dir", str(hub)],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    while not (hub / "serve.json").exists():
+        assert process.poll() is None
+        time.sleep(0.02)
+    try:
+        yield hub
+    finally:
+        process.send_signal(signal.SIGTERM)
+        output, _ = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert "serves members on" in output
+    assert "has stopped" in output
+    assert not (hub / "serve.json").exists()
+    assert not (hub / "control.sock").exists()
+
+
+def test_init_makes_a_hub_once(tmp_path: Path) -> None:
+    where = tmp_path / "new"
+    arguments = ("init", where, "--level", "city", "--division", "330300", "--name", "温州市")
+
+    assert as_json(*arguments) == {"directory": str(where), "hub": CITY}
+    assert where.stat().st_mode & 0o077 == 0
+    assert as_json(*arguments, code=3)["error"] == "configuration"
+
+
+@pytest.mark.parametrize(
+    ("level", "division"), [("county", "330300"), ("city", "3303"), ("city", "abcdef")]
+)
+def test_init_refuses_a_wrong_level_or_division_and_makes_nothing(
+    tmp_path: Path, level: str, division: str
+) -> None:
+    where = tmp_path / "new"
+
+    call("init", where, "--level", level, "--division", division, "--name", "x", code=3)
+
+    assert not where.exists()
+
+
+def test_a_directory_without_a_hub_is_told(tmp_path: Path) -> None:
+    assert as_json("status", "--dir", tmp_path, code=3)["error"] == "not_initialised"
+
+
+def test_wrong_usage_is_exit_code_two(hub: Path) -> None:
+    call("grade", "--dir", hub, code=2)
+    call("unheard", code=2)
+
+
+def test_every_command_has_help_with_an_example() -> None:
+    names = [command.name or command.callback.__name__ for command in app.registered_commands]  # type: ignore[union-attr]
+
+    assert {"init", "token", "serve", "join", "import", "grade", "publish", "push"} < set(names)
+    assert {"status", "export-trust", "members", "explain"} < set(names)
+    for name in names:
+        assert f"yixin hub {name}" in call(name, "--help").replace("\n", " ")
+
+
+def test_a_token_needs_known_ports(hub: Path) -> None:
+    arguments = ("--kind", "node", "--division", "330302", "--code", "n1", "--dir", hub)
+
+    found = as_json("token", *arguments, code=3)
+
+    assert "hub serve" in found["message"]
+
+
+def test_a_writing_command_waits_for_no_other_writer(hub: Path) -> None:
+    with writer_lock(hub):
+        found = as_json("members", "--revoke", NODE, "--dir", hub, code=4)
+        assert found["error"] == "lock_held"
+        assert as_json("members", "--dir", hub) == {"rows": []}
+
+
+def test_members_are_listed_and_revoked(hub: Path, tmp_path: Path) -> None:
+    with open_city(hub, Clock()) as city:
+        city.enrol(tmp_path / "node", NODE, FIRST)
+
+    (row,) = as_json("members", "--dir", hub)["rows"]
+    assert (row["member"], row["status"]) == (NODE, "active")
+    call("members", "--dir", hub, "--revoke", NODE, "--reason", "theft")
+    assert "revoked" in call("members", "--dir", hub)
+    call("members", "--dir", hub, "--revoke", "yixin://330302/node/nobody", code=3)
+
+
+def test_what_was_refused_and_quarantined_is_shown(hub: Path, tmp_path: Path) -> None:
+    with open_city(hub, Clock()) as city:
+        node = city.enrol(tmp_path / "node", NODE, FIRST)
+        city.submit(node.seal(batch(Slot(institution="H33030209999"))))
+        forged = node.seal(batch(Slot()))
+        forged.signature = bytes(64)
+        (refused,) = city.submit(forged)
+        city.committer().log_refusal(city.check(forged), refused.error, 1)  # type: ignore[union-attr]
+
+    (quarantined,) = as_json("quarantine", "--dir", hub)["rows"]
+    assert (quarantined["rule"], quarantined["member"]) == ("custody", NODE)
+    (refusal,) = as_json("refusals", "--dir", hub)["rows"]
+    assert (refusal["peer"], refusal["code"]) == (NODE, "UntrustedEnvelopeError")
+    assert "signature" in refusal["cause"]
+    assert "custody" in call("quarantine", "--dir", hub)
+    assert "Submit" in call("refusals", "--dir", hub)
+    status = as_json("status", "--dir", hub)
+    assert (status["envelopes"], status["refused"], status["quarantined"]) == (1, 1, 1)
+
+
+def test_the_trust_anchor_is_exported_for_auditors(hub: Path, tmp_path: Path) -> None:
+    found = as_json("export-trust", tmp_path / "city.trust", "--dir", hub)
+
+    assert load_anchor(tmp_path / "city.trust").hub == CITY == found["hub"]
+
+
+def test_items_are_imported_graded_published_and_explained(hub: Path, tmp_path: Path) -> None:
+    files = tmp_path / "departments"
+    files.mkdir()
+    write_register(files)
+    where = ("--dir", hub)
+
+    assert as_json("import", files, *where)["added"] == 3
+    assert as_json("grade", *PERIOD, *where)["no_model"] == 1
+    assert "Distribution" in call("grade", *PERIOD, "--day", "2026-06-30", *where)
+    assert len(as_json("grades", *PERIOD, *where)["subjects"]) == 2
+    assert "温州市第一医院" in call("grades", *PERIOD, *where)
+    assert as_json("publish", *PERIOD, *where)["is_new"]
+    assert "nothing new" in call("publish", *PERIOD, *where)
+    assert len(as_json("explain", "H33030200001", *PERIOD, *where)["indicators"]) == 36
+    assert "36" not in call("explain", "H33030200001", *PERIOD, *where)[:2]
+    assert as_json("push", *PERIOD, *where, code=5)["error"] == "not_joined"
+    assert as_json("join", "--token", "nonsense", *where, code=10)["error"] == "token"
+
+
+def test_refused_lines_give_exit_code_one(hub: Path, tmp_path: Path) -> None:
+    register = write_register(tmp_path)
+    lines = register.read_text("utf-8").splitlines()
+    write_csv(register, lines[0], [*lines[1:], "H1,broken" + "," * 9])
+
+    assert as_json("import", register, "--dir", hub, code=1)["quarantined"] == 1
+    assert "Quarantined" in call("import", register, "--dir", hub, code=1)
+
+
+def test_nothing_graded_and_nothing_to_import_are_told(hub: Path, tmp_path: Path) -> None:
+    where = ("--dir", hub)
+
+    assert as_json("publish", *PERIOD, *where, code=30)["error"] == "not_graded"
+    assert as_json("import", tmp_path / "missing", *where, code=6)["error"] == "import_file"
+    assert as_json("grade", "--period", "2026", *where, code=18)["error"] == "kernel"
+
+
+def test_commands_reach_the_running_daemon(served: Path, tmp_path: Path) -> None:
+    where = ("--dir", served)
+    listed = write_csv(
+        tmp_path / "custody.csv",
+        "institution,name,level,type,division,custodian",
+        [f"{FIRST},仿真医院,3,general,330302,county"],
+    )
+    member = ("--kind", "node", "--division", "330302", "--code", "county")
+
+    found = as_json("token", *member, "--institutions", listed, *where)
+
+    token = JoinToken.decode(found["token"])
+    serving = json.loads((served / "serve.json").read_text("utf-8"))
+    assert token.enrolment_address == serving["enrolment"]
+    assert (found["member"], found["institutions"]) == ("yixin://330302/node/county", 1)
+    text = call("token", *member, "--institutions", FIRST, *where)
+    assert JoinToken.decode(text.strip()).hub == CITY
+    assert as_json("status", *where)["members"] == {"invited": 1}
+    other = ("--kind", "node", "--division", "330302", "--code", "other")
+    assert as_json("token", *other, "--institutions", FIRST, *where, code=22)["error"] == "custody"
+    hub_member = ("--kind", "hub", "--division", "330302", "--code", "county")
+    call("token", *hub_member, "--institutions", FIRST, *where, code=3)
+    call("token", *member, "--institutions", tmp_path / "missing.csv", *where, code=22)
+    call("token", "--kind", "robot", "--division", "1", "--code", "x", *where, code=3)
+    result = CliRunner().invoke(app, ["serve", "--dir", str(served)])
+    assert result.exit_code == 4
