@@ -32,7 +32,7 @@ def is_valid_id_card(text: str) -> bool:
     Source:
         GB 11643-1999; check digit by ISO 7064, MOD 11-2.
 
-    >>> is_valid_id_card("330302195803121016"), is_valid_id_card("330302195803121017")
+    >>> is_valid_id_card("990001195803121016"), is_valid_id_card("990001195803121017")
     (True, False)
     """
     if not _ID_CARD.fullmatch(text):

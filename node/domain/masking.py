@@ -15,7 +15,7 @@ MAX_SHOWN: Final = 60
 def mask(value: object) -> str:
     """Hide a personal value but for its length and the two digits of the province.
 
-    >>> mask("330302195803121016")
+    >>> mask("990001195803121016")
     '33**************** (18 characters)'
     >>> mask("张三")
     '** (2 characters)'

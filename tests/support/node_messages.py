@@ -17,7 +17,7 @@ NOW: Final = datetime(2026, 7, 15, 4, 0, tzinfo=UTC)
 HOSPITAL: Final = "H33030200001"
 PHARMACY: Final = "P33030200017"
 PERSON: Final = "33030000000000000000100001"
-CARD: Final = "330302195803121016"
+CARD: Final = "990001195803121016"
 VAULT_KEY: Final = bytes(range(32))
 SHARED: Final = Path(__file__).resolve().parents[2].parent / "shared"
 

@@ -8,8 +8,8 @@ from scoring_kernel.check_digits import is_valid_id_card, is_valid_uscc
 @pytest.mark.parametrize(
     "text",
     [
-        "330302195803121016",  # Day of birth 1958-03-12, invented holder.
-        "11010519491231002X",  # The standard's own example.
+        "990001195803121016",  # Reserved division, day of birth 1958-03-12.
+        "99000219491231007X",  # Reserved division, check digit X.
     ],
 )
 def test_id_cards_with_the_right_check_digit_are_valid(text: str) -> None:
@@ -20,15 +20,15 @@ def test_id_cards_with_the_right_check_digit_are_valid(text: str) -> None:
     "text",
     [
         "",
-        "330302195803121017",
-        "11010519491231002x",
-        "330302195813121016",
-        "330302195802301016",
-        "030302195803121016",
-        "33030219580312101",
-        "3303021958031210160",
-        "".join(chr(0xFF10 + int(digit)) for digit in "330302195803121016"),
-        "330302195803121016\n",
+        "990001195803121017",
+        "99000219491231007x",
+        "99000119581312101X",
+        "990001195802301015",
+        "090001195803121013",
+        "99000119580312101",
+        "9900011958031210160",
+        "".join(chr(0xFF10 + int(digit)) for digit in "990001195803121016"),
+        "990001195803121016\n",
     ],
 )
 def test_other_texts_are_no_id_cards(text: str) -> None:
@@ -56,7 +56,7 @@ def test_other_texts_are_no_uscc(text: str) -> None:
 
 @pytest.mark.parametrize("place", range(17))
 def test_one_wrong_digit_is_always_seen(place: int) -> None:
-    text = "330302195803121016"
+    text = "990001195803121016"
     for digit in "0123456789":
         if digit != text[place]:
             assert not is_valid_id_card(text[:place] + digit + text[place + 1 :])

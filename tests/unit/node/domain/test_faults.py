@@ -20,7 +20,7 @@ def test_a_fault_names_field_value_and_expectation() -> None:
     assert Fault.of(Rule.JSON_BROKEN, "", "x", "y").reason == "the message is x, expected y"
 
 
-@pytest.mark.parametrize("value", ["330302195803121016", "张三丰", "13800000000", "x" * 500])
+@pytest.mark.parametrize("value", ["990001195803121016", "张三丰", "13800000000", "x" * 500])
 def test_a_masked_value_shows_at_most_the_province(value: str) -> None:
     shown = mask(value)
 

@@ -125,7 +125,7 @@ def test_an_unknown_institution_is_refused(store: NodeStore, tmp_path: Path) -> 
 
 
 def test_a_personal_value_is_masked_wherever_it_is_shown(store: NodeStore, tmp_path: Path) -> None:
-    wrong = "330302195803121017"
+    wrong = "990001195803121017"
     document = m.settlement(1, request={"mdtrt_cert_no": wrong})
 
     m.ingest_documents(store, tmp_path / "a.jsonl", [document])
