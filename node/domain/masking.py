@@ -16,7 +16,7 @@ def mask(value: object) -> str:
     """Hide a personal value but for its length and the two digits of the province.
 
     >>> mask("990001195803121016")
-    '33**************** (18 characters)'
+    '99**************** (18 characters)'
     >>> mask("张三")
     '** (2 characters)'
     >>> mask(None)

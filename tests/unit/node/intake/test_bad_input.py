@@ -131,7 +131,7 @@ def test_a_personal_value_is_masked_wherever_it_is_shown(store: NodeStore, tmp_p
     m.ingest_documents(store, tmp_path / "a.jsonl", [document])
 
     (row,) = store.quarantine_rows()
-    assert row.value == "33**************** (18 characters)"
+    assert row.value == "99**************** (18 characters)"
     assert wrong not in repr(row)
     assert b"0302195803121" not in (tmp_path / "node" / "node.db").read_bytes()
 
