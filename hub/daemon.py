@@ -5,6 +5,7 @@ job comes to a safe point, the segments are flushed. A kill at any moment loses 
 """
 
 import asyncio
+import gc
 import json
 import logging
 import os
@@ -84,6 +85,9 @@ class Daemon:
         )
         pipeline = self._pipeline()
         async with AsyncExitStack() as stack:
+            # Catalogue and modules never die: the collector need not look at them again.
+            gc.freeze()
+            stack.callback(gc.unfreeze)
             stack.callback(self._flusher.shutdown)
             work = asyncio.create_task(pipeline.run())
             stack.push_async_callback(self._drain, pipeline, work)
@@ -189,7 +193,7 @@ class Daemon:
         self.say(f"{parts.identity.hub} serves members on {exchange}, enrolment on {enrol}.")
 
     async def _drain(self, pipeline: IntakePipeline, work: asyncio.Task[None]) -> None:
-        await pipeline.close()
+        pipeline.close()
         await work
 
     def _join(

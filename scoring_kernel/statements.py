@@ -63,3 +63,27 @@ def rows_digest(
     lines = sorted("|".join(row) for row in zip(*keys, *values, strict=True))
     header = "|".join(("institution", "month", "subject", *names))
     return hashlib.sha256("".join(f"{line}\n" for line in (header, *lines)).encode()).digest()
+
+
+def row_digest(
+    institution: str, month: int, subject: str, names: Sequence[str], values: Sequence[int]
+) -> bytes:
+    """Hash a statement of a single row: what ``rows_digest`` gives, several times faster.
+
+    Args:
+        institution: Institution code; like the subject, a code without ``|`` or line break.
+        month: Month, yyyymm.
+        subject: Subject.
+        names: Measures, sorted.
+        values: Value of each measure, in the order of the names.
+
+    Returns:
+        SHA-256 of the canonical text, 32 bytes.
+
+    >>> one = row_digest("H1", 202601, "H1", ("a", "b"), (1, 2))
+    >>> one == rows_digest(["H1"], [202601], ["H1"], {"b": [2], "a": [1]})
+    True
+    """
+    header = "|".join(("institution", "month", "subject", *names))
+    row = "|".join((institution, str(month), subject, *map(str, values)))
+    return hashlib.sha256(f"{header}\n{row}\n".encode()).digest()

@@ -13,8 +13,7 @@ Numbered as applied:
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import pyarrow as pa
 from google.protobuf.message import DecodeError
@@ -27,7 +26,7 @@ from hub.intake.rows import read_rows, rows_schema
 from protos.yixin.v1 import statement_pb2
 from scoring_kernel.errors import KernelInputError
 from scoring_kernel.measure_sets import MeasureSet
-from scoring_kernel.statements import rows_digest
+from scoring_kernel.statements import row_digest, rows_digest
 
 MAX_SLOTS: Final = 50_000
 MAX_PARTS: Final = 1_024
@@ -37,10 +36,10 @@ MAX_VALUE: Final = 10**13
 """Largest measure of one slot: 100 billion yuan in fen. Larger is a unit mistake."""
 _DIGEST_BYTES: Final = 32
 _RESTATE: Final = "correct the records and run `yixin node sync` again"
+_DIGEST_FAULT: Final = (SlotRule.DIGEST, f"the rows are not the digested ones; {_RESTATE}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SlotRows:
+class SlotRows(NamedTuple):
     """Rows of one slot, column by column."""
 
     subjects: Sequence[str]
@@ -111,16 +110,16 @@ def decode_batch(payload: bytes, measure_sets: Mapping[str, MeasureSet]) -> Deco
 class _Rows:
     """Rows of a batch, grouped by slot."""
 
-    __slots__ = ("_columns", "_subjects", "_wrong", "places")
+    __slots__ = ("_columns", "_names", "_subjects", "_wrong", "places")
 
     def __init__(self, table: pa.Table) -> None:
         # Lists, not arrays: most batches are small, and the digest needs Python's integers.
-        keys = [column.to_pylist() for column in table.columns[:3]]
-        self._subjects: list[str] = keys[2]
-        self._columns: dict[str, list[int]] = {
-            name: column.to_pylist()
-            for name, column in zip(table.column_names[3:], table.columns[3:], strict=True)
-        }
+        lists = [column.to_pylist() for column in table.combine_chunks().itercolumns()]
+        institutions, months, self._subjects = lists[:3]
+        self._columns: dict[str, list[int]] = dict(
+            sorted(zip(table.schema.names[3:], lists[3:], strict=True))
+        )
+        self._names = tuple(self._columns)
         self._wrong = frozenset(
             index
             for values in self._columns.values()
@@ -129,7 +128,7 @@ class _Rows:
             if not -MAX_VALUE <= value <= MAX_VALUE
         )
         self.places: dict[tuple[str, int], list[int]] = {}
-        for index, place in enumerate(zip(keys[0], keys[1], strict=True)):
+        for index, place in enumerate(zip(institutions, months, strict=True)):
             self.places.setdefault(place, []).append(index)
 
     def of(self, place: tuple[str, int]) -> SlotRows:
@@ -141,6 +140,18 @@ class _Rows:
                 name: [values[index] for index in indices] for name, values in self._columns.items()
             },
         )
+
+    def fault_of(
+        self, place: tuple[str, int], expected_rows: int, expected_digest: bytes
+    ) -> tuple[SlotRule, str] | None:
+        """Compare the rows of a sound slot in one part with what is stated of them."""
+        indices = self.places.get(place, ())
+        if len(indices) != 1 or expected_rows != 1:
+            return digest_fault(self.of(place), *place, expected_rows, expected_digest)
+        (index,) = indices
+        values = [column[index] for column in self._columns.values()]
+        digest = row_digest(*place, place[0], self._names, values)
+        return None if digest == expected_digest else _DIGEST_FAULT
 
     def is_sound(self, place: tuple[str, int]) -> bool:
         """Whether the slot's rows speak of its institution only, with values in bounds."""
@@ -172,7 +183,7 @@ def _fault(
     # 4. Number and digest.
     if slot.parts > 1:
         return None
-    return digest_fault(rows.of(place), institution, month, slot.rows, slot.digest)
+    return rows.fault_of(place, slot.rows, slot.digest)
 
 
 def _broken_rule(
@@ -212,7 +223,7 @@ def digest_fault(
     except KernelInputError:
         return SlotRule.ROWS, f"a subject holds a separator; {_RESTATE}"
     if digest != expected_digest:
-        return SlotRule.DIGEST, f"the rows are not the digested ones; {_RESTATE}"
+        return _DIGEST_FAULT
     return None
 
 

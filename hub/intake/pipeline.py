@@ -108,8 +108,11 @@ class IntakePipeline:
         self._after_group = after_group
         self._waiting: deque[_Ticket] = deque()
         self._waiting_bytes = 0
-        self._changed = asyncio.Condition()
         self._closing = False
+        # Everything below runs on the event loop's thread, so two events are enough.
+        self._arrived = asyncio.Event()
+        self._has_room = asyncio.Event()
+        self._has_room.set()
         self.counters = IntakeCounters()
         """What was done so far."""
 
@@ -126,22 +129,20 @@ class IntakePipeline:
             IntakeBusyError: The hub is shutting down.
         """
         size = submitted.envelope.ByteSize()
-        bound = self._settings.queue_mib * 2**20
-        async with self._changed:
-            await self._changed.wait_for(
-                lambda: self._closing or self._waiting_bytes + size <= bound
-            )
-            if self._closing:
-                raise IntakeBusyError("The hub is shutting down; try again later.")
-            ticket = _Ticket(
-                guard=guard,
-                submitted=submitted,
-                size=size,
-                result=asyncio.get_running_loop().create_future(),
-            )
-            self._waiting.append(ticket)
-            self._waiting_bytes += size
-            self._changed.notify_all()
+        while not self._closing and not self._fits(size):
+            self._has_room.clear()
+            await self._has_room.wait()
+        if self._closing:
+            raise IntakeBusyError("The hub is shutting down; try again later.")
+        ticket = _Ticket(
+            guard=guard,
+            submitted=submitted,
+            size=size,
+            result=asyncio.get_running_loop().create_future(),
+        )
+        self._waiting.append(ticket)
+        self._waiting_bytes += size
+        self._arrived.set()
         return ticket.result
 
     async def run(self) -> None:
@@ -161,22 +162,28 @@ class IntakePipeline:
             if committing is not None:
                 await committing
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """Take nothing more; ``run`` ends when everything waiting was answered."""
-        async with self._changed:
-            self._closing = True
-            self._changed.notify_all()
+        self._closing = True
+        self._arrived.set()
+        self._has_room.set()
+
+    def _fits(self, size: int) -> bool:
+        """Whether an envelope has room; one always has room in an empty queue."""
+        bound = self._settings.queue_mib * 2**20
+        return not self._waiting or self._waiting_bytes + size <= bound
 
     async def _next_group(self) -> list[_Ticket]:
         """The next group; empty when the pipeline is closed and drained."""
-        async with self._changed:
-            await self._changed.wait_for(lambda: self._waiting or self._closing)
-            tickets: list[_Ticket] = []
-            while self._waiting and len(tickets) < self._settings.group_max:
-                ticket = self._waiting.popleft()
-                self._waiting_bytes -= ticket.size
-                tickets.append(ticket)
-            self._changed.notify_all()
+        while not self._waiting and not self._closing:
+            self._arrived.clear()
+            await self._arrived.wait()
+        tickets: list[_Ticket] = []
+        while self._waiting and len(tickets) < self._settings.group_max:
+            ticket = self._waiting.popleft()
+            self._waiting_bytes -= ticket.size
+            tickets.append(ticket)
+        self._has_room.set()
         return tickets
 
     async def _check(self, checkers: Executor, tickets: list[_Ticket]) -> _Prepared | None:

@@ -64,7 +64,7 @@ def _read_table(data: bytes, schema: pa.Schema) -> pa.Table:
                 f"The rows have columns {', '.join(found.names[:12])}, expected "
                 f"{', '.join(schema.names)} with the catalogue's types; {_MEND}."
             )
-        table = pa.Table.from_batches(list(reader), schema=found)
+        table = reader.read_all()
     table.validate(full=True)
     return table if found.names == schema.names else table.select(schema.names)
 

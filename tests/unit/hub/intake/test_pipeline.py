@@ -54,7 +54,7 @@ async def run(
         for number, (guard, envelopes) in enumerate(streams)
         for envelope in envelopes
     ]
-    await intake.close()
+    intake.close()
     await intake.run()
     return [await future for future in futures]
 
@@ -143,7 +143,7 @@ async def test_a_commit_that_fails_is_told_to_try_again_and_the_intake_goes_on(
     futures = [
         await intake.submit(StreamGuard(trusted), submitted(envelope)) for envelope in sealed
     ]
-    await intake.close()
+    intake.close()
 
     await intake.run()
 
@@ -169,7 +169,7 @@ async def test_a_checker_with_a_defect_fails_its_group_only(city: City, node: Se
         checker=broken, committer=city.committer(), settings=IntakeSettings(), now=city.clock
     )
     future = await intake.submit(StreamGuard(trusted), submitted(node.seal(batch(Slot()))))
-    await intake.close()
+    intake.close()
 
     await intake.run()
 
@@ -191,7 +191,7 @@ async def test_the_queue_is_bounded_in_bytes_and_waiting_ends_with_room(
     assert not fifth.done()
     work = asyncio.ensure_future(intake.run())
     result = await (await fifth)
-    await intake.close()
+    intake.close()
     await work
 
     assert isinstance(result, exchange_pb2.Receipt)
@@ -199,7 +199,7 @@ async def test_the_queue_is_bounded_in_bytes_and_waiting_ends_with_room(
 
 async def test_a_closed_intake_takes_nothing_more(city: City, node: Sender) -> None:
     intake = pipeline(city)
-    await intake.close()
+    intake.close()
 
     with pytest.raises(IntakeBusyError):
         await intake.submit(StreamGuard(trusted), submitted(node.seal(batch(Slot()))))
