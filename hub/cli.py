@@ -9,6 +9,8 @@ from typing import Annotated, Final
 
 import typer
 
+from hub import cli_grading
+from hub.cli_options import AsJson, Directory, Limit
 from hub.commands import Result, run_job, start
 from hub.config import hub_directory
 from hub.errors import CustodyError
@@ -19,16 +21,6 @@ app = typer.Typer(
     help="A hub (市级、省级平台): receives statements, imports items, grades, publishes, pushes.",
 )
 
-Directory = Annotated[
-    Path | None,
-    typer.Option("--dir", help="State directory of the hub; else YIXIN_HUB_DIR, else ./yixin-hub."),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
-PeriodOption = Annotated[str, typer.Option("--period", help="Rating period, for example 2026H1.")]
-Limit = Annotated[int, typer.Option("--limit", min=1, max=10_000, help="Most rows to show.")]
-
-REFUSED_EXIT: Final = 1
-"""Exit code of a job that ended well but refused or quarantined rows."""
 MAX_LIST_BYTES: Final = 64 * 1024 * 1024
 
 
@@ -142,167 +134,6 @@ def join(
         out.done(result, f"{result['member']} joined {result['hub']}.")
 
 
-@app.command("import")
-def import_items(
-    *,
-    path: Annotated[Path, typer.Argument(help="A department's CSV file, or a directory of them.")],
-    item: Annotated[
-        str | None, typer.Option("--item", help="Information item, 01 to 23; else by file name.")
-    ] = None,
-    period: Annotated[
-        str | None, typer.Option("--period", help="Rating period; else by file name.")
-    ] = None,
-    directory: Directory = None,
-    as_json: AsJson = False,
-) -> None:
-    """Import department items. Exit code 1 tells that lines were quarantined.
-
-    Example: [bold]yixin hub import departments/[/bold]
-
-    Example: [bold]yixin hub import desk.csv --item 05 --period 2026H1[/bold]
-    """
-    with start(as_json) as out:
-        arguments: Result = {"path": str(path.resolve()), "item": item, "period": period}
-        result = run_job(hub_directory(directory), "import", arguments, out)
-        if as_json:
-            out.done(result, "")
-        else:
-            columns = ("file_name", "item", "period", "added", "corrected", "quarantined")
-            files = [{key: file[key] for key in columns} for file in result["files"]]
-            out.rows("Imported", files)
-            if result["by_rule"]:
-                out.table("Quarantined lines by rule", result["by_rule"])
-        if result["quarantined"]:
-            raise typer.Exit(REFUSED_EXIT)
-
-
-@app.command()
-def grade(
-    *,
-    period: PeriodOption,
-    day: Annotated[
-        str | None,
-        typer.Option("--day", help="Day for which parameters are read, yyyy-mm-dd."),
-    ] = None,
-    directory: Directory = None,
-    as_json: AsJson = False,
-) -> None:
-    """Grade every subject of the register for a period.
-
-    Example: [bold]yixin hub grade --period 2026H1[/bold]
-    """
-    with start(as_json) as out:
-        arguments: Result = {"period": period, "day": day}
-        result = run_job(hub_directory(directory), "grade", arguments, out)
-        if as_json:
-            out.done(result, "")
-            return
-        out.say(
-            f"Run {result['run_id']}, {result['period']}, model {result['model']} "
-            f"(basis: {result['basis']}): {result['graded']} graded, {result['not_rated']} not "
-            f"rated, {result['no_model']} without a model."
-        )
-        out.rows("Distribution", _distribution(result))
-
-
-@app.command()
-def grades(*, period: PeriodOption, directory: Directory = None, as_json: AsJson = False) -> None:
-    """Show the grades that hold for a period, best first.
-
-    Example: [bold]yixin hub grades --period 2026H1[/bold]
-    """
-    with start(as_json) as out:
-        arguments: Result = {"period": period}
-        result = run_job(hub_directory(directory), "grades", arguments, out, writes=False)
-        if as_json:
-            out.done(result, "")
-            return
-        rows = [
-            {
-                "institution": row["subject"],
-                "name": row["name"],
-                "level": row["level"],
-                "type": row["type"],
-                "points": _points(row["total_centi"]),
-                "grade": row["grade"],
-            }
-            for row in result["subjects"]
-        ]
-        out.rows(f"{result['period']} (basis: {result['basis']})", rows)
-        out.rows("Distribution", _distribution(result))
-
-
-@app.command()
-def explain(
-    *,
-    subject: Annotated[str, typer.Argument(help="Institution code.")],
-    period: PeriodOption,
-    directory: Directory = None,
-    as_json: AsJson = False,
-) -> None:
-    """Show where a subject lost points, and why, the largest loss first.
-
-    Example: [bold]yixin hub explain H33030200001 --period 2026H1[/bold]
-    """
-    with start(as_json) as out:
-        arguments: Result = {"subject": subject, "period": period}
-        result = run_job(hub_directory(directory), "explain", arguments, out, writes=False)
-        if as_json:
-            out.done(result, "")
-            return
-        rows = [
-            {
-                "指标": row["name_zh"],
-                "points": _points(row["points_centi"]),
-                "of": _points(row["weight_centi"]),
-                "lost": _points(row["lost_centi"]),
-                "原因": row["reason_zh"],
-                "reason": row["reason_en"],
-            }
-            for row in sorted(result["indicators"], key=lambda row: -row["lost_centi"])
-        ]
-        out.rows(
-            f"{result['name']} {result['period']}: {_points(result['total_centi'])} points, "
-            f"{result['grade_zh'] or result['grade']} (basis: {result['basis']})",
-            rows,
-        )
-
-
-@app.command()
-def publish(*, period: PeriodOption, directory: Directory = None, as_json: AsJson = False) -> None:
-    """Publish the grades of a period: signed, logged, sent to the custodians.
-
-    Publishing the same run twice changes nothing.
-
-    Example: [bold]yixin hub publish --period 2026H1[/bold]
-    """
-    with start(as_json) as out:
-        result = run_job(hub_directory(directory), "publish", {"period": period}, out)
-        out.done(
-            result,
-            f"Publication of {result['period']}: {result['statements']} statements, log index "
-            f"{result['log_index']}, root {result['root'][:16]}…; "
-            f"{'new' if result['is_new'] else 'nothing new'}.",
-        )
-
-
-@app.command()
-def push(*, period: PeriodOption, directory: Directory = None, as_json: AsJson = False) -> None:
-    """Push the publication of a period to the parent hub. Exit code 1: the parent refused some.
-
-    Example: [bold]yixin hub push --period 2026H1[/bold]
-    """
-    with start(as_json) as out:
-        result = run_job(hub_directory(directory), "push", {"period": period}, out)
-        out.done(
-            result,
-            f"Pushed {result['period']}: {result['parts']} parts, {result['appended']} new; "
-            f"{result['sent']} envelopes sent, {result['receipts']} receipts.",
-        )
-        if result["quarantined"]:
-            raise typer.Exit(REFUSED_EXIT)
-
-
 @app.command()
 def status(*, directory: Directory = None, as_json: AsJson = False) -> None:
     """Show what the hub holds, owes and refused.
@@ -381,6 +212,9 @@ def export_trust(
         out.done(result, f"Wrote the anchor of {result['hub']}, SHA-256 {result['sha256']}.")
 
 
+app.registered_commands.extend(cli_grading.app.registered_commands)
+
+
 def _institutions(text: str | None) -> Result:
     """What --institutions names: codes, or the text of a file."""
     from hub.domain.institution_list import is_code_list  # noqa: PLC0415 - keeps --help fast
@@ -398,19 +232,3 @@ def _institutions(text: str | None) -> Result:
         raise CustodyError(
             f"--institutions names neither codes nor a readable CSV file in UTF-8: {text[:120]!r}."
         ) from error
-
-
-def _points(centi: int) -> str:
-    return f"{centi / 100:.2f}"
-
-
-def _distribution(result: Result) -> list[Result]:
-    return [
-        {
-            "grade": row["grade"],
-            "等级": row["name_zh"],
-            "count": row["count"],
-            "share": f"{row['share_bp'] / 100:.2f} %",
-        }
-        for row in result["distribution"]
-    ]
