@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import insert, text
+from sqlalchemy import insert, inspect, text
 
 from hub.errors import ConfigurationError, HubStoreError
-from hub.store import members, refusals, tables
+from hub.store import database, members, refusals, tables
 from hub.store.database import open_database
 from hub.store.engine import open_engine, reading, writing
 from hub.store.metadata import metadata
@@ -17,7 +20,6 @@ from security.members import parse_member_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from sqlalchemy import Engine
 
@@ -36,6 +38,17 @@ def test_the_migrations_make_exactly_the_tables_of_the_code(engine: Engine) -> N
         context = MigrationContext.configure(connection)
         wanted = [metadata, exchange_tables.metadata]
         assert compare_metadata(context, wanted) == []  # type: ignore[arg-type]  # a list is fine
+
+
+def test_every_step_of_the_schema_can_be_undone(engine: Engine) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(database.__file__).parent / "migrations"))
+    with writing(engine) as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "base")
+
+    with reading(engine) as connection:
+        assert inspect(connection).get_table_names() == ["alembic_version"]
 
 
 def test_every_commit_is_durable_and_readers_see_one_snapshot(engine: Engine) -> None:
