@@ -237,6 +237,8 @@ def _certify_member(
         (identity_pb2.KEY_USE_SIGNING, body.signing_public_key, body.signing_pq_public_key),
         (identity_pb2.KEY_USE_ENCRYPTION, body.encryption_public_key, b""),
     )
+    # Keys of an earlier join may be lost or stolen: from now on they prove nothing.
+    members.revoke_certificates(connection, member, now_ms)
     try:
         tls_certificate = issue_member_certificate(
             identity.ca_key_pem,

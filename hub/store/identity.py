@@ -280,6 +280,8 @@ class MemberKeys:
                 if row.serial not in self._held:
                     self.keyring.add(identity_pb2.KeyCertificate.FromString(row.certificate))
                     self._held.add(row.serial)
+                if row.revoked_at_ms is not None:
+                    self.keyring.revoke(self._identity.hub, row.serial, row.revoked_at_ms)
 
 
 def keys_digest(key: VerifyingKey, encryption_public_key: bytes, tls_public_key: bytes) -> bytes:

@@ -38,6 +38,7 @@ class StoredCertificate:
     not_before_ms: int
     not_after_ms: int
     certificate: bytes
+    revoked_at_ms: int | None = None
 
 
 def find_member(connection: Connection, member_id: str) -> MemberRow | None:
@@ -173,21 +174,25 @@ def add_certificates(connection: Connection, rows: Sequence[StoredCertificate]) 
     )
 
 
+def revoke_certificates(connection: Connection, member_id: str, now_ms: int) -> None:
+    """Stop trusting what was certified for a member so far; what it signed before stays valid."""
+    connection.execute(
+        update(key_certificate)
+        .where(key_certificate.c.member == member_id, key_certificate.c.revoked_at_ms.is_(None))
+        .values(revoked_at_ms=now_ms)
+    )
+
+
 def certificates(
-    connection: Connection, *, member_id: str | None = None, after_serial: int = 0
+    connection: Connection, *, member_id: str | None = None
 ) -> tuple[StoredCertificate, ...]:
     """Key certificates this hub issued, in order of issue.
 
     Args:
         connection: Any transaction.
         member_id: Only those of one member; all by default.
-        after_serial: Only those issued after this one.
     """
-    query = (
-        select(key_certificate)
-        .where(key_certificate.c.serial > after_serial)
-        .order_by(key_certificate.c.serial)
-    )
+    query = select(key_certificate).order_by(key_certificate.c.serial)
     if member_id is not None:
         query = query.where(key_certificate.c.member == member_id)
     return tuple(
@@ -199,6 +204,7 @@ def certificates(
             not_before_ms=row.not_before_ms,
             not_after_ms=row.not_after_ms,
             certificate=row.certificate,
+            revoked_at_ms=row.revoked_at_ms,
         )
         for row in connection.execute(query)
     )

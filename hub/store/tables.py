@@ -52,6 +52,7 @@ key_certificate: Final = Table(
     Column("use", SmallInteger, nullable=False),
     Column("not_before_ms", BigInteger, nullable=False),
     Column("not_after_ms", BigInteger, nullable=False),
+    Column("revoked_at_ms", BigInteger),
     Column("certificate", LargeBinary, nullable=False),
 )
 

@@ -47,6 +47,7 @@ def upgrade() -> None:
         sa.Column("use", sa.SmallInteger(), nullable=False),
         sa.Column("not_before_ms", sa.BigInteger(), nullable=False),
         sa.Column("not_after_ms", sa.BigInteger(), nullable=False),
+        sa.Column("revoked_at_ms", sa.BigInteger(), nullable=True),
         sa.Column("certificate", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("serial", name=op.f("pk_key_certificate")),
     )

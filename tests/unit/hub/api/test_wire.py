@@ -113,13 +113,13 @@ async def test_a_member_joins_submits_and_is_receipted(city: City, tmp_path: Pat
 
 
 async def test_a_wrong_and_a_used_token_are_refused_and_logged(city: City, tmp_path: Path) -> None:
-    async with joined(city, tmp_path) as node:
+    async with joined(city, tmp_path):
         used = _token(city)
         first = await join(
             tmp_path / "again", used, kind="node", post_quantum=False, now=city.clock()
         )
         assert first.member_id == NODE
-        await node.sync()
+        await Node(city, first, _fresh(tmp_path)).sync()
         for name in ("third", "fourth"):
             with pytest.raises(JoinRefusedError):
                 await join(tmp_path / name, used, kind="node", post_quantum=False, now=city.clock())

@@ -7,9 +7,10 @@ import pytest
 
 from hub.errors import CustodyError, EnrolmentRefusedError
 from hub.exchange.enrolment import confirm
+from hub.intake.committing import Refused
 from hub.store import custody, members
-from hub.store.engine import reading
-from protos.yixin.v1 import enrolment_pb2
+from hub.store.engine import reading, writing
+from protos.yixin.v1 import enrolment_pb2, exchange_pb2
 from security.exchange.custody import open_custody
 from security.exchange.membership import create_keys, make_membership
 from security.tls import load_certificate, member_id_of
@@ -21,6 +22,8 @@ from tests.support.hub_city import (
     SECOND,
     City,
     Sender,
+    Slot,
+    batch,
     join_request,
 )
 
@@ -180,11 +183,20 @@ def test_an_institution_in_the_custody_of_another_member_is_refused(
         assert custody.rows_of(connection, OTHER) == ()
 
 
-def test_a_member_that_lost_its_disk_joins_again_with_new_keys(
+def test_a_member_joins_again_with_new_keys_and_the_old_ones_prove_nothing(
     city: City, node: Sender, tmp_path: Path
 ) -> None:
+    stolen = node.seal(batch(Slot(value=666)))
+    with writing(city.parts.engine) as connection:
+        members.revoke(connection, NODE, "disk stolen", city.clock.ms)
+    city.clock.advance(minutes=10)
     again = city.enrol(tmp_path / "again", NODE, FIRST, SECOND)
 
+    (refused,) = city.submit(stolen)
+    (taken,) = city.submit(again.seal(batch(Slot(value=1))))
+    assert isinstance(refused, Refused)
+    assert isinstance(taken, exchange_pb2.Receipt)
+    assert city.monthly(202601)["values"] == [1]
     assert again.keys.signing.key_id != node.keys.signing.key_id
     assert city.register().custodian(FIRST, "settlement", 202601) == NODE
     with reading(city.parts.engine) as connection:
