@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from hub.api.handshakes import HandshakeWatch
 from hub.config import SETTINGS_FILE, HubSettings, load_settings, write_settings
 from hub.daemon import Daemon
 from hub.domain.members import HubLevel, member_id_of
@@ -149,5 +150,6 @@ async def _serve(parts: HubParts, say: Callable[[str], None]) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, daemon.stop.set)
-    await daemon.run()
+    with HandshakeWatch(daemon.handshake_failed):
+        await daemon.run()
     say("The hub has stopped.")

@@ -155,7 +155,8 @@ def publish(*, period: PeriodOption, directory: Directory = None, as_json: AsJso
             result,
             f"Publication of {result['period']}: {result['statements']} statements, log index "
             f"{result['log_index']}, root {result['root'][:16]}…; "
-            f"{'new' if result['is_new'] else 'nothing new'}.",
+            f"{'new' if result['is_new'] else 'nothing new'}. Basis of the model: "
+            f"{result['basis']}.",
         )
 
 

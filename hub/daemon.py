@@ -41,7 +41,7 @@ from hub.parts import (
 from hub.store.engine import writing
 from hub.store.refusals import RefusedAttempt, add_refusal
 from protos.yixin.v1 import enrolment_pb2
-from security.errors import SecurityError
+from security.errors import SecurityError, UntrustedCertificateError
 from security.local_channel import ControlServer
 from security.private_files import write_private
 
@@ -211,6 +211,20 @@ class Daemon:
 
     def _confirm(self, member: str, now_ms: int) -> None:
         enrolment.confirm(self.parts.engine, member, now_ms)
+
+    def handshake_failed(self, reason: str) -> None:
+        """Log a TLS handshake that failed before any call began; see ``hub.api.handshakes``."""
+        attempt = RefusedAttempt(
+            at_ms=int(self.parts.now().timestamp() * 1000),
+            peer="unknown caller",
+            method="TLS",
+            code=UntrustedCertificateError.__name__,
+            cause=f"the handshake failed: {reason}",
+        )
+        try:
+            self._log_refusal(attempt)
+        except HubError:
+            _LOG.exception("a failed handshake could not be logged")
 
     def _log_refusal(self, attempt: RefusedAttempt) -> None:
         with writing(self.parts.engine) as connection:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from node.domain.institutions import Institution
-from node.domain.reported import ReportedSet, reported_set
+from node.domain.reported import ReportedSet, first_months, reported_set
 from node.errors import ConfigurationError, NotJoinedError
 from node.intake import ingest_file, load_mapping
 from node.prescoring.inputs import Subject
@@ -152,7 +152,7 @@ class NodeJobs:
         report = asyncio.run(
             synchronise(
                 self.link,
-                self._reports(),
+                self.reports(),
                 _Registry(store=self.store, scores=self.scores),
                 ledger_size=self.store.ledger_size(),
                 pack_digest=self.catalog.digest,
@@ -215,7 +215,8 @@ class NodeJobs:
         ]
         return {"rows": rows, "total": self.store.quarantine_count()}
 
-    def _reports(self) -> list[ReportedSet]:
+    def reports(self) -> list[ReportedSet]:
+        """What this node states of every measure set."""
         tables = {
             name: self.store.measure_rows(measure_set)
             for name, measure_set in self.catalog.measure_sets.items()
@@ -223,12 +224,14 @@ class NodeJobs:
         months = sorted(
             {int(month) for table in tables.values() for month in table["month"].to_pylist()}
         )
+        first = first_months(tables.values())
         return [
             reported_set(
                 name,
                 [measure.id for measure in self.catalog.measure_sets[name].measures],
                 table,
                 months,
+                first,
             )
             for name, table in tables.items()
         ]
@@ -238,7 +241,7 @@ class NodeJobs:
         day = date.fromisoformat(arguments["day"]) if arguments.get("day") else None
         progress("measuring", 0, 0, "")
         monthly: dict[str, MonthlyMeasures] = {
-            report.measure_set: report.monthly() for report in self._reports()
+            report.measure_set: report.monthly() for report in self.reports()
         }
         progress("scoring", 0, 0, "")
         return prescore(

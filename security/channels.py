@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 import grpc
 import grpc.aio
 
-from security.errors import UntrustedCertificateError
+from security.errors import MembershipError, UntrustedCertificateError
 from security.tls import verify_member_certificate
 
 if TYPE_CHECKING:
@@ -66,14 +66,25 @@ class _Context(Protocol):
         """Properties of the connection's TLS."""
 
 
-def member_channel(membership: Membership) -> grpc.aio.Channel:
+def member_channel(membership: Membership, now: datetime) -> grpc.aio.Channel:
     """Open a channel to the hub that a member joined.
 
     Nothing is sent before the first call. Close it when done.
 
     Args:
         membership: Who calls whom, with which certificate.
+        now: Present moment, UTC-aware.
+
+    Raises:
+        MembershipError: The member's own TLS certificate has ended. Every hub would close the
+            line without a word, so it is said here.
     """
+    if now > membership.tls_not_after:
+        raise MembershipError(
+            f"the TLS certificate of {membership.member_id} ended on "
+            f"{membership.tls_not_after:%Y-%m-%d}: nothing is lost, ask the hub's officer for a "
+            "new token and join again"
+        )
     credentials = grpc.ssl_channel_credentials(
         root_certificates=membership.ca_certificate_pem,
         private_key=membership.tls_key_pem,

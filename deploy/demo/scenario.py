@@ -109,6 +109,7 @@ class Scenario:
             prescore_compared=sum(number(one, "prescore_compared") for one in compared),
             pushed=number(hubs["province"], "pushed_grades"),
             audit=_worst(verdicts.values()),
+            basis=str(graded["basis"]),
             seconds=round(time.monotonic() - begun, 1),
         )
         return Findings(

@@ -43,6 +43,8 @@ class Summary:
     """Grades the province holds."""
     audit: str
     """``valid`` where the bundles of both hubs verified."""
+    basis: str
+    """``proposal`` or ``final``: status of the model behind the grades."""
     seconds: float
     """Wall time."""
 
@@ -109,7 +111,7 @@ def _model() -> RatingModel:
 
 def _grades(summary: Summary) -> Table:
     model = _model()
-    table = Table(title=f"Grades 信用等级 (basis: {model.status.value})")
+    table = Table(title=f"Grades 信用等级 (basis: {summary.basis})")
     for name in ("Grade", "等级", "Subjects", "Share", ""):
         table.add_column(name, justify="right" if name in {"Subjects", "Share"} else "left")
     whole = max(1, sum(summary.grade_distribution.values()))

@@ -85,6 +85,7 @@ class Publication:
         is_new: False when there was nothing left to publish.
         sent: Number of statements queued now, by custodian.
         without_custodian: Published statements that no active member is to receive.
+        basis: ``proposal`` or ``final``: how far the model behind the grades may be trusted.
     """
 
     period: str
@@ -95,6 +96,7 @@ class Publication:
     is_new: bool
     sent: Mapping[str, int]
     without_custodian: int
+    basis: str
 
 
 def publish(
@@ -134,7 +136,7 @@ def publish(
         fresh = _unpublished(connection, held)
         standing = latest_publication(connection, period.name)
         if standing is not None and not fresh.results:
-            return _publication(standing, {}, is_new=False, without_custodian=0)
+            return _publication(held, standing, {}, is_new=False, without_custodian=0)
         bodies = [
             (result.subject, result.version, body) for result, body in grade_statements(fresh)
         ]
@@ -187,7 +189,8 @@ def publish(
             sent[member] += count
     progress("publishing", len(bodies), len(bodies), "statements")
     alone = sum(not members for members in receivers)
-    return _publication(record, dict(sorted(sent.items())), is_new=True, without_custodian=alone)
+    found = dict(sorted(sent.items()))
+    return _publication(held, record, found, is_new=True, without_custodian=alone)
 
 
 def _unpublished(connection: Connection, held: HeldRun) -> HeldRun:
@@ -274,7 +277,12 @@ def _batch(signed: Sequence[statement_pb2.SignedGradeStatement]) -> tuple[bytes,
 
 
 def _publication(
-    record: PublicationRecord, sent: Mapping[str, int], *, is_new: bool, without_custodian: int
+    held: HeldRun,
+    record: PublicationRecord,
+    sent: Mapping[str, int],
+    *,
+    is_new: bool,
+    without_custodian: int,
 ) -> Publication:
     return Publication(
         period=record.period,
@@ -285,4 +293,5 @@ def _publication(
         is_new=is_new,
         sent=sent,
         without_custodian=without_custodian,
+        basis=held.model.status.value,
     )

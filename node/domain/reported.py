@@ -5,11 +5,12 @@ institution did nothing must be said, not left out: the hub reads an absent slot
 stated", which is a missing value and not a zero. Rules:
 
 1. Months are those in which this node's ledger holds any record at all.
-2. An institution reports a set from the moment it has one record in it.
+2. An institution reports a set when it has one record in it, and from the first month in which
+   it has a record in any set: what lies before was not connected yet, and is not a zero.
 3. In every such month without rows the institution states zeros, with itself as subject.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -61,8 +62,23 @@ class ReportedSet:
         ]
 
 
+def first_months(tables: Iterable[pa.Table]) -> dict[str, int]:
+    """First month of every institution in any measure set, yyyymm, by code."""
+    first: dict[str, int] = {}
+    for table in tables:
+        for institution, month in zip(
+            table.column("institution").to_pylist(), table.column("month").to_pylist(), strict=True
+        ):
+            first[institution] = min(month, first.get(institution, month))
+    return first
+
+
 def reported_set(
-    measure_set: str, measures: Sequence[str], table: pa.Table, months: Sequence[int]
+    measure_set: str,
+    measures: Sequence[str],
+    table: pa.Table,
+    months: Sequence[int],
+    first: Mapping[str, int],
 ) -> ReportedSet:
     """State zeros where an institution has no row, and sort.
 
@@ -71,9 +87,10 @@ def reported_set(
         measures: Ids of its measures, in catalogue order.
         table: Columns institution, month, subject and one int64 column a measure.
         months: Months in which the node's ledger holds any record, yyyymm.
+        first: First month of every institution, see `first_months`.
 
     Returns:
-        One row for every institution of the table and every month given, at least.
+        One row for every institution of the table and every month from its first on, at least.
     """
     institutions = _text(table, "institution")
     row_months = np.asarray(table.column("month").to_numpy(), dtype=np.int32)
@@ -84,7 +101,7 @@ def reported_set(
         (str(institution), int(month))
         for institution in known
         for month in sorted(set(months))
-        if (str(institution), int(month)) not in stated
+        if month >= first[str(institution)] and (str(institution), int(month)) not in stated
     ]
     fill = np.array([institution for institution, _ in silent], dtype=np.str_)
     all_institutions = np.concatenate((institutions, fill)) if silent else institutions

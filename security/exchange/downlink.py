@@ -70,6 +70,7 @@ async def collect(
         How many envelopes were stored.
 
     Raises:
+        MembershipError: The member's TLS certificate has ended.
         HubUnreachableError: The line broke; what was stored stays.
         HubRefusedError: The hub refused the call.
         UntrustedEnvelopeError: An envelope is not proved.
@@ -78,7 +79,7 @@ async def collect(
         UntrustedCertificateError: The hub presented a key that its anchor did not certify.
     """
     stored = 0
-    channel = member_channel(membership)
+    channel = member_channel(membership, now())
     stub = exchange_pb2_grpc.ExchangeStub(channel)
     try:
         while True:

@@ -84,6 +84,7 @@ async def sync_up(
         What was done.
 
     Raises:
+        MembershipError: The member's TLS certificate has ended.
         HubUnreachableError: The line broke; what was receipted stays settled.
         HubRefusedError: The hub refused an envelope.
         UntrustedReceiptError: A receipt did not prove its promise.
@@ -99,7 +100,7 @@ async def sync_up(
         window_bytes=window_bytes,
         stall_timeout_s=stall_timeout_s,
     )
-    channel = member_channel(membership)
+    channel = member_channel(membership, now())
     try:
         while not await run.attempt(channel):
             pass

@@ -18,7 +18,6 @@ from deploy.simulation.simulate import Order, simulate
 from hub.parts import open_parts
 from hub.store.engine import reading
 from node.app import opened, utc_now
-from node.domain.reported import reported_set
 from scoring_kernel import load_catalog
 from scoring_kernel.measures import MonthlyMeasures
 from tests.e2e.conftest import ask, processes_naming
@@ -120,22 +119,7 @@ def rows_of(measures: MonthlyMeasures) -> dict[tuple[str, int], tuple[int, ...]]
 
 def measured_at_node(directory: Path) -> dict[str, dict[tuple[str, int], tuple[int, ...]]]:
     with opened(directory) as jobs:
-        tables = {
-            name: jobs.store.measure_rows(measure_set)
-            for name, measure_set in CATALOG.measure_sets.items()
-        }
-    months = sorted({month for table in tables.values() for month in table["month"].to_pylist()})
-    return {
-        name: rows_of(
-            reported_set(
-                name,
-                [measure.id for measure in CATALOG.measure_sets[name].measures],
-                table,
-                months,
-            ).monthly()
-        )
-        for name, table in tables.items()
-    }
+        return {report.measure_set: rows_of(report.monthly()) for report in jobs.reports()}
 
 
 def held_at_hub(directory: Path) -> dict[str, dict[tuple[str, int], tuple[int, ...]]]:

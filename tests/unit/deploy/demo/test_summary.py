@@ -21,6 +21,7 @@ GOOD = Summary(
     prescore_compared=144,
     pushed=4,
     audit="valid",
+    basis="proposal",
     seconds=12.5,
 )
 EXPLANATION = {

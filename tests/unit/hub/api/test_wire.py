@@ -181,7 +181,7 @@ async def test_an_expired_certificate_ends_a_stream_at_its_next_group(
             (row,) = node.outbox.seal_ahead(
                 connection, node.membership.hub_id, node.membership.sealing_context(city.clock.ms)
             )
-        async with member_channel(node.membership) as channel:
+        async with member_channel(node.membership, city.clock()) as channel:
 
             async def frames() -> AsyncIterator[exchange_pb2.SubmitRequest]:
                 yield first
@@ -277,7 +277,7 @@ async def converse(
         for envelope in sealed:
             yield exchange_pb2.SubmitRequest(envelope=envelope)
 
-    async with member_channel(node.membership) as channel:
+    async with member_channel(node.membership, node.city.clock()) as channel:
         try:
             call = exchange_pb2_grpc.ExchangeStub(channel).Submit(frames())
             answers.extend([answer async for answer in call])
@@ -302,7 +302,7 @@ async def test_a_caller_without_a_client_certificate_does_not_get_a_line(
 
 
 async def test_health_and_reflection_are_on(city: City, tmp_path: Path) -> None:
-    async with joined(city, tmp_path) as node, member_channel(node.membership) as channel:
+    async with joined(city, tmp_path) as node, member_channel(node.membership, city.clock()) as channel:
         health = await health_pb2_grpc.HealthStub(channel).Check(
             health_pb2.HealthCheckRequest(service="yixin.v1.Exchange")
         )

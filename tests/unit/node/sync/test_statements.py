@@ -19,7 +19,8 @@ def report(fund: int = 500) -> ReportedSet:
             "fund_fen": pa.array([fund, 70], pa.int64()),
         }
     )
-    return reported_set("settlement", ["fund_fen"], rows, MONTHS)
+    first = dict.fromkeys(["H33030200001", "H33030200002"], MONTHS[0])
+    return reported_set("settlement", ["fund_fen"], rows, MONTHS, first)
 
 
 def marks_of(reported: ReportedSet, known: dict[str, bytes]) -> dict[str, bytes]:
@@ -76,7 +77,7 @@ def test_a_slot_too_large_for_one_payload_comes_in_parts(
             "fund_fen": pa.array(range(count), pa.int64()),
         }
     )
-    reported = reported_set("staff", ["fund_fen"], table, [202601])
+    reported = reported_set("staff", ["fund_fen"], table, [202601], {"H33030200001": 202601})
     parts = list(statement_payloads(reported, changed_slots(reported, {}), ledger_size=1))
     batches = [statement_pb2.StatementBatch.FromString(part.payload) for part in parts]
     assert [(batch.slots[0].part, batch.slots[0].parts) for batch in batches] == [
