@@ -302,7 +302,10 @@ async def test_a_caller_without_a_client_certificate_does_not_get_a_line(
 
 
 async def test_health_and_reflection_are_on(city: City, tmp_path: Path) -> None:
-    async with joined(city, tmp_path) as node, member_channel(node.membership, city.clock()) as channel:
+    async with (
+        joined(city, tmp_path) as node,
+        member_channel(node.membership, city.clock()) as channel,
+    ):
         health = await health_pb2_grpc.HealthStub(channel).Check(
             health_pb2.HealthCheckRequest(service="yixin.v1.Exchange")
         )
