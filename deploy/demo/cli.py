@@ -90,7 +90,9 @@ async def _run(
     """Run the scenario under a progress display, show what came of it, then wait or end."""
     task = asyncio.current_task()
     if task is not None:
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        # Said for both: a shell starts background jobs with SIGINT ignored.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     async with crew:
         try:
             with _bars() as bars:
