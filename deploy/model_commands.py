@@ -3,7 +3,9 @@
 Exit codes: 0 the catalogue is sound, 1 it is not (the message names file and line).
 """
 
+from datetime import UTC, date, datetime
 from typing import Annotated, Final
+from zoneinfo import ZoneInfo
 
 import orjson
 import typer
@@ -14,6 +16,7 @@ from scoring_kernel.catalog_loader import load_catalog, read_changes
 from scoring_kernel.catalog_object import Catalog
 from scoring_kernel.change_list import verify_changes
 from scoring_kernel.errors import CatalogError, KernelError
+from scoring_kernel.legal_basis import refuse_later_checks
 
 EXIT_UNSOUND: Final = 1
 ITEM_NUMBERS: Final = tuple(f"{number:02d}" for number in range(1, 24))
@@ -26,23 +29,31 @@ app = typer.Typer(
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")]
 
 
-def verify_catalog(catalog: Catalog, changes: str) -> dict[str, object]:
-    """Verify what the loader cannot know: completeness, and the change list.
+def today() -> date:
+    """Day of the check, Asia/Shanghai."""
+    return datetime.now(tz=UTC).astimezone(ZoneInfo("Asia/Shanghai")).date()
+
+
+def verify_catalog(catalog: Catalog, changes: str, day: date) -> dict[str, object]:
+    """Verify what the loader cannot know: completeness, days of checks, the change list.
 
     Args:
         catalog: A loaded catalogue, whose references all hold.
         changes: Text of ``CHANGES.md``.
+        day: Day of this check.
 
     Returns:
         Counts and digests, as ``--json`` prints them.
 
     Raises:
-        CatalogError: An information item is missing or the change list is behind.
+        CatalogError: An information item is missing, a source was checked after ``day``,
+            or the change list is behind.
     """
     for number in ITEM_NUMBERS:
         if number not in catalog.items:
             name = f"information/item_{number}.yaml"
             raise CatalogError(name, 0, "the item of table 1 is missing: add it")
+    refuse_later_checks(catalog.legal_basis, day)
     entry = verify_changes(changes, catalog.digest)
     return {
         "digest": catalog.digest.hex(),
@@ -117,10 +128,10 @@ def inputs_table(catalog: Catalog) -> Table:
 
 @app.command("check")
 def check(*, as_json: JsonOption = False) -> None:
-    """Check the whole catalogue: formats, references, weights, statuses, change list."""
+    """Check the whole catalogue: formats, references, weights, statuses, checks, change list."""
     try:
         catalog = load_catalog()
-        summary = verify_catalog(catalog, read_changes())
+        summary = verify_catalog(catalog, read_changes(), today())
     except KernelError as error:
         typer.echo(f"refused: {error}", err=True)
         raise typer.Exit(EXIT_UNSOUND) from error

@@ -1,8 +1,10 @@
 """Derivation (推导): from input columns to indicator values in exact millionths.
 
 Rules:
-- Integers only. A quotient is rounded half up once; every value is kept within
-  ``VALUE_LIMIT``, so nothing can overflow further down.
+- Integers only. A quotient is rounded half up to whole millionths before anything
+  is done with it (a growth of ratios, a mean, the shape), and so is every value; so
+  a value is exact to a millionth of its unit, not beyond.
+- Every value is kept within ``VALUE_LIMIT``, so nothing can overflow further down.
 - A denominator or a growth base that is not positive has no quotient: the value is
   missing, never zero and never infinite.
 - Every function is a sweep over whole columns; nothing runs per row.
@@ -163,7 +165,7 @@ def derive(formula: Formula, block: Block, day: date) -> Column:
         case Scaled():
             return _scaled(formula, block)
         case GatedRatio():
-            return _gated_ratio(formula, block)
+            return _gated_ratio(formula, block, day)
         case MeanOfRatios():
             return _mean_of_ratios(formula, block)
         case Tally():
@@ -188,16 +190,26 @@ def _scaled(formula: Scaled, block: Block) -> Column:
     return ratio_micro(np.where(present, values, 0), divisor), present
 
 
-def _gated_ratio(formula: GatedRatio, block: Block) -> Column:
+def _gated_ratio(formula: GatedRatio, block: Block, day: date) -> Column:
     gate, numerator, denominator = (block.columns[column] for column in formula.columns)
     known = gate[1] & numerator[1] & denominator[1]
-    values, defined = _ratio(numerator, denominator)
-    # An open gate with nothing to divide by counts as everything done.
-    values = np.where(defined, values, MICRO)
+    ratio, defined = _ratio(numerator, denominator)
+    # With nothing to be done everything is done. What counts as everything is exact:
+    # a share that only rounds up to 1 is not.
+    share = np.where(defined, _within_one(ratio), MICRO)
+    done = ~defined | (numerator[0] >= denominator[0])
+    handed_in = np.minimum(np.maximum(gate[0], 0), MAX_COUNT) * MICRO
+    enough = handed_in >= formula.required.at(day)
+    part = (2 * share * formula.partial.at(day) + MICRO) // (2 * MICRO)
+    values = np.where(done & enough, MICRO, part)
     opened = gate[0] > 0
     # A gate that is known to be shut needs no ratio.
     shut = gate[1] & ~opened
     return np.where(known & opened, values, 0), known | shut
+
+
+def _within_one(values: IntVector) -> IntVector:
+    return np.minimum(np.maximum(values, 0), MICRO)
 
 
 def _mean_of_ratios(formula: MeanOfRatios, block: Block) -> Column:
@@ -205,7 +217,8 @@ def _mean_of_ratios(formula: MeanOfRatios, block: Block) -> Column:
     count = np.zeros(block.rows, np.int64)
     for ratio in formula.ratios:
         values, present = _ratio(block.columns[ratio.numerator], block.columns[ratio.denominator])
-        total += np.where(present, values, 0)
+        # More than all of one thing does not make up for less of another.
+        total += np.where(present, _within_one(values), 0)
         count += present
     divisor = np.maximum(count, 1)
     return (2 * total + divisor) // (2 * divisor), count > 0
@@ -214,9 +227,9 @@ def _mean_of_ratios(formula: MeanOfRatios, block: Block) -> Column:
 def _tally(formula: Tally, block: Block, day: date) -> Column:
     values = np.full(block.rows, formula.start, np.int64)
     present = np.ones(block.rows, np.bool_)
-    for key, column in formula.terms:
-        counts, known = block.columns[column]
-        points = formula.sign * formula.parameter.at(day, key)
+    for term in formula.terms:
+        counts, known = block.columns[term.column]
+        points = formula.sign * formula.parameter.at(day, term.key)
         values += np.minimum(np.maximum(counts, 0), MAX_COUNT) * points
         present &= known
     values[~present] = 0

@@ -11,12 +11,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from scoring_kernel.parameters import micro_of
+from scoring_kernel.parameters import LIMIT_MICRO, MICRO, micro_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from scoring_kernel.parameters import Parameter
+    from scoring_kernel.units import Unit
     from scoring_kernel.yaml_section import Section
 
 _MEASURE: Final = r"(?:item\.[0-9]{2}|[a-z][a-z0-9_]{0,31})\.[a-z][a-z0-9_]{0,63}"
@@ -54,11 +55,25 @@ class Ratio:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatedRatio:
-    """0 where the gate is 0; else the ratio, 1 where the denominator is 0."""
+    """0 where the gate is 0; 1 where enough was handed in and all is done; else less.
+
+    Attributes:
+        gate: Column with the count that opens the gate.
+        numerator: Column with what was done.
+        denominator: Column with what was to be done; where it is 0, all is done.
+        required: Parameter with the count that is enough.
+        partial: Parameter with the factor of the share in every other case, 0 to 1.
+        shut: What an explanation says where the gate is 0, in Chinese and English.
+        partly: What it says where only a part of the share counts, likewise.
+    """
 
     gate: str
     numerator: str
     denominator: str
+    required: Parameter
+    partial: Parameter
+    shut: tuple[str, str]
+    partly: tuple[str, str]
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -68,7 +83,7 @@ class GatedRatio:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeanOfRatios:
-    """Mean of the ratios that are present; missing where none is."""
+    """Mean of the ratios that are present, each within 0 and 1; missing where none is."""
 
     ratios: tuple[Ratio, ...]
 
@@ -79,6 +94,25 @@ class MeanOfRatios:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Term:
+    """One kind of event a tally counts.
+
+    Attributes:
+        key: Key of the tally's parameter.
+        column: Input column with the count.
+        name_zh: Chinese name, for explanations.
+        name_en: English name, for explanations.
+        unit: What is counted.
+    """
+
+    key: str
+    column: str
+    name_zh: str
+    name_en: str
+    unit: Unit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Tally:
     """``start`` plus (or minus) so many points for every counted event.
 
@@ -86,18 +120,18 @@ class Tally:
         start: Points to start from, millionths.
         sign: -1 where events take points, +1 where they give points.
         parameter: Parameter with the points of each key.
-        terms: (key of the parameter, input column with the count).
+        terms: What is counted, in the order of the catalogue.
     """
 
     start: int
     sign: int
     parameter: Parameter
-    terms: tuple[tuple[str, str], ...]
+    terms: tuple[Term, ...]
 
     @property
     def columns(self) -> tuple[str, ...]:
         """Input columns the formula reads."""
-        return tuple(column for _, column in self.terms)
+        return tuple(term.column for term in self.terms)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,21 +151,24 @@ class Growth:
 Formula: TypeAlias = Scaled | Ratio | GatedRatio | MeanOfRatios | Tally | Growth
 
 
-def parse_formula(section: Section, parameters: Mapping[str, Parameter]) -> Formula:
+def parse_formula(
+    section: Section, parameters: Mapping[str, Parameter], units: Mapping[str, Unit]
+) -> Formula:
     """Parse the ``formula`` of an indicator.
 
     Args:
         section: The formula's mapping.
         parameters: Parameters of the indicator.
+        units: Known units.
 
     Raises:
         CatalogError: The kind is unknown, or a part is missing, unknown or malformed.
     """
     kind = section.choice("kind", _PARSERS)
-    return _PARSERS[kind](section, parameters)
+    return _PARSERS[kind](section, parameters, units)
 
 
-def _scaled(section: Section, _: Mapping[str, Parameter]) -> Scaled:
+def _scaled(section: Section, *_: object) -> Scaled:
     section.refuse_unknown(("kind", "column", "divisor"))
     return Scaled(
         column=section.text("column", pattern=_COLUMN),
@@ -139,7 +176,7 @@ def _scaled(section: Section, _: Mapping[str, Parameter]) -> Scaled:
     )
 
 
-def _ratio(section: Section, _: Mapping[str, Parameter]) -> Ratio:
+def _ratio(section: Section, *_: object) -> Ratio:
     section.refuse_unknown(("kind", "numerator", "denominator"))
     return _ratio_of(section)
 
@@ -151,16 +188,59 @@ def _ratio_of(section: Section) -> Ratio:
     )
 
 
-def _gated_ratio(section: Section, _: Mapping[str, Parameter]) -> GatedRatio:
-    section.refuse_unknown(("kind", "gate", "numerator", "denominator"))
+_GATED_KEYS: Final = frozenset(
+    (
+        "kind",
+        "gate",
+        "numerator",
+        "denominator",
+        "required",
+        "partial",
+        "shut_zh",
+        "shut_en",
+        "partial_zh",
+        "partial_en",
+    )
+)
+
+
+def _gated_ratio(section: Section, parameters: Mapping[str, Parameter], *_: object) -> GatedRatio:
+    section.refuse_unknown(_GATED_KEYS)
     return GatedRatio(
         gate=section.text("gate", pattern=_COLUMN),
         numerator=section.text("numerator", pattern=_COLUMN),
         denominator=section.text("denominator", pattern=_COLUMN),
+        required=_one_number(section, "required", parameters, LIMIT_MICRO),
+        partial=_one_number(section, "partial", parameters, MICRO),
+        shut=_words(section, "shut"),
+        partly=_words(section, "partial"),
     )
 
 
-def _mean_of_ratios(section: Section, _: Mapping[str, Parameter]) -> MeanOfRatios:
+def _words(section: Section, key: str) -> tuple[str, str]:
+    return section.text(f"{key}_zh", max_chars=80), section.text(f"{key}_en", max_chars=160)
+
+
+def _one_number(
+    section: Section, key: str, parameters: Mapping[str, Parameter], most: int
+) -> Parameter:
+    parameter = parameters[section.choice(key, parameters)]
+    if parameter.by is not None:
+        raise section.error(
+            f"{key}: {parameter.name} is by {parameter.by}, expected one number", key
+        )
+    for value in parameter.values:
+        for amount in (value.amounts or {}).values():
+            if not 0 <= amount <= most:
+                raise section.error(
+                    f"{key}: {parameter.name} from {value.since.isoformat()} is out of bounds, "
+                    f"expected 0 to {most // MICRO}",
+                    key,
+                )
+    return parameter
+
+
+def _mean_of_ratios(section: Section, *_: object) -> MeanOfRatios:
     section.refuse_unknown(("kind", "ratios"))
     entries = section.sections("ratios")
     if not 1 <= len(entries) <= MAX_TERMS:
@@ -170,7 +250,9 @@ def _mean_of_ratios(section: Section, _: Mapping[str, Parameter]) -> MeanOfRatio
     return MeanOfRatios(ratios=tuple(_ratio_of(entry) for entry in entries))
 
 
-def _tally(section: Section, parameters: Mapping[str, Parameter]) -> Tally:
+def _tally(
+    section: Section, parameters: Mapping[str, Parameter], units: Mapping[str, Unit]
+) -> Tally:
     section.refuse_unknown(("kind", "start", "take", "give", "counts"))
     if ("take" in section.values) == ("give" in section.values):
         raise section.error("expected exactly one of take and give")
@@ -188,11 +270,22 @@ def _tally(section: Section, parameters: Mapping[str, Parameter]) -> Tally:
         start=micro_of(section, "start"),
         sign=-1 if direction == "take" else 1,
         parameter=parameter,
-        terms=tuple((key, counts.text(key, pattern=_COLUMN)) for key in keys),
+        terms=tuple(_term(counts.section(key), key, units) for key in keys),
     )
 
 
-def _growth(section: Section, _: Mapping[str, Parameter]) -> Growth:
+def _term(section: Section, key: str, units: Mapping[str, Unit]) -> Term:
+    section.refuse_unknown(("column", "name_zh", "name_en", "unit"))
+    return Term(
+        key=key,
+        column=section.text("column", pattern=_COLUMN),
+        name_zh=section.text("name_zh", max_chars=40),
+        name_en=section.text("name_en", max_chars=80),
+        unit=units[section.choice("unit", units)],
+    )
+
+
+def _growth(section: Section, *_: object) -> Growth:
     section.refuse_unknown(("kind", "of", "over"))
     return Growth(
         of=section.text("of", pattern=_MEASURE),
@@ -200,7 +293,8 @@ def _growth(section: Section, _: Mapping[str, Parameter]) -> Growth:
     )
 
 
-_PARSERS: Final[Mapping[str, Callable[[Section, Mapping[str, Parameter]], Formula]]] = {
+_Parser: TypeAlias = "Callable[[Section, Mapping[str, Parameter], Mapping[str, Unit]], Formula]"
+_PARSERS: Final[Mapping[str, _Parser]] = {
     "scaled": _scaled,
     "ratio": _ratio,
     "gated_ratio": _gated_ratio,

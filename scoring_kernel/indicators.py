@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from scoring_kernel.formulas import Formula, Tally, parse_formula
+from scoring_kernel.formulas import Formula, GatedRatio, Tally, parse_formula
 from scoring_kernel.parameters import MICRO, Parameter, parse_parameters
-from scoring_kernel.shapes import LinearShape, parse_shape
+from scoring_kernel.shapes import LinearShape, parse_shape, refuse_other_full
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -197,8 +197,14 @@ def parse_indicator(
             units=units,
             legal_basis=legal_basis,
         )
-    derivation = parse_formula(section.section("formula"), parameters)
-    shape = parse_shape(section.section("shape"), parameters)
+    unit = section.choice("unit", units)
+    weight = weight_centi(section, "weight")
+    derivation = parse_formula(section.section("formula"), parameters, units)
+    outline = section.section("shape")
+    shape = parse_shape(outline, parameters, unit=unit, levels=levels)
+    if isinstance(derivation, Tally):
+        _verify_tally(section, derivation)
+        refuse_other_full(outline, shape, weight * (MICRO // 100), levels)
     _refuse_unused(section, parameters, derivation, shape)
     return Indicator(
         id=name,
@@ -207,8 +213,8 @@ def parse_indicator(
         name_en=section.text("name_en", max_chars=80),
         level1=groups[str(level2.parent)],
         level2=level2,
-        weight_centi=weight_centi(section, "weight"),
-        unit=units[section.choice("unit", units)],
+        weight_centi=weight,
+        unit=units[unit],
         derivation=derivation,
         shape=shape,
         missing=MissingPolicy(section.choice("missing", tuple(MissingPolicy))),
@@ -251,18 +257,21 @@ def _refuse_unused(
     }
     if isinstance(derivation, Tally):
         used.add(derivation.parameter.name)
-        sizes = [abs(derivation.start)] + [
-            abs(amount)
-            for value in derivation.parameter.values
-            for amount in (value.amounts or {}).values()
-        ]
-        if max(sizes) > MAX_TALLY_MICRO:
-            raise section.error(
-                f"tally: expected at most {MAX_TALLY_MICRO // MICRO} points per event", "formula"
-            )
+    if isinstance(derivation, GatedRatio):
+        used |= {derivation.required.name, derivation.partial.name}
     unused = sorted(set(parameters) - used)
     if unused:
         raise section.error(f"parameters {unused} are never used: remove them", "parameters")
+
+
+def _verify_tally(section: Section, tally: Tally) -> None:
+    sizes = [abs(tally.start)] + [
+        abs(amount) for value in tally.parameter.values for amount in (value.amounts or {}).values()
+    ]
+    if max(sizes) > MAX_TALLY_MICRO:
+        raise section.error(
+            f"tally: expected at most {MAX_TALLY_MICRO // MICRO} points per event", "formula"
+        )
 
 
 def weight_centi(section: Section, key: str) -> int:

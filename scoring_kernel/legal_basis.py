@@ -4,6 +4,8 @@ Rules:
 - A ``basis`` key anywhere in the catalogue must stand in this list.
 - A source counts as checked only with the day and the person of the check; a
   model in status ``final`` may cite checked sources only.
+- Nobody has checked a source tomorrow: ``refuse_later_checks`` takes the day from
+  the caller, as the kernel has no clock.
 """
 
 from __future__ import annotations
@@ -12,11 +14,15 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from scoring_kernel.errors import CatalogError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import date
 
     from scoring_kernel.yaml_section import Section
+
+FILE: Final = "legal_basis.yaml"
 
 _ID: Final = r"[a-z][a-z0-9_]{0,63}"
 _KEYS: Final = (
@@ -36,6 +42,8 @@ class LegalBasis:
     """One source: a law's article, a published table, or a proposal of ours."""
 
     id: str
+    line: int
+    """Line in the file, of ``checked_on`` where it is stated."""
     title: str
     issuer: str
     number: str | None
@@ -80,6 +88,7 @@ def parse_legal_basis(document: Section) -> Mapping[str, LegalBasis]:
             )
         sources[key] = LegalBasis(
             id=key,
+            line=entry.line_of("checked_on"),
             title=entry.text("title", max_chars=200),
             issuer=entry.text("issuer", max_chars=100),
             number=entry.find_text("number"),
@@ -90,6 +99,26 @@ def parse_legal_basis(document: Section) -> Mapping[str, LegalBasis]:
             note=entry.find_text("note"),
         )
     return sources
+
+
+def refuse_later_checks(sources: Mapping[str, LegalBasis], day: date) -> None:
+    """Refuse sources that claim a check which has not happened yet.
+
+    Args:
+        sources: Sources by key.
+        day: Today, Asia/Shanghai.
+
+    Raises:
+        CatalogError: A source's ``checked_on`` is after ``day``.
+    """
+    for source in sources.values():
+        if source.checked_on is not None and source.checked_on > day:
+            raise CatalogError(
+                FILE,
+                source.line,
+                f"source {source.id}: checked_on is {source.checked_on.isoformat()}, after "
+                f"{day.isoformat()}: state the day of the check, or leave it empty until then",
+            )
 
 
 def _find_day(entry: Section, key: str) -> date | None:

@@ -98,7 +98,7 @@ class RatingModel:
         types: Types of subject, as inputs name them.
         total_centi: Sum of all weights, hundredths.
         min_coverage: Least weight of present indicators for a grade, hundredths.
-        min_peer: Least members of a peer group.
+        min_peer: Least members of a peer group, of all subjects too.
         groups: All groups, each of level 1 before its own.
         indicators: Indicators in order of their numbers.
         bands: Grades, best first.

@@ -77,6 +77,11 @@ class Parameter:
             key for value in self.values if value.amounts is not None for key in value.amounts
         )
 
+    @property
+    def days(self) -> frozenset[date]:
+        """Days on which the amounts change."""
+        return frozenset(value.since for value in self.values)
+
     def at(self, day: date, key: str = SCALAR) -> int:
         """Amount in force on a day.
 

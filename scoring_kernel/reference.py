@@ -2,7 +2,8 @@
 
 Rules:
 - Peers share level and type; where fewer than the model's ``min_peer`` have a value,
-  the level alone counts; where these are too few, everybody.
+  the level alone counts; where these are too few, everybody. Where even everybody is
+  too few, there is no statistic: a quantile of a handful says who stands out by chance.
 - A statistic is a nearest-rank quantile of exact integers: one of the values itself.
 - The reference is built once for a period and then travels; the same values give the
   same bytes and the same digest everywhere.
@@ -218,7 +219,7 @@ def build_reference(model: RatingModel, inputs: InputTable, day: date) -> Refere
     """Compute the reference of all subjects to be rated.
 
     Args:
-        model: The model.
+        model: The model, not a draft.
         inputs: Inputs of every subject of the region.
         day: Day for which parameters are read.
 
@@ -226,9 +227,11 @@ def build_reference(model: RatingModel, inputs: InputTable, day: date) -> Refere
         The reference, ready to be frozen.
 
     Raises:
+        DraftModelError: The model is a draft.
         KernelInputError: The table lacks a column of the model.
         ParameterNotInForceError: A parameter has no value on that day.
     """
+    model.refuse_draft()
     n = len(inputs.subjects)
     block = Block.of(model, inputs, 0, n)
     members = dict(_members(inputs))
@@ -239,8 +242,7 @@ def build_reference(model: RatingModel, inputs: InputTable, day: date) -> Refere
         values, present = derive(indicator.derivation, block, day)
         for group, rows in members.items():
             ranked = np.sort(values[rows][present[rows]])
-            least = 1 if group == EVERYBODY else model.min_peer
-            if len(ranked) < least:
+            if len(ranked) < model.min_peer:
                 continue
             for statistic in indicator.shape.statistics:
                 entries[indicator.id, statistic, group] = nearest_rank(

@@ -46,6 +46,7 @@ class ScoreResult:
         model: Model that scored.
         day: Day for which parameters were read.
         reference: Peer reference that was used, None without one.
+        inputs: What was scored, for explanations.
         subjects: Subject ids.
         levels: Level of each subject.
         types: Type of each subject.
@@ -62,6 +63,7 @@ class ScoreResult:
     model: RatingModel = field(repr=False)
     day: date
     reference: Reference | None = field(repr=False)
+    inputs: InputTable = field(repr=False)
     subjects: tuple[str, ...] = field(repr=False)
     levels: tuple[str, ...] = field(repr=False)
     types: tuple[str, ...] = field(repr=False)
@@ -137,6 +139,7 @@ def score(
         model=model,
         day=day,
         reference=reference,
+        inputs=inputs,
         subjects=inputs.subjects,
         levels=inputs.levels,
         types=inputs.types,

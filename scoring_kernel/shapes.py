@@ -3,7 +3,9 @@
 Rules:
 - Linear between the value that earns nothing and the value that earns everything;
   clipped outside; where both are equal, a step at the full value.
-- Exact integers: points are rounded half up once, in hundredths of a point.
+- Values and thresholds are whole millionths: they were rounded before the shape sees
+  them. From there on integers are exact; points are rounded half up once, in
+  hundredths of a point.
 - A threshold is a number, a dated parameter (perhaps by level), or a statistic of
   the peers, plus an optional parameter.
 """
@@ -11,15 +13,17 @@ Rules:
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from scoring_kernel.amounts import decimal_text
+from scoring_kernel.errors import ParameterNotInForceError
 from scoring_kernel.parameters import LIMIT_MICRO, SCALAR, micro_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from datetime import date
+    from collections.abc import Collection, Iterator, Mapping
 
     from scoring_kernel.measures import IntVector
     from scoring_kernel.parameters import Parameter
@@ -133,32 +137,99 @@ def linear_points(
     return x
 
 
-def parse_shape(section: Section, parameters: Mapping[str, Parameter]) -> LinearShape:
+def parse_shape(
+    section: Section,
+    parameters: Mapping[str, Parameter],
+    *,
+    unit: str,
+    levels: Collection[str],
+) -> LinearShape:
     """Parse the ``shape`` of an indicator.
 
     Args:
         section: The shape's mapping.
         parameters: Parameters of the indicator.
+        unit: Unit of the indicator's value, which every threshold shares.
+        levels: Levels of subject.
 
     Raises:
-        CatalogError: A threshold is unknown or malformed, or two numbers are in the
-            wrong order.
+        CatalogError: A threshold is unknown, malformed or of another unit, or the two
+            ends contradict ``better`` on some day for some level.
     """
     section.refuse_unknown(("kind", "better", "zero", "full"))
     section.choice("kind", ("linear",))
-    higher = section.choice("better", ("higher", "lower")) == "higher"
-    zero = _parse_threshold(section, "zero", parameters)
-    full = _parse_threshold(section, "full", parameters)
-    if (
-        zero.constant is not None
-        and full.constant is not None
-        and ((zero.constant > full.constant) if higher else (zero.constant < full.constant))
-    ):
-        raise section.error("zero and full contradict better: exchange them", "zero")
-    return LinearShape(higher_is_better=higher, zero=zero, full=full)
+    shape = LinearShape(
+        higher_is_better=section.choice("better", ("higher", "lower")) == "higher",
+        zero=_parse_threshold(section, "zero", parameters, unit),
+        full=_parse_threshold(section, "full", parameters, unit),
+    )
+    for since, level, zero, full in _known_ends(shape, levels):
+        if (zero > full) if shape.higher_is_better else (zero < full):
+            raise section.error(
+                f"zero and full contradict better{_since(since, level)}: exchange them", "zero"
+            )
+    return shape
 
 
-def _parse_threshold(section: Section, key: str, parameters: Mapping[str, Parameter]) -> Threshold:
+def refuse_other_full(
+    section: Section, shape: LinearShape, expected: int, levels: Collection[str]
+) -> None:
+    """Refuse a shape whose full value is not a given number.
+
+    Args:
+        section: The shape's mapping, for the line.
+        shape: The shape of a tally, whose value is already in points.
+        expected: The indicator's weight, millionths of a point.
+        levels: Levels of subject.
+
+    Raises:
+        CatalogError: The full value differs on some day, or depends on the peers.
+    """
+    if shape.full.peer is not None:
+        raise section.error("full: a tally is full at its weight, not at a peer value", "full")
+    for since, level, _, full in _known_ends(shape, levels):
+        if full != expected:
+            raise section.error(
+                f"full: found {decimal_text(full)}{_since(since, level)}, expected the weight "
+                f"{decimal_text(expected)}: a tally counts points of its own indicator",
+                "full",
+            )
+
+
+def _known_ends(
+    shape: LinearShape, levels: Collection[str]
+) -> Iterator[tuple[date, str, int, int]]:
+    """Ends for every day on which one changes, and every level.
+
+    A statistic of the peers is not known here: it stands for 0 where both ends name the
+    same one, so that what is added to it is compared; otherwise nothing is.
+    """
+    if shape.zero.peer != shape.full.peer:
+        return
+    named = [
+        parameter
+        for end in (shape.zero, shape.full)
+        for parameter in (end.parameter, end.plus)
+        if parameter is not None
+    ]
+    days = {day for parameter in named for day in parameter.days} or {date.min}
+    for day in sorted(days):
+        for level in levels:
+            try:
+                zero, full = shape.zero.at(day, level, 0), shape.full.at(day, level, 0)
+            except ParameterNotInForceError:
+                continue
+            if zero is not None and full is not None:
+                yield day, level, zero, full
+
+
+def _since(day: date, level: str) -> str:
+    return "" if day == date.min else f" from {day.isoformat()} for level {level}"
+
+
+def _parse_threshold(
+    section: Section, key: str, parameters: Mapping[str, Parameter], unit: str
+) -> Threshold:
     if isinstance(section.values.get(key), str):
         return Threshold(constant=micro_of(section, key))
     entry = section.section(key)
@@ -166,18 +237,26 @@ def _parse_threshold(section: Section, key: str, parameters: Mapping[str, Parame
     if ("parameter" in entry.values) == ("peer" in entry.values):
         raise entry.error(f"{key}: expected exactly one of parameter and peer")
     return Threshold(
-        parameter=_named(entry, "parameter", parameters),
+        parameter=_named(entry, "parameter", parameters, unit),
         peer=entry.choice("peer", STATISTICS) if "peer" in entry.values else None,
-        plus=_named(entry, "plus", parameters),
+        plus=_named(entry, "plus", parameters, unit),
     )
 
 
-def _named(entry: Section, key: str, parameters: Mapping[str, Parameter]) -> Parameter | None:
+def _named(
+    entry: Section, key: str, parameters: Mapping[str, Parameter], unit: str
+) -> Parameter | None:
     if key not in entry.values:
         return None
     parameter = parameters[entry.choice(key, parameters)]
     if parameter.by == "key":
         raise entry.error(f"{key}: {parameter.name} is by key, expected one number", key)
+    if parameter.unit != unit:
+        raise entry.error(
+            f"{key}: {parameter.name} has unit {parameter.unit!r}, expected the indicator's "
+            f"unit {unit!r}",
+            key,
+        )
     return parameter
 
 

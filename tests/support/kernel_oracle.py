@@ -69,7 +69,7 @@ def value_of(formula: Formula, inputs: Mapping[str, int], day: date) -> int | No
         case Scaled():
             value = quotient(inputs.get(formula.column), formula.divisor)
         case GatedRatio():
-            value = gated(formula, inputs)
+            value = gated(formula, inputs, day)
         case MeanOfRatios():
             value = mean(formula, inputs)
         case Tally():
@@ -79,7 +79,7 @@ def value_of(formula: Formula, inputs: Mapping[str, int], day: date) -> int | No
     return value
 
 
-def gated(formula: GatedRatio, inputs: Mapping[str, int]) -> int | None:
+def gated(formula: GatedRatio, inputs: Mapping[str, int], day: date) -> int | None:
     gate, top, bottom = (inputs.get(column) for column in formula.columns)
     if gate is None:
         return None
@@ -87,24 +87,32 @@ def gated(formula: GatedRatio, inputs: Mapping[str, int]) -> int | None:
         return 0
     if top is None or bottom is None:
         return None
-    return quotient(top, bottom) if bottom > 0 else MICRO
+    everything = bottom <= 0 or top >= bottom
+    if everything and min(gate, MICRO) * MICRO >= formula.required.at(day):
+        return MICRO
+    share = MICRO if bottom <= 0 else within_one(quotient(top, bottom) or 0)
+    return half_up(Fraction(share * formula.partial.at(day), MICRO))
+
+
+def within_one(value: int) -> int:
+    return max(0, min(MICRO, value))
 
 
 def mean(formula: MeanOfRatios, inputs: Mapping[str, int]) -> int | None:
     found = [
         quotient(inputs.get(one.numerator), inputs.get(one.denominator)) for one in formula.ratios
     ]
-    known = [value for value in found if value is not None]
+    known = [within_one(value) for value in found if value is not None]
     return half_up(Fraction(sum(known), len(known))) if known else None
 
 
 def tally(formula: Tally, inputs: Mapping[str, int], day: date) -> int | None:
     value = formula.start
-    for key, column in formula.terms:
-        if column not in inputs:
+    for term in formula.terms:
+        if term.column not in inputs:
             return None
-        count = max(0, min(MICRO, inputs[column]))
-        value += formula.sign * count * formula.parameter.at(day, key)
+        count = max(0, min(MICRO, inputs[term.column]))
+        value += formula.sign * count * formula.parameter.at(day, term.key)
     return max(-LIMIT, min(LIMIT, value))
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+from datetime import date, timedelta
 from types import MappingProxyType
 
 import orjson
@@ -12,6 +13,7 @@ from scoring_kernel.catalog_loader import load_catalog, read_changes
 from scoring_kernel.errors import CatalogError
 
 RUNNER = CliRunner()
+DAY = date(2026, 6, 30)
 
 
 def test_check_accepts_the_packaged_catalogue_and_shows_its_models() -> None:
@@ -46,7 +48,9 @@ def test_a_catalogue_without_an_item_of_table_1_is_refused() -> None:
     catalog = load_catalog()
     fewer = MappingProxyType({key: item for key, item in catalog.items.items() if key != "17"})
     with pytest.raises(CatalogError, match=r"information/item_17\.yaml:0: the item of table 1"):
-        model_commands.verify_catalog(dataclasses.replace(catalog, items=fewer), read_changes())
+        model_commands.verify_catalog(
+            dataclasses.replace(catalog, items=fewer), read_changes(), DAY
+        )
 
 
 @pytest.mark.parametrize("command", ["check", "list"])
@@ -70,3 +74,19 @@ def test_a_changed_catalogue_without_an_entry_ends_with_exit_code_1(
     result = RUNNER.invoke(model_commands.app, ["check"])
     assert result.exit_code == model_commands.EXIT_UNSOUND
     assert "- digest: 0000000000000000" in result.stderr
+
+
+@pytest.mark.parametrize(("days", "refused"), [(0, False), (2, True)], ids=["today", "later"])
+def test_a_source_checked_after_the_day_of_the_check_is_refused(
+    days: int, *, refused: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    catalog = load_catalog()
+    key, source = next(iter(catalog.legal_basis.items()))
+    day = model_commands.today() + timedelta(days=days)
+    checked = dataclasses.replace(source, checked_on=day, checked_by="a")
+    sources = MappingProxyType(dict(catalog.legal_basis) | {key: checked})
+    changed = dataclasses.replace(catalog, legal_basis=sources)
+    monkeypatch.setattr(model_commands, "load_catalog", lambda: changed)
+    result = RUNNER.invoke(model_commands.app, ["check"])
+    said = f"source {key}: checked_on is {day.isoformat()}, after" in result.stderr
+    assert (said, said and result.exit_code == model_commands.EXIT_UNSOUND) == (refused, refused)

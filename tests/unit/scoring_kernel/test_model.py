@@ -14,6 +14,7 @@ from scoring_kernel.errors import (
     ParameterNotInForceError,
 )
 from scoring_kernel.indicators import Status
+from scoring_kernel.legal_basis import refuse_later_checks
 from tests.support.kernel_models import (
     CASES,
     SMALL_FILE,
@@ -127,6 +128,16 @@ def test_a_broken_source_is_refused(sources: str, problem: str) -> None:
 def test_a_broken_unit_is_refused(text: str, problem: str) -> None:
     with pytest.raises(CatalogError, match=problem):
         units(text)
+
+
+def test_nobody_has_checked_a_source_tomorrow() -> None:
+    text = "sources:\n  a:\n    title: a\n    issuer: b\n    checked_by: c\n"
+    sources = legal_basis(f"{text}    checked_on: 2026-07-01\n")
+    refuse_later_checks(sources, date(2026, 7, 1))
+    with pytest.raises(CatalogError, match=r"checked_on is 2026-07-01, after 2026-06-30") as caught:
+        refuse_later_checks(sources, date(2026, 6, 30))
+    assert (caught.value.file, caught.value.line) == ("legal_basis.yaml", 6)
+    refuse_later_checks(legal_basis(), date(2021, 1, 1))
 
 
 def test_every_source_of_the_catalogue_is_still_unchecked() -> None:

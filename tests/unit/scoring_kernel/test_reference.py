@@ -9,7 +9,7 @@ from datetime import date
 import pytest
 
 from scoring_kernel.derivation import VALUE_LIMIT
-from scoring_kernel.errors import KernelInputError
+from scoring_kernel.errors import DraftModelError, KernelInputError
 from scoring_kernel.reference import (
     MAX_BYTES,
     MAX_ENTRIES,
@@ -18,7 +18,7 @@ from scoring_kernel.reference import (
     build_reference,
     peer_groups,
 )
-from tests.support.kernel_models import Subject, small_model, table
+from tests.support.kernel_models import SMALL_MODEL, Subject, model_of, small_model, table
 
 MODEL = small_model()
 DAY = date(2026, 6, 30)
@@ -53,6 +53,28 @@ REFERENCE = build_reference(MODEL, table(MODEL, SUBJECTS), DAY)
 )
 def test_too_few_peers_widen_the_group(level: str, kind: str, group: str, value: int) -> None:
     assert REFERENCE.lookup("rejected", "p90", level, kind) == (group, value)
+
+
+def test_too_few_of_everybody_have_no_statistic() -> None:
+    few = SUBJECTS[:2]
+    assert build_reference(MODEL, table(MODEL, few), DAY).entries == {}
+    enough = SUBJECTS[1:4]
+    assert build_reference(MODEL, table(MODEL, enough), DAY).entries == {
+        ("rejected", "p90", "all"): 100_000,
+        ("rejected", "p90", "level:3"): 100_000,
+    }
+
+
+def test_only_those_with_a_value_count_as_peers() -> None:
+    silent = Subject(inputs={}, level="3", type="general")
+    found = build_reference(MODEL, table(MODEL, [*SUBJECTS[:2], silent, silent]), DAY)
+    assert found.entries == {}
+
+
+def test_a_draft_has_no_reference() -> None:
+    draft = model_of(SMALL_MODEL.replace("status: proposal", "status: draft"))
+    with pytest.raises(DraftModelError, match="small is a draft"):
+        build_reference(draft, table(draft, SUBJECTS), DAY)
 
 
 def test_a_statistic_nobody_has_is_none() -> None:

@@ -10,7 +10,6 @@ import pytest
 
 from scoring_kernel.derivation import values_micro
 from scoring_kernel.errors import DraftModelError, KernelInputError, ParameterNotInForceError
-from scoring_kernel.explanation import explain
 from scoring_kernel.redistribution import effective_weights
 from scoring_kernel.reference import build_reference
 from scoring_kernel.scoring import BLOCK_ROWS, ScoreResult, score
@@ -27,7 +26,7 @@ FULL = {
     "work.stays@current": 10,
     "work.accepted@current": 7,
     "work.messages@current": 10,
-    "item.08.reports@current": 1,
+    "item.08.reports@current": 2,
     "item.08.refunded_fen@current": 100,
     "item.08.found_fen@current": 100,
     "item.03.minor@current": 1,
@@ -38,10 +37,15 @@ FULL = {
 }
 
 
+PEERS = [Subject(inputs=FULL)] * MODEL.min_peer
+
+
 def scored(*subjects: Subject, with_reference: bool = True) -> ScoreResult:
-    inputs = table(MODEL, subjects)
-    reference = build_reference(MODEL, inputs, DAY) if with_reference else None
-    return score(MODEL, inputs, reference, DAY)
+    """Score subjects against a reference of peers that are all like ``FULL``."""
+    if not with_reference:
+        return score(MODEL, table(MODEL, subjects), None, DAY)
+    reference = build_reference(MODEL, table(MODEL, PEERS), DAY)
+    return score(MODEL, table(MODEL, subjects), reference, DAY)
 
 
 def without(*columns: str) -> Subject:
@@ -80,9 +84,9 @@ def test_nobody_can_be_scored() -> None:
 def test_the_worked_subject() -> None:
     result = scored(Subject(inputs=FULL))
     # 11.11 * 0.9/0.95 = 10.525; 11.11; 11.11 * (0.8 - 0.5)/0.5 = 6.666; growth at the
-    # median and at 0; 10 * 17.5/20 = 8.75; 5 * 3/5 = 3; step reached; nothing rejected.
-    assert result.points_centi.tolist() == [[1053, 1111, 667, 2000, 1667, 875, 300, 500, 1000]]
-    assert result.total_centi.tolist() == [9_173]
+    # median and at 0; 10 * 7.5/10 = 7.5; 5 * 3/5 = 3; step reached; nothing rejected.
+    assert result.points_centi.tolist() == [[1053, 1111, 667, 2000, 1667, 750, 300, 500, 1000]]
+    assert result.total_centi.tolist() == [9_048]
     assert (result.grades, result.basis, result.coverage_centi.tolist()) == (
         ("high",),
         "proposal",
@@ -152,45 +156,3 @@ def test_blocks_do_not_show() -> None:
     tail = score(MODEL, large.rows(np.arange(many) >= many - 5), reference, DAY)
     assert whole.points_centi[-5:].tolist() == tail.points_centi.tolist()
     assert whole.grades[-5:] == tail.grades
-
-
-def test_an_explanation_says_where_points_went() -> None:
-    subject = replace(without("item.01.experts@current"), level="2")
-    told = {one.indicator: one for one in explain(scored(subject), 0)}
-    assert told["penalties"].reason_zh == (
-        "实际值 17.50 分；满分值 20.00 分，零分值 0.00 分；"
-        "权重由 10.00 调整为 12.00 分；满分 12.00 分，失 1.50 分。"
-    )
-    assert told["penalties"].reason_en == (
-        "Value 17.50 points; full at 20.00 points, nothing at 0.00 points; "
-        "weight 10.00 became 12.00; 1.50 of 12.00 points lost."
-    )
-    assert told["rejected"].reason_zh == (
-        "实际值 0.00%；满分值 0.00%，零分值 0.00%（参照全部机构第 90 百分位）；"
-        "权重由 10.00 调整为 12.00 分；得满分 12.00 分。"
-    )
-    assert told["experts"].reason_en == ("No data: left out, its weight goes to other indicators.")
-    assert (told["experts"].missing, told["experts"].provisional) == (True, False)
-    assert told["penalties"].level2_zh == "事件"
-
-
-def test_an_explanation_names_the_peers() -> None:
-    same = Subject(inputs=FULL)
-    told = explain(scored(same, same, same), 0)
-    assert "参照同级同类机构第 50 百分位" in told[3].reason_zh
-    other = replace(same, type="tcm")
-    told = explain(scored(same, same, other), 2)
-    assert "(percentile 50 of institutions of the same level)" in told[3].reason_en
-
-
-def test_an_explanation_says_what_is_provisional() -> None:
-    told = explain(scored(Subject(inputs=FULL), with_reference=False), 0)
-    assert told[3].reason_zh == "暂缺同类参照值：不计分，权重分摊给其他指标。"
-    told = explain(scored(without("work.done@base"), with_reference=False), 0)
-    assert told[3].reason_zh == "无数据：不计分，权重分摊给其他指标。"
-
-
-@pytest.mark.parametrize("row", [-1, 1])
-def test_there_is_no_explanation_of_nobody(row: int) -> None:
-    with pytest.raises(KernelInputError, match=f"row {row}"):
-        explain(scored(Subject(inputs=FULL)), row)
