@@ -10,16 +10,16 @@ from pathlib import Path
 from typing import Final
 
 from hub.api.handshakes import HandshakeWatch
-from hub.config import SETTINGS_FILE, HubSettings, load_settings, write_settings
+from hub.config import LOCK_FILE, SETTINGS_FILE, HubSettings, load_settings, write_settings
 from hub.daemon import Daemon
 from hub.domain.members import HubLevel, member_id_of
 from hub.errors import ConfigurationError
 from hub.jobs import HubJobs, Result
-from hub.lock import writer_lock
 from hub.parts import KEYS, OBJECTS, HubParts, open_parts
 from hub.store.engine import writing
 from hub.store.identity import create_identity, own_certificates
 from security.moments import to_ms
+from security.operator import writer_lock
 from security.progress import ProgressReporter
 
 __all__ = ["HubApp", "init_hub", "run_here", "serve_hub", "utc_now"]
@@ -59,7 +59,7 @@ class HubApp:
                 yield parts
             return
         with (
-            writer_lock(self.directory),
+            writer_lock(self.directory, LOCK_FILE),
             open_parts(self.directory, self.now, writer=True) as parts,
         ):
             yield parts
@@ -117,7 +117,7 @@ def init_hub(
     )
     directory.mkdir(mode=_MODE, parents=True, exist_ok=True)
     directory.chmod(_MODE)
-    with writer_lock(directory):
+    with writer_lock(directory, LOCK_FILE):
         moment = now()
         create_identity(directory / KEYS, settings.member_id, moment)
         (directory / OBJECTS).mkdir(mode=_MODE, exist_ok=True)

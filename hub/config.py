@@ -20,6 +20,8 @@ DIRECTORY_VARIABLE: Final = "YIXIN_HUB_DIR"
 """Environment variable with the hub's state directory."""
 DEFAULT_DIRECTORY: Final = Path("yixin-hub")
 SETTINGS_FILE: Final = "hub.toml"
+LOCK_FILE: Final = "hub.lock"
+"""Writer lock, in the state directory."""
 MAX_SETTINGS_BYTES: Final = 64 * 1024
 
 SettingsT = TypeVar(

@@ -20,10 +20,6 @@ class HubStoreError(HubError):
     """The database or the object store failed; nothing of the step was stored; retry."""
 
 
-class LockHeldError(HubError):
-    """Another process writes to this hub; wait, or talk to its daemon."""
-
-
 class NotJoinedError(HubError):
     """The hub has no parent hub yet; run ``yixin hub join`` first."""
 

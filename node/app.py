@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from node.api.errors import describe
-from node.config import CONTROL_SOCKET, SETTINGS_FILE, NodeSettings, load_settings
+from node.config import CONTROL_SOCKET, LOCK_FILE, SETTINGS_FILE, NodeSettings, load_settings
 from node.domain.institutions import Institution
 from node.errors import ConfigurationError, NodeError
 from node.jobs import NodeJobs, Result
-from node.lock import writer_lock
 from node.store import NodeStore
 from node.store.scores import ScoreStore
 from node.sync.flow import Link
@@ -28,6 +27,7 @@ from security.exchange.inbox import Inbox
 from security.exchange.join import join
 from security.exchange.outbox import Outbox
 from security.local_channel import ControlServer
+from security.operator import writer_lock
 from security.progress import ProgressReporter
 
 NODE_KEY: Final = "node.key"
@@ -101,7 +101,7 @@ def run_here(
     if not writes:
         with opened(directory, writer=False) as jobs:
             return jobs.table()[command](arguments, progress)
-    with writer_lock(directory):
+    with writer_lock(directory, LOCK_FILE):
         if command == "join":
             return join_node(directory, arguments["token"])
         with opened(directory) as jobs:
@@ -137,7 +137,7 @@ def serve_node(directory: Path, say: Callable[[str], None]) -> None:
     Raises:
         LockHeldError: Another process writes to the directory.
     """
-    with writer_lock(directory), opened(directory) as jobs:
+    with writer_lock(directory, LOCK_FILE), opened(directory) as jobs:
         settings = load_settings(directory)
         asyncio.run(_serve(directory, jobs, settings, say))
 

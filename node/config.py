@@ -17,6 +17,8 @@ DEFAULT_DIRECTORY: Final = Path("yixin-node")
 CONTROL_SOCKET: Final = "control.sock"
 """Socket of the daemon, in the state directory."""
 SETTINGS_FILE: Final = "node.toml"
+LOCK_FILE: Final = "node.lock"
+"""Writer lock, in the state directory."""
 MAX_SETTINGS_BYTES: Final = 64 * 1024
 
 

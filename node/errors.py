@@ -7,8 +7,6 @@ never by name or ID-card number) and what to do.
 __all__ = [
     "ConfigurationError",
     "IntakeFileError",
-    "LocalSyncError",
-    "LockHeldError",
     "MappingError",
     "NodeError",
     "NotJoinedError",
@@ -22,10 +20,6 @@ class NodeError(Exception):
 
 class ConfigurationError(NodeError):
     """The settings file or an option is wrong: the operator mends it and starts again."""
-
-
-class LockHeldError(NodeError):
-    """Another process is the one writer of this node's directory."""
 
 
 class NotJoinedError(NodeError):
@@ -46,7 +40,3 @@ class MappingError(NodeError):
 
 class StoreError(NodeError):
     """The node's store is damaged, of another version, or asked for what it lacks."""
-
-
-class LocalSyncError(NodeError):
-    """This node broke a rule of the exchange: a fault of ours, never of the hub."""

@@ -178,6 +178,10 @@ class RemoteSyncError(SecurityError):
     """The peer broke a rule of the exchange; what it said was dropped."""
 
 
+class LockHeldError(SecurityError):
+    """Another process writes to this state directory; wait, or talk to its daemon."""
+
+
 class LocalChannelError(SecurityError):
     """The owner-only socket between the command line and its daemon does not work."""
 

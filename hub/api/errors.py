@@ -54,7 +54,7 @@ ERROR_TABLE: Final[Mapping[type[Exception], ErrorRow]] = {
     # The hub's own.
     hub_errors.ConfigurationError: _row("configuration", 3),
     hub_errors.NotInitialisedError: _row("not_initialised", 3),
-    hub_errors.LockHeldError: _row("lock_held", 4),
+    security_errors.LockHeldError: _row("lock_held", 4),
     hub_errors.NotJoinedError: _row("not_joined", 5),
     hub_errors.ImportFileError: _row("import_file", 6, _ARGUMENT),
     hub_errors.HubStoreError: _row("store", 8, _LATER, _LATER_WORDING),

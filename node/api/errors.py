@@ -10,7 +10,6 @@ from typing import Final
 from node.errors import (
     ConfigurationError,
     IntakeFileError,
-    LockHeldError,
     MappingError,
     NodeError,
     NotJoinedError,
@@ -25,6 +24,7 @@ from security.errors import (
     KeyFileError,
     LocalChannelError,
     LocalSyncError,
+    LockHeldError,
     MembershipError,
     RemoteSyncError,
     SecurityError,

@@ -14,8 +14,9 @@ import pytest
 from typer.testing import CliRunner
 
 from hub.cli import app
-from hub.lock import writer_lock
+from hub.config import LOCK_FILE
 from security.audit.trust import load_anchor
+from security.operator import writer_lock
 from security.tokens import JoinToken
 from tests.support.department_files import write_csv, write_register
 from tests.support.hub_city import CITY, FIRST, NODE, Clock, Slot, batch, open_city
@@ -117,7 +118,7 @@ def test_a_token_needs_known_ports(hub: Path) -> None:
 
 
 def test_a_writing_command_waits_for_no_other_writer(hub: Path) -> None:
-    with writer_lock(hub):
+    with writer_lock(hub, LOCK_FILE):
         found = as_json("members", "--revoke", NODE, "--dir", hub, code=4)
         assert found["error"] == "lock_held"
         assert as_json("members", "--dir", hub) == {"rows": []}

@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from node.errors import LockHeldError
-from node.lock import writer_lock
+from security.errors import LockHeldError
+from security.operator import writer_lock
 
 HOLD = """
 import sys
 from pathlib import Path
-from node.lock import writer_lock
-with writer_lock(Path(sys.argv[1])):
+from security.operator import writer_lock
+with writer_lock(Path(sys.argv[1]), "node.lock"):
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -26,8 +26,11 @@ def test_a_second_writer_is_refused_until_the_first_is_gone(tmp_path: Path) -> N
     ) as owner:
         assert owner.stdout is not None
         assert owner.stdout.readline() == "held\n"
-        with pytest.raises(LockHeldError, match=f"pid {owner.pid}"), writer_lock(tmp_path):
+        with (
+            pytest.raises(LockHeldError, match=f"pid {owner.pid}"),
+            writer_lock(tmp_path, "node.lock"),
+        ):
             pass
         owner.kill()
-    with writer_lock(tmp_path):
+    with writer_lock(tmp_path, "node.lock"):
         pass

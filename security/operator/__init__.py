@@ -1,0 +1,10 @@
+"""The operator at this machine (操作员): one writer at a time, and how a command speaks.
+
+A node and a hub are commanded in the same way: a command asks the daemon over its owner-only
+socket (`security.local_channel`), and where none runs it takes the writer lock and works itself.
+"""
+
+from security.operator.lock import writer_lock
+from security.operator.output import CommandOutput, ErrorText, Result, speaking
+
+__all__ = ["CommandOutput", "ErrorText", "Result", "speaking", "writer_lock"]

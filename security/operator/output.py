@@ -1,0 +1,146 @@
+"""How a command speaks: progress bar, tables, one JSON object, errors with their exit code.
+
+Progress, hints and errors go to standard error, results to standard output; with ``--json`` a
+result is one JSON object and nothing else.
+"""
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Final, TypeAlias, TypeVar
+
+import typer
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+)
+from rich.table import Table
+
+Result: TypeAlias = dict[str, Any]
+"""Arguments and results of jobs: JSON objects, as they also travel over the command socket."""
+ErrorText: TypeAlias = tuple[str, str, int]
+"""Stable code, message and exit code of an error."""
+
+UNEXPECTED: Final = "unexpected"
+"""Stable code of a defect; its traceback is shown."""
+
+
+class CommandOutput:
+    """Speaks to the operator, or prints one JSON object for scripts."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        self.as_json = as_json
+        self._out = Console(highlight=False)
+        self._err = Console(stderr=True, highlight=False)
+        self._bar: Progress | None = None
+        self._task: tuple[str, TaskID] | None = None
+
+    def say(self, text: str) -> None:
+        """One line of result."""
+        self._out.print(text, markup=False, soft_wrap=True)
+
+    def hint(self, text: str) -> None:
+        """One line for the operator that is no result."""
+        self._err.print(text, markup=False, soft_wrap=True)
+
+    def progress(self, stage: str, done: int, total: int = 0, unit: str = "") -> None:
+        """Move the progress bar; stages follow each other on lines of their own."""
+        if self._bar is None:
+            return
+        if self._task is None or self._task[0] != stage:
+            name = f"{stage} ({unit})" if unit else stage
+            self._task = (stage, self._bar.add_task(name, total=total or None))
+        self._bar.update(self._task[1], completed=done, total=total or None)
+
+    @contextmanager
+    def bar(self) -> Iterator[None]:
+        """Show progress while the body runs, on a terminal only."""
+        if not sys.stderr.isatty():
+            yield
+            return
+        with Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            console=self._err,
+            transient=True,
+        ) as bar:
+            self._bar = bar
+            try:
+                yield
+            finally:
+                self._bar = None
+                self._task = None
+
+    def done(self, result: Mapping[str, Any], text: str) -> None:
+        """Say a result in words, or print it as JSON."""
+        self.say(json.dumps(result, ensure_ascii=False) if self.as_json else text)
+
+    def table(self, title: str, result: Mapping[str, Any]) -> None:
+        """Show a flat result as two columns."""
+        if self.as_json:
+            self.done(result, "")
+            return
+        table = Table(title=title, show_header=False)
+        for name, value in result.items():
+            table.add_row(name.replace("_", " "), shown(value))
+        self._out.print(table)
+
+    def rows(self, title: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Show equal objects as a table."""
+        if not rows:
+            self.say(f"{title}: nothing")
+            return
+        table = Table(title=title)
+        for name in rows[0]:
+            table.add_column(name.replace("_", " "), overflow="fold")
+        for row in rows:
+            table.add_row(*(shown(value) for value in row.values()))
+        self._out.print(table)
+
+
+OutputT = TypeVar("OutputT", bound=CommandOutput)
+
+
+def shown(value: object) -> str:
+    """A value as a table shows it.
+
+    >>> shown({"a": 1, "b": None}), shown({}), shown(None)
+    ('a 1, b —', 'none', '—')
+    """
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {shown(item)}" for key, item in value.items()) or "none"
+    return "—" if value is None else str(value)
+
+
+@contextmanager
+def speaking(output: OutputT, describe: Callable[[Exception], ErrorText]) -> Iterator[OutputT]:
+    """Run a command's body; an error becomes one message and its exit code.
+
+    Args:
+        output: Where to speak.
+        describe: Gives code, message and exit code of an error.
+
+    Raises:
+        typer.Exit: The body failed; the message has been said.
+    """
+    try:
+        yield output
+    except (typer.Exit, typer.Abort, KeyboardInterrupt):
+        raise
+    except Exception as error:
+        code, message, exit_code = describe(error)
+        if output.as_json:
+            output.say(json.dumps({"error": code, "message": message}, ensure_ascii=False))
+        else:
+            output.hint(f"Error ({code}): {message}")
+        if code == UNEXPECTED:
+            raise
+        raise typer.Exit(exit_code) from error

@@ -1,0 +1,77 @@
+import json
+
+import pytest
+import typer
+
+from security.operator import CommandOutput, ErrorText, speaking
+
+
+def describe(error: Exception) -> ErrorText:
+    return ("unexpected", "a defect", 70) if isinstance(error, KeyError) else ("known", "why", 9)
+
+
+def test_an_error_becomes_one_message_and_its_exit_code(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(typer.Exit) as ended, speaking(CommandOutput(as_json=False), describe):
+        raise ValueError
+    assert ended.value.exit_code == 9
+    said = capsys.readouterr()
+    assert (said.out, said.err) == ("", "Error (known): why\n")
+
+
+def test_an_error_is_one_json_object_for_scripts(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(typer.Exit), speaking(CommandOutput(as_json=True), describe):
+        raise ValueError
+    assert json.loads(capsys.readouterr().out) == {"error": "known", "message": "why"}
+
+
+def test_a_defect_keeps_its_traceback() -> None:
+    with pytest.raises(KeyError), speaking(CommandOutput(as_json=False), describe):
+        raise KeyError
+
+
+def test_a_chosen_exit_code_is_not_touched() -> None:
+    with pytest.raises(typer.Exit) as ended, speaking(CommandOutput(as_json=False), describe):
+        raise typer.Exit(1)
+    assert ended.value.exit_code == 1
+
+
+def test_results_are_said_in_words_or_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    CommandOutput(as_json=False).done({"a": 1}, "one [bold]word[/bold]")
+    CommandOutput(as_json=True).done({"名": 1}, "one word")
+    assert capsys.readouterr().out == 'one [bold]word[/bold]\n{"名": 1}\n'
+
+
+def test_tables_show_every_value(capsys: pytest.CaptureFixture[str]) -> None:
+    output = CommandOutput(as_json=False)
+    output.table("Node", {"hub": None, "records": {"fee_detail": 3}, "empty": {}})
+    output.rows("Rows", [{"subject_code": "H1", "points": 2}])
+    output.rows("Rows", [])
+    shown = capsys.readouterr().out
+    for word in ("Node", "—", "fee_detail 3", "none", "subject code", "H1", "Rows: nothing"):
+        assert word in shown
+    CommandOutput(as_json=True).table("Node", {"a": 1})
+    assert capsys.readouterr().out == '{"a": 1}\n'
+
+
+def test_progress_without_a_bar_is_silent(capsys: pytest.CaptureFixture[str]) -> None:
+    output = CommandOutput(as_json=False)
+    with output.bar():
+        output.progress("reading", 1, 2, "lines")
+    assert capsys.readouterr() == ("", "")
+
+
+def test_progress_moves_one_bar_per_stage_on_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    output = CommandOutput(as_json=False)
+    with output.bar():
+        output.progress("reading", 1, 2, "lines")
+        output.progress("reading", 2, 2, "lines")
+        output.progress("flushing", 0)
+    shown = capsys.readouterr().err
+    assert "reading (lines)" in shown
+    assert "flushing" in shown
