@@ -1,4 +1,4 @@
-"""Messages of an inpatient stay: 2401, several 2301, 2402, 2304 and 4101."""
+"""Messages of an inpatient stay: 2401, several 2301, 2402, 2304 and 4101; 2404 and 2405."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -89,10 +89,15 @@ def write_stay(city: City, desk: Desk, conduct: Conduct, stay: Stay) -> None:
         discharged_s=discharged,
     )
     _note_misconduct(bed, conduct)
-    _admit(bed)
+    if stay.mistaken:
+        _admit(bed, mdtrt_id=desk.next_id(), cancelled=True)
+    _admit(bed, mdtrt_id=bed.mdtrt_id)
     charges = _charges(bed)
     _upload(bed, charges)
-    _discharge(bed)
+    if stay.undone:
+        _discharge(bed, sent=discharged + 60)
+        _cancel(bed, "2405", discharged + 180, mdtrt_id=bed.mdtrt_id)
+    _discharge(bed, sent=discharged + 300)
     total, covered, own = totals(charges)
     bill = settle(
         total=total,
@@ -120,7 +125,13 @@ def _note_misconduct(bed: _Bed, conduct: Conduct) -> None:
         tally.note(Misconduct.MISSING_LISTS)
 
 
-def _admit(bed: _Bed) -> None:
+def _cancel(bed: _Bed, infno: str, second: int, *, mdtrt_id: str) -> None:
+    content = {"data": {"mdtrt_id": mdtrt_id, "psn_no": bed.person.number}}
+    bed.desk.send(infno, second, bed.person, content, {})
+
+
+def _admit(bed: _Bed, *, mdtrt_id: str, cancelled: bool = False) -> None:
+    sent = bed.stay.admitted_s + (20 if cancelled else 60)
     begun = bed.desk.calendar.moment(bed.stay.admitted_s)
     content = {
         "mdtrtinfo": {
@@ -130,7 +141,7 @@ def _admit(bed: _Bed) -> None:
             "mdtrt_cert_type": "02",
             "mdtrt_cert_no": bed.person.identity,
             "med_type": _INPATIENT,
-            "ipt_no": f"ZY{bed.mdtrt_id[7:]}",
+            "ipt_no": f"ZY{mdtrt_id[7:]}",
             "atddr_no": bed.doctor,
             "chfpdr_name": "仿真医师",
             "adm_diag_dscr": bed.diagnosis[1],
@@ -142,8 +153,10 @@ def _admit(bed: _Bed) -> None:
         },
         "diseinfo": bed.diagnoses(bed.stay.admitted_s),
     }
-    answer = {"result": {"mdtrt_id": bed.mdtrt_id}}
-    bed.desk.send("2401", bed.stay.admitted_s + 60, bed.person, content, answer)
+    answer = {"result": {"mdtrt_id": mdtrt_id}}
+    bed.desk.send("2401", sent, bed.person, content, answer)
+    if cancelled:
+        _cancel(bed, "2404", sent + 20, mdtrt_id=mdtrt_id)
 
 
 def _charges(bed: _Bed) -> list[Charge]:
@@ -201,7 +214,7 @@ def _upload(bed: _Bed, charges: list[Charge]) -> None:
         bed.desk.tally.detail_lines += len(lines)
 
 
-def _discharge(bed: _Bed) -> None:
+def _discharge(bed: _Bed, *, sent: int) -> None:
     content = {
         "dscginfo": {
             "mdtrt_id": bed.mdtrt_id,
@@ -214,7 +227,7 @@ def _discharge(bed: _Bed) -> None:
         },
         "diseinfo": bed.diagnoses(bed.discharged_s),
     }
-    bed.desk.send("2402", bed.discharged_s + 300, bed.person, content, {})
+    bed.desk.send("2402", sent, bed.person, content, {})
 
 
 def _settle(bed: _Bed, bill: Bill) -> None:

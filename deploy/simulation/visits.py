@@ -19,6 +19,8 @@ VISITS_TAG: Final = 4
 _OPENING_S, _CLOSING_S = 8 * 3600, 17 * 3600
 _LAST_ADMISSION_SHARE: Final = 0.86
 """Stays begin early enough in the period to be settled in it."""
+_MISTAKES_SHARE: Final = 0.02
+"""Share of stays with a mistake at the counter, of each kind."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +71,10 @@ class Stay:
     follows: str
     """Why the person is here again: empty, ``readmission`` or ``split``."""
     fails: bool
+    mistaken: bool
+    """Whether an admission was entered by mistake before it and cancelled (入院撤销)."""
+    undone: bool
+    """Whether its first discharge is cancelled (出院撤销) and entered again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,6 +204,7 @@ def _stays(
     lettered = _pick(rng, count, conduct.list_share)
     hanging = _pick(rng, count, conduct.hanging_share)
     fails = _pick(rng, count, conduct.failure_share * 3)
+    mistaken, undone = _pick(rng, count, _MISTAKES_SHARE), _pick(rng, count, _MISTAKES_SHARE)
     stays = []
     for i in range(count):
         origin = i if i < first else i - first
@@ -216,6 +223,8 @@ def _stays(
                 hanging=hanging[i],
                 follows=follows,
                 fails=fails[i],
+                mistaken=mistaken[i],
+                undone=undone[i],
             )
         )
     return tuple(sorted(stays, key=lambda stay: stay.admitted_s))

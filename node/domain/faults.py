@@ -46,6 +46,7 @@ class Rule(StrEnum):
     AMOUNTS_DISAGREE = "amounts_disagree"
     DUPLICATE_LINE = "duplicate_line"
     REVERSAL_WITHOUT_ORIGINAL = "reversal_without_original"
+    ALREADY_REVERSED = "already_reversed"
     CSV_LINE = "csv_line"
 
 
@@ -79,6 +80,7 @@ MENDS: Final[Mapping[Rule, str]] = {
     Rule.AMOUNTS_DISAGREE: "check the amounts: the total is not the sum of its parts",
     Rule.DUPLICATE_LINE: "number the detail lines of one message without repeats",
     Rule.REVERSAL_WITHOUT_ORIGINAL: "ingest the original settlement first, then this file again",
+    Rule.ALREADY_REVERSED: "leave a repeat out: it counts already; else name the settlement meant",
     Rule.CSV_LINE: "repair the line: as many fields as the header, quotes closed",
 }
 

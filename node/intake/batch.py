@@ -17,10 +17,11 @@ import pyarrow as pa
 from node.domain.faults import Fault, Rule
 from node.domain.records import RAW
 from node.intake.field_rules import NodeRules
-from node.intake.group import DayBounds
+from node.intake.group import DayBounds, raw_table
 from node.intake.layouts import LAYOUTS, Shape
 from node.intake.lines import Line
 from node.intake.messages import Envelope, Message, decode
+from node.intake.originals import Originals
 from node.intake.report import Tally
 from node.intake.shapes import build_group
 from node.store import Commit, LedgerRow, NodeStore, QuarantineRow, Standing, standing_of
@@ -36,6 +37,7 @@ class _Outcome:
     pending: dict[str, bytes] = field(default_factory=dict)
     completed: list[str] = field(default_factory=list)
     records: dict[str, list[pa.Table]] = field(default_factory=dict)
+    taken_back: list[str] = field(default_factory=list)
     refused: list[QuarantineRow] = field(default_factory=list)
     taken: list[Line] = field(default_factory=list)
 
@@ -138,11 +140,18 @@ class BatchIntake:
                     self._rules[infno],
                     self._bounds,
                     self._store.schemas,
-                    lambda asked: self._find_originals(asked, outcome),
+                    Originals(
+                        self._store,
+                        outcome.records.get("settlement", ()),
+                        outcome.messages,
+                        outcome.taken_back,
+                    ),
                 )
                 good, faults, records = built.messages, built.faults, built.records
+                if infno in _REVERSALS and "settlement" in records:
+                    outcome.taken_back += records["settlement"].column("setl_id").to_pylist()
             elif accepted:
-                records = {RAW: _raw_table(messages, self._store.schemas[RAW])}
+                records = {RAW: raw_table(messages, self._store.schemas[RAW])}
         for kind, table in records.items():
             outcome.records.setdefault(kind, []).append(table)
             tally.records[kind] += table.num_rows
@@ -155,18 +164,6 @@ class BatchIntake:
         elif not accepted:
             tally.not_accepted += len(good)
         return faults
-
-    def _find_originals(
-        self, setl_ids: Sequence[str], outcome: _Outcome
-    ) -> dict[str, dict[str, object]]:
-        """Find settlements in the store and in the batch itself."""
-        wanted = set(setl_ids)
-        found = self._store.find_settlements(setl_ids)
-        for table in outcome.records.get("settlement", ()):
-            for row in table.to_pylist():
-                if row["setl_id"] in wanted and row["sign"] == 1:
-                    found[row["setl_id"]] = row
-        return found
 
     def _refuse(
         self,
@@ -201,6 +198,7 @@ class BatchIntake:
                     records={
                         kind: pa.concat_tables(tables) for kind, tables in outcome.records.items()
                     },
+                    taken_back=outcome.taken_back,
                     quarantine=outcome.refused,
                     released=released,
                 )
@@ -229,7 +227,9 @@ def quarantine_row(
 
 
 _REVERSALS: Final = frozenset(
-    infno for infno, layout in LAYOUTS.items() if layout.shape is Shape.REVERSAL
+    infno
+    for infno, layout in LAYOUTS.items()
+    if layout.shape in (Shape.REVERSAL, Shape.MESSAGE_REVERSAL)
 )
 
 
@@ -246,17 +246,4 @@ def _ledger_row(message: Message) -> LedgerRow:
         accepted=message.accepted,
         request_digest=message.request_digest,
         response_digest=message.response_digest,
-    )
-
-
-def _raw_table(messages: Sequence[Message], schema: pa.Schema) -> pa.Table:
-    return pa.table(
-        {
-            "record_id": [message.msgid for message in messages],
-            "institution": [message.institution for message in messages],
-            "month": [message.month for message in messages],
-            "infno": [message.infno for message in messages],
-            "body": [message.raw.decode() for message in messages],
-        },
-        schema=schema,
     )

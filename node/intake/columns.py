@@ -59,13 +59,17 @@ def texts(
         book: Takes the faults.
 
     Returns:
-        Texts; None where missing. Whole numbers sent as numbers become their digits.
+        Texts; None where missing, empty where blank. Whole numbers sent as numbers become
+        their digits.
     """
     distinct = _distinct_texts(values)
     if distinct is None:
         values = [
             _as_text(rule, value, owner, book) for value, owner in zip(values, owners, strict=True)
         ]
+        distinct = set(values)
+    if any(map(_is_blank, distinct)):
+        values = ["" if _is_blank(value) else value for value in values]
         distinct = set(values)
     if rule.needed and (None in distinct or "" in distinct):
         faulty: Collection[str | None] = (None, "")
@@ -139,7 +143,7 @@ def moments(
     Returns:
         Moments in seconds, shape (n,); NaT where missing. A day is its midnight.
     """
-    filled = [value or None for value in values]
+    filled = [None if _is_blank(value) else value or None for value in values]
     lengths = set(map(len, filter(None, filled))) if set(map(type, filled)) <= _TEXT_TYPES else {0}
     if lengths <= {_MOMENT_LENGTH, _DAY_LENGTH}:
         try:
@@ -153,6 +157,11 @@ def moments(
             book.add_value(owners[row], Rule.FIELD_MISSING, rule, values[row], "a day or moment")
     found: npt.NDArray[np.datetime64] = parsed.to_numpy(zero_copy_only=False)
     return found.astype("datetime64[s]")
+
+
+def _is_blank(value: object) -> bool:
+    """Tell a text of nothing but white space; the empty one is not meant."""
+    return isinstance(value, str) and value.isspace()
 
 
 def _distinct_texts(values: Sequence[Any]) -> set[Any] | None:
@@ -190,7 +199,7 @@ def _as_text(rule: FieldRule, value: object, owner: int, book: FaultBook) -> str
 
 def _as_number(rule: FieldRule, value: object, owner: int, book: FaultBook) -> float | None:
     """Read one number; a text goes through Decimal, so nothing is rounded unseen."""
-    if value is None or value == "":
+    if value is None or value == "" or _is_blank(value):
         return None
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return float(value)

@@ -1,7 +1,8 @@
 """Rows of a CSV through a mapping: read, de-duplicate, check, build, commit per block.
 
-A row's id in the ledger is ``namespace:record id``; the same id with the same
-line was seen already, with another line it is a conflict.
+A row's id, in the ledger and in its records, is ``namespace:record id``: never a
+message's id. The same id with the same line was seen already, with another line
+it is a conflict.
 """
 
 import hashlib
@@ -15,6 +16,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as pcsv
 
 from node.domain.faults import Fault, Rule
@@ -104,7 +106,7 @@ class CsvIntake:
         for _, fault in faulty:
             tally.rules[fault.rule] += 1
         tables = {
-            name: self._table(ids, institutions, *parts, good=good)
+            name: self._table(pa.array(keys, pa.string()), institutions, *parts, good=good)
             for name, parts in records.items()
         }
         first_month = months_of(np.where(good, records[self._mapping.kinds[0].kind][2], _EPOCH))
@@ -165,7 +167,7 @@ class CsvIntake:
             )
         else:
             table = pa.table({name: pa.array([], pa.string()) for name in wanted})
-        cells = {name: table.column(name).combine_chunks() for name in wanted}
+        cells = {name: _blank_to_null(table.column(name).combine_chunks()) for name in wanted}
         lines = [line for row, line in enumerate(block.lines) if row not in broken]
         faults = [(block.lines[row], fault) for row, fault in sorted(broken.items())]
         return _Rows(lines=lines, table=CsvTable(rows=len(lines), cells=cells)), faults
@@ -258,6 +260,11 @@ class CsvIntake:
 
 
 _EPOCH: Final = np.datetime64("2000-01-01", "s")
+
+
+def _blank_to_null(cells: pa.Array) -> pa.Array:
+    blank = pc.equal(pc.utf8_trim_whitespace(cells), "")
+    return pc.if_else(blank, pa.scalar(None, pa.string()), cells)
 
 
 def _header_names(header: bytes, mapping: CsvMapping) -> list[str]:

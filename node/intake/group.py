@@ -7,6 +7,7 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from node.domain.faults import Fault, Rule
 from node.intake.columns import FaultBook
@@ -15,7 +16,7 @@ from node.intake.messages import Message
 from node.intake.nodes import CheckedNode
 from scoring_kernel.check_digits import is_valid_id_card
 
-__all__ = ["DayBounds", "Group", "check_days", "check_id_cards", "months_of"]
+__all__ = ["DayBounds", "Group", "check_days", "check_id_cards", "months_of", "raw_table"]
 
 _EARLIEST: Final = np.datetime64("2000-01-01", "s")
 _CARDS: Final = (
@@ -73,6 +74,20 @@ def months_of(days: npt.NDArray[np.datetime64]) -> npt.NDArray[np.int32]:
     """
     count = days.astype("datetime64[M]").astype(np.int64)
     return ((count // 12 + 1970) * 100 + count % 12 + 1).astype(np.int32)
+
+
+def raw_table(messages: Sequence[Message], schema: pa.Schema) -> pa.Table:
+    """Build ``raw`` records: messages as they came, that make no typed record."""
+    return pa.table(
+        {
+            "record_id": [message.msgid for message in messages],
+            "institution": [message.institution for message in messages],
+            "month": [message.month for message in messages],
+            "infno": [message.infno for message in messages],
+            "body": [message.raw.decode() for message in messages],
+        },
+        schema=schema,
+    )
 
 
 def check_days(

@@ -4,10 +4,12 @@
 |---|---|
 | 2201 registration (门诊挂号), 2401 admission (入院办理) | admission |
 | 2402 discharge (出院办理) | discharge |
+| 2202, 2404 registration or admission cancelled (撤销), 2405 discharge cancelled | cancellation |
 | 2204, 2301 fee details (费用明细上传) | fee_detail |
 | 2207, 2304 settlement (结算) | settlement |
 | 2102 pharmacy settlement (药店结算) | settlement, fee_detail |
 | 2208, 2305, 2103 reversal (结算撤销) | settlement with sign -1 |
+| 2601 reversal (冲正) of a message that was a settlement | settlement with sign -1 |
 | 4101 settlement list (结算清单) | settlement_list |
 
 Every other known transaction is counted in the ledger and kept as ``raw``.
@@ -37,6 +39,8 @@ class Shape(StrEnum):
     SETTLEMENT = "settlement"
     PHARMACY = "pharmacy"
     REVERSAL = "reversal"
+    MESSAGE_REVERSAL = "message_reversal"
+    CANCELLATION = "cancellation"
     SETTLEMENT_LIST = "settlement_list"
 
 
@@ -150,6 +154,16 @@ def _reversal(*, inpatient: bool) -> Layout:
     )
 
 
+def _cancellation(*, inpatient: bool) -> Layout:
+    return Layout(
+        shape=Shape.CANCELLATION,
+        inpatient=inpatient,
+        node="data",
+        answer="",
+        needed={(REQUEST, "data"): frozenset(("mdtrt_id",))},
+    )
+
+
 LAYOUTS: Final[Mapping[str, Layout]] = {
     "2201": Layout(
         shape=Shape.ADMISSION,
@@ -198,6 +212,16 @@ LAYOUTS: Final[Mapping[str, Layout]] = {
     "2208": _reversal(inpatient=False),
     "2305": _reversal(inpatient=True),
     "2103": _reversal(inpatient=False),
+    "2202": _cancellation(inpatient=False),
+    "2404": _cancellation(inpatient=True),
+    "2405": _cancellation(inpatient=True),
+    "2601": Layout(
+        shape=Shape.MESSAGE_REVERSAL,
+        inpatient=False,
+        node="data",
+        answer="",
+        needed={(REQUEST, "data"): frozenset(("omsgid", "oinfno"))},
+    ),
     "4101": Layout(
         shape=Shape.SETTLEMENT_LIST,
         inpatient=True,

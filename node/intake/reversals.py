@@ -2,6 +2,7 @@
 
 The amounts come from the response where it gives them; else from the
 settlement with the same setl_id, which must be in the store or in the batch.
+A settlement is taken back once, whatever is sent.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -16,14 +17,14 @@ from node.intake.columns import FaultBook
 from node.intake.group import Group, check_days, months_of
 from node.intake.layouts import RESPONSE
 from node.intake.nodes import CheckedNode
+from node.intake.originals import Originals, Settlement
 from node.intake.settlements import cash_of
 
-__all__ = ["FindSettlements", "build_reversals", "check_reversals", "needed_originals"]
+__all__ = ["AMOUNTS", "build_reversals", "check_once", "check_reversals", "needed_originals"]
 
-FindSettlements = Callable[[Sequence[str]], Mapping[str, Mapping[str, object]]]
-"""Finds settlements by setl_id: column → value of each one found."""
-
-_AMOUNTS: Final = {
+AMOUNTS: Final = ("medfee_fen", "inscp_fen", "fund_fen", "account_fen", "cash_fen")
+"""Columns of a settlement that its reversal has negative."""
+_FIELDS: Final = {
     "medfee_fen": "medfee_sumamt",
     "inscp_fen": "inscp_scp_amt",
     "fund_fen": "fund_pay_sumamt",
@@ -46,23 +47,52 @@ def needed_originals(group: Group) -> list[str]:
 
 
 def check_reversals(
-    group: Group, book: FaultBook, originals: Mapping[str, Mapping[str, object]]
+    group: Group, book: FaultBook, held: Mapping[str, Settlement], originals: Originals
 ) -> None:
-    """Check the days of reversals, and that the amounts of each are known."""
+    """Check the days of reversals, that the amounts of each are known, and that it is the first.
+
+    Args:
+        group: Messages of 2208, 2305 or 2103.
+        book: Takes the faults.
+        held: Settlements by setl_id, of ``needed_originals``.
+        originals: Knows what was taken back already.
+    """
     if not group.is_answered:
         return
     owners = range(len(group.messages))
     check_days("response.setlinfo.setl_time", _days(group), owners, group.bounds, book)
     asked = group.request.texts["setl_id"]
     for owner, (setl_id, is_told) in enumerate(zip(asked, _told(group), strict=True)):
-        if not is_told and setl_id not in originals:
+        if not is_told and setl_id not in held:
             expected = "a settlement this node has, or its amounts in the response"
             path = "request.data.setl_id"
             book.add(owner, Fault.of(Rule.REVERSAL_WITHOUT_ORIGINAL, path, setl_id, expected))
+    check_once("request.data.setl_id", asked, originals, book)
+
+
+def check_once(
+    path: str, setl_ids: Sequence[str | None], originals: Originals, book: FaultBook
+) -> None:
+    """Check that no settlement is taken back twice; of several messages the first does it.
+
+    Args:
+        path: Field that names the settlement.
+        setl_ids: Settlement of each message; None where there is none.
+        originals: Knows what was taken back before.
+        book: Takes the faults; a message that has one already takes nothing back.
+    """
+    done = originals.taken_back(sorted({setl_id for setl_id in setl_ids if setl_id}))
+    for owner, setl_id in enumerate(setl_ids):
+        if not setl_id or owner in book.faults:
+            continue
+        if setl_id in done:
+            expected = "a settlement that no reversal took back before"
+            book.add(owner, Fault.of(Rule.ALREADY_REVERSED, path, setl_id, expected))
+        done.add(setl_id)
 
 
 def build_reversals(
-    group: Group, originals: Mapping[str, Mapping[str, object]], schema: pa.Schema
+    group: Group, originals: Mapping[str, Settlement], schema: pa.Schema
 ) -> Mapping[str, pa.Table]:
     """Build ``settlement`` records with sign -1 of 2208, 2305 and 2103."""
     request = group.request
@@ -71,7 +101,7 @@ def build_reversals(
     asked = request.texts["setl_id"]
     held = [originals.get(setl_id or "", {}) for setl_id in asked]
     columns: dict[str, npt.NDArray[np.int64]] = {
-        name: _column(group, field) for name, field in _AMOUNTS.items()
+        name: _column(group, field) for name, field in _FIELDS.items()
     }
     columns["cash_fen"] = _spread(group, cash_of)
     amounts = {}

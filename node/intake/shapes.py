@@ -2,21 +2,32 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 import pyarrow as pa
 
 from node.domain.faults import Fault
-from node.intake import fees, reversals, settlements, stays
+from node.intake import fees, message_reversals, reversals, settlements, stays
 from node.intake.columns import FaultBook
 from node.intake.field_rules import NodeRules
 from node.intake.group import DayBounds, Group, check_id_cards
 from node.intake.layouts import LAYOUTS, RESPONSE, Shape
 from node.intake.messages import Message
 from node.intake.nodes import check_node
+from node.intake.originals import Originals, Settlement
 
 __all__ = ["Built", "build_group"]
 
-_Originals = Mapping[str, Mapping[str, object]]
+
+_NOTHING: Final = message_reversals.Reversed(wanted=(), settlements=())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _TakenBack:
+    """Settlements that a group takes back."""
+
+    by_setl_id: Mapping[str, Settlement] = field(default_factory=dict, repr=False)
+    by_message: message_reversals.Reversed = _NOTHING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +47,7 @@ def build_group(
     rules: Sequence[NodeRules],
     bounds: DayBounds,
     schemas: Mapping[str, pa.Schema],
-    find_originals: reversals.FindSettlements,
+    originals: Originals,
 ) -> Built:
     """Check messages of one transaction and build their records.
 
@@ -46,7 +57,7 @@ def build_group(
         rules: Nodes of the transaction.
         bounds: Days a record may carry.
         schemas: Schema per kind.
-        find_originals: Finds settlements that reversals take back.
+        originals: Finds settlements that reversals take back.
 
     Returns:
         The records, and the messages with and without faults.
@@ -60,24 +71,33 @@ def build_group(
         book = FaultBook()
         nodes = {(node.direction, node.node): check_node(node, left, book) for node in wanted}
         group = Group(layout=layout, messages=left, nodes=nodes, bounds=bounds)
-        originals: _Originals = {}
+        taken = _TakenBack()
         # Columns of a faulty node are not aligned, so what compares nodes waits for a clean turn.
         if not book.faults:
             for (direction, name), node in nodes.items():
                 check_id_cards(direction, name, node, book)
-            if layout.shape is Shape.REVERSAL and answered:
-                asked = reversals.needed_originals(group)
-                originals = find_originals(asked) if asked else {}
-            _check(group, originals, book)
+            if answered:
+                taken = _find_taken_back(group, originals)
+            _check(group, taken, originals, book)
         if not book.faults:
-            records = _build(group, originals, schemas) if answered else {}
+            records = _build(group, taken, schemas) if answered else {}
             return Built(messages=tuple(left), faults=tuple(refused), records=records)
         refused += [(left[owner], fault) for owner, fault in sorted(book.faults.items())]
         left = [message for owner, message in enumerate(left) if owner not in book.faults]
     return Built(messages=(), faults=tuple(refused), records={})
 
 
-def _check(group: Group, originals: _Originals, book: FaultBook) -> None:
+def _find_taken_back(group: Group, originals: Originals) -> _TakenBack:
+    match group.layout.shape:
+        case Shape.REVERSAL:
+            return _TakenBack(by_setl_id=originals.by_setl_id(reversals.needed_originals(group)))
+        case Shape.MESSAGE_REVERSAL:
+            return _TakenBack(by_message=message_reversals.find_reversed(group, originals))
+        case _:
+            return _TakenBack()
+
+
+def _check(group: Group, taken: _TakenBack, originals: Originals, book: FaultBook) -> None:
     match group.layout.shape:
         case Shape.ADMISSION:
             stays.check_admissions(group, book)
@@ -92,11 +112,15 @@ def _check(group: Group, originals: _Originals, book: FaultBook) -> None:
         case Shape.PHARMACY:
             settlements.check_pharmacy(group, book)
         case Shape.REVERSAL:
-            reversals.check_reversals(group, book, originals)
+            reversals.check_reversals(group, book, taken.by_setl_id, originals)
+        case Shape.MESSAGE_REVERSAL:
+            message_reversals.check_message_reversals(group, book, taken.by_message, originals)
+        case Shape.CANCELLATION:
+            stays.check_cancellations(group, book)
 
 
 def _build(
-    group: Group, originals: _Originals, schemas: Mapping[str, pa.Schema]
+    group: Group, taken: _TakenBack, schemas: Mapping[str, pa.Schema]
 ) -> Mapping[str, pa.Table]:
     records: Mapping[str, pa.Table]
     match group.layout.shape:
@@ -115,5 +139,9 @@ def _build(
                 group, schemas["settlement"], schemas["fee_detail"]
             )
         case Shape.REVERSAL:
-            records = reversals.build_reversals(group, originals, schemas["settlement"])
+            records = reversals.build_reversals(group, taken.by_setl_id, schemas["settlement"])
+        case Shape.MESSAGE_REVERSAL:
+            records = message_reversals.build_message_reversals(group, taken.by_message, schemas)
+        case Shape.CANCELLATION:
+            records = stays.build_cancellations(group, schemas["cancellation"])
     return records

@@ -1,4 +1,4 @@
-"""Admissions, discharges and settlement lists (挂号、入院、出院、结算清单)."""
+"""Admissions, discharges, what cancels them, and settlement lists (入院、出院、撤销、结算清单)."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -12,13 +12,17 @@ from node.intake.group import Group, check_days, months_of
 
 __all__ = [
     "build_admissions",
+    "build_cancellations",
     "build_discharges",
     "build_settlement_lists",
     "check_admissions",
+    "check_cancellations",
     "check_discharges",
     "check_settlement_lists",
 ]
 
+_CANCELLED: Final = {"2202": "admission", "2404": "admission", "2405": "discharge"}
+"""Transaction → what it takes back."""
 DIED: Final = "5"
 """Way of leaving (离院方式): death."""
 PLANNED: Final = "2"
@@ -82,6 +86,34 @@ def build_discharges(group: Group, schema: pa.Schema) -> Mapping[str, pa.Table]:
         schema=schema,
     )
     return {"discharge": table}
+
+
+def check_cancellations(group: Group, book: FaultBook) -> None:
+    """Check the day of each cancellation: the message's own."""
+    owners = range(len(group.messages))
+    check_days("request.inf_time", group.sent_at(), owners, group.bounds, book)
+
+
+def build_cancellations(group: Group, schema: pa.Schema) -> Mapping[str, pa.Table]:
+    """Build ``cancellation`` records of 2202, 2404 and 2405.
+
+    A record's id is its message's, so it also tells which messages were sent before it.
+    """
+    node = group.request
+    days = group.sent_at()
+    table = pa.table(
+        {
+            "record_id": [message.msgid for message in group.messages],
+            "institution": [message.institution for message in group.messages],
+            "month": months_of(days),
+            "mdtrt_id": node.texts["mdtrt_id"],
+            "person": _blank_to_null(node.texts["psn_no"]),
+            "cancelled_at": days,
+            "what": [_CANCELLED[message.infno] for message in group.messages],
+        },
+        schema=schema,
+    )
+    return {"cancellation": table}
 
 
 def check_settlement_lists(group: Group, book: FaultBook) -> None:

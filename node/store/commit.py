@@ -24,6 +24,8 @@ class Commit:
     """Msgids that wait no longer."""
     records: Mapping[str, pa.Table] = field(default_factory=dict, repr=False)
     """Records by kind."""
+    taken_back: Sequence[str] = ()
+    """Settlements (setl_id) that the batch's reversals take back; each only once ever."""
     quarantine: Sequence[QuarantineRow] = ()
     """Refused lines; their bodies are in clear and get sealed by the store."""
     released: Sequence[bytes] = ()

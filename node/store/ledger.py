@@ -6,16 +6,19 @@
 3. Anything else under a known msgid is a conflict.
 """
 
+import hashlib
 import json
 import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from node.errors import StoreError
 
 __all__ = ["CSV_INFNO", "Ledger", "LedgerRow", "Standing", "standing_of"]
 
+_DIGEST_BYTES: Final = 16
 CSV_INFNO = "csv"
 """Stands for the transaction of rows that came through a mapping: no interface message."""
 
@@ -130,6 +133,27 @@ class Ledger:
             "delete from pending where msgid = ?", [(msgid,) for msgid in msgids]
         )
 
+    def taken_back(self, setl_ids: Sequence[str]) -> set[str]:
+        """Find which of some settlements were taken back already."""
+        digests = {_digest(setl_id): setl_id for setl_id in setl_ids}
+        found = (
+            self._connection.execute(
+                "select settlement from taken_back where settlement = ?", (digest,)
+            ).fetchone()
+            for digest in digests
+        )
+        return {digests[row[0]] for row in found if row is not None}
+
+    def note_taken_back(self, setl_ids: Sequence[str]) -> None:
+        """Note settlements as taken back; inside the caller's transaction.
+
+        Raises:
+            sqlite3.IntegrityError: One was taken back already: another writer was here.
+        """
+        self._connection.executemany(
+            "insert into taken_back values(?)", [(_digest(setl_id),) for setl_id in setl_ids]
+        )
+
     def counts(self) -> tuple[int, int]:
         """Count interface messages, and those of them that wait for a response."""
         messages = self._connection.execute(
@@ -137,3 +161,7 @@ class Ledger:
         ).fetchone()[0]
         pending = self._connection.execute("select count(*) from pending").fetchone()[0]
         return int(messages), int(pending)
+
+
+def _digest(setl_id: str) -> bytes:
+    return hashlib.sha256(setl_id.encode()).digest()[:_DIGEST_BYTES]

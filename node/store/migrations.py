@@ -82,7 +82,16 @@ _FIRST_TABLES: Final = (
 )
 
 
+_TAKEN_BACK = """create table taken_back(settlement blob primary key) strict, without rowid"""
+"""Settlements that were taken back, by the digest of their setl_id."""
+
+
 @MIGRATIONS(name="0001_first_tables")
 def _first_tables(database: Database) -> None:
     for statement in _FIRST_TABLES:
         database.execute(statement)
+
+
+@MIGRATIONS(name="0002_taken_back")
+def _taken_back(database: Database) -> None:
+    database.execute(_TAKEN_BACK)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Literal, Self
 
 import duckdb
 import pyarrow as pa
@@ -135,6 +135,7 @@ class NodeStore:
             self._ledger.put(batch.messages)
             self._ledger.keep_waiting(pending)
             self._ledger.stop_waiting(batch.completed)
+            self._ledger.note_taken_back(batch.taken_back)
             self._staging.stage(sealed)
             self._quarantine.put(quarantine)
             self._quarantine.release(batch.released)
@@ -157,19 +158,26 @@ class NodeStore:
         with self._lock:
             return self._ledger.known(msgids)
 
-    def find_settlements(self, setl_ids: Sequence[str]) -> dict[str, dict[str, object]]:
-        """Find settlements (not reversals) by setl_id; absent ones are left out."""
+    def taken_back(self, setl_ids: Sequence[str]) -> set[str]:
+        """Find which of some settlements (setl_id) were taken back already."""
+        with self._lock:
+            return self._ledger.taken_back(setl_ids)
+
+    def find_settlements(
+        self, key: Literal["setl_id", "record_id"], wanted: Sequence[str]
+    ) -> dict[str, dict[str, object]]:
+        """Find settlements (not reversals) by setl_id or record id; absent ones are left out."""
         engine = self.relations(["settlement"])
         try:
             cursor = engine.execute(
-                "select * from settlement where sign = 1 and setl_id in (select unnest(?))",
-                [list(setl_ids)],
+                f"select * from settlement where sign = 1 and {key} in (select unnest(?))",  # noqa: S608 - one of two names
+                [list(wanted)],
             )
             names = [column[0] for column in cursor.description or ()]
             rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
         finally:
             engine.close()
-        return {str(row["setl_id"]): row for row in rows}
+        return {str(row[key]): row for row in rows}
 
     def institutions(self) -> tuple[Institution, ...]:
         """List the register of institutions by code, foreign ones included."""

@@ -174,6 +174,19 @@ def reversal(
     return answered(envelope(infno, number, {"data": data}), output or {})
 
 
+def message_reversal(number: int, omsgid: str, oinfno: str = "2207") -> Document:
+    """A reversal of a message (2601)."""
+    data = {"psn_no": PERSON, "omsgid": omsgid, "oinfno": oinfno}
+    return answered(envelope("2601", number, {"data": data}), {})
+
+
+def cancellation(number: int, infno: str, **changes: object) -> Document:
+    """A cancelled registration (2202), admission (2404) or discharge (2405)."""
+    visit = "330302G0000000100001" if infno == "2202" else "330302G0000000100002"
+    data = {"mdtrt_id": visit, "psn_no": PERSON, **changes}
+    return answered(envelope(infno, number, {"data": data}), {})
+
+
 def registration(number: int, **changes: object) -> Document:
     """An outpatient registration (2201)."""
     data = {

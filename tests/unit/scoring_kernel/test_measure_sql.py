@@ -137,20 +137,159 @@ def readmitted(ledger: Ledger) -> tuple[int, int]:
 @pytest.mark.parametrize(
     ("admitted_at", "expect"),
     [
-        ("2026-03-10 09:00:00", 0),
-        ("2026-03-10 09:00:01", 1),
-        ("2026-03-20 00:00:00", 1),
-        ("2026-03-25 09:00:00", 1),
-        ("2026-03-25 09:00:01", 0),
         ("2026-03-01 09:00:00", 0),
+        ("2026-03-09 23:59:59", 0),
+        ("2026-03-10 00:00:00", 1),
+        ("2026-03-10 08:00:00", 1),
+        ("2026-03-10 09:00:00", 1),
+        ("2026-03-20 00:00:00", 1),
+        ("2026-03-25 00:00:00", 1),
+        ("2026-03-25 23:59:59", 1),
+        ("2026-03-26 00:00:00", 0),
     ],
 )
-def test_readmitted_means_after_the_discharge_and_within_fifteen_days(
-    ledger: Ledger, admitted_at: str, expect: int
+@pytest.mark.parametrize("discharged_at", ["2026-03-10 09:00:00", "2026-03-10 00:00:00"])
+def test_readmitted_means_from_the_day_of_discharge_to_the_fifteenth_after_it(
+    ledger: Ledger, discharged_at: str, admitted_at: str, expect: int
 ) -> None:
-    discharge(ledger)
+    admission(ledger, "2026-03-02 09:00:00", mdtrt_id="v1")
+    discharge(ledger, discharged_at=discharged_at)
     admission(ledger, admitted_at)
     assert readmitted(ledger) == (1, expect)
+
+
+DAY = "2026-03-10 00:00:00"
+
+
+@pytest.mark.parametrize(
+    ("begun_at", "ended_at", "other_begun_at", "other_ended_at", "expect"),
+    [
+        ("2026-03-10 08:00:00", "2026-03-10 12:00:00", "2026-03-10 14:00:00", None, 1),
+        ("2026-03-10 08:00:00", "2026-03-10 12:00:00", "2026-03-10 07:00:00", None, 0),
+        ("2026-03-01 08:00:00", "2026-03-10 12:00:00", "2026-02-20 08:00:00", None, 0),
+        ("2026-03-01 08:00:00", "2026-03-10 12:00:00", "2026-03-09 08:00:00", None, 0),
+        (DAY, DAY, DAY, None, 1),
+        (DAY, DAY, DAY, "2026-03-14 00:00:00", 1),
+        (DAY, "2026-03-14 00:00:00", DAY, DAY, 0),
+        ("2026-03-10 08:00:00", "2026-03-10 12:00:00", DAY, "2026-03-10 15:00:00", 1),
+        ("2026-03-10 08:00:00", "2026-03-10 12:00:00", DAY, "2026-03-10 11:00:00", 0),
+        (DAY, "2026-03-10 12:00:00", "2026-03-10 08:00:00", "2026-03-10 15:00:00", 1),
+        (DAY, DAY, DAY, DAY, 1),
+        (None, "2026-03-10 12:00:00", "2026-03-10 14:00:00", None, 1),
+        (None, "2026-03-10 12:00:00", "2026-03-10 08:00:00", "2026-03-10 09:00:00", 0),
+        (None, DAY, DAY, "2026-03-12 00:00:00", 1),
+    ],
+    ids=[
+        "later_on_the_day",
+        "earlier_on_the_day",
+        "longer_stay_around_it",
+        "begun_before_the_day_of_discharge",
+        "days_only_not_yet_discharged",
+        "days_only_discharged_later",
+        "days_only_discharged_earlier",
+        "other_without_time_discharged_later",
+        "other_without_time_discharged_earlier",
+        "own_without_time",
+        "days_only_all_on_one_day",
+        "own_admission_unknown_later",
+        "own_admission_unknown_earlier",
+        "own_admission_unknown_days_only",
+    ],
+)
+def test_a_readmission_begins_after_the_visit_itself(
+    ledger: Ledger,
+    *,
+    begun_at: str | None,
+    ended_at: str,
+    other_begun_at: str,
+    other_ended_at: str | None,
+    expect: int,
+) -> None:
+    if begun_at is not None:
+        admission(ledger, begun_at, mdtrt_id="v1")
+    discharge(ledger, "v1", discharged_at=ended_at)
+    admission(ledger, other_begun_at, mdtrt_id="v2")
+    if other_ended_at is not None:
+        # Died: cannot be readmitted itself, so that the count is v1's alone.
+        discharge(ledger, "v2", discharged_at=other_ended_at, died=True)
+    assert readmitted(ledger)[1] == expect
+
+
+def test_of_two_stays_with_the_same_days_one_is_the_readmission(ledger: Ledger) -> None:
+    for visit in ("v1", "v2"):
+        admission(ledger, DAY, mdtrt_id=visit)
+        discharge(ledger, visit, discharged_at=DAY)
+    assert readmitted(ledger) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("diagnosis", "expect"),
+    [("Z51.100", 0), ("z51.0", 0), ("Z49.1", 0), ("Z50.1", 1), ("C34.900", 1), (None, 1)],
+)
+def test_chemotherapy_radiotherapy_and_dialysis_are_no_readmissions(
+    ledger: Ledger, diagnosis: str | None, expect: int
+) -> None:
+    discharge(ledger)
+    admission(ledger, "2026-03-12 09:00:00", diagnosis=diagnosis)
+    assert readmitted(ledger) == (1, expect)
+
+
+def test_an_unplanned_admission_besides_chemotherapy_is_a_readmission(ledger: Ledger) -> None:
+    discharge(ledger)
+    admission(ledger, "2026-03-12 09:00:00", diagnosis="Z51.100")
+    admission(ledger, "2026-03-20 09:00:00", mdtrt_id="v3", diagnosis="I63.900")
+    assert readmitted(ledger) == (1, 1)
+
+
+def sent(second: int) -> str:
+    """Give the id of a message that was sent at a second of a minute."""
+    return f"{HOSPITAL}202603121000{second:02d}0001"
+
+
+@pytest.mark.parametrize(
+    ("given", "expect"),
+    [
+        ({"what": "admission"}, 0),
+        ({"what": "discharge"}, 1),
+        ({"what": "admission", "institution": "H33030200002"}, 1),
+        ({"what": "admission", "mdtrt_id": "v3"}, 1),
+    ],
+)
+def test_a_cancelled_admission_is_no_readmission(
+    ledger: Ledger, given: dict[str, object], expect: int
+) -> None:
+    discharge(ledger, record_id=sent(1))
+    admission(ledger, "2026-03-12 09:00:00")
+    ledger.add("cancellation", **({"record_id": sent(9), "mdtrt_id": "v2"} | given))
+    assert readmitted(ledger) == (1, expect)
+
+
+@pytest.mark.parametrize(
+    ("discharges", "cancellations", "expect"),
+    [
+        ((1,), (2,), 0),
+        ((1, 3), (2,), 1),
+        ((1, 3), (2, 4), 0),
+        ((3,), (2,), 1),
+        ((1, 3, 5), (2, 4), 1),
+    ],
+)
+def test_a_discharge_that_was_undone_does_not_count_and_the_next_one_counts_once(
+    ledger: Ledger, discharges: tuple[int, ...], cancellations: tuple[int, ...], expect: int
+) -> None:
+    discharge(ledger, "other")
+    for second in discharges:
+        discharge(ledger, "v1", record_id=sent(second))
+    for second in cancellations:
+        ledger.add("cancellation", record_id=sent(second), mdtrt_id="v1", what="discharge")
+    assert readmitted(ledger) == (1 + expect, 0)
+
+
+def test_the_day_of_a_repeated_discharge_is_the_one_that_counts(ledger: Ledger) -> None:
+    discharge(ledger, record_id=sent(1), discharged_at="2026-04-12 09:00:00", month=202604)
+    ledger.add("cancellation", record_id=sent(2), mdtrt_id="v1", what="discharge")
+    discharge(ledger, record_id=sent(3))
+    assert set(ledger.measure("inpatient")) == {(HOSPITAL, 202603)}
 
 
 @pytest.mark.parametrize(
@@ -215,12 +354,18 @@ def test_the_latest_discharge_of_a_visit_counts(ledger: Ledger) -> None:
 
 def test_lists_are_counted_against_net_inpatient_settlements(ledger: Ledger) -> None:
     for number, sign in (("s1", 1), ("s2", 1), ("s3", 1), ("s3", -1)):
-        ledger.add("settlement", setl_id=number, sign=sign, inpatient=True)
+        ledger.add("settlement", record_id=sent(1), setl_id=number, sign=sign, inpatient=True)
     ledger.add("settlement", setl_id="s9", inpatient=False)
     for number in ("s1", "s1", "s3", "s9"):
         ledger.add("settlement_list", setl_id=number)
     row = ledger.measure("inpatient")[HOSPITAL, 202603]
     assert (row["inpatient_settlements"], row["settlement_lists"]) == (2, 1)
+
+
+def test_settlements_that_came_through_a_mapping_owe_no_lists(ledger: Ledger) -> None:
+    ledger.add("settlement", record_id="city-his:1", inpatient=True)
+    assert ledger.measure("inpatient") == {}
+    assert ledger.measure("settlement")[HOSPITAL, 202603]["settlements"] == 1
 
 
 def test_only_answered_messages_count(ledger: Ledger) -> None:

@@ -166,7 +166,7 @@ def test_the_manifest_states_the_sums_that_are_in_the_messages(written: Written)
             if answer is None or answer["infcode"]:
                 details -= len(content.get("drugdetail", []))
                 continue
-            discharges += exchange["infno"] == "2402"
+            discharges += {"2402": 1, "2405": -1}.get(exchange["infno"], 0)
             if exchange["infno"] in SETTLEMENTS | REVERSALS:
                 settlements += 1 if exchange["infno"] in SETTLEMENTS else -1
                 fund += fen(answer["output"]["setlinfo"]["fund_pay_sumamt"])
@@ -194,12 +194,19 @@ def _found(written: Written, kind: str) -> dict[str, int]:
         return _doubled(written)
     lines: dict[str, set[str]] = defaultdict(set)
     stays = []
+    cancelled = {
+        exchange["request"]["input"]["data"]["mdtrt_id"]
+        for exchange in written.exchanges("2026H1")
+        if exchange["infno"] == "2404"
+    }
     for exchange in written.exchanges("2026H1"):
         content = exchange["request"]["input"]
         for line in content.get("feedetail", []):
             lines[line["mdtrt_id"]].add(line["medins_list_codg"])
         if exchange["infno"] == "2401":
             visit = exchange["response"]["output"]["result"]["mdtrt_id"]
+            if visit in cancelled:
+                continue
             admitted = content["mdtrtinfo"]
             key = (exchange["request"]["fixmedins_code"], admitted["psn_no"])
             stays.append((key, admitted["begntime"][:10], "in", visit))
@@ -223,6 +230,24 @@ def _found(written: Written, kind: str) -> dict[str, int]:
             and _next_day(first[1]) == second[1]
         )
     )
+
+
+def test_a_mistake_at_the_counter_is_cancelled_and_mended(written: Written) -> None:
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    for exchange in written.exchanges():
+        content = exchange["request"]["input"]
+        if exchange["infno"] == "2401":
+            counts[exchange["response"]["output"]["result"]["mdtrt_id"]]["2401"] += 1
+        elif exchange["infno"] == "2402":
+            counts[content["dscginfo"]["mdtrt_id"]]["2402"] += 1
+        elif exchange["infno"] in {"2404", "2405"}:
+            counts[content["data"]["mdtrt_id"]][exchange["infno"]] += 1
+    kinds = Counter(tuple(sorted(count.items())) for count in counts.values())
+    assert set(kinds) == {
+        (("2401", 1), ("2402", 1)),
+        (("2401", 1), ("2404", 1)),
+        (("2401", 1), ("2402", 2), ("2405", 1)),
+    }
 
 
 def _doubled(written: Written) -> dict[str, int]:

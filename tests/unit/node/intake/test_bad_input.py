@@ -56,6 +56,46 @@ def test_a_list_without_any_day_is_refused(store: NodeStore, tmp_path: Path) -> 
     assert store.quarantine_rows()[0].field == "request.setlinfo.setl_end_date"
 
 
+@pytest.mark.parametrize("blank", [" ", "\t", "\u3000", " \n "])
+@pytest.mark.parametrize(
+    ("build", "node", "field"),
+    [
+        (m.settlement, "data", "mdtrt_id"),
+        (m.settlement, "data", "medfee_sumamt"),
+        (m.discharge, "dscginfo", "endtime"),
+        (m.discharge, "dscginfo", "dscg_way"),
+    ],
+)
+def test_a_required_field_of_blanks_is_missing(
+    store: NodeStore,
+    tmp_path: Path,
+    *,
+    build: Callable[[int], m.Document],
+    node: str,
+    field: str,
+    blank: str,
+) -> None:
+    document = build(1)
+    document["request"]["input"][node][field] = blank
+
+    report = m.ingest_documents(store, tmp_path / "a.jsonl", [document, build(2)])
+
+    assert report.by_rule == {Rule.FIELD_MISSING: 1}
+    assert store.quarantine_rows()[0].field == f"request.{node}.{field}"
+
+
+def test_an_optional_field_of_blanks_is_left_out(store: NodeStore, tmp_path: Path) -> None:
+    documents = [m.admission(1, atddr_no="  ", insutype=" "), m.settlement(2)]
+    documents[1]["response"]["output"]["setlinfo"].update(acct_pay=" ", setl_time=" ")
+
+    report = m.ingest_documents(store, tmp_path / "a.jsonl", documents)
+
+    assert report.quarantined == 0
+    assert m.rows_of(store, "admission")[0]["doctor"] is None
+    (row,) = m.rows_of(store, "settlement")
+    assert (row["account_fen"], str(row["settled_at"])) == (0, "2026-03-18 09:50:39")
+
+
 @pytest.mark.parametrize("others", [0, 1])
 def test_rows_of_different_systems_are_read_alike(
     store: NodeStore, tmp_path: Path, others: int

@@ -88,11 +88,35 @@ def test_foreign_institutions_are_registered_with_codes_of_the_national_form(
     assert foreign[0].code not in store.institution_codes()
 
 
+@pytest.mark.parametrize(
+    ("line", "field"),
+    [
+        ("  ,PRV1,B1,2026-01-01,2026-01-02,I,1,1", "id"),
+        ("C1,  ,B1,2026-01-01,2026-01-02,I,1,1", "hospital"),
+        ("C1,PRV1,  ,2026-01-01,2026-01-02,I,1,1", "person"),
+    ],
+)
+def test_a_cell_of_blanks_is_empty(store: NodeStore, tmp_path: Path, line: str, field: str) -> None:
+    report = _ingest(store, _write(tmp_path / "a.csv", line))
+
+    assert report.by_rule == {Rule.FIELD_MISSING: 1}
+    assert store.quarantine_rows()[0].field == field
+
+
+def test_mapped_settlements_owe_no_settlement_lists(store: NodeStore, tmp_path: Path) -> None:
+    _ingest(store, _write(tmp_path / "a.csv", "C1,PRV1,B1,2026-01-01,2026-01-02,I,1,1"))
+
+    rows = store.measure_rows(load_catalog().measure_sets["inpatient"]).to_pylist()
+    assert sum(row["inpatient_settlements"] for row in rows) == 0
+    rows = store.measure_rows(load_catalog().measure_sets["settlement"]).to_pylist()
+    assert sum(row["settlements"] for row in rows) == 1
+
+
 def test_rows_are_no_messages_of_the_interface(store: NodeStore, tmp_path: Path) -> None:
     _ingest(store, _write(tmp_path / "a.csv", "C1,PRV1,B1,2026-01-01,2026-01-02,I,1,1"))
 
     assert store.counts().messages == 0
-    assert m.rows_of(store, "settlement")[0]["record_id"] == "C1"
+    assert m.rows_of(store, "settlement")[0]["record_id"] == "test-set:C1"
     assert store.measure_rows(load_catalog().measure_sets["interface"]).num_rows == 0
 
 

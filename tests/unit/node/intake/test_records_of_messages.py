@@ -132,6 +132,54 @@ def test_a_list_without_the_end_of_settlement_goes_by_the_discharge(
     assert rows[3]["person"] is None
 
 
+def test_cancellations_say_what_they_take_back_and_when(store: NodeStore, tmp_path: Path) -> None:
+    documents = [
+        m.cancellation(1, "2202"),
+        m.cancellation(2, "2404"),
+        m.cancellation(3, "2405", psn_no=" "),
+    ]
+
+    report = m.ingest_documents(store, tmp_path / "a.jsonl", documents)
+
+    assert report.records_stored == {"cancellation": 3}
+    rows = m.rows_of(store, "cancellation")
+    assert [row["what"] for row in rows] == ["admission", "admission", "discharge"]
+    assert [row["mdtrt_id"][-1] for row in rows] == ["1", "2", "2"]
+    assert [row["person"] for row in rows] == [m.PERSON, m.PERSON, None]
+    assert {(str(row["cancelled_at"]), row["month"]) for row in rows} == {
+        ("2026-03-18 09:50:39", 202603)
+    }
+
+
+def test_a_cancellation_that_was_not_accepted_cancels_nothing(
+    store: NodeStore, tmp_path: Path
+) -> None:
+    waiting, refused = m.cancellation(1, "2404"), m.cancellation(2, "2405")
+    del waiting["response"]
+    refused["response"]["infcode"] = -1
+
+    report = m.ingest_documents(store, tmp_path / "a.jsonl", [waiting, refused])
+
+    assert (report.pending, report.not_accepted, report.records_stored) == (1, 1, {})
+
+
+def test_a_stay_that_was_cancelled_and_one_discharged_anew_are_measured_once(
+    store: NodeStore, tmp_path: Path
+) -> None:
+    stays = [m.admission(1), m.discharge(2), m.cancellation(3, "2405"), m.discharge(4)]
+    again = m.admission(5, begntime="2026-03-30 10:00:00")
+    again["response"]["output"]["result"]["mdtrt_id"] = "330302G0000000100003"
+    withdrawn = m.cancellation(6, "2404", mdtrt_id="330302G0000000100003")
+
+    found = []
+    for number, documents in enumerate(([*stays, again], [withdrawn])):
+        m.ingest_documents(store, tmp_path / f"{number}.jsonl", documents)
+        (row,) = store.measure_rows(load_catalog().measure_sets["inpatient"]).to_pylist()
+        found.append((row["discharges"], row["readmissions_15d"]))
+
+    assert found == [(1, 1), (1, 0)]
+
+
 def test_a_known_transaction_without_a_record_is_kept_whole(
     store: NodeStore, tmp_path: Path
 ) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from node.domain.faults import Rule
+from node.domain.faults import MENDS, Rule
 from node.store import NodeStore
 from scoring_kernel import load_catalog
 from tests.support import node_messages as m
@@ -93,6 +93,135 @@ def test_a_reversal_of_nothing_known_is_refused_until_its_settlement_is_there(
     assert refused.by_rule == {Rule.REVERSAL_WITHOUT_ORIGINAL: 1}
     assert (taken.quarantined, store.quarantine_count()) == (0, 0)
     assert _net(store) == (0, 0, 0, 0)
+
+
+@pytest.mark.parametrize("together", [True, False])
+@pytest.mark.parametrize("told", [True, False])
+def test_a_settlement_is_taken_back_once(
+    store: NodeStore, tmp_path: Path, *, together: bool, told: bool
+) -> None:
+    original = m.settlement(1)
+    setl_id = original["response"]["output"]["setlinfo"]["setl_id"]
+    output = {"setlinfo": PAID} if told else None
+    first, second = (m.reversal(number, setl_id, output) for number in (2, 3))
+    third = m.reversal(4, setl_id, output, infno="2305")
+    parts = (
+        [[original, first, second, third]] if together else [[original], [first], [second, third]]
+    )
+
+    reports = [
+        m.ingest_documents(store, tmp_path / f"{number}.jsonl", part)
+        for number, part in enumerate(parts)
+    ]
+
+    assert reports[-1].by_rule == {Rule.ALREADY_REVERSED: 2}
+    assert _net(store) == (0, 0, 0, 0)
+    row = store.quarantine_rows()[0]
+    assert row.reason.startswith(f"request.data.setl_id is {setl_id}, expected a settlement that")
+    assert row.mend == MENDS[Rule.ALREADY_REVERSED]
+
+
+def test_a_refused_reversal_takes_nothing_back(store: NodeStore, tmp_path: Path) -> None:
+    original = m.settlement(1)
+    setl_id = original["response"]["output"]["setlinfo"]["setl_id"]
+    future = m.reversal(2, setl_id, {"setlinfo": {**PAID, "setl_time": "2027-01-01 00:00:00"}})
+
+    report = m.ingest_documents(
+        store, tmp_path / "a.jsonl", [original, future, m.reversal(3, setl_id)]
+    )
+
+    assert report.by_rule == {Rule.DATE_FUTURE: 1}
+    assert _net(store) == (0, 0, 0, 0)
+
+
+@pytest.mark.parametrize("infno", ["2207", "2304"])
+@pytest.mark.parametrize("together", [True, False])
+def test_a_message_reversal_takes_its_settlement_back(
+    store: NodeStore, tmp_path: Path, *, infno: str, together: bool
+) -> None:
+    original = m.settlement(1, infno=infno)
+    msgid = original["request"]["msgid"]
+    reversal = m.message_reversal(2, msgid, infno)
+    parts = [[reversal, original]] if together else [[original], [reversal]]
+
+    for number, part in enumerate(parts):
+        m.ingest_documents(store, tmp_path / f"{number}.jsonl", part)
+
+    taken, back = m.rows_of(store, "settlement")
+    changed = {name for name in taken if taken[name] != back[name]}
+    assert changed == {"record_id", "sign", "medfee_fen", "inscp_fen", "fund_fen", "account_fen"}
+    assert back["sign"] == -1
+    assert _net(store) == (0, 0, 0, 0)
+
+
+def test_a_settlement_is_taken_back_once_by_whichever_transaction(
+    store: NodeStore, tmp_path: Path
+) -> None:
+    original = m.settlement(1)
+    setl_id = original["response"]["output"]["setlinfo"]["setl_id"]
+    documents = [
+        original,
+        m.message_reversal(2, original["request"]["msgid"]),
+        m.message_reversal(3, original["request"]["msgid"]),
+        m.reversal(4, setl_id),
+    ]
+
+    report = m.ingest_documents(store, tmp_path / "a.jsonl", documents)
+
+    assert report.by_rule == {Rule.ALREADY_REVERSED: 2}
+    assert _net(store) == (0, 0, 0, 0)
+
+
+def test_a_message_reversal_of_no_settlement_here_is_refused_until_it_is_there(
+    store: NodeStore, tmp_path: Path
+) -> None:
+    original = m.settlement(1)
+    waiting = {**original}
+    del waiting["response"]
+    reversal = m.message_reversal(2, original["request"]["msgid"])
+
+    refused = m.ingest_documents(store, tmp_path / "a.jsonl", [waiting, reversal])
+    taken = m.ingest_documents(store, tmp_path / "b.jsonl", [original, reversal])
+
+    assert refused.by_rule == {Rule.REVERSAL_WITHOUT_ORIGINAL: 1}
+    assert (taken.quarantined, store.quarantine_count()) == (0, 0)
+    assert _net(store) == (0, 0, 0, 0)
+
+
+def test_a_message_reversal_takes_back_the_senders_own_messages_only(
+    store: NodeStore, tmp_path: Path
+) -> None:
+    sale = m.pharmacy_sale(1)
+    reversal = m.message_reversal(2, sale["request"]["msgid"], "2102")
+
+    report = m.ingest_documents(store, tmp_path / "a.jsonl", [sale, reversal])
+
+    assert report.by_rule == {Rule.REVERSAL_WITHOUT_ORIGINAL: 1}
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_a_message_reversal_of_what_never_counted_is_kept_as_it_came(
+    store: NodeStore, tmp_path: Path, *, together: bool
+) -> None:
+    failed = m.settlement(1, infcode=-1)
+    reversal = m.message_reversal(2, failed["request"]["msgid"])
+    other = m.message_reversal(3, f"{m.HOSPITAL}202603180950390009", "2401")
+    parts = [[failed, reversal, other]] if together else [[failed], [reversal, other]]
+
+    reports = [
+        m.ingest_documents(store, tmp_path / f"{number}.jsonl", part)
+        for number, part in enumerate(parts)
+    ]
+
+    assert reports[-1].records_stored == {"raw": 2}
+    assert sum(report.quarantined for report in reports) == 0
+
+
+def test_a_message_reversal_waits_for_its_response(store: NodeStore, tmp_path: Path) -> None:
+    document = m.message_reversal(1, f"{m.HOSPITAL}202603180950390009")
+    del document["response"]
+
+    assert m.ingest_documents(store, tmp_path / "a.jsonl", [document]).pending == 1
 
 
 def test_a_reversal_without_a_response_is_pending(store: NodeStore, tmp_path: Path) -> None:
