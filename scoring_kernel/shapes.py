@@ -216,11 +216,11 @@ def _known_ends(
     for day in sorted(days):
         for level in levels:
             try:
-                zero, full = shape.zero.at(day, level, 0), shape.full.at(day, level, 0)
+                # An end is None only where its statistic is: here it is given.
+                zero, full = (end.at(day, level, 0) or 0 for end in (shape.zero, shape.full))
             except ParameterNotInForceError:
                 continue
-            if zero is not None and full is not None:
-                yield day, level, zero, full
+            yield day, level, zero, full
 
 
 def _since(day: date, level: str) -> str:

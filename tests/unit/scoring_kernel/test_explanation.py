@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -22,6 +23,8 @@ from tests.support.kernel_models import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from scoring_kernel.explanation import IndicatorExplanation
 
 MODEL = small_model()
@@ -49,10 +52,15 @@ FULL: Final = {
 
 
 def told(
-    *absent: str, level: str = "3", kind: str = "general", peers: int = 3, **changed: int
+    *absent: str,
+    level: str = "3",
+    kind: str = "general",
+    peers: int = 3,
+    changes: Mapping[str, int] = MappingProxyType({}),
+    **changed: int,
 ) -> dict[str, IndicatorExplanation]:
     """Explain ``FULL`` with changes; ``minor=2`` stands for the column that has that name."""
-    inputs = {name: value for name, value in FULL.items() if name not in absent}
+    inputs = {name: value for name, value in FULL.items() if name not in absent} | dict(changes)
     for word, value in changed.items():
         (column,) = (name for name in FULL if word in name)
         inputs[column] = value
@@ -140,8 +148,7 @@ def test_a_part_of_a_share_says_why(reports: int, refunded_fen: int, value: int)
 
 
 def test_enough_reports_and_all_refunded_is_full() -> None:
-    for changed in ({}, {"found_fen": 0, "refunded_fen": 0}):
-        found = told(**changed)["refunded"]
+    for found in (told()["refunded"], told(found_fen=0, refunded_fen=0)["refunded"]):
         assert (found.value_micro, found.lost_centi) == (1_000_000, 0)
         assert "折算" not in found.reason_zh
 
@@ -211,7 +218,7 @@ def test_no_data_no_peers_and_no_denominator_are_three_reasons() -> None:
 def test_a_denominator_or_base_of_zero_is_not_called_no_data(
     changed: dict[str, int], indicator: str
 ) -> None:
-    found = told(**changed)[indicator]
+    found = told(changes=changed)[indicator]
     assert found.missing
     assert found.reason_zh == "分母或基期为零，无法计算：不计分，权重分摊给其他指标。"
     assert found.reason_en == (
