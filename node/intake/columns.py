@@ -143,7 +143,7 @@ def moments(
     Returns:
         Moments in seconds, shape (n,); NaT where missing. A day is its midnight.
     """
-    filled = [None if _is_blank(value) else value or None for value in values]
+    filled = [value or None for value in values]
     lengths = set(map(len, filter(None, filled))) if set(map(type, filled)) <= _TEXT_TYPES else {0}
     if lengths <= {_MOMENT_LENGTH, _DAY_LENGTH}:
         try:
@@ -222,7 +222,7 @@ def _each_moment(
     parsed: list[datetime | None] = []
     for value, owner in zip(values, owners, strict=True):
         moment = None
-        if value is not None:
+        if value is not None and not _is_blank(value):
             moment = _as_moment(value)
             if moment is None:
                 expected = "yyyy-MM-dd or yyyy-MM-dd HH:mm:ss"

@@ -56,7 +56,7 @@ def test_a_list_without_any_day_is_refused(store: NodeStore, tmp_path: Path) -> 
     assert store.quarantine_rows()[0].field == "request.setlinfo.setl_end_date"
 
 
-@pytest.mark.parametrize("blank", [" ", "\t", "\u3000", " \n "])
+@pytest.mark.parametrize("blank", [" ", "\t", "\u3000", " " * 10, " " * 19])
 @pytest.mark.parametrize(
     ("build", "node", "field"),
     [
