@@ -52,7 +52,7 @@ def test_the_json_file_has_exactly_these_keys() -> None:
     assert set(GOOD.to_json()) == {
         "institutions", "messages_in", "records_stored", "quarantined", "envelopes_sent",
         "receipts", "subjects_graded", "grade_distribution", "prescore_equal",
-        "prescore_compared", "pushed", "audit", "seconds",
+        "prescore_compared", "pushed", "audit", "basis", "seconds",
     }  # fmt: skip
 
 
