@@ -10,12 +10,12 @@ from typing import Any, Final
 
 from node.api.errors import describe
 from node.config import CONTROL_SOCKET, LOCK_FILE, SETTINGS_FILE, NodeSettings, load_settings
-from node.domain.institutions import Institution
+from node.domain.institutions import CODE_PATTERN, Institution
 from node.errors import ConfigurationError, NodeError
 from node.jobs import NodeJobs, Result
 from node.store import NodeStore
 from node.store.scores import ScoreStore
-from node.sync.flow import Link
+from node.sync.flow import Link, restate
 from node.sync.inbox import custody_institutions
 from scoring_kernel import load_catalog
 from security.at_rest import Vault
@@ -28,6 +28,7 @@ from security.exchange.join import join
 from security.exchange.outbox import Outbox
 from security.local_channel import ControlServer
 from security.operator import writer_lock
+from security.private_files import write_private
 from security.progress import ProgressReporter
 
 NODE_KEY: Final = "node.key"
@@ -52,14 +53,22 @@ def init_node(directory: Path, institutions: Sequence[str]) -> Path:
     """Make a node's state directory.
 
     Raises:
-        ConfigurationError: The directory already holds a node.
+        ConfigurationError: The directory is not empty, or an institution code is malformed.
     """
-    if (directory / NODE_KEY).exists():
-        raise ConfigurationError(f"{directory} already holds a node; nothing was changed")
-    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for code in institutions:
+        if not CODE_PATTERN.fullmatch(code):
+            raise ConfigurationError(
+                f"{code!r} is no institution code: expected H or P and eleven digits, "
+                "for example H33030200001"
+            )
+    if directory.exists() and any(directory.iterdir()):
+        raise ConfigurationError(
+            f"{directory} is not empty; nothing was changed. Name a new directory with --dir"
+        )
+    directory.mkdir(parents=True, exist_ok=True)
     directory.chmod(0o700)
     settings = SETTINGS_TEXT.format(interval_s=NodeSettings().sync.interval_s)
-    (directory / SETTINGS_FILE).write_text(settings, encoding="utf-8")
+    write_private(directory / SETTINGS_FILE, settings.encode())
     Vault.create(directory / NODE_KEY)
     with opened(directory) as jobs:
         jobs.store.set_institutions([Institution(code=code, name=code) for code in institutions])
@@ -124,6 +133,9 @@ def join_node(directory: Path, token: str) -> Result:
     institutions = custody_institutions(register)
     with opened(directory) as jobs:
         jobs.store.set_institutions(institutions)
+        if jobs.link is not None:
+            # The register may be another one: what was refused or left out before is due now.
+            restate(jobs.link)
     return {
         "member": joined.member_id,
         "hub": joined.hub_id,
@@ -173,4 +185,8 @@ async def _sync_once(server: ControlServer, jobs: NodeJobs, say: Callable[[str],
     except (NodeError, SecurityError) as error:
         say(f"Synchronisation failed ({describe(error)[0]}): {error}")
     else:
-        say(f"Synchronised: {report['envelopes_sent']} sent, {report['collected']} collected.")
+        say(
+            f"Synchronised: {report['envelopes_sent']} sent, "
+            f"{report['receipts_quarantined']} of them with refused content, "
+            f"{report['collected']} collected."
+        )

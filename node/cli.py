@@ -10,7 +10,7 @@ from typing import Annotated, Final
 
 import typer
 
-from node.commands import Result, run_job, start
+from node.commands import Result, existing, run_job, start
 from node.config import node_directory
 
 app = typer.Typer(
@@ -81,10 +81,16 @@ def join(
 ) -> None:
     """Join a hub: make keys, prove possession, receive certificates and the custody register.
 
+    Stop the daemon first. The same command with a new token renews certificates and custody.
+
     Example: [bold]yixin node join --dir /var/lib/yixin --token yixin1.eyJ…[/bold]
     """
     with start(as_json) as out:
-        result = run_job(node_directory(directory), "join", {"token": token}, out)
+        from node.app import run_here  # noqa: PLC0415  # keeps `--help` fast
+
+        # Not through the daemon: it works with the membership it was started with.
+        home = existing(node_directory(directory))
+        result = run_here(home, "join", {"token": token}, out.progress, writes=True)
         out.done(
             result,
             f"Joined {result['hub']} as {result['member']}, "
@@ -178,13 +184,24 @@ def explain(
 
 
 @app.command()
-def sync(*, directory: Directory = None, as_json: AsJson = False) -> None:
+def sync(
+    *,
+    again: Annotated[
+        bool,
+        typer.Option("--restate", help="State everything again, also what has not changed."),
+    ] = False,
+    directory: Directory = None,
+    as_json: AsJson = False,
+) -> None:
     """State what changed, send it, keep receipts, collect what the hub has for this node.
+
+    Exit code 1 tells that the hub refused some content; when its officer has settled why, send
+    it again with --restate.
 
     Example: [bold]yixin node sync[/bold]
     """
     with start(as_json) as out:
-        result = run_job(node_directory(directory), "sync", {}, out)
+        result = run_job(node_directory(directory), "sync", {"restate": again}, out)
         out.done(
             result,
             f"Stated {result['slots_stated']} slots; sent {result['envelopes_sent']} envelopes, "
@@ -192,6 +209,12 @@ def sync(*, directory: Directory = None, as_json: AsJson = False) -> None:
             f"content); collected {result['collected']}, "
             f"{result['grade_statements']} new grade statements.",
         )
+        if result["receipts_quarantined"]:
+            out.hint(
+                "The hub kept these envelopes but refused some of their content: ask its officer "
+                "(yixin hub quarantine). When that is settled: yixin node sync --restate"
+            )
+            raise typer.Exit(QUARANTINED_EXIT)
 
 
 @app.command()

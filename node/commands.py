@@ -49,6 +49,8 @@ class NodeOutput(CommandOutput):
             self.done(result, "")
             return
         self.rows(f"Pre-scores {result['period']}", result["subjects"])
+        if all(float(one["coverage"]) == 0 for one in result["subjects"]):
+            self.say(f"Nothing of {result['period']} has been taken in or received yet.")
         self.say(
             f"Basis of the model: {result['basis']}. Compared with the hub's final points: "
             f"{result['prescore_equal']} of {result['prescore_compared']} indicators equal."
@@ -77,6 +79,19 @@ def start(as_json: bool) -> AbstractContextManager[NodeOutput]:  # noqa: FBT001 
     return speaking(NodeOutput(as_json=as_json), _describe)
 
 
+def existing(directory: Path) -> Path:
+    """The directory, if it holds a node.
+
+    Raises:
+        ConfigurationError: It holds none.
+    """
+    if not (directory / "node.db").exists():
+        raise ConfigurationError(
+            f"{directory} holds no node; make one with: yixin node init --dir {directory}"
+        )
+    return directory
+
+
 def run_job(
     directory: Path, command: str, arguments: Result, output: CommandOutput, *, writes: bool = True
 ) -> Result:
@@ -91,10 +106,7 @@ def run_job(
         call_daemon,
     )
 
-    if not (directory / "node.db").exists():
-        raise ConfigurationError(
-            f"{directory} holds no node; make one with: yixin node init --dir {directory}"
-        )
+    existing(directory)
     with output.bar():
         try:
             return call_daemon(directory / CONTROL_SOCKET, command, arguments, output.progress)

@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING, Any
 
 from node.domain.institutions import Institution
 from node.domain.reported import ReportedSet, first_months, reported_set
-from node.errors import ConfigurationError, NotJoinedError
+from node.errors import ConfigurationError, IntakeFileError, NotJoinedError
 from node.intake import ingest_file, load_mapping
 from node.prescoring.inputs import Subject
 from node.prescoring.prescore import PreScoring, prescore
 from node.store import NodeStore
 from node.store.scores import ScoreStore
-from node.sync.flow import Link, synchronise
+from node.sync.flow import Link, restate, synchronise
 from protos.yixin.v1 import statement_pb2
 from scoring_kernel import Catalog
 from scoring_kernel.explanation import explain
 from scoring_kernel.periods import Period
-from security.exchange.archive import count_receipts
+from security.exchange.archive import count_receipts, count_refusals
 from security.progress import ProgressReporter
 
 if TYPE_CHECKING:
@@ -69,9 +69,9 @@ class NodeJobs:
             "records_stored": {},
             "by_rule": {},
         }
-        for name in arguments["files"]:
-            report = asdict(
-                ingest_file(
+        for number, name in enumerate(arguments["files"]):
+            try:
+                taken = ingest_file(
                     self.store,
                     self.catalog,
                     Path(name),
@@ -80,7 +80,13 @@ class NodeJobs:
                     progress=progress,
                     expected_months=months or None,
                 )
-            )
+            except IntakeFileError as error:
+                if number == 0:
+                    raise
+                raise IntakeFileError(
+                    f"{error}; the {number} files named before it were taken in"
+                ) from error
+            report = asdict(taken)
             for key in ("messages_in", "already_seen", "pending", "not_accepted", "quarantined"):
                 total[key] += report[key]
             for key in ("records_stored", "by_rule"):
@@ -143,24 +149,26 @@ class NodeJobs:
             ],
         }
 
-    def sync(self, _arguments: Result, progress: ProgressReporter) -> Result:
+    def sync(self, arguments: Result, progress: ProgressReporter) -> Result:
         """Synchronise once with the hub."""
         if self.link is None:
             raise NotJoinedError(
                 "this node has not joined a hub; run: yixin node join --token TOKEN"
             )
+        restated = restate(self.link) if arguments.get("restate") else 0
         report = asyncio.run(
             synchronise(
                 self.link,
                 self.reports(),
                 _Registry(store=self.store, scores=self.scores),
+                custody={one.code for one in self.store.institutions() if not one.foreign},
                 ledger_size=self.store.ledger_size(),
                 pack_digest=self.catalog.digest,
                 now=self.now,
                 progress=progress,
             )
         )
-        return asdict(report)
+        return asdict(report) | {"slots_restated": restated}
 
     def status(self, _arguments: Result, _progress: ProgressReporter) -> Result:
         """What the node holds, owes and has heard."""
@@ -189,12 +197,14 @@ class NodeJobs:
         with link.engine.connect() as connection:
             pending = link.outbox.pending(connection, membership.hub_id)
             receipts = count_receipts(connection, membership.hub_id)
+            refused = count_refusals(connection, membership.hub_id)
         return {
             "member": membership.member_id,
             "hub": membership.hub_id,
             "outbox": pending.total,
             "envelopes_sent": pending.sealed + receipts,
             "receipts": receipts,
+            "receipts_quarantined": refused,
             "certificate_days_left": (membership.tls_not_after - self.now()).days,
         }
 

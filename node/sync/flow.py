@@ -10,7 +10,7 @@
 Every step may be cut off at any moment; the next run goes on where this one stopped.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Protocol
@@ -20,7 +20,13 @@ from sqlalchemy import Engine
 from node.domain.institutions import Institution
 from node.domain.reported import ReportedSet
 from node.sync.inbox import custody_institutions, verified_statements
-from node.sync.statements import changed_slots, mark_prefix, statement_payloads
+from node.sync.statements import (
+    MARKS,
+    changed_slots,
+    mark_prefix,
+    statement_payloads,
+    unstated,
+)
 from protos.yixin.v1 import envelope_pb2, statement_pb2
 from security.encoding import parse_exactly
 from security.exchange.custody import MAX_REGISTER_BYTES, open_custody
@@ -82,6 +88,7 @@ async def synchronise(
     reports: Sequence[ReportedSet],
     registry: Registry,
     *,
+    custody: Collection[str],
     ledger_size: int,
     pack_digest: bytes,
     now: Clock,
@@ -93,6 +100,7 @@ async def synchronise(
         link: Membership and exchange ledger.
         reports: Reported sets of the node.
         registry: Keeps what comes down.
+        custody: Codes of the institutions this node states.
         ledger_size: Records in the node's ledger.
         pack_digest: SHA-256 of the catalogue the measures were made with.
         now: Gives the time, UTC-aware.
@@ -106,7 +114,9 @@ async def synchronise(
     stated = sent = receipts = refused = 0
     for _ in range(_TURNS):
         stated += sum(
-            state_changes(link, report, ledger_size=ledger_size, pack_digest=pack_digest)
+            state_changes(
+                link, report, custody=custody, ledger_size=ledger_size, pack_digest=pack_digest
+            )
             for report in reports
         )
         up = await sync_up(link.membership, link.engine, link.outbox, now=now, progress=progress)
@@ -127,11 +137,18 @@ async def synchronise(
     )
 
 
-def state_changes(link: Link, report: ReportedSet, *, ledger_size: int, pack_digest: bytes) -> int:
+def state_changes(
+    link: Link,
+    report: ReportedSet,
+    *,
+    custody: Collection[str],
+    ledger_size: int,
+    pack_digest: bytes,
+) -> int:
     """Put statements of changed slots into the outbox; returns the number of slots."""
     with link.engine.begin() as connection:
         marks = link.outbox.get_marks(connection, mark_prefix(report.measure_set))
-        changed = changed_slots(report, marks)
+        changed = changed_slots(report, marks, custody)
         for part in statement_payloads(report, changed, ledger_size=ledger_size):
             link.outbox.append(
                 connection,
@@ -147,6 +164,12 @@ def state_changes(link: Link, report: ReportedSet, *, ledger_size: int, pack_dig
                 pack_digest=pack_digest,
             )
     return len(changed)
+
+
+def restate(link: Link) -> int:
+    """Have every slot stated again at the next synchronisation; returns their number."""
+    with link.engine.begin() as connection:
+        return link.outbox.restate(connection, MARKS, unstated)
 
 
 def take_over(link: Link, registry: Registry, *, now: datetime) -> int:

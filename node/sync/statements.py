@@ -9,7 +9,7 @@ The order of work, in one transaction of the outbox:
    parts, which count at the hub only when all are there.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -21,6 +21,10 @@ from scoring_kernel.statements import rows_digest
 
 MAX_ROWS_PER_PAYLOAD: Final = 4_000
 """Rows in one payload: about 400 KiB with a dozen measures, well below an envelope's bound."""
+
+MARKS: Final = "slot|"
+"""What the keys of all marks of slots begin with."""
+_VERSION_BYTES: Final = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +49,12 @@ class StatementPayload:
 
 def mark_prefix(measure_set: str) -> str:
     """What the keys of all marks of a measure set begin with."""
-    return f"slot|{measure_set}|"
+    return f"{MARKS}{measure_set}|"
+
+
+def unstated(mark: bytes) -> bytes:
+    """The mark of a slot that is to be stated again with its next version."""
+    return mark[:_VERSION_BYTES] + bytes(len(mark) - _VERSION_BYTES)
 
 
 def mark_key(measure_set: str, institution: str, month: int) -> str:
@@ -53,15 +62,20 @@ def mark_key(measure_set: str, institution: str, month: int) -> str:
     return f"{mark_prefix(measure_set)}{institution}|{month}"
 
 
-def changed_slots(report: ReportedSet, marks: Mapping[str, bytes]) -> list[ChangedSlot]:
+def changed_slots(
+    report: ReportedSet, marks: Mapping[str, bytes], custody: Collection[str]
+) -> list[ChangedSlot]:
     """Slots to state again.
 
     Args:
         report: Reported rows, sorted by slot.
+        custody: Institutions this node states; it keeps the records of others to itself.
         marks: Marks of the set's slots by key: eight bytes of version and 32 of digest.
     """
     changed: list[ChangedSlot] = []
     for institution, month, rows in report.slots():
+        if institution not in custody:
+            continue
         digest = rows_digest(
             report.institutions[rows].tolist(),
             report.months[rows].tolist(),
@@ -69,9 +83,9 @@ def changed_slots(report: ReportedSet, marks: Mapping[str, bytes]) -> list[Chang
             {name: column[rows] for name, column in report.columns.items()},
         )
         mark = marks.get(mark_key(report.measure_set, institution, month))
-        if mark is not None and mark[8:] == digest:
+        if mark is not None and mark[_VERSION_BYTES:] == digest:
             continue
-        version = int.from_bytes(mark[:8], "big") + 1 if mark is not None else 1
+        version = int.from_bytes(mark[:_VERSION_BYTES], "big") + 1 if mark is not None else 1
         changed.append(
             ChangedSlot(
                 institution=institution, month=month, version=version, digest=digest, rows=rows
@@ -134,7 +148,7 @@ def _payload(
         )
         if part == parts:
             key = mark_key(report.measure_set, slot.institution, slot.month)
-            marks[key] = slot.version.to_bytes(8, "big") + slot.digest
+            marks[key] = slot.version.to_bytes(_VERSION_BYTES, "big") + slot.digest
         indices.extend(range(rows.start, rows.stop))
     batch.rows_ipc = _ipc(report, indices)
     return StatementPayload(

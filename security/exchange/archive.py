@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import func, insert, select, tuple_, update
 
+from protos.yixin.v1 import exchange_pb2
 from security.chain import ChainPosition
 from security.errors import RemoteSyncError, UntrustedReceiptError
 from security.exchange.chains import find_chain, place
@@ -240,6 +241,14 @@ def mark_collected(conn: Connection, recipient: str, lane: int, through: ChainPo
 def count_receipts(conn: Connection, hub: str) -> int:
     """How many envelopes a hub has receipted."""
     query = select(func.count(func.distinct(receipts.c.envelope_hash))).where(receipts.c.hub == hub)
+    return int(conn.execute(query).scalar_one())
+
+
+def count_refusals(conn: Connection, hub: str) -> int:
+    """How many envelopes a hub has receipted but refused some or all content of."""
+    query = select(func.count(func.distinct(receipts.c.envelope_hash))).where(
+        receipts.c.hub == hub, receipts.c.status == exchange_pb2.RECEIPT_STATUS_QUARANTINED
+    )
     return int(conn.execute(query).scalar_one())
 
 

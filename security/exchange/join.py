@@ -28,6 +28,8 @@ from security.exchange.membership import (
     MemberKeys,
     Membership,
     create_keys,
+    is_joined,
+    load,
     make_membership,
     save_join,
 )
@@ -100,11 +102,26 @@ async def join(
         raise translated from error
     finally:
         await channel.close(None)
-    # 3. to 5.
+    # 3. and 4.
     membership = verify_answer(directory, response, token, keys, kind=kind, now=now)
+    _refuse_another(directory, membership)
+    # 5.
     save_join(directory, response)
     (directory / REQUEST_FILE).unlink(missing_ok=True)
     return membership
+
+
+def _refuse_another(directory: Path, membership: Membership) -> None:
+    """A directory stays one member of one hub: its outbox and chains are that member's."""
+    if not is_joined(directory):
+        return
+    before = load(directory)
+    if (before.hub_id, before.member_id) != (membership.hub_id, membership.member_id):
+        raise JoinRefusedError(
+            f"{directory} is {before.member_id} of {before.hub_id}, the token makes it "
+            f"{membership.member_id} of {membership.hub_id}. Nothing was changed here; join from "
+            "a new directory, or ask the officer for a token of the same member"
+        )
 
 
 def verify_answer(

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, insert, select, update
 
 from security.exchange.tables import marks
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sqlalchemy import Connection
 
 
@@ -35,6 +37,14 @@ def find_marks(conn: Connection, prefix: str) -> dict[str, bytes]:
         marks.c.key.startswith(prefix, autoescape=True)
     )
     return {row.key: bytes(row.value) for row in conn.execute(query)}
+
+
+def change_marks(conn: Connection, prefix: str, value_of: Callable[[bytes], bytes]) -> int:
+    """Put a new value, made of the old one, into all marks whose key starts with a prefix."""
+    found = find_marks(conn, prefix)
+    for key, value in found.items():
+        conn.execute(update(marks).where(marks.c.key == key).values(value=value_of(value)))
+    return len(found)
 
 
 def forget_marks(conn: Connection, recipient: str, lane: int) -> None:

@@ -32,12 +32,18 @@ from security.exchange.chains import (
     new_chain,
     save_chain,
 )
-from security.exchange.marks import find_mark, find_marks, forget_marks, save_mark
+from security.exchange.marks import (
+    change_marks,
+    find_mark,
+    find_marks,
+    forget_marks,
+    save_mark,
+)
 from security.exchange.sealing import SealedRow, check_sealable, next_envelope
 from security.exchange.tables import QUEUED, RECEIPTED, SEALED, outbox
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from sqlalchemy import Connection, Row
 
@@ -152,6 +158,19 @@ class Outbox:
     def get_marks(self, conn: Connection, prefix: str) -> dict[str, bytes]:
         """All marks whose key starts with a prefix, by key."""
         return find_marks(conn, prefix)
+
+    def restate(self, conn: Connection, prefix: str, value_of: Callable[[bytes], bytes]) -> int:
+        """Change marks in place, so that what they stand for is stated again.
+
+        Args:
+            conn: Connection in a transaction.
+            prefix: Beginning of the marks' keys.
+            value_of: Gives the new value of an old one.
+
+        Returns:
+            How many marks were changed.
+        """
+        return change_marks(conn, prefix, value_of)
 
     def pending(self, conn: Connection, recipient: str) -> Pending:
         """Count what a recipient has not receipted yet."""

@@ -6,6 +6,8 @@ result is one JSON object and nothing else.
 
 import json
 import sys
+import tempfile
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, TypeAlias, TypeVar
@@ -28,7 +30,12 @@ ErrorText: TypeAlias = tuple[str, str, int]
 """Stable code, message and exit code of an error."""
 
 UNEXPECTED: Final = "unexpected"
-"""Stable code of a defect; its traceback is shown."""
+"""Stable code of a defect; its traceback goes to a file."""
+SYSTEM: Final = "configuration"
+"""Stable code when the operating system refuses a path."""
+SYSTEM_EXIT: Final = 3
+INTERRUPTED_EXIT: Final = 130
+"""Exit code after Ctrl-C, as shells expect it."""
 
 
 class CommandOutput:
@@ -133,14 +140,34 @@ def speaking(output: OutputT, describe: Callable[[Exception], ErrorText]) -> Ite
     """
     try:
         yield output
-    except (typer.Exit, typer.Abort, KeyboardInterrupt):
+    except (typer.Exit, typer.Abort):
         raise
+    except KeyboardInterrupt as error:
+        output.hint("Interrupted. What was committed stays; run the command again to go on.")
+        raise typer.Exit(INTERRUPTED_EXIT) from error
+    except OSError as error:
+        place = error.filename or "the state directory"
+        _tell(output, SYSTEM, f"{place}: {error.strerror or error}; check the path and its rights")
+        raise typer.Exit(SYSTEM_EXIT) from error
     except Exception as error:
         code, message, exit_code = describe(error)
-        if output.as_json:
-            output.say(json.dumps({"error": code, "message": message}, ensure_ascii=False))
-        else:
-            output.hint(f"Error ({code}): {message}")
         if code == UNEXPECTED:
-            raise
+            message = f"{message}; the details are in {_keep_details(error)}"
+        _tell(output, code, message)
         raise typer.Exit(exit_code) from error
+
+
+def _tell(output: CommandOutput, code: str, message: str) -> None:
+    if output.as_json:
+        output.say(json.dumps({"error": code, "message": message}, ensure_ascii=False))
+    else:
+        output.hint(f"Error ({code}): {message}")
+
+
+def _keep_details(error: Exception) -> str:
+    """Write the traceback of a defect to a file that only the operator can read."""
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="yixin-fault-", suffix=".txt", delete=False, encoding="utf-8"
+    ) as file:
+        file.writelines(traceback.format_exception(error))
+        return file.name

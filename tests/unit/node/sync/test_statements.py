@@ -3,11 +3,12 @@ import pytest
 
 from node.domain.reported import ReportedSet, reported_set
 from node.sync import statements
-from node.sync.statements import changed_slots, statement_payloads
+from node.sync.statements import changed_slots, statement_payloads, unstated
 from protos.yixin.v1 import statement_pb2
 from scoring_kernel.statements import rows_digest
 
 MONTHS = [202601, 202602]
+CUSTODY = {"H33030200001", "H33030200002"}
 
 
 def report(fund: int = 500) -> ReportedSet:
@@ -25,19 +26,21 @@ def report(fund: int = 500) -> ReportedSet:
 
 def marks_of(reported: ReportedSet, known: dict[str, bytes]) -> dict[str, bytes]:
     marks = dict(known)
-    for part in statement_payloads(reported, changed_slots(reported, known), ledger_size=9):
+    for part in statement_payloads(
+        reported, changed_slots(reported, known, CUSTODY), ledger_size=9
+    ):
         marks |= part.marks
     return marks
 
 
 def test_every_slot_is_stated_once_and_then_not_again() -> None:
-    assert len(changed_slots(report(), {})) == 4
-    assert changed_slots(report(), marks_of(report(), {})) == []
+    assert len(changed_slots(report(), {}, CUSTODY)) == 4
+    assert changed_slots(report(), marks_of(report(), {}), CUSTODY) == []
 
 
 def test_a_changed_slot_alone_is_stated_again_with_the_next_version() -> None:
     marks = marks_of(report(), {})
-    changed = changed_slots(report(fund=501), marks)
+    changed = changed_slots(report(fund=501), marks, CUSTODY)
     assert [(slot.institution, slot.month, slot.version) for slot in changed] == [
         ("H33030200001", 202601, 2)
     ]
@@ -45,7 +48,7 @@ def test_a_changed_slot_alone_is_stated_again_with_the_next_version() -> None:
 
 def test_the_payload_carries_the_rows_its_digests_promise() -> None:
     reported = report()
-    (part,) = statement_payloads(reported, changed_slots(reported, {}), ledger_size=9)
+    (part,) = statement_payloads(reported, changed_slots(reported, {}, CUSTODY), ledger_size=9)
     batch = statement_pb2.StatementBatch.FromString(part.payload)
     rows = pa.ipc.open_stream(batch.rows_ipc).read_all().to_pylist()
     assert len(rows) == sum(slot.rows for slot in batch.slots) == 4
@@ -78,7 +81,7 @@ def test_a_slot_too_large_for_one_payload_comes_in_parts(
         }
     )
     reported = reported_set("staff", ["fund_fen"], table, [202601], {"H33030200001": 202601})
-    parts = list(statement_payloads(reported, changed_slots(reported, {}), ledger_size=1))
+    parts = list(statement_payloads(reported, changed_slots(reported, {}, CUSTODY), ledger_size=1))
     batches = [statement_pb2.StatementBatch.FromString(part.payload) for part in parts]
     assert [(batch.slots[0].part, batch.slots[0].parts) for batch in batches] == [
         (1, 3),
@@ -89,3 +92,14 @@ def test_a_slot_too_large_for_one_payload_comes_in_parts(
     sizes = [pa.ipc.open_stream(batch.rows_ipc).read_all().num_rows for batch in batches]
     assert sizes == [2, 2, 1]
     assert [bool(part.marks) for part in parts] == [False, False, True]
+
+
+def test_records_of_institutions_outside_the_custody_stay_here() -> None:
+    changed = changed_slots(report(), {}, {"H33030200002"})
+    assert {slot.institution for slot in changed} == {"H33030200002"}
+
+
+def test_a_slot_to_be_stated_again_gets_its_next_version() -> None:
+    marks = {key: unstated(mark) for key, mark in marks_of(report(), {}).items()}
+    again = changed_slots(report(), marks, CUSTODY)
+    assert [slot.version for slot in again] == [2, 2, 2, 2]

@@ -74,6 +74,20 @@ async def test_a_member_joins_and_finds_its_membership_again(
     assert register.rows[0].institution == "H33030200001"
 
 
+async def test_a_directory_stays_one_member_of_one_hub(
+    tmp_path: Path, exchange: ExchangeHub
+) -> None:
+    directory = tmp_path / "node"
+    async with enrolling(exchange) as first:
+        await try_join(directory, first)
+        again = await try_join(directory, first)
+    assert again.member_id == NODE
+    async with enrolling(exchange, member=OTHER_NODE) as second:
+        with pytest.raises(JoinRefusedError, match=f"the token makes it {OTHER_NODE}"):
+            await try_join(directory, second)
+    assert load(directory).member_id == NODE
+
+
 async def test_a_hub_joins_its_parent_with_a_key_in_two_halves(
     tmp_path: Path, exchange: ExchangeHub
 ) -> None:

@@ -226,6 +226,8 @@ def test_marks_are_replaced_and_found_by_prefix(outbox: Outbox, conn: Connection
     assert outbox.get_mark(conn, "slot/none") is None
     assert outbox.get_marks(conn, "slot/") == {"slot/a": b"2", "slot/b": b"1"}
     assert outbox.get_marks(conn, "s%") == {"s%/c": b"x"}
+    assert outbox.restate(conn, "slot/", lambda value: value + b"!") == 2
+    assert outbox.get_marks(conn, "s") == {"slot/a": b"2!", "slot/b": b"1!", "s%/c": b"x"}
 
 
 def test_a_recipient_that_is_ahead_gets_a_new_incarnation(outbox: Outbox, conn: Connection) -> None:

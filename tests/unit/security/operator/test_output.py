@@ -1,4 +1,6 @@
 import json
+import tempfile
+from pathlib import Path
 
 import pytest
 import typer
@@ -26,9 +28,36 @@ def test_an_error_is_one_json_object_for_scripts(capsys: pytest.CaptureFixture[s
     assert json.loads(capsys.readouterr().out) == {"error": "known", "message": "why"}
 
 
-def test_a_defect_keeps_its_traceback() -> None:
-    with pytest.raises(KeyError), speaking(CommandOutput(as_json=False), describe):
+def test_the_details_of_a_defect_go_to_a_private_file(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with pytest.raises(typer.Exit) as ended, speaking(CommandOutput(as_json=False), describe):
         raise KeyError
+    assert ended.value.exit_code == 70
+    (details,) = tmp_path.iterdir()
+    assert str(details) in capsys.readouterr().err
+    assert details.stat().st_mode & 0o777 == 0o600
+    assert "KeyError" in details.read_text(encoding="utf-8")
+
+
+def test_a_path_that_the_system_refuses_is_named(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    missing = tmp_path / "missing"
+    with pytest.raises(typer.Exit) as ended, speaking(CommandOutput(as_json=False), describe):
+        missing.read_bytes()
+    assert ended.value.exit_code == 3
+    assert f"Error (configuration): {missing}: No such file" in capsys.readouterr().err
+
+
+def test_an_interrupted_command_says_that_it_may_be_run_again(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(typer.Exit) as ended, speaking(CommandOutput(as_json=False), describe):
+        raise KeyboardInterrupt
+    assert ended.value.exit_code == 130
+    assert "run the command again" in capsys.readouterr().err
 
 
 def test_a_chosen_exit_code_is_not_touched() -> None:
