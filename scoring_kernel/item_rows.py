@@ -5,7 +5,8 @@ Rules:
   item's fields: missing, form, check digit, code, range, then rules between fields.
 - Amounts are exact: decimals become whole fen, hundredths or ten-thousandths; what
   has more places is refused, never rounded.
-- A fault shows the value found, but never a personal one.
+- A fault shows the value found where its field is not personal and ``may_be_shown``
+  allows it; else its length alone.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from scoring_kernel.check_digits import is_valid_uscc
 from scoring_kernel.errors import ItemRowError, PeriodError
 from scoring_kernel.information import SUFFIXES, InformationItem, ItemField
 from scoring_kernel.periods import Period
+from scoring_kernel.showing import may_be_shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -39,7 +41,6 @@ _FORMS: Final = {
     "division": (re.compile(r"[1-9][0-9]{5}"), "Give the six digits of GB/T 2260."),
     "phone": (re.compile(r"\+?[0-9][0-9 ()-]{4,28}[0-9]"), "Give digits, blanks and hyphens only."),
 }
-_SHOWN: Final = 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,9 +72,10 @@ def parse_row(item: InformationItem, row: Mapping[str, str]) -> ParsedRow:
         ItemRowError: The first fault of the row.
     """
     if unknown := [name for name in row if name not in item.header]:
-        shown = unknown[0][:_SHOWN]
+        # A file without its header has values here: the name is shown as a value would be.
+        name = unknown[0] if may_be_shown(unknown[0]) else "unknown"
         mend = f"Use these fields only: {', '.join(item.header)}."
-        raise ItemRowError(shown, "unknown_field", repr(shown), mend)
+        raise ItemRowError(name, "unknown_field", _shown(unknown[0]), mend)
     values = {one.column: _parse_value(one, row.get(one.name, "").strip()) for one in item.fields}
     for smaller, greater in item.at_most.items():
         _refuse_more(smaller, values[smaller], greater, values[greater])
@@ -89,18 +91,22 @@ def parse_row(item: InformationItem, row: Mapping[str, str]) -> ParsedRow:
 
 
 def masked(one: ItemField, text: str) -> str:
-    """Show a found value in a message: never a personal one, never a long one.
+    """Show a found value in a message, unless it is personal or could be.
 
     Args:
         one: The field it was found in.
         text: The value as found.
 
     Returns:
-        The quoted value, or its length alone where the field is personal.
+        The quoted value, or its length alone.
     """
     if one.personal:
         return f"{len(text)} characters (personal, not shown)"
-    return repr(text if len(text) <= _SHOWN else text[:_SHOWN] + "…")
+    return _shown(text)
+
+
+def _shown(text: str) -> str:
+    return repr(text) if may_be_shown(text) else f"{len(text)} characters (not shown)"
 
 
 def _refuse_more(smaller: str, less: ItemValue, greater: str, more: ItemValue) -> None:

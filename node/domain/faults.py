@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from node.domain.masking import mask, shorten
+from node.domain.masking import shorten, show
 
 __all__ = ["MENDS", "Fault", "Rule"]
 
@@ -94,14 +94,16 @@ class Fault:
     field: str
     """Path of the field, for example ``request.data.cnt``; empty for the whole message."""
     value: str
-    """The offending value, shortened, and masked when the field is personal."""
+    """The offending value as far as it may be shown; see ``node.domain.masking``."""
     reason: str
     """What was found and what was expected."""
+    hint: str = ""
+    """How to mend it where that is known better than by the rule alone."""
 
     @property
     def mend(self) -> str:
         """How to mend it, for the operator."""
-        return MENDS[self.rule]
+        return self.hint or MENDS[self.rule]
 
     @classmethod
     def of(
@@ -112,17 +114,34 @@ class Fault:
         expected: str,
         *,
         personal: bool = False,
+        hint: str = "",
     ) -> "Fault":
-        """Build a fault; the wording is the same everywhere.
+        """Build a fault from a value from outside; the wording is the same everywhere.
+
+        Args:
+            rule: The rule that was broken.
+            field: Path of the field.
+            value: The value as found; shown only as far as it may be.
+            expected: What was expected, in words of our own.
+            personal: True when the field is personal.
+            hint: How to mend it; empty for what the rule says.
 
         >>> Fault.of(Rule.NUMBER_NEGATIVE, "request.feedetail.cnt", -2, "zero or more").reason
         'request.feedetail.cnt is -2, expected zero or more'
         """
-        shown = mask(value) if personal else shorten(value)
+        return cls._worded(rule, field, show(value, personal=personal), expected, hint)
+
+    @classmethod
+    def told(cls, rule: Rule, field: str, found: str, expected: str) -> "Fault":
+        """Build a fault whose finding is told in words of our own, without any value.
+
+        >>> Fault.told(Rule.MESSAGE_SHAPE, "", "without request.input", "an object").reason
+        'the message is without request.input, expected an object'
+        """
+        return cls._worded(rule, field, shorten(found), expected, "")
+
+    @classmethod
+    def _worded(cls, rule: Rule, field: str, shown: str, expected: str, hint: str) -> "Fault":
         subject = field or "the message"
-        return cls(
-            rule=rule,
-            field=field,
-            value=shown,
-            reason=f"{subject} is {shown}, expected {expected}",
-        )
+        reason = f"{subject} is {shown}, expected {expected}"
+        return cls(rule=rule, field=field, value=shown, reason=reason, hint=hint)

@@ -15,6 +15,7 @@ from typing import Final
 import pyarrow as pa
 
 from node.domain.faults import Fault, Rule
+from node.domain.masking import show_msgid
 from node.domain.records import RAW
 from node.intake.field_rules import NodeRules
 from node.intake.group import DayBounds, raw_table
@@ -214,7 +215,7 @@ def quarantine_row(
         digest=line.line_digest(),
         source=source,
         line=line.number,
-        msgid=msgid,
+        msgid=show_msgid(msgid),
         infno=infno,
         rule=fault.rule,
         field=fault.field,

@@ -144,7 +144,7 @@ class CsvIntake:
         def refuse(row: pcsv.InvalidRow) -> str:
             found = f"{row.actual_columns} fields"
             expected = f"{row.expected_columns} as in the header"
-            broken[row.number - 1] = Fault.of(Rule.CSV_LINE, "line", found, expected)
+            broken[row.number - 1] = Fault.told(Rule.CSV_LINE, "line", found, expected)
             return "skip"
 
         wanted = sorted(self._mapping.csv_columns)

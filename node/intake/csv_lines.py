@@ -88,12 +88,12 @@ def _numbered(file: IO[bytes]) -> Iterator[Line]:
                 while part and not part.endswith(b"\n"):
                     part = file.readline(MAX_CSV_LINE_BYTES)
                 expected = f"at most {MAX_CSV_LINE_BYTES} bytes"
-                fault = Fault.of(Rule.LINE_TOO_LONG, "line", "longer", expected)
+                fault = Fault.told(Rule.LINE_TOO_LONG, "line", "longer", expected)
                 yield Line(number=number, body=kept, fault=fault)
                 continue
         except (EOFError, OSError, zlib.error, zipfile.BadZipFile) as error:
             # The names of these errors say how the stream broke; they hold no content.
-            fault = Fault.of(Rule.FILE_TRUNCATED, "", type(error).__name__, "the end of the file")
+            fault = Fault.told(Rule.FILE_TRUNCATED, "", type(error).__name__, "the end of the file")
             yield Line(number=number, body=b"", fault=fault)
             return
         if not body:
@@ -123,7 +123,7 @@ def _blocks(header: bytes, lines: Iterator[Line], encoding: str) -> Iterator[Csv
 def _checked(line: Line, encoding: str) -> Line:
     decoded = _to_utf8(line, encoding)
     if decoded.fault is None and decoded.body.count(b'"') % 2:
-        fault = Fault.of(Rule.CSV_LINE, "line", "an unclosed quote", "quotes in pairs")
+        fault = Fault.told(Rule.CSV_LINE, "line", "an unclosed quote", "quotes in pairs")
         return Line(number=line.number, body=line.body, fault=fault)
     return decoded
 
@@ -132,6 +132,6 @@ def _to_utf8(line: Line, encoding: str) -> Line:
     try:
         text = line.body.decode(encoding)
     except UnicodeDecodeError as error:
-        fault = Fault.of(Rule.UTF8_INVALID, "line", f"broken at byte {error.start}", encoding)
+        fault = Fault.told(Rule.UTF8_INVALID, "line", f"broken at byte {error.start}", encoding)
         return Line(number=line.number, body=line.body, fault=fault)
     return line if encoding == "utf-8" else Line(number=line.number, body=text.encode())

@@ -145,7 +145,7 @@ def _stream(file: IO[bytes]) -> Iterator[Line]:
                 continue
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             # The names of these errors say how the stream broke; they hold no content.
-            fault = Fault.of(Rule.FILE_TRUNCATED, "", type(error).__name__, "the end of the file")
+            fault = Fault.told(Rule.FILE_TRUNCATED, "", type(error).__name__, "the end of the file")
             yield Line(number=number, body=b"", fault=fault)
             return
         if not body:
@@ -166,7 +166,7 @@ def _too_long(number: int, start: bytes, file: IO[bytes]) -> Line:
         part = file.readline(_SKIP_BYTES)
         digest.update(part)
         length += len(part)
-    fault = Fault.of(Rule.LINE_TOO_LONG, "", f"{length} bytes", f"at most {MAX_LINE_BYTES}")
+    fault = Fault.told(Rule.LINE_TOO_LONG, "", f"{length} bytes", f"at most {MAX_LINE_BYTES}")
     return Line(number=number, body=b"", fault=fault, digest=digest.digest())
 
 
@@ -205,7 +205,7 @@ def _pair(source: InputFile) -> Line:
     try:
         answer = orjson.loads(response)
     except orjson.JSONDecodeError as error:
-        fault = Fault.of(Rule.JSON_BROKEN, "response", str(error), "one whole JSON object")
+        fault = Fault.told(Rule.JSON_BROKEN, "response", str(error), "one whole JSON object")
         return Line(number=1, body=request[:MAX_LINE_BYTES], fault=fault)
     return _bounded(1, orjson.dumps({"request": document, "response": answer}))
 
@@ -215,7 +215,7 @@ def _bounded(number: int, body: bytes) -> Line:
         return Line(number=number, body=body)
     digest = hashlib.sha256(body).digest()
     found, expected = f"{len(body)} bytes", f"at most {MAX_LINE_BYTES}"
-    fault = Fault.of(Rule.LINE_TOO_LONG, "", found, expected)
+    fault = Fault.told(Rule.LINE_TOO_LONG, "", found, expected)
     return Line(number=number, body=b"", fault=fault, digest=digest)
 
 

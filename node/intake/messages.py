@@ -161,13 +161,13 @@ def _unreadable(raw: bytes, error: orjson.JSONDecodeError) -> Fault:
         raw.decode("utf-8")
     except UnicodeDecodeError as problem:
         found = f"not UTF-8 at byte {problem.start}"
-        return Fault.of(Rule.UTF8_INVALID, "", found, "UTF-8")
+        return Fault.told(Rule.UTF8_INVALID, "", found, "UTF-8")
     # The decoder's own words name a position only, never content.
-    return Fault.of(Rule.JSON_BROKEN, "", str(error), "one whole JSON object")
+    return Fault.told(Rule.JSON_BROKEN, "", str(error), "one whole JSON object")
 
 
 def _shape(found: str, expected: str) -> Fault:
-    return Fault.of(Rule.MESSAGE_SHAPE, "", found, expected)
+    return Fault.told(Rule.MESSAGE_SHAPE, "", found, expected)
 
 
 def _check_infno(outer: object, request: Mapping[str, Any], envelope: Envelope) -> Fault | None:

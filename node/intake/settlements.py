@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from node.domain.faults import Fault, Rule
+from node.domain.masking import show
 from node.intake.columns import FaultBook
 from node.intake.fees import check_fees, fee_table
 from node.intake.group import Group, check_days, months_of
@@ -156,6 +157,6 @@ def _check_sum(answer: CheckedNode, path: str, book: FaultBook) -> None:
             Rule.AMOUNTS_DISAGREE,
             path,
             f"{total[row] / 100:.2f}",
-            f"{parts[row] / 100:.2f}, the sum of fund, person and institution",
+            f"{show(f'{parts[row] / 100:.2f}')}, the sum of fund, person and institution",
         )
         book.add(int(answer.owners[row]), fault)
