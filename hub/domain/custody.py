@@ -8,7 +8,7 @@ Rules of this module:
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from hub.domain.members import InstitutionCode, MemberId
@@ -66,6 +66,17 @@ class Custody:
         if not 1 <= len(self.name) <= 200:
             self._refuse("name", f"{len(self.name)} characters", "1 to 200 characters")
 
+    @property
+    def is_bare(self) -> bool:
+        """Whether it was made from a code alone and says nothing of the institution itself."""
+        return self.name == self.institution
+
+    def described_by(self, known: "Custody") -> "Custody":
+        """The row with name, level, type and division of a known row of its institution."""
+        return replace(
+            self, name=known.name, level=known.level, type=known.type, division=known.division
+        )
+
     def covers(self, measure_set: str, month: int) -> bool:
         """Whether the row covers a slot of its institution."""
         return self.measure_set in {EVERY_SET, measure_set} and self.from_month <= month <= (
@@ -121,6 +132,10 @@ class CustodyRegister:
             if row.covers(measure_set, month):
                 return row.member
         return None
+
+    def rows(self, institution: str) -> tuple[Custody, ...]:
+        """Rows of an institution, in order of entry."""
+        return self._by_institution.get(institution, ())
 
     def with_rows(self, rows: Iterable[Custody]) -> "CustodyRegister":
         """A register with further rows; this one stays as it is.

@@ -1,7 +1,8 @@
 """The custody register (管辖登记) in the database.
 
-Port rules: rows of an invited member count only once it joined; the version of the register grows
-with every change, in the transaction of the change.
+Port rules: the rows of a token count from the join on and then replace those the member had; until
+then the rows in force stay untouched. The version of the register grows with every change of the
+rows in force, in the transaction of the change.
 """
 
 from collections.abc import Sequence
@@ -30,9 +31,9 @@ def register(connection: Connection, *, active_only: bool = True) -> CustodyRegi
 
 
 def rows_of(connection: Connection, member_id: str) -> tuple[Custody, ...]:
-    """Rows of one member, in order of entry."""
-    query = select(custody).where(custody.c.member == member_id).order_by(custody.c.id)
-    return tuple(_row(row) for row in connection.execute(query).mappings())
+    """Rows in force of one member, in order of entry."""
+    query = select(custody).where(custody.c.member == member_id, custody.c.active)
+    return tuple(_row(row) for row in connection.execute(query.order_by(custody.c.id)).mappings())
 
 
 def version(connection: Connection) -> int:
@@ -41,36 +42,42 @@ def version(connection: Connection) -> int:
 
 
 def propose(connection: Connection, member_id: MemberId, rows: Sequence[Custody]) -> None:
-    """Enter rows for a member; they count once it is active. The same rows again change nothing.
+    """Enter the rows of a token; they count from the join on, and nothing changes before.
+
+    They take the place of rows proposed with an earlier token. A row made from a code alone takes
+    the name and class of the institution from a row that knows them. Without rows nothing changes.
 
     Raises:
         CustodyError: A row covers a slot of another member, active or invited.
     """
     if not rows:
         return
-    register(connection, active_only=False).with_rows(rows)
-    held = set(rows_of(connection, member_id))
-    new = [row for row in dict.fromkeys(rows) if row not in held]
-    replaced = {(row.institution, row.measure_set, row.from_month, row.to_month) for row in new}
-    for institution, measure_set, from_month, to_month in replaced:
-        connection.execute(
-            delete(custody).where(
-                custody.c.member == member_id,
-                custody.c.institution == institution,
-                custody.c.measure_set == measure_set,
-                custody.c.from_month == from_month,
-                custody.c.to_month == to_month,
-            )
-        )
-    if new:
-        connection.execute(insert(custody), [_values(row) for row in new])
-        next_number(connection, VERSION_COUNTER)
+    known = register(connection, active_only=False)
+    new = [_described(row, known) for row in dict.fromkeys(rows)]
+    known.with_rows(new)
+    connection.execute(
+        delete(custody).where(custody.c.member == member_id, custody.c.active.is_(False))
+    )
+    connection.execute(insert(custody), [_values(row) for row in new])
 
 
 def activate(connection: Connection, member_id: MemberId) -> None:
-    """Let the rows of a member that joined count."""
-    connection.execute(update(custody).where(custody.c.member == member_id).values(active=True))
+    """Let the rows proposed for a member that joined count, in place of those it had.
+
+    A member whose token named no institutions keeps its rows.
+    """
+    proposed = (custody.c.member == member_id, custody.c.active.is_(False))
+    if connection.execute(select(custody.c.id).where(*proposed).limit(1)).first() is not None:
+        connection.execute(delete(custody).where(custody.c.member == member_id, custody.c.active))
+        connection.execute(update(custody).where(*proposed).values(active=True))
     next_number(connection, VERSION_COUNTER)
+
+
+def _described(row: Custody, known: CustodyRegister) -> Custody:
+    if not row.is_bare:
+        return row
+    full = [held for held in known.rows(row.institution) if not held.is_bare]
+    return row.described_by(full[-1]) if full else row
 
 
 def _values(row: Custody) -> dict[str, object]:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from hub.domain.institution_list import parse_list
 from hub.errors import CustodyError, EnrolmentRefusedError
 from hub.exchange.enrolment import confirm
 from hub.intake.committing import Refused
@@ -13,6 +14,7 @@ from hub.store.engine import reading, writing
 from protos.yixin.v1 import enrolment_pb2, exchange_pb2
 from security.exchange.custody import open_custody
 from security.exchange.membership import create_keys, make_membership
+from security.members import parse_member_id
 from security.tls import load_certificate, member_id_of
 from tests.support.hub_city import (
     CITY,
@@ -20,6 +22,7 @@ from tests.support.hub_city import (
     NODE,
     OTHER,
     SECOND,
+    THIRD,
     City,
     Sender,
     Slot,
@@ -201,3 +204,79 @@ def test_a_member_joins_again_with_new_keys_and_the_old_ones_prove_nothing(
     assert city.register().custodian(FIRST, "settlement", 202601) == NODE
     with reading(city.parts.engine) as connection:
         assert len(custody.rows_of(connection, NODE)) == 2
+
+
+def described(city: City, institution: str) -> list[tuple[str, str, str]]:
+    with reading(city.parts.engine) as connection:
+        rows = custody.register(connection).rows(institution)
+    return [(row.member, row.name, row.level) for row in rows]
+
+
+def test_a_token_for_an_active_member_leaves_its_custody_until_the_join(
+    city: City, node: Sender, tmp_path: Path
+) -> None:
+    with reading(city.parts.engine) as connection:
+        before = custody.version(connection)
+        held = custody.rows_of(connection, NODE)
+    token = city.token(NODE, SECOND, THIRD)
+    with reading(city.parts.engine) as connection:
+        assert custody.rows_of(connection, NODE) == held
+        assert custody.version(connection) == before
+    (taken,) = city.submit(node.seal(batch(Slot())))
+    assert isinstance(taken, exchange_pb2.Receipt)
+    assert city.monthly(202601)["subjects"] == [FIRST]
+
+    again = create_keys(tmp_path / "again", post_quantum=False)
+    response = city.join(join_request(token, again, city.clock.ms))
+
+    register = open_custody(
+        response.custody,
+        make_membership(tmp_path, response, again).keyring,
+        hub=CITY,
+        member=NODE,
+        at_ms=city.clock.ms,
+    )
+    assert [row.institution for row in register.rows] == [SECOND, THIRD]
+    assert register.version > before
+    assert city.register().custodian(FIRST, "settlement", 202601) is None
+
+
+def test_a_token_without_institutions_keeps_the_custody(
+    city: City, node: Sender, tmp_path: Path
+) -> None:
+    city.enrol(tmp_path / "again", node.member)
+
+    assert city.register().custodian(FIRST, "settlement", 202601) == NODE
+
+
+def test_bare_codes_do_not_overwrite_what_is_known_of_an_institution(
+    city: City, tmp_path: Path
+) -> None:
+    listed = f"institution,name,level,type,division\n{FIRST},第一医院,3,general,330302\n"
+    name = parse_member_id(NODE)
+    rows = parse_list(listed, name.member_id, 202501)
+    with writing(city.parts.engine) as connection:
+        members.invite(connection, name)
+        custody.propose(connection, name.member_id, rows)
+    city.enrol(tmp_path / "node", NODE, FIRST, SECOND)
+
+    assert described(city, FIRST) == [(NODE, "第一医院", "3")]
+    assert described(city, SECOND) == [(NODE, SECOND, "0")]
+
+    city.enrol(tmp_path / "again", NODE, FIRST)
+    assert described(city, FIRST) == [(NODE, "第一医院", "3")]
+    assert described(city, SECOND) == []
+
+
+def test_a_slot_refused_for_custody_is_stored_when_it_comes_again_after_the_join(
+    city: City, node: Sender, tmp_path: Path
+) -> None:
+    (refused,) = city.submit(node.seal(batch(Slot(institution=THIRD, value=7))))
+    assert isinstance(refused, exchange_pb2.Receipt)
+    assert city.monthly(202601)["subjects"] == []
+
+    again = city.enrol(tmp_path / "again", NODE, FIRST, SECOND, THIRD)
+    again.head = node.head
+    city.submit(again.seal(batch(Slot(institution=THIRD, value=7))))
+
+    assert city.monthly(202601) == {"subjects": [THIRD], "months": [202601], "values": [7]}
