@@ -1,5 +1,6 @@
 """Commands of the grading desk: import, grade, show, explain, publish, push."""
 
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -54,18 +55,35 @@ def grade(
     *,
     period: PeriodOption,
     day: Annotated[
-        str | None,
-        typer.Option("--day", help="Day for which parameters are read, yyyy-mm-dd."),
+        datetime | None,
+        typer.Option(
+            "--day",
+            formats=["%Y-%m-%d"],
+            help="Day for which parameters are read; else the period's last.",
+        ),
     ] = None,
+    incomplete: Annotated[
+        bool,
+        typer.Option(
+            "--incomplete",
+            help="Grade although institutions stated nothing yet; no peer reference is frozen.",
+        ),
+    ] = False,
     directory: Directory = None,
     as_json: AsJson = False,
 ) -> None:
     """Grade every subject of the register for a period.
 
+    The first complete grading freezes the period's peer reference.
+
     Example: [bold]yixin hub grade --period 2026H1[/bold]
     """
     with start(as_json) as out:
-        arguments: Result = {"period": period, "day": day}
+        arguments: Result = {
+            "period": period,
+            "day": None if day is None else day.date().isoformat(),
+            "incomplete": incomplete,
+        }
         result = run_job(hub_directory(directory), "grade", arguments, out)
         if as_json:
             out.done(result, "")
@@ -75,6 +93,16 @@ def grade(
             f"(basis: {result['basis']}): {result['graded']} graded, {result['not_rated']} not "
             f"rated, {result['no_model']} without a model."
         )
+        if result["incomplete"]:
+            out.say(
+                f"Incomplete: {result['silent']} institutions lack statements or a custodian; the "
+                "peer reference is not frozen. Grade again when they have them."
+            )
+        if result["open_faults"]:
+            out.say(
+                f"{result['open_faults']} lines of department files stay refused; list them with "
+                "`yixin hub quarantine --items`, mend them and import again."
+            )
         out.rows("Distribution", _distribution(result))
 
 

@@ -161,6 +161,7 @@ class HubJobs:
             period=Period.parse(arguments["period"]),
             now=parts.now(),
             day=date.fromisoformat(arguments["day"]) if arguments.get("day") else None,
+            incomplete=bool(arguments.get("incomplete")),
             progress=progress,
         )
         return asdict(report)

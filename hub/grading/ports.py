@@ -29,3 +29,11 @@ class MonthlySource(Protocol):
             measure_set: Id of the measure set.
             months: Months wanted, yyyymm.
         """
+
+    def stated(self, connection: Connection, months: Sequence[int]) -> frozenset[str]:
+        """Institutions with a complete statement of any measure set for any of the months.
+
+        Args:
+            connection: A transaction.
+            months: Months wanted, yyyymm.
+        """

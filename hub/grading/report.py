@@ -48,6 +48,8 @@ class GradeReport:
         no_model: Institutions of the register that no model grades.
         new_versions: Subjects whose grade statement changed.
         open_faults: Lines of department files for these periods that stay refused.
+        incomplete: Whether it went ahead without every statement; then no reference is frozen.
+        silent: Institutions that had stated nothing; not looked for once a reference is frozen.
         distribution: Every grade of the model, best first.
     """
 
@@ -61,6 +63,8 @@ class GradeReport:
     no_model: int
     new_versions: int
     open_faults: int
+    incomplete: bool
+    silent: int
     distribution: tuple[BandShare, ...]
 
 

@@ -4,7 +4,8 @@ The steps, in order:
 
 0. The class's model must be able to grade.
 1. One snapshot: register, statements, department items.
-2. The reference of the period and model: the frozen one, or one built now.
+2. The reference of the period and model: the frozen one, or one built now, for which every
+   institution must have stated something; an incomplete grading goes ahead and freezes none.
 3. Scores by the kernel.
 4. Versions: a changed result is the next version, an unchanged one keeps its own.
 5. One transaction: reference, run and new versions; nothing when nothing changed.
@@ -16,13 +17,14 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hub.errors import GradingError, NotGradedError
+from hub.errors import GradingError, NotGradedError, StatementsMissingError
 from hub.grading.inputs import assemble_inputs
 from hub.grading.outcomes import results_of
+from hub.grading.readiness import describe, find_silent
 from hub.grading.report import GradeReport, distribute
 from hub.grading.subjects import MEDICAL_INSTITUTION, REGISTER_ITEM, SubjectList, divide
 from hub.store.engine import reading, writing
-from hub.store.grade_references import find_reference, freeze_reference
+from hub.store.grade_references import find_reference, keep_reference
 from hub.store.grade_results import Result, grades_of_run, latest_versions, store_results
 from hub.store.grade_runs import (
     BandName,
@@ -64,6 +66,7 @@ class _Job:
     period: Period
     day: date
     progress: ProgressReporter
+    incomplete: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +80,7 @@ class _Graded:
     results: tuple[Result, ...]
     fresh: tuple[Result, ...]
     no_model: int
+    silent: int
 
 
 def grade(
@@ -88,6 +92,7 @@ def grade(
     period: Period,
     now: datetime,
     day: date | None = None,
+    incomplete: bool = False,
     progress: ProgressReporter = no_progress,
 ) -> GradeReport:
     """Grade every subject of the register for a period.
@@ -100,6 +105,7 @@ def grade(
         period: The rating period.
         now: Moment of the run, UTC.
         day: Day for which parameters are read; the period's last day by default.
+        incomplete: Go ahead although institutions stated nothing; then no reference is frozen.
         progress: Told while it works.
 
     Returns:
@@ -107,6 +113,7 @@ def grade(
 
     Raises:
         GradingError: The register is empty, or the model cannot grade on that day.
+        StatementsMissingError: No reference is frozen yet and institutions stated nothing.
         HubStoreError: The database failed; nothing of the run was stored.
     """
     job = _Job(
@@ -116,6 +123,7 @@ def grade(
         period=period,
         day=day or period.last_day,
         progress=progress,
+        incomplete=incomplete,
     )
     with reading(engine) as connection:
         graded = _grade(connection, job, only=None)
@@ -134,7 +142,7 @@ def regrade(
     now: datetime,
     progress: ProgressReporter = no_progress,
 ) -> GradeReport:
-    """Grade one subject again with the frozen reference; all others keep their versions.
+    """Grade one subject again with the run's reference; all others keep their versions.
 
     Args:
         engine: The hub's database.
@@ -178,13 +186,33 @@ def regrade(
 def _grade(connection: Connection, job: _Job, *, only: str | None) -> _Graded:
     model = _model(job.catalog)
     listed = _listed(connection, job, model, only)
+    # One subject alone is compared with the peers its run was compared with.
+    held = find_reference(connection, job.period.name, model.digest, frozen_only=only is None)
+    silent = 0 if held is not None else _count_silent(connection, job, listed)
     try:
-        return _compute(connection, job, model, listed)
+        return _compute(connection, job, model, listed, held=held, silent=silent)
     except KernelError as error:
         raise GradingError(f"{job.period.name} cannot be graded: {error}") from error
 
 
-def _compute(connection: Connection, job: _Job, model: RatingModel, listed: SubjectList) -> _Graded:
+def _count_silent(connection: Connection, job: _Job, listed: SubjectList) -> int:
+    silent = find_silent(
+        connection, job.statements, job.catalog, subjects=listed.rated, period=job.period
+    )
+    if silent and not job.incomplete:
+        raise StatementsMissingError(describe(silent, len(listed.rated), job.period))
+    return len(silent)
+
+
+def _compute(
+    connection: Connection,
+    job: _Job,
+    model: RatingModel,
+    listed: SubjectList,
+    *,
+    held: bytes | None,
+    silent: int,
+) -> _Graded:
     inputs = assemble_inputs(
         connection,
         job.statements,
@@ -197,9 +225,8 @@ def _compute(connection: Connection, job: _Job, model: RatingModel, listed: Subj
     )
     total = len(listed.rated)
     job.progress("scoring", 0, total, "subjects")
-    frozen = find_reference(connection, job.period.name, model.digest)
     reference = (
-        build_reference(model, inputs, job.day) if frozen is None else Reference.from_json(frozen)
+        build_reference(model, inputs, job.day) if held is None else Reference.from_json(held)
     )
     versions = latest_versions(connection, job.period.name)
     results = results_of(
@@ -214,11 +241,12 @@ def _compute(connection: Connection, job: _Job, model: RatingModel, listed: Subj
     return _Graded(
         model=model,
         reference=reference,
-        is_new_reference=frozen is None,
+        is_new_reference=held is None,
         columns=inputs.columns,
         results=tuple(results),
         fresh=tuple(one for one in results if one.version > versions.get(one.subject, (0, b""))[0]),
         no_model=listed.no_model,
+        silent=silent,
     )
 
 
@@ -272,11 +300,8 @@ def _store(
     )
     job.progress("storing", 0, len(graded.fresh), "results")
     with writing(engine) as connection:
-        held = latest_run(connection, run.period)
-        if held is not None and load_run(connection, held).fingerprint == run.fingerprint:
-            return _report(connection, run, held, job, fresh=None)
         if graded.is_new_reference:
-            freeze_reference(
+            keep_reference(
                 connection,
                 period=run.period,
                 model_digest=run.model_digest,
@@ -284,14 +309,25 @@ def _store(
                 digest=run.reference_digest,
                 day=run.day,
                 now_ms=now_ms,
+                frozen=not graded.silent and bool(graded.reference.entries),
             )
+        held = latest_run(connection, run.period)
+        if held is not None and load_run(connection, held).fingerprint == run.fingerprint:
+            return _report(connection, run, held, job, silent=graded.silent)
         run_id = store_run(connection, run, versions)
         store_results(connection, job.vault, run.period, run_id, graded.fresh)
-        return _report(connection, run, run_id, job, fresh=len(graded.fresh))
+        fresh = len(graded.fresh)
+        return _report(connection, run, run_id, job, silent=graded.silent, fresh=fresh)
 
 
 def _report(
-    connection: Connection, run: RunRecord, run_id: int, job: _Job, *, fresh: int | None
+    connection: Connection,
+    run: RunRecord,
+    run_id: int,
+    job: _Job,
+    *,
+    silent: int,
+    fresh: int | None = None,
 ) -> GradeReport:
     """Report on a stored run; ``fresh`` is None when it had been stored before."""
     found = grades_of_run(connection, run_id)
@@ -308,6 +344,8 @@ def _report(
         no_model=run.no_model,
         new_versions=fresh or 0,
         open_faults=count_open_faults(connection, periods),
+        incomplete=silent > 0,
+        silent=silent,
         distribution=distribute(run.bands, found),
     )
 

@@ -22,6 +22,7 @@ from sqlalchemy import (
     String,
     Table,
     UniqueConstraint,
+    false,
 )
 
 from hub.store.metadata import metadata
@@ -98,7 +99,9 @@ grade_reference: Final = Table(
     Column("content", LargeBinary, nullable=False),
     Column("day", Integer, nullable=False),
     Column("frozen_at_ms", BigInteger, nullable=False),
-    comment="Peer references (同类参照), frozen at the first grading of a period and model.",
+    # Made while statements were missing: the next grading replaces it.
+    Column("provisional", Boolean, nullable=False, server_default=false()),
+    comment="Peer references (同类参照), frozen at the first complete grading of a period.",
 )
 
 grade_run: Final = Table(

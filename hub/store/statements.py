@@ -128,6 +128,20 @@ class StatementStore:
             },
         )
 
+    def stated(self, connection: Connection, months: Sequence[int]) -> frozenset[str]:
+        """Institutions with a complete statement of any measure set for any of the months.
+
+        Args:
+            connection: A reading transaction.
+            months: Months wanted, yyyymm.
+        """
+        query = (
+            select(slot.c.institution)
+            .where(slot.c.month.in_(list(months)), slot.c.collecting.is_(False))
+            .distinct()
+        )
+        return frozenset(connection.execute(query).scalars())
+
     def flush(self, engine: Engine) -> int:
         """Move staged rows into segments, one measure set after the other.
 

@@ -6,7 +6,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from hub.departments import import_items
+from hub.domain.institution_list import parse_codes
+from hub.domain.members import MemberId
 from hub.grading import GradeReport, grade
+from hub.store import custody
+from hub.store.engine import writing
 from scoring_kernel.periods import Period
 from tests.support.department_files import REGISTER, write_csv, write_item
 from tests.support.memory_statements import MemoryStatements
@@ -23,6 +27,7 @@ if TYPE_CHECKING:
 NOW: Final = datetime(2026, 7, 10, 2, 0, tzinfo=UTC)
 PERIOD: Final = Period.parse("2026H1")
 HOSPITALS: Final = tuple(f"H3303020{number:04d}" for number in range(1, 13))
+CUSTODIAN: Final = MemberId("yixin://330302/node/district")
 PHARMACY: Final = "P33030200099"
 EVENT_ITEMS: Final = ("03", "07", "12", "13", "17", "18", "19", "21")
 ITEM_VALUES: Final = {
@@ -112,7 +117,14 @@ class World:
             )
             self.statements.state("interface", code, months, messages=2000, messages_accepted=1990)
 
-    def grade(self) -> GradeReport:
+    def entrust(self, *codes: str) -> None:
+        """Give a member that joined the custody of hospitals."""
+        rows = parse_codes(",".join(codes), CUSTODIAN, 202501)
+        with writing(self.engine) as connection:
+            custody.propose(connection, CUSTODIAN, rows)
+            custody.activate(connection, CUSTODIAN)
+
+    def grade(self, *, incomplete: bool = False) -> GradeReport:
         """Grade the period."""
         return grade(
             self.engine,
@@ -121,4 +133,5 @@ class World:
             vault=self.vault,
             period=PERIOD,
             now=NOW,
+            incomplete=incomplete,
         )

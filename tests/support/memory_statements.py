@@ -38,6 +38,11 @@ class MemoryStatements:
         """Forget everything: no member ever stated anything."""
         self._rows.clear()
 
+    def stated(self, connection: Connection, months: Sequence[int]) -> frozenset[str]:
+        """Institutions with a statement for any of the months."""
+        assert connection is not None
+        return frozenset(institution for _, institution, month in self._rows if month in months)
+
     def monthly(
         self, connection: Connection, measure_set: str, months: Sequence[int]
     ) -> MonthlyMeasures:

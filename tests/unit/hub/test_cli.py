@@ -97,6 +97,7 @@ def test_a_directory_without_a_hub_is_told(tmp_path: Path) -> None:
 
 def test_wrong_usage_is_exit_code_two(hub: Path) -> None:
     call("grade", "--dir", hub, code=2)
+    call("grade", "--dir", hub, *PERIOD, "--day", "xx", code=2)
     call("unheard", code=2)
 
 
@@ -168,8 +169,14 @@ def test_items_are_imported_graded_published_and_explained(hub: Path, tmp_path: 
     where = ("--dir", hub)
 
     assert as_json("import", files, *where)["added"] == 3
-    assert as_json("grade", *PERIOD, *where)["no_model"] == 1
-    assert "Distribution" in call("grade", *PERIOD, "--day", "2026-06-30", *where)
+    missing = as_json("grade", *PERIOD, *where, code=28)
+    assert missing["error"] == "statements_missing"
+    assert "2 of 2 institutions" in missing["message"]
+    graded = as_json("grade", *PERIOD, "--incomplete", *where)
+    assert (graded["no_model"], graded["incomplete"], graded["silent"]) == (1, True, 2)
+    told = call("grade", *PERIOD, "--day", "2026-06-30", "--incomplete", *where)
+    assert "Distribution" in told
+    assert "Incomplete: 2 institutions" in told
     assert len(as_json("grades", *PERIOD, *where)["subjects"]) == 2
     assert "温州市第一医院" in call("grades", *PERIOD, *where)
     assert as_json("publish", *PERIOD, *where)["is_new"]

@@ -8,7 +8,7 @@ import pytest
 from hub.store.database import open_database
 from scoring_kernel import Catalog, load_catalog
 from security.at_rest import Vault
-from tests.support.grading_world import World
+from tests.support.grading_world import HOSPITALS, World
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,5 +51,6 @@ def world(catalog: Catalog, vault: Vault, tmp_path: Path, imported: Path) -> Ite
     engine = open_database(f"sqlite:///{tmp_path / 'hub.db'}")
     city = World(engine, catalog, vault, tmp_path)
     city.state_all()
+    city.entrust(*HOSPITALS)
     yield city
     engine.dispose()

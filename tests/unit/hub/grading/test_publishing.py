@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from hub.domain.custody import Custody
 from hub.domain.members import InstitutionCode, MemberId
@@ -18,6 +18,7 @@ from hub.store import custody
 from hub.store.engine import reading, writing
 from hub.store.grading_tables import publication, published_statement
 from hub.store.log import leaves
+from hub.store.tables import custody as custody_table
 from protos.yixin.v1 import statement_pb2, transparency_pb2
 from scoring_kernel.inputs import InputTable
 from scoring_kernel.reference import Reference, ReferenceValue
@@ -59,16 +60,16 @@ def custody_row(code: str, member: MemberId, from_month: int, to_month: int = 0)
 @pytest.fixture
 def graded(world: World) -> World:
     """A graded city: the first hospital has its own node, the county holds ten, one has none."""
+    world.grade()
     with writing(world.engine) as connection:
+        connection.execute(delete(custody_table))
         custody.propose(connection, FIRST, [custody_row(HOSPITALS[0], FIRST, 202501)])
         rows = [custody_row(code, COUNTY, 202501) for code in HOSPITALS[1:11]]
-        custody.propose(connection, COUNTY, rows)
         # The last hospital's custodian ended before the period began.
-        ended = [custody_row(HOSPITALS[11], COUNTY, 202501, 202512)]
-        custody.propose(connection, COUNTY, ended)
+        ended = custody_row(HOSPITALS[11], COUNTY, 202501, 202512)
+        custody.propose(connection, COUNTY, [*rows, ended])
         custody.activate(connection, FIRST)
         custody.activate(connection, COUNTY)
-    world.grade()
     return world
 
 

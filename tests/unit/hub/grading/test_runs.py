@@ -5,15 +5,15 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import delete, func, select, update
 
-from hub.errors import GradingError, HubStoreError, NotGradedError
+from hub.errors import GradingError, HubStoreError, NotGradedError, StatementsMissingError
 from hub.grading import explain, grade, recompute, regrade, summary
 from hub.store.engine import reading, writing
 from hub.store.grade_results import load_results
-from hub.store.grading_tables import grade_reference, grade_result, grade_run
+from hub.store.grading_tables import grade_reference, grade_result, grade_run, item_row
 from scoring_kernel.model import NOT_RATED
-from tests.support.grading_world import HOSPITALS, NOW, PERIOD
+from tests.support.grading_world import CUSTODIAN, HOSPITALS, NOW, PERIOD
 
 if TYPE_CHECKING:
     from sqlalchemy import Table
@@ -126,6 +126,93 @@ def test_the_reference_is_frozen_at_the_first_grading(world: World) -> None:
     assert all(after[code].total_centi < before[code].total_centi for code in HOSPITALS[:6])
 
 
+def is_frozen(world: World) -> bool:
+    with reading(world.engine) as connection:
+        (provisional,) = connection.execute(select(grade_reference.c.provisional)).scalars()
+    return not provisional
+
+
+def test_a_first_grading_waits_until_every_institution_stated_something(world: World) -> None:
+    world.statements.clear()
+    for code in HOSPITALS[2:]:
+        world.state(code)
+    named = rf"2 of 12 .*2026H1: {HOSPITALS[0]} \({CUSTODIAN}\), {HOSPITALS[1]} .*--incomplete"
+    with pytest.raises(StatementsMissingError, match=named):
+        world.grade()
+    assert (count(world, grade_run), count(world, grade_reference)) == (0, 0)
+
+    world.state(HOSPITALS[0])
+    world.statements.state("interface", HOSPITALS[1], PERIOD.months[:1], messages=1)
+    report = world.grade()
+    assert (report.incomplete, report.silent, is_frozen(world)) == (False, 0, True)
+
+
+def test_a_first_grading_waits_until_every_institution_has_a_custodian(world: World) -> None:
+    world.entrust(*HOSPITALS[:-1])
+    with pytest.raises(StatementsMissingError, match=f"1 of 12 .*{HOSPITALS[-1]} .in no custody"):
+        world.grade()
+
+
+def test_the_message_names_the_first_few_only(world: World) -> None:
+    world.statements.clear()
+    with pytest.raises(StatementsMissingError, match=r"12 of 12 .* and 7 more"):
+        world.grade()
+
+
+def test_an_incomplete_grading_freezes_nothing_and_the_complete_one_does(world: World) -> None:
+    world.statements.clear()
+    for code in HOSPITALS[6:]:
+        world.state(code, visits=3000)
+    early = world.grade(incomplete=True)
+    assert (early.incomplete, early.silent, is_frozen(world)) == (True, 6, False)
+    assert check(world).differing == ()
+    assert not world.grade(incomplete=True).changed
+    with pytest.raises(StatementsMissingError):
+        world.grade()
+
+    world.state_all()
+    complete = world.grade()
+    assert (complete.incomplete, complete.silent, is_frozen(world)) == (False, 0, True)
+    assert complete.new_versions == len(HOSPITALS)
+    assert check(world).differing == ()
+    # From here on late or missing data make new versions and nobody is waited for.
+    world.statements.clear()
+    late = world.grade()
+    assert (late.incomplete, late.changed, is_frozen(world)) == (False, True, True)
+
+
+def test_a_grading_with_incomplete_that_lacks_nothing_freezes_the_reference(world: World) -> None:
+    report = world.grade(incomplete=True)
+    assert (report.incomplete, report.silent, is_frozen(world)) == (False, 0, True)
+
+
+def test_a_silent_institution_is_waited_for_even_when_it_changes_no_result(world: World) -> None:
+    world.entrust(*HOSPITALS[:-1])
+    early = world.grade(incomplete=True)
+    world.entrust(*HOSPITALS)
+    report = world.grade()
+    assert (report.changed, report.run_id, is_frozen(world)) == (False, early.run_id, True)
+
+
+def test_a_reference_without_values_is_never_frozen(world: World) -> None:
+    few = HOSPITALS[:2]
+    with writing(world.engine) as connection:
+        connection.execute(delete(item_row).where(item_row.c.institution.not_in(few)))
+    report = world.grade()
+    assert (report.graded, report.incomplete, is_frozen(world)) == (2, False, False)
+    assert check(world).differing == ()
+    assert not world.grade().changed
+
+
+def test_an_appeal_after_an_incomplete_grading_keeps_the_peers_of_its_run(world: World) -> None:
+    world.entrust(*HOSPITALS[:-1])
+    world.grade(incomplete=True)
+    world.take("09", PERIOD, [f"{HOSPITALS[0]},2026H1,50.00"])
+    assert regrade_one(world, HOSPITALS[0]).new_versions == 1
+    assert check(world).differing == ()
+    assert not is_frozen(world)
+
+
 def test_every_result_can_be_recomputed_after_the_data_moved_on(world: World) -> None:
     world.grade()
     world.take("09", PERIOD, [f"{code},2026H1,10.00" for code in HOSPITALS])
@@ -207,7 +294,7 @@ def test_a_run_of_another_model_is_not_recomputed(world: World) -> None:
 
 def test_subjects_without_statements_are_judged_by_coverage(world: World) -> None:
     world.register((code, "2") for code in (*HOSPITALS, "H33030209999"))
-    report = world.grade()
+    report = world.grade(incomplete=True)
     newcomer = results(world, report.run_id)["H33030209999"]
     assert newcomer.grade == NOT_RATED
     assert newcomer.coverage_centi < 60_000
@@ -216,7 +303,7 @@ def test_subjects_without_statements_are_judged_by_coverage(world: World) -> Non
 
 def test_a_subject_with_items_alone_is_graded_when_coverage_allows(world: World) -> None:
     world.statements.clear()
-    report = world.grade()
+    report = world.grade(incomplete=True)
     assert report.not_rated == 0
     assert all(
         one.grade != NOT_RATED and 60_000 <= one.coverage_centi < 100_000
@@ -291,7 +378,7 @@ def test_an_appeal_needs_a_graded_period_and_a_registered_subject(world: World) 
 
 def test_the_summary_lists_the_best_first_and_counts_empty_grades(world: World) -> None:
     world.register((code, "2") for code in (*HOSPITALS, "H33030209999"))
-    world.grade()
+    world.grade(incomplete=True)
     with reading(world.engine) as connection:
         found = summary(connection, PERIOD)
     assert [one.subject for one in found.subjects] == [*HOSPITALS, "H33030209999"]
