@@ -21,6 +21,7 @@ import pyarrow.csv as pcsv
 
 from node.domain.faults import Fault, Rule
 from node.domain.institutions import Institution
+from node.domain.masking import printable
 from node.errors import MappingError
 from node.intake.batch import quarantine_row
 from node.intake.columns import FaultBook
@@ -69,12 +70,13 @@ class CsvIntake:
             StoreError: The store failed; blocks already told stay.
         """
         count = 0
+        name = printable(path.name)
         for block in read_csv_blocks(path, self._mapping.encoding):
-            self._take_block(path.name, block, tally)
+            self._take_block(name, block, tally)
             self._store.flush_if_large()
             count += len(block.lines) + len(block.refused)
             progress(STAGE, count, 0, "lines")
-        self._store.note_source(path.name, path.stat().st_size, count, self._seen_at)
+        self._store.note_source(name, path.stat().st_size, count, self._seen_at)
 
     def _take_block(self, source: str, block: CsvBlock, tally: Tally) -> None:
         tally.messages_in += len(block.lines) + len(block.refused)

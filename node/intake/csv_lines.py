@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, Final, cast
 
 from node.domain.faults import Fault, Rule
+from node.domain.masking import printable
 from node.errors import IntakeFileError
 from node.intake.lines import Line
 
@@ -47,18 +48,18 @@ def read_csv_blocks(path: Path, encoding: str) -> Iterator[CsvBlock]:
             file = _open(path, stack)
         except zipfile.BadZipFile as error:
             raise IntakeFileError(
-                f"{path.name} is no whole ZIP ({error}); copy the file again"
+                f"{printable(path.name)} is no whole ZIP ({error}); copy the file again"
             ) from error
         except OSError as error:
-            raise IntakeFileError(f"{path.name} cannot be read ({error})") from error
+            raise IntakeFileError(f"{printable(path.name)} cannot be read ({error})") from error
         lines = _numbered(file)
         first = next(lines, None)
         if first is None or first.fault is not None:
-            raise IntakeFileError(f"{path.name} has no header line; check the file")
+            raise IntakeFileError(f"{printable(path.name)} has no header line; check the file")
         header = _to_utf8(first, encoding)
         if header.fault is not None:
             raise IntakeFileError(
-                f"{path.name}: the header is not {encoding}; set encoding in the mapping"
+                f"{printable(path.name)}: the header is not {encoding}; set encoding in the mapping"
             )
         yield from _blocks(header.body, lines, encoding)
 
@@ -71,7 +72,8 @@ def _open(path: Path, stack: ExitStack) -> IO[bytes]:
         names = [name for name in archive.namelist() if name.lower().endswith(".csv")]
         if len(names) != 1:
             raise IntakeFileError(
-                f"{path.name} holds {len(names)} CSV files, expected exactly one; repack it"
+                f"{printable(path.name)} holds {len(names)} CSV files, expected exactly one;"
+                " repack it"
             )
         return stack.enter_context(archive.open(names[0]))
     return stack.enter_context(path.open("rb"))

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from node.domain.masking import printable
 from node.intake.batch import BatchIntake
 from node.intake.csv_intake import CsvIntake
 from node.intake.field_rules import compile_rules
@@ -71,7 +72,7 @@ def ingest_file(
     if mapping is not None:
         CsvIntake(store, mapping, bounds, now).take_file(path, tally, progress)
         store.flush(FLUSH_MIN_ROWS)
-        return tally.report(path.name)
+        return tally.report(printable(path.name))
     inputs, skipped = find_inputs(path)
     envelope = Envelope(
         transactions=frozenset(catalog.transactions),
@@ -93,7 +94,7 @@ def ingest_file(
             progress(STAGE, min(done, total), total, "bytes")
         store.note_source(source.name, source.size, count, now.isoformat(timespec="seconds"))
     store.flush(FLUSH_MIN_ROWS)
-    return tally.report(path.name, skipped)
+    return tally.report(printable(path.name), skipped)
 
 
 @contextmanager

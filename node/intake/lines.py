@@ -18,6 +18,7 @@ from typing import IO, Any, Final, cast
 import orjson
 
 from node.domain.faults import Fault, Rule
+from node.domain.masking import printable
 from node.errors import IntakeFileError
 
 __all__ = ["MAX_LINE_BYTES", "InputFile", "Line", "find_inputs", "read_lines"]
@@ -57,8 +58,8 @@ class InputFile:
 
     @property
     def name(self) -> str:
-        """Name in reports, without the directory."""
-        return self.path.name
+        """Name in reports: without the directory, and without what a terminal would obey."""
+        return printable(self.path.name)
 
     @property
     def size(self) -> int:
@@ -78,12 +79,12 @@ def find_inputs(path: Path) -> tuple[tuple[InputFile, ...], tuple[str, ...]]:
     if path.is_file():
         if not path.name.endswith((*_LINE_SUFFIXES, ".json")):
             raise IntakeFileError(
-                f"{path.name} found, expected .json, .jsonl or .ndjson (also .gz), or a CSV"
-                " with --mapping FILE"
+                f"{printable(path.name)} found, expected .json, .jsonl or .ndjson (also .gz),"
+                " or a CSV with --mapping FILE"
             )
         return (InputFile(path=path),), ()
     if not path.is_dir():
-        raise IntakeFileError(f"{path} is not there; check the name")
+        raise IntakeFileError(f"{printable(str(path))} is not there; check the name")
     inputs: list[InputFile] = []
     skipped: list[str] = []
     for file in sorted(entry for entry in path.iterdir() if entry.is_file()):
@@ -93,10 +94,10 @@ def find_inputs(path: Path) -> tuple[tuple[InputFile, ...], tuple[str, ...]]:
         elif file.name.endswith(_LINE_SUFFIXES):
             inputs.append(InputFile(path=file))
         elif not _answers_a_request(file):
-            skipped.append(file.name)
+            skipped.append(printable(file.name))
     if not inputs:
         raise IntakeFileError(
-            f"{path} holds no NAME_req.json and no .jsonl file; check the directory"
+            f"{printable(str(path))} holds no NAME_req.json and no .jsonl file; check the directory"
         )
     return tuple(inputs), tuple(skipped)
 

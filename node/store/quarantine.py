@@ -10,6 +10,8 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from node.domain.masking import printable
+
 __all__ = ["Quarantine", "QuarantineRow"]
 
 
@@ -48,22 +50,25 @@ class Quarantine:
         self._connection = connection
 
     def put(self, rows: Sequence[QuarantineRow]) -> None:
-        """Add refused lines; one that is there already stays as it was first seen."""
+        """Add refused lines; one that is there already stays as it was first seen.
+
+        No text that a terminal would obey is kept, whichever file or message it came from.
+        """
         self._connection.executemany(
             f"insert or ignore into quarantine({_COLUMNS}, body)"
             " values(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
                 (
                     row.digest,
-                    row.source,
+                    printable(row.source),
                     row.line,
-                    row.msgid,
-                    row.infno,
+                    printable(row.msgid),
+                    printable(row.infno),
                     row.rule,
-                    row.field,
-                    row.value,
-                    row.reason,
-                    row.mend,
+                    printable(row.field),
+                    printable(row.value),
+                    printable(row.reason),
+                    printable(row.mend),
                     row.seen_at,
                     row.body,
                 )

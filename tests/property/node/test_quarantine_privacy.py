@@ -101,7 +101,7 @@ def _check_rows(store: NodeStore) -> int:
 
 
 def test_a_person_in_any_field_of_a_message_is_never_shown() -> None:
-    documents = []
+    documents: list[m.Document] = []
     for build in BUILDERS:
         for path in _paths(build(1)):
             for secret in SECRETS:
@@ -141,7 +141,7 @@ def test_persons_in_several_fields_are_never_shown(data: st.DataObject) -> None:
 def test_a_person_in_any_cell_of_a_csv_is_never_shown() -> None:
     good = ["C1", m.HOSPITAL, "B1", "2026-01-30", "I", "100.50"]
     mapping = parse_mapping(MAPPING.encode(), "x.yaml", load_catalog().records)
-    lines = []
+    lines: list[str] = []
     for column in range(len(good)):
         for secret in SECRETS:
             for form in (secret, f"A {secret}", f"\x1b[2J{secret}", f"{secret},{secret}"):

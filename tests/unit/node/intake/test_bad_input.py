@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from node.domain.faults import MENDS, Rule
+from node.errors import IntakeFileError
 from node.store import NodeStore
 from tests.support import node_messages as m
 
@@ -201,3 +202,27 @@ def test_two_faults_of_two_messages_are_both_found(store: NodeStore, tmp_path: P
     assert [row.line for row in store.quarantine_rows()] == [1, 2, 4, 5]
     assert report.records_stored == {"fee_detail": 2}
     assert store.quarantine_rows(2, 1)[0].line == 2
+
+
+def test_nothing_that_a_terminal_obeys_reaches_a_quarantine_row(
+    store: NodeStore, tmp_path: Path
+) -> None:
+    escape = "\x1b]0;owned\x07\x9b2J\u202e\r\n"
+    documents = [m.fees(number) for number in range(1, 6)]
+    documents[0]["request"]["msgid"] = escape
+    documents[1]["request"]["infno"] = escape
+    documents[2]["request"]["inf_time"] = escape
+    documents[3]["response"]["infcode"] = [escape]
+    documents[4]["request"]["input"]["feedetail"][0]["cnt"] = escape
+
+    report = m.ingest_documents(store, tmp_path / "a\x1b[31m\udcff.jsonl", documents)
+
+    rows = store.quarantine_rows()
+    assert (len(rows), report.source) == (5, "a?[31m?.jsonl")
+    for row in rows:
+        assert row.source == report.source
+        for text in (row.msgid, row.infno, row.field, row.value, row.reason, row.mend):
+            assert text.isprintable()
+    with pytest.raises(IntakeFileError) as caught:
+        m.ingest(store, tmp_path / "\x1b[31m.xlsx")
+    assert str(caught.value).isprintable()
