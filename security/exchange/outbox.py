@@ -160,16 +160,7 @@ class Outbox:
         return find_marks(conn, prefix)
 
     def restate(self, conn: Connection, prefix: str, value_of: Callable[[bytes], bytes]) -> int:
-        """Change marks in place, so that what they stand for is stated again.
-
-        Args:
-            conn: Connection in a transaction.
-            prefix: Beginning of the marks' keys.
-            value_of: Gives the new value of an old one.
-
-        Returns:
-            How many marks were changed.
-        """
+        """Change marks in place, so that what they stand for is stated again; how many."""
         return change_marks(conn, prefix, value_of)
 
     def pending(self, conn: Connection, recipient: str) -> Pending:

@@ -34,7 +34,8 @@ from security.exchange.uplink import sync_up
 from tests.support.hub_city import FIRST, NODE, City, Slot, batch, serving
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
+    from datetime import datetime
     from pathlib import Path
 
     from sqlalchemy import Engine
@@ -66,8 +67,9 @@ class Node:
                 payload=batch(*slots),
             )
 
-    async def sync(self) -> tuple[int, int]:
-        report = await sync_up(self.membership, self.engine, self.outbox, now=self.city.clock)
+    async def sync(self, now: Callable[[], datetime] | None = None) -> tuple[int, int]:
+        clock = now or self.city.clock
+        report = await sync_up(self.membership, self.engine, self.outbox, now=clock)
         return report.receipts, report.quarantined
 
     async def collect(self) -> int:
@@ -161,10 +163,11 @@ async def test_an_expired_tls_certificate_is_refused_on_an_open_line(
 ) -> None:
     async with joined(city, tmp_path) as node:
         node.state(Slot())
+        slow = city.clock()
         city.clock.advance(days=31)
 
         with pytest.raises(HubRefusedError):
-            await node.sync()
+            await node.sync(lambda: slow)
 
     assert refused(city) == [("Submit", "UntrustedCertificateError")]
     assert city.monthly(202601)["values"] == []
