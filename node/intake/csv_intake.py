@@ -72,11 +72,23 @@ class CsvIntake:
         count = 0
         name = printable(path.name)
         for block in read_csv_blocks(path, self._mapping.encoding):
-            self._take_block(name, block, tally)
-            self._store.flush_if_large()
+            if block.header:
+                self._take_block(name, block, tally)
+                self._store.flush_if_large()
+            else:
+                self._refuse_block(name, block, tally)
             count += len(block.lines) + len(block.refused)
             progress(STAGE, count, 0, "lines")
         self._store.note_source(name, path.stat().st_size, count, self._seen_at)
+
+    def _refuse_block(self, source: str, block: CsvBlock, tally: Tally) -> None:
+        """Note lines of a file that cannot be cut: it has no header."""
+        faulty = [(line, line.fault) for line in block.refused if line.fault is not None]
+        tally.messages_in += len(faulty)
+        for _, fault in faulty:
+            tally.rules[fault.rule] += 1
+        rows = [self._quarantined(source, line, fault) for line, fault in faulty]
+        self._store.commit(Commit(quarantine=rows))
 
     def _take_block(self, source: str, block: CsvBlock, tally: Tally) -> None:
         tally.messages_in += len(block.lines) + len(block.refused)

@@ -16,7 +16,7 @@ from typing import IO, Final, cast
 from node.domain.faults import Fault, Rule
 from node.domain.masking import printable
 from node.errors import IntakeFileError
-from node.intake.lines import Line
+from node.intake.lines import Line, broken_off, nothing_in
 
 __all__ = ["CsvBlock", "read_csv_blocks"]
 
@@ -31,6 +31,7 @@ class CsvBlock:
     """Some lines of a CSV, UTF-8, without the header."""
 
     header: bytes
+    """Empty where the file has nothing to cut."""
     lines: tuple[Line, ...]
     """Lines that can be read."""
     refused: tuple[Line, ...]
@@ -40,8 +41,11 @@ class CsvBlock:
 def read_csv_blocks(path: Path, encoding: str) -> Iterator[CsvBlock]:
     """Read a CSV in blocks of at most 20,000 lines and 16 MiB.
 
+    A file that breaks off before its header ends is one block without a header,
+    with one refused line.
+
     Raises:
-        IntakeFileError: The file cannot be opened, or has no header.
+        IntakeFileError: The file cannot be opened, or its header cannot be read.
     """
     with ExitStack() as stack:
         try:
@@ -52,9 +56,12 @@ def read_csv_blocks(path: Path, encoding: str) -> Iterator[CsvBlock]:
             ) from error
         except OSError as error:
             raise IntakeFileError(f"{printable(path.name)} cannot be read ({error})") from error
-        lines = _numbered(file)
-        first = next(lines, None)
-        if first is None or first.fault is not None:
+        lines = _numbered(file, path)
+        first = next(lines)
+        if first.fault is not None and first.fault.rule is Rule.FILE_TRUNCATED:
+            yield CsvBlock(header=b"", lines=(), refused=(first,))
+            return
+        if first.fault is not None:
             raise IntakeFileError(f"{printable(path.name)} has no header line; check the file")
         header = _to_utf8(first, encoding)
         if header.fault is not None:
@@ -79,13 +86,16 @@ def _open(path: Path, stack: ExitStack) -> IO[bytes]:
     return stack.enter_context(path.open("rb"))
 
 
-def _numbered(file: IO[bytes]) -> Iterator[Line]:
+def _numbered(file: IO[bytes], path: Path) -> Iterator[Line]:
+    name = printable(path.name)
     number = 0
+    is_empty = True
     while True:
         number += 1
         try:
             body = file.readline(MAX_CSV_LINE_BYTES + 1)
             if len(body) > MAX_CSV_LINE_BYTES:
+                is_empty = False
                 kept, part = body, body
                 while part and not part.endswith(b"\n"):
                     part = file.readline(MAX_CSV_LINE_BYTES)
@@ -95,15 +105,17 @@ def _numbered(file: IO[bytes]) -> Iterator[Line]:
                 continue
         except (EOFError, OSError, zlib.error, zipfile.BadZipFile) as error:
             # The names of these errors say how the stream broke; they hold no content.
-            fault = Fault.told(Rule.FILE_TRUNCATED, "", type(error).__name__, "the end of the file")
-            yield Line(number=number, body=b"", fault=fault)
+            yield broken_off(name, number, type(error).__name__, "the end of the file")
             return
         if not body:
+            if is_empty:
+                yield nothing_in(name, path, "a header line")
             return
         if number == 1:
             body = body.removeprefix(_BOM)
         body = body.rstrip(b"\r\n")
         if body:
+            is_empty = False
             yield Line(number=number, body=body)
 
 

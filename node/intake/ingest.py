@@ -52,7 +52,8 @@ def ingest_file(
     Args:
         store: The node's store; this process is its one writer.
         catalog: The rules of the national interface.
-        path: Messages of the national interface, or any CSV together with its mapping.
+        path: A file of messages of the national interface, or a directory of such (see
+            ``node.intake.lines`` for which files of it); with a mapping, a CSV.
         mapping: How to read a CSV; None for messages of the national interface.
         now: The time, UTC-aware: nothing may lie in its future.
         progress: Told of every durable batch; raising stops the ingest there, and what

@@ -4,7 +4,10 @@
 |---|---|
 | ``.jsonl``, ``.ndjson``, also with ``.gz`` | one line |
 | ``.json`` | the object, each object of the array, or one line |
-| directory | ``NAME_req.json`` with ``NAME_resp.json``; every file of the kinds above |
+| directory | ``NAME_req.json`` with ``NAME_resp.json``; every file of lines |
+
+Any other ``.json`` in a directory is left out and named in the report: beside
+messages lie manifests and notes. Named itself, it is read.
 """
 
 import gzip
@@ -21,7 +24,15 @@ from node.domain.faults import Fault, Rule
 from node.domain.masking import printable
 from node.errors import IntakeFileError
 
-__all__ = ["MAX_LINE_BYTES", "InputFile", "Line", "find_inputs", "read_lines"]
+__all__ = [
+    "MAX_LINE_BYTES",
+    "InputFile",
+    "Line",
+    "broken_off",
+    "find_inputs",
+    "nothing_in",
+    "read_lines",
+]
 
 MAX_LINE_BYTES: Final = 4 * 1024 * 1024
 MAX_DOCUMENT_BYTES: Final = 64 * 1024 * 1024
@@ -67,8 +78,31 @@ class InputFile:
         return self.path.stat().st_size
 
 
+def broken_off(name: str, number: int, found: str, expected: str) -> Line:
+    """Make the line that stands for the missing rest of a file.
+
+    Args:
+        name: Name of the file: two files that break off have two quarantine rows.
+        number: Line where it breaks off, from 1; 0 where nothing is there at all.
+        found: How it breaks off, in words of our own.
+        expected: What was expected.
+    """
+    digest = hashlib.sha256(f"{Rule.FILE_TRUNCATED}\n{name}\n{number}".encode()).digest()
+    fault = Fault.told(Rule.FILE_TRUNCATED, "", found, expected)
+    return Line(number=number, body=b"", fault=fault, digest=digest)
+
+
+def nothing_in(name: str, path: Path, expected: str) -> Line:
+    """Make the line that stands for a file with nothing in it."""
+    size = path.stat().st_size
+    return broken_off(name, 0, f"a file of {size} bytes without any line", expected)
+
+
 def find_inputs(path: Path) -> tuple[tuple[InputFile, ...], tuple[str, ...]]:
     """Find the inputs a path stands for.
+
+    Of a directory these are its pairs of request and response and its files of
+    lines (``.jsonl``, ``.ndjson``, also ``.gz``), not its other ``.json`` files.
 
     Returns:
         The inputs by name, and the names of files in a directory that are none.
@@ -107,6 +141,7 @@ def read_lines(source: InputFile) -> Iterator[Line]:
 
     Yields:
         Lines in order; memory is bounded by the longest line, of a ``.json`` by 64 MiB.
+        Of a file with nothing in it, one with the fault ``file_truncated``.
 
     Raises:
         IntakeFileError: The file cannot be opened.
@@ -115,10 +150,10 @@ def read_lines(source: InputFile) -> Iterator[Line]:
         if source.path.name.endswith(_REQUEST):
             yield _pair(source)
         elif source.path.suffix == ".json":
-            yield from _document(source.path)
+            yield from _document(source)
         else:
             with _open(source.path) as file:
-                yield from _stream(file)
+                yield from _stream(file, source)
     except OSError as error:
         raise IntakeFileError(f"{source.name} cannot be read ({error}); check the file") from error
 
@@ -135,26 +170,30 @@ def _open(path: Path) -> IO[bytes]:
     return path.open("rb")
 
 
-def _stream(file: IO[bytes]) -> Iterator[Line]:
+def _stream(file: IO[bytes], source: InputFile) -> Iterator[Line]:
     number = 0
+    is_empty = True
     while True:
         number += 1
         try:
             body = file.readline(MAX_LINE_BYTES + 1)
             if len(body) > MAX_LINE_BYTES:
+                is_empty = False
                 yield _too_long(number, body, file)
                 continue
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             # The names of these errors say how the stream broke; they hold no content.
-            fault = Fault.told(Rule.FILE_TRUNCATED, "", type(error).__name__, "the end of the file")
-            yield Line(number=number, body=b"", fault=fault)
+            yield broken_off(source.name, number, type(error).__name__, "the end of the file")
             return
         if not body:
+            if is_empty:
+                yield nothing_in(source.name, source.path, "at least one message")
             return
         if number == 1:
             body = body.removeprefix(_BOM)
         body = body.strip(b" \t\r\n")
         if body:
+            is_empty = False
             yield Line(number=number, body=body)
 
 
@@ -171,21 +210,25 @@ def _too_long(number: int, start: bytes, file: IO[bytes]) -> Line:
     return Line(number=number, body=b"", fault=fault, digest=digest.digest())
 
 
-def _document(path: Path) -> Iterator[Line]:
+def _document(source: InputFile) -> Iterator[Line]:
     """Read a ``.json``: an array of messages, one message, or lines after all."""
+    path = source.path
     with path.open("rb") as file:
         body = file.read(MAX_DOCUMENT_BYTES + 1).removeprefix(_BOM)
         if len(body) > MAX_DOCUMENT_BYTES:
             file.seek(0)
-            yield from _stream(file)
+            yield from _stream(file, source)
             return
+    if not body.strip():
+        yield nothing_in(source.name, path, "at least one message")
+        return
     try:
         document = orjson.loads(body)
     except orjson.JSONDecodeError:
         first = body.lstrip().partition(b"\n")[0]
         if _is_object(first):
             with path.open("rb") as file:
-                yield from _stream(file)
+                yield from _stream(file, source)
         else:
             yield Line(number=1, body=body[:MAX_LINE_BYTES])
         return
@@ -196,6 +239,8 @@ def _document(path: Path) -> Iterator[Line]:
 
 def _pair(source: InputFile) -> Line:
     request = source.path.read_bytes()
+    if not request.strip():
+        return nothing_in(source.name, source.path, "a request")
     if source.response is None:
         return _bounded(1, request)
     response = source.response.read_bytes()

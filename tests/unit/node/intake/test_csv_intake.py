@@ -268,9 +268,8 @@ def test_a_truncated_packed_file_gives_what_it_holds(store: NodeStore, tmp_path:
     ("name", "content", "problem"),
     [
         ("a.zip", b"PK no zip", "is no whole ZIP"),
-        ("a.csv", b"", "has no header line"),
+        ("a.csv", b"x" * 70_000, "has no header line"),
         ("a.csv", b"\xff\xfe\n", "the header is not utf-8"),
-        ("a.csv.gz", b"not packed", "has no header line"),
     ],
 )
 def test_a_file_that_cannot_be_read_at_all_is_an_error(
@@ -280,6 +279,30 @@ def test_a_file_that_cannot_be_read_at_all_is_an_error(
 
     with pytest.raises(IntakeFileError, match=problem):
         _ingest(store, tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.csv", b""),
+        ("a.csv", b"\r\n\n"),
+        ("a.csv.gz", b""),
+        ("a.csv.gz", gzip.compress(b"")),
+        ("a.csv.gz", gzip.compress(HEADER.encode())[:15]),
+        ("a.csv.gz", b"not packed"),
+    ],
+)
+def test_a_csv_that_breaks_off_before_its_header_is_one_quarantine_row(
+    store: NodeStore, tmp_path: Path, name: str, content: bytes
+) -> None:
+    (tmp_path / name).write_bytes(content)
+
+    for _ in range(2):
+        report = _ingest(store, tmp_path / name)
+        assert (report.messages_in, report.by_rule) == (1, {Rule.FILE_TRUNCATED: 1})
+        (row,) = store.quarantine_rows()
+        assert (row.source, row.rule) == (name, Rule.FILE_TRUNCATED)
+        assert row.mend.startswith("copy the whole file again")
 
 
 def test_a_zip_with_two_csv_files_or_no_file_is_an_error(store: NodeStore, tmp_path: Path) -> None:

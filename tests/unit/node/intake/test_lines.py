@@ -116,6 +116,43 @@ def test_a_message_of_an_array_is_bounded_like_a_line(
     assert (large.fault.rule, large.body, small.fault) == (Rule.LINE_TOO_LONG, b"", None)
 
 
+@pytest.mark.parametrize("content", [b"", b" \r\n\n"])
+@pytest.mark.parametrize("name", ["a.jsonl", "a.jsonl.gz", "a.ndjson", "a.json", "a_req.json"])
+def test_a_file_with_nothing_in_it_is_a_quarantine_row(
+    store: NodeStore, tmp_path: Path, name: str, content: bytes
+) -> None:
+    packed = gzip.compress(content) if name.endswith(".gz") and content else content
+    (tmp_path / name).write_bytes(packed)
+    (tmp_path / f"b{name[1:]}").write_bytes(packed)
+
+    for _ in range(2):
+        report = m.ingest(store, tmp_path / name)
+        assert (report.messages_in, report.by_rule) == (1, {Rule.FILE_TRUNCATED: 1})
+    m.ingest(store, tmp_path / f"b{name[1:]}")
+
+    first, second = store.quarantine_rows()
+    assert (first.source, second.source) == (name, f"b{name[1:]}")
+    assert f"a file of {len(packed)} bytes without any line" in first.reason
+
+
+def test_an_empty_array_is_whole(store: NodeStore, tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text("[]", encoding="utf-8")
+
+    assert m.ingest(store, tmp_path / "a.json").quarantined == 0
+
+
+def test_a_directory_leaves_out_other_json_and_a_named_one_is_read(
+    store: NodeStore, tmp_path: Path
+) -> None:
+    m.write_lines(tmp_path / "a.jsonl", [m.fees(1)])
+    m.write_lines(tmp_path / "b.json", [m.fees(2)])
+
+    report = m.ingest(store, tmp_path)
+
+    assert (report.messages_in, report.skipped_files) == (1, ("b.json",))
+    assert m.ingest(store, tmp_path / "b.json").records_stored == {"fee_detail": 2}
+
+
 def _pair(directory: Path, name: str, document: m.Document) -> None:
     request, response = directory / f"{name}_req.json", directory / f"{name}_resp.json"
     request.write_text(json.dumps(document["request"], indent=1), encoding="utf-8")
