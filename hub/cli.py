@@ -184,13 +184,26 @@ def refusals(*, limit: Limit = 50, directory: Directory = None, as_json: AsJson 
 
 
 @app.command()
-def quarantine(*, limit: Limit = 50, directory: Directory = None, as_json: AsJson = False) -> None:
+def quarantine(
+    *,
+    items: Annotated[
+        bool,
+        typer.Option("--items", help="Show lines of department files instead, with their remedy."),
+    ] = False,
+    limit: Limit = 50,
+    directory: Directory = None,
+    as_json: AsJson = False,
+) -> None:
     """Show statements that were refused although their envelope counts, newest first.
 
+    With --items: lines of department files that stay refused until a mended file is imported.
+
     Example: [bold]yixin hub quarantine --limit 20[/bold]
+
+    Example: [bold]yixin hub quarantine --items[/bold]
     """
     with start(as_json) as out:
-        arguments: Result = {"limit": limit}
+        arguments: Result = {"limit": limit, "items": items}
         result = run_job(hub_directory(directory), "quarantine", arguments, out, writes=False)
         out.done(result, "") if as_json else out.rows("Quarantined", result["rows"])
 

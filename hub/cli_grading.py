@@ -46,6 +46,7 @@ def import_items(
             out.rows("Imported", files)
             if result["by_rule"]:
                 out.table("Quarantined lines by rule", result["by_rule"])
+                out.hint("List them with `yixin hub quarantine --items`.")
         if result["quarantined"]:
             raise typer.Exit(REFUSED_EXIT)
 

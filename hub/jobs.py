@@ -22,6 +22,7 @@ from hub.parts import HubParts
 from hub.status import hub_status
 from hub.store import members, quarantine, refusals
 from hub.store.engine import reading, writing
+from hub.store.item_imports import count_open_faults
 from scoring_kernel.periods import Period
 from security.audit.trust import save_anchor
 from security.members import parse_member_id
@@ -246,7 +247,9 @@ class HubJobs:
         }
 
     def quarantine(self, arguments: Result, _progress: ProgressReporter) -> Result:
-        """Refused slots and payloads, newest first."""
+        """Refused slots and payloads, newest first; or lines of department files still refused."""
+        if arguments.get("items"):
+            return self._refused_lines(arguments["limit"])
         with reading(self.parts.engine) as connection:
             rows = quarantine.quarantined(connection, arguments["limit"])
             total = quarantine.count(connection)
@@ -265,6 +268,14 @@ class HubJobs:
                 for row in rows
             ],
         }
+
+    def _refused_lines(self, limit: int) -> Result:
+        from hub.departments.quarantine import open_faults  # noqa: PLC0415 - a room of its own
+
+        with reading(self.parts.engine) as connection:
+            lines = open_faults(connection, limit=limit)
+            total = count_open_faults(connection)
+        return {"total": total, "rows": [asdict(line) for line in lines]}
 
     def export_trust(self, arguments: Result, _progress: ProgressReporter) -> Result:
         """Write the hub's trust anchor to a file, for auditors."""

@@ -7,6 +7,7 @@ from sqlalchemy import Connection, func, select
 from hub.parts import HubParts
 from hub.store import envelopes, log, members, pushed, quarantine, refusals
 from hub.store.engine import reading
+from hub.store.item_imports import count_open_faults
 from hub.store.tables import segment, slot
 from security.exchange.archive import count_receipts
 from security.exchange.membership import is_joined, load
@@ -35,6 +36,7 @@ def hub_status(parts: HubParts) -> dict[str, Any]:
             "log_root": log.frontier(connection).root().hex(),
             "refused": refusals.count(connection),
             "quarantined": quarantine.count(connection),
+            "refused_item_lines": count_open_faults(connection),
             "slots": _count_slots(connection),
             "staged_envelopes": staged.envelopes,
             "segments": int(

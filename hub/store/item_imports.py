@@ -62,19 +62,18 @@ def covered_periods(connection: Connection, item: str) -> frozenset[str]:
     )
 
 
-def count_open_faults(connection: Connection, periods: Collection[str]) -> int:
-    """Count refused lines and files of some periods that were not mended yet.
+def count_open_faults(connection: Connection, periods: Collection[str] | None = None) -> int:
+    """Count refused lines and files that were not mended yet.
 
     Args:
         connection: A transaction.
-        periods: Names of periods; the empty name stands for the register.
+        periods: Names of periods, the empty name for the register; all by default.
     """
     query = (
         select(func.count())
         .select_from(item_quarantine)
-        .where(
-            item_quarantine.c.resolved_at_ms.is_(None),
-            item_quarantine.c.period.in_(list(periods)),
-        )
+        .where(item_quarantine.c.resolved_at_ms.is_(None))
     )
+    if periods is not None:
+        query = query.where(item_quarantine.c.period.in_(list(periods)))
     return int(connection.execute(query).scalar_one())
