@@ -3,14 +3,22 @@
 import asyncio
 import inspect
 import signal
+import stat
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from hub.api.handshakes import HandshakeWatch
-from hub.config import LOCK_FILE, SETTINGS_FILE, HubSettings, load_settings, write_settings
+from hub.config import (
+    LOCK_FILE,
+    SETTINGS_FILE,
+    HubSettings,
+    load_settings,
+    usable,
+    write_settings,
+)
 from hub.daemon import Daemon
 from hub.domain.members import HubLevel, member_id_of
 from hub.errors import ConfigurationError
@@ -59,7 +67,7 @@ class HubApp:
                 yield parts
             return
         with (
-            writer_lock(self.directory, LOCK_FILE),
+            _locked(self.directory),
             open_parts(self.directory, self.now, writer=True) as parts,
         ):
             yield parts
@@ -95,7 +103,7 @@ def init_hub(
     """Make a hub: settings, keys, database.
 
     Args:
-        directory: State directory; must hold no hub.
+        directory: State directory; made for its owner alone, or there and empty.
         level: ``city`` or ``province``; also the code in its member id.
         division: Division code, six digits.
         name: Name for screens and documents.
@@ -105,22 +113,22 @@ def init_hub(
         The parts of the new hub, closed again.
 
     Raises:
-        ConfigurationError: The directory already holds a hub, or an argument is malformed.
+        ConfigurationError: The directory holds something, is open to others or cannot be made, or
+            an argument is malformed.
         KeyFileError: A file cannot be written.
     """
-    if (directory / SETTINGS_FILE).exists() or (directory / KEYS).exists():
-        raise ConfigurationError(f"{directory} already holds a hub; nothing was changed.")
     if level not in set(HubLevel):
         raise ConfigurationError(f"The level is {level[:20]!r}, expected city or province.")
     settings = HubSettings(
         member=member_id_of(division=division, kind="hub", code=level), level=level, name=name
     )
-    directory.mkdir(mode=_MODE, parents=True, exist_ok=True)
-    directory.chmod(_MODE)
-    with writer_lock(directory, LOCK_FILE):
+    with usable(directory):
+        _make_directory(directory)
+    with _locked(directory):
         moment = now()
-        create_identity(directory / KEYS, settings.member_id, moment)
-        (directory / OBJECTS).mkdir(mode=_MODE, exist_ok=True)
+        with usable(directory):
+            create_identity(directory / KEYS, settings.member_id, moment)
+            (directory / OBJECTS).mkdir(mode=_MODE, exist_ok=True)
         write_settings(directory, settings)
         with open_parts(directory, now, writer=True) as parts:
             with writing(parts.engine) as connection:
@@ -138,6 +146,34 @@ def run_here(
 def serve_hub(directory: Path, say: Callable[[str], None]) -> None:
     """Run the daemon in this process."""
     HubApp(directory).serve(say)
+
+
+def _make_directory(directory: Path) -> None:
+    """Make the state directory, or accept an empty one as it is; its mode stays the owner's."""
+    if not directory.exists():
+        directory.mkdir(mode=_MODE, parents=True)
+        return
+    if (directory / SETTINGS_FILE).exists():
+        raise ConfigurationError(f"{directory} already holds a hub; nothing was changed.")
+    if next(directory.iterdir(), None) is not None:
+        raise ConfigurationError(
+            f"{directory} is not empty; nothing was changed. Name a new or an empty directory."
+        )
+    mode = stat.S_IMODE(directory.stat().st_mode)
+    if mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise ConfigurationError(
+            f"{directory} has mode {mode:04o}: other users can write to it; nothing was changed. "
+            f"Run: chmod 700 {directory}"
+        )
+
+
+@contextmanager
+def _locked(directory: Path) -> Iterator[None]:
+    """Hold the writer lock; what the system refuses about its file is told as such."""
+    with ExitStack() as held:
+        with usable(directory / LOCK_FILE):
+            held.enter_context(writer_lock(directory, LOCK_FILE))
+        yield
 
 
 async def _finish(result: object) -> Result:

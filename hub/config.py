@@ -7,7 +7,9 @@ environment. Default bind is loopback.
 import json
 import os
 import tomllib
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import MISSING, Field, dataclass, field, fields
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -168,6 +170,25 @@ def hub_directory(option: Path | None) -> Path:
     return Path(named) if named else DEFAULT_DIRECTORY
 
 
+@contextmanager
+def usable(path: Path) -> Iterator[None]:
+    """Tell what the system refuses about a path as an operator can act on it.
+
+    Args:
+        path: What is used; the path of the system's own message goes first.
+
+    Raises:
+        ConfigurationError: The system refused.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise ConfigurationError(
+            f"{error.filename or path} cannot be used: {error.strerror or type(error).__name__}. "
+            "Choose another place, or mend it and its rights."
+        ) from error
+
+
 def load_settings(directory: Path) -> Settings:
     """Read ``hub.toml``.
 
@@ -177,12 +198,14 @@ def load_settings(directory: Path) -> Settings:
             key, or a value of the wrong type or out of bounds.
     """
     path = directory / SETTINGS_FILE
-    if not path.is_file():
+    with usable(path):
+        is_file = path.is_file()
+    if not is_file:
         raise NotInitialisedError(
             f"Found no {path}; make a hub with `yixin hub init {directory} --level city "
             "--division 330300 --name …`, or name its directory with --dir."
         )
-    with path.open("rb") as file:
+    with usable(path), path.open("rb") as file:
         raw = file.read(MAX_SETTINGS_BYTES + 1)
     if len(raw) > MAX_SETTINGS_BYTES:
         raise ConfigurationError(f"{path} is larger than {MAX_SETTINGS_BYTES} bytes; shorten it.")
@@ -228,10 +251,17 @@ def _table(
             raise ConfigurationError(
                 f"{path}: {name}.{key} must be a {'whole number' if expected is int else 'text'}."
             )
-    try:
-        return of_type(**table)
-    except TypeError as error:
-        raise ConfigurationError(f"{path}: [{name}] lacks a key: {error}.") from error
+    lacking = [key for key, item in known.items() if _is_required(item) and key not in table]
+    if lacking:
+        raise ConfigurationError(
+            f"{path}: [{name}] lacks {', '.join(lacking)}; `yixin hub init` wrote it, "
+            "restore the file."
+        )
+    return of_type(**table)
+
+
+def _is_required(item: Field[object]) -> bool:
+    return item.default is MISSING and item.default_factory is MISSING
 
 
 def _refuse_unknown(path: Path, prefix: str, table: dict[str, object], known: set[str]) -> None:

@@ -10,7 +10,7 @@ from typing import Final
 
 from sqlalchemy import Engine
 
-from hub.config import Settings, load_settings
+from hub.config import Settings, load_settings, usable
 from hub.errors import ConfigurationError
 from hub.store.database import open_database
 from hub.store.engine import reading
@@ -109,11 +109,12 @@ def open_parts(directory: Path, now: Callable[[], datetime], *, writer: bool) ->
     catalog = load_catalog()
     engine = open_database(url)
     try:
-        segments = SegmentStore(directory / OBJECTS, identity.vault)
-        statements = StatementStore(identity.vault, segments, catalog.measure_sets)
-        if writer:
-            with reading(engine) as connection:
-                statements.sweep(connection)
+        with usable(directory / OBJECTS):
+            segments = SegmentStore(directory / OBJECTS, identity.vault)
+            statements = StatementStore(identity.vault, segments, catalog.measure_sets)
+            if writer:
+                with reading(engine) as connection:
+                    statements.sweep(connection)
         yield HubParts(
             directory=directory,
             settings=settings,

@@ -8,6 +8,7 @@ Rules of this module:
 - Nothing is acknowledged before the commit of the transaction that stores it.
 """
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final, Protocol
@@ -63,7 +64,8 @@ def open_engine(url: str) -> Engine:
         An engine whose transactions follow the rules of this module.
 
     Raises:
-        ConfigurationError: The URL is malformed or names another kind of database.
+        ConfigurationError: The URL is malformed, names another kind of database, or its file
+            cannot be made.
     """
     try:
         parsed = make_url(url)
@@ -86,9 +88,25 @@ def open_engine(url: str) -> Engine:
             "or use SQLite by removing `database.url` from hub.toml."
         ) from error
     if backend == "sqlite":
+        _make_private(parsed.database)
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _make_private(database: str | None) -> None:
+    """Make the file of a new database with mode 0600; SQLite gives its journal the same."""
+    if not database or database == ":memory:":
+        return
+    try:
+        os.close(os.open(database, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    except FileExistsError:
+        return
+    except OSError as error:
+        raise ConfigurationError(
+            f"The database {database} cannot be made: {error.strerror}. Correct the directory or "
+            "its rights, or `database.url` in hub.toml."
+        ) from error
 
 
 @contextmanager

@@ -91,6 +91,59 @@ def test_init_refuses_a_wrong_level_or_division_and_makes_nothing(
     assert not where.exists()
 
 
+CITY_OPTIONS = ("--level", "city", "--division", "330300", "--name", "温州市")
+
+
+def test_init_leaves_a_directory_that_holds_something_as_it_is(tmp_path: Path) -> None:
+    where = tmp_path / "mine"
+    where.mkdir(mode=0o755)
+    (where / "letter.txt").write_text("x")
+
+    found = as_json("init", where, *CITY_OPTIONS, code=3)
+
+    assert f"{where} is not empty" in found["message"]
+    assert [path.name for path in where.iterdir()] == ["letter.txt"]
+    assert where.stat().st_mode & 0o777 == 0o755
+
+
+def test_init_takes_an_empty_directory_unless_others_can_write_to_it(tmp_path: Path) -> None:
+    where = tmp_path / "mine"
+    where.mkdir()
+    where.chmod(0o775)
+    assert "mode 0775" in as_json("init", where, *CITY_OPTIONS, code=3)["message"]
+    assert list(where.iterdir()) == []
+
+    where.chmod(0o750)
+    assert as_json("init", where, *CITY_OPTIONS)["hub"] == CITY
+    assert where.stat().st_mode & 0o777 == 0o750
+    open_to_others = [path for path in where.rglob("*") if path.stat().st_mode & 0o077]
+    assert open_to_others == []
+
+
+@pytest.mark.parametrize("place", ["/dev/null/x", "/dev/null", "/proc/yixin"])
+def test_a_place_that_cannot_be_used_is_told_with_path_and_reason(place: str) -> None:
+    found = as_json("init", place, *CITY_OPTIONS, code=3)
+
+    assert (found["error"], place in found["message"]) == ("configuration", True)
+    assert "cannot be used: " in found["message"]
+
+
+def test_a_lock_that_cannot_be_taken_is_told_with_its_path(hub: Path) -> None:
+    (hub / LOCK_FILE).unlink()
+    (hub / LOCK_FILE).mkdir()
+
+    found = as_json("grade", *PERIOD, "--dir", hub, code=3)
+
+    assert f"{hub / LOCK_FILE} cannot be used: Is a directory" in found["message"]
+
+
+def test_objects_that_cannot_be_opened_are_told_with_their_path(hub: Path) -> None:
+    (hub / "objects").rmdir()
+    (hub / "objects").write_text("")
+
+    assert f"{hub / 'objects'} cannot be used" in as_json("status", "--dir", hub, code=3)["message"]
+
+
 def test_a_directory_without_a_hub_is_told(tmp_path: Path) -> None:
     assert as_json("status", "--dir", tmp_path, code=3)["error"] == "not_initialised"
 
@@ -194,6 +247,20 @@ def test_refused_lines_give_exit_code_one(hub: Path, tmp_path: Path) -> None:
 
     assert as_json("import", register, "--dir", hub, code=1)["quarantined"] == 1
     assert "Quarantined" in call("import", register, "--dir", hub, code=1)
+
+    listed = as_json("quarantine", "--items", "--dir", hub)
+    (line,) = listed["rows"]
+    assert (listed["total"], line["file_name"], line["line"]) == (1, "item_20.csv", 5)
+    assert (line["item"], line["field"], bool(line["rule"])) == ("20", "institution", True)
+    assert line["mend"]
+    assert "masked" in line
+    assert line["rule"] in call("quarantine", "--items", "--dir", hub)
+    assert as_json("status", "--dir", hub)["refused_item_lines"] == 1
+    told = call("grade", *PERIOD, "--incomplete", "--dir", hub)
+    assert "1 lines of department files stay refused" in told
+    write_register(tmp_path)
+    call("import", register, "--dir", hub)
+    assert as_json("quarantine", "--items", "--dir", hub) == {"total": 0, "rows": []}
 
 
 def test_nothing_graded_and_nothing_to_import_are_told(hub: Path, tmp_path: Path) -> None:

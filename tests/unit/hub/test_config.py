@@ -53,7 +53,8 @@ def test_the_example_names_every_setting_with_its_default(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("text", "wanted"),
     [
-        ("", "lacks a key"),
+        ("", r"\[hub\] lacks member, level, name"),
+        ('[hub]\nlevel = "city"\nname = "x"\n', r"\[hub\] lacks member;"),
         ("[hub", "not valid TOML"),
         (MEMBER + "[unheard]\n", "unknown key unheard"),
         (MEMBER + "[network]\nport = 1\n", "unknown key network.port"),

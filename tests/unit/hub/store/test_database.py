@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -82,8 +83,32 @@ def test_a_failing_database_is_told_without_its_parameters(engine: Engine, tmp_p
         connection.execute(insert(tables.token).values(secret_digest=b"secret", member=NODE))
     assert "secret" not in str(failed.value)
 
+    (tmp_path / "other.db").mkdir()
     with pytest.raises(HubStoreError):
+        open_database(f"sqlite:///{tmp_path / 'other.db'}")
+
+
+def test_a_database_that_cannot_be_made_is_told_with_its_path(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"missing/hub\.db cannot be made: No such file"):
         open_database(f"sqlite:///{tmp_path / 'missing' / 'hub.db'}")
+
+
+def test_the_files_of_a_database_are_its_owners_alone(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        made = open_database(f"sqlite:///{tmp_path / 'hub.db'}")
+        with writing(made) as connection:
+            members.invite(connection, parse_member_id(NODE))
+            names = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+        made.dispose()
+    finally:
+        os.umask(before)
+    assert names == {"hub.db": 0o600, "hub.db-wal": 0o600, "hub.db-shm": 0o600}
+
+
+def test_a_database_in_memory_has_no_file() -> None:
+    open_engine("sqlite://").dispose()
+    open_engine("sqlite:///:memory:").dispose()
 
 
 def test_a_transaction_that_fails_leaves_nothing(engine: Engine) -> None:
