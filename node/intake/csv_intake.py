@@ -1,8 +1,8 @@
 """Rows of a CSV through a mapping: read, de-duplicate, check, build, commit per block.
 
 A row's id, in the ledger and in its records, is ``namespace:record id``: never a
-message's id. The same id with the same line was seen already, with another line
-it is a conflict.
+message's id. The same id with the same line through the same mapping was seen
+already; with another line, or through another mapping, it is a conflict.
 """
 
 import hashlib
@@ -39,6 +39,9 @@ __all__ = ["CsvIntake"]
 
 STAGE: Final = "ingest"
 _MAX_ID: Final = 100
+_OTHER_MAPPING: Final = (
+    "the rows were stored with another mapping: use that one, or a new node for this one"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +62,7 @@ class CsvIntake:
         self._mapping = mapping
         self._bounds = bounds
         self._seen_at = now.isoformat(timespec="seconds")
+        self._mapping_digest = mapping.digest()[:DIGEST_BYTES]
         self._custody = store.institution_codes()
 
     def take_file(self, path: Path, tally: Tally, progress: ProgressReporter) -> None:
@@ -139,13 +143,14 @@ class CsvIntake:
                         month=int(first_month[row]),
                         accepted=True,
                         request_digest=digests[row],
-                        response_digest=digests[row],
+                        # A row has no response; what made its records stands there.
+                        response_digest=self._mapping_digest,
                     )
                     for row in kept
                 ],
                 records={name: table for name, table in tables.items() if table.num_rows},
                 quarantine=[self._quarantined(source, line, fault) for line, fault in faulty],
-                released=self._released(rows.lines, [*kept, *seen]),
+                released=self._released(rows.lines, [*kept, *seen], faulty),
                 institutions=[one for one in new if one.code in used],
             )
         )
@@ -201,20 +206,32 @@ class CsvIntake:
     ) -> set[int]:
         """Find rows that were seen already, in the ledger or above in the block."""
         known = self._store.known_messages(keys) if keys else {}
-        above: dict[str, bytes] = {}
+        above: dict[str, tuple[bytes, Standing]] = {}
         seen: set[int] = set()
         for row, (key, digest) in enumerate(zip(keys, digests, strict=True)):
             if key in above:
-                standing = Standing.SEEN if above[key] == digest else Standing.CONFLICT
+                first, standing = above[key]
+                if first != digest:
+                    standing = Standing.CONFLICT
+                elif standing is Standing.NEW:
+                    standing = Standing.SEEN
             else:
-                standing = standing_of(known.get(key), digest, digest)
-                above[key] = digest
+                standing = standing_of(known.get(key), digest, self._mapping_digest)
+                above[key] = digest, standing
             if standing is Standing.SEEN:
                 seen.add(row)
             elif standing is Standing.CONFLICT:
-                expected = "the content this id came with before"
-                name = self._mapping.record_id
-                book.add(row, Fault.of(Rule.MSGID_CONFLICT, name, key, expected))
+                held = known.get(key)
+                same_line = held is not None and held.request_digest == digest
+                expected = "the mapping" if same_line else "the content"
+                fault = Fault.of(
+                    Rule.MSGID_CONFLICT,
+                    self._mapping.record_id,
+                    key,
+                    f"{expected} this id came with before",
+                    hint=_OTHER_MAPPING if same_line else "",
+                )
+                book.add(row, fault)
         return seen
 
     def _institutions(
@@ -267,10 +284,14 @@ class CsvIntake:
     def _quarantined(self, source: str, line: Line, fault: Fault) -> QuarantineRow:
         return quarantine_row(source, line, fault, seen_at=self._seen_at, infno=CSV_INFNO)
 
-    def _released(self, lines: Sequence[Line], rows: Sequence[int]) -> list[bytes]:
+    def _released(
+        self, lines: Sequence[Line], rows: Sequence[int], faulty: Sequence[tuple[Line, Fault]]
+    ) -> list[bytes]:
         if not self._store.quarantine_count():
             return []
-        return [lines[row].line_digest() for row in rows]
+        # A repeat of a refused line was seen already, but it did not go in.
+        refused = {line.line_digest() for line, _ in faulty}
+        return [digest for row in rows if (digest := lines[row].line_digest()) not in refused]
 
 
 _EPOCH: Final = np.datetime64("2000-01-01", "s")

@@ -6,10 +6,15 @@ Rules:
 - Every column of a record kind is given by exactly one of ``column``, ``sum``
   and ``constant``; nullable ones may be left out, ``sign`` is 1 then.
 - Money states its unit; days state their format. Nothing is guessed.
+- A constant, and what a map puts, of a column with a closed national code list is a
+  code of it.
 - Institutions of a foreign data set get codes of the national form, registered
   with their own code and the mapping's ``namespace``.
 """
 
+import dataclasses
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +34,12 @@ KINDS: Final = ("settlement", "fee_detail", "admission", "discharge")
 ENCODINGS: Final = ("utf-8", "gb18030")
 UNITS: Final[Mapping[str, int]] = {"yuan": 2, "dollar": 2, "fen": 0, "cent": 0}
 """Unit of money → decimals of an amount in hundredths."""
+_CODE_LISTS: Final = {
+    "insutype": "insutype",
+    "med_type": "med_type",
+    "discharge_way": "dscg_way",
+}
+"""Column of a record → code list of the national interface."""
 _GIVEN: Final = ("record_id", "institution", "month")
 _SCALES: Final = {"_fen": 2, "_e4": 4, "_e6": 6}
 _MAX_COLUMNS: Final = 8
@@ -86,6 +97,17 @@ class CsvMapping:
     """Cells that mean nothing, besides the empty one."""
     kinds: tuple[KindMapping, ...]
 
+    def digest(self) -> bytes:
+        """Digest what decides the records of a line, however the file is written.
+
+        The encoding is left out: lines are compared after they were decoded.
+        """
+        meaning = dataclasses.asdict(self)
+        del meaning["encoding"]
+        meaning["nulls"] = sorted(self.nulls)
+        meaning["kinds"] = sorted(meaning["kinds"], key=lambda kind: str(kind["kind"]))
+        return hashlib.sha256(json.dumps(meaning, sort_keys=True).encode()).digest()
+
     @property
     def csv_columns(self) -> frozenset[str]:
         """CSV columns that are read."""
@@ -101,7 +123,7 @@ def load_mapping(path: Path, catalog: Catalog | None = None) -> CsvMapping:
 
     Args:
         path: The YAML file.
-        catalog: Record kinds; the packaged catalogue when None.
+        catalog: Record kinds and code lists; the packaged catalogue when None.
 
     Raises:
         MappingError: The file is missing or breaks a rule; the message names its line.
@@ -110,18 +132,45 @@ def load_mapping(path: Path, catalog: Catalog | None = None) -> CsvMapping:
         content = path.read_bytes()
     except OSError as error:
         raise MappingError(f"mapping {path} cannot be read ({error.strerror})") from error
-    return parse_mapping(content, path.name, (catalog or load_catalog()).records)
+    chosen = catalog or load_catalog()
+    return parse_mapping(content, path.name, chosen.records, _closed_lists(chosen))
 
 
-def parse_mapping(content: bytes, name: str, records: Mapping[str, RecordKind]) -> CsvMapping:
-    """Parse the content of a mapping file; see ``load_mapping``."""
+def parse_mapping(
+    content: bytes,
+    name: str,
+    records: Mapping[str, RecordKind],
+    code_lists: Mapping[str, frozenset[str]] | None = None,
+) -> CsvMapping:
+    """Parse the content of a mapping file; see ``load_mapping``.
+
+    Args:
+        content: The YAML.
+        name: Name of the file, for messages.
+        records: Record kinds.
+        code_lists: Codes by closed list; those of the packaged catalogue when None.
+    """
+    lists = _closed_lists(load_catalog()) if code_lists is None else code_lists
     try:
-        return _parse(load_strict(content, name), records)
+        return _parse(load_strict(content, name), records, lists)
     except CatalogError as error:
         raise MappingError(f"mapping {error}") from error
 
 
-def _parse(document: Section, records: Mapping[str, RecordKind]) -> CsvMapping:
+def _closed_lists(catalog: Catalog) -> Mapping[str, frozenset[str]]:
+    """Find the code lists that no region adds codes to."""
+    return {
+        name: codes
+        for name, codes in catalog.code_lists.items()
+        if name not in catalog.extensible_lists
+    }
+
+
+def _parse(
+    document: Section,
+    records: Mapping[str, RecordKind],
+    code_lists: Mapping[str, frozenset[str]],
+) -> CsvMapping:
     document.refuse_unknown(
         (
             "format",
@@ -143,7 +192,11 @@ def _parse(document: Section, records: Mapping[str, RecordKind]) -> CsvMapping:
         if key not in KINDS:
             expected = ", ".join(KINDS)
             raise listed.error(f"record kind {key!r} found, expected one of {expected}", key)
-        kinds.append(_parse_kind(listed.section(key), records[key]))
+        section = listed.section(key)
+        kind = _parse_kind(section, records[key])
+        for spec in kind.columns:
+            _check_codes(section, spec, code_lists)
+        kinds.append(kind)
     if not kinds:
         raise document.error("no record kind is mapped: name at least one", "records")
     return CsvMapping(
@@ -212,6 +265,26 @@ def _parse_column(section: Section, kind: RecordKind, name: str, word: str) -> C
         default=entry.find_text("default"),
         codes=_value_map(entry, word),
     )
+
+
+def _check_codes(
+    section: Section, spec: ColumnSpec, code_lists: Mapping[str, frozenset[str]]
+) -> None:
+    """Refuse a code that the mapping puts into a record and that its national list lacks."""
+    codes = code_lists.get(_CODE_LISTS.get(spec.name, ""))
+    if codes is None:
+        return
+    put = set(spec.codes.values())
+    if isinstance(spec.constant, str):
+        put.add(spec.constant)
+    if spec.default is not None and not spec.codes:
+        put.add(spec.default)
+    if unknown := sorted(put - codes):
+        raise section.error(
+            f"{spec.name}: {unknown[0]!r} found, expected a code of the national list"
+            f" {_CODE_LISTS[spec.name]}",
+            spec.name,
+        )
 
 
 def _constant(entry: Section, word: str) -> str | int | bool:

@@ -8,65 +8,21 @@ import pytest
 
 from node.domain.faults import Rule
 from node.errors import IntakeFileError, MappingError
-from node.intake import IngestReport, ingest_file
-from node.intake.mapping import CsvMapping, parse_mapping
+from node.intake.mapping import parse_mapping
 from node.store import NodeStore
 from scoring_kernel import load_catalog
 from tests.support import node_messages as m
-
-HEADER = "id,hospital,person,start,end,kind,fund,own\n"
-MAPPING = """
-format: 1
-namespace: test-set
-record_id: id
-institution: {column: hospital, foreign: true}
-nulls: ["NA"]
-records:
-  settlement:
-    setl_id: {column: id}
-    mdtrt_id: {column: id}
-    person: {column: person}
-    insutype: {constant: "390"}
-    med_type: {column: kind, map: {"I": "21", "O": "11"}, default: "I"}
-    inpatient: {column: kind, map: {"I": "true", "O": "false"}, default: "I"}
-    settled_at: {column: end, format: "%Y-%m-%d"}
-    medfee_fen: {sum: [fund, own], unit: dollar, default: "0"}
-    inscp_fen: {sum: [fund, own], unit: dollar, default: "0"}
-    fund_fen: {column: fund, unit: dollar}
-    account_fen: {constant: 0}
-    cash_fen: {column: own, unit: dollar, default: "0"}
-  admission:
-    mdtrt_id: {column: id}
-    person: {column: person}
-    admitted_at: {column: start, format: "%Y-%m-%d"}
-    inpatient: {constant: true}
-"""
-
-
-def _mapping(**changes: str) -> CsvMapping:
-    text = MAPPING
-    for find, put in changes.items():
-        text = text.replace(find, put)
-    return parse_mapping(text.encode(), "x.yaml", load_catalog().records)
-
-
-def _ingest(store: NodeStore, path: Path, mapping: CsvMapping | None = None) -> IngestReport:
-    return ingest_file(store, load_catalog(), path, mapping=mapping or _mapping(), now=m.NOW)
-
-
-def _write(path: Path, *lines: str) -> Path:
-    path.write_text(HEADER + "\n".join(lines) + "\n", encoding="utf-8")
-    return path
+from tests.support.node_csv import HEADER, csv_mapping, ingest_csv, write_csv
 
 
 def test_rows_become_records_of_every_mapped_kind(store: NodeStore, tmp_path: Path) -> None:
-    path = _write(
+    path = write_csv(
         tmp_path / "a.csv",
         "C1,PRV1,B1,2026-01-30,2026-02-02,I,100.50,NA",
         'C2,PRV2,"B,2",2026-03-01,2026-03-02,O,7,3',
     )
 
-    report = _ingest(store, path)
+    report = ingest_csv(store, path)
 
     assert report.records_stored == {"admission": 2, "settlement": 2}
     first, second = m.rows_of(store, "settlement")
@@ -79,8 +35,8 @@ def test_rows_become_records_of_every_mapped_kind(store: NodeStore, tmp_path: Pa
 def test_foreign_institutions_are_registered_with_codes_of_the_national_form(
     store: NodeStore, tmp_path: Path
 ) -> None:
-    _ingest(store, _write(tmp_path / "a.csv", "C1,PRV1,B1,2026-01-01,2026-01-02,I,1,1"))
-    _ingest(store, _write(tmp_path / "b.csv", "C2,PRV1,B1,2026-01-01,2026-01-02,I,1,1"))
+    ingest_csv(store, write_csv(tmp_path / "a.csv", "C1,PRV1,B1,2026-01-01,2026-01-02,I,1,1"))
+    ingest_csv(store, write_csv(tmp_path / "b.csv", "C2,PRV1,B1,2026-01-01,2026-01-02,I,1,1"))
 
     foreign = [one for one in store.institutions() if one.foreign]
     assert [(one.foreign_code, one.namespace) for one in foreign] == [("PRV1", "test-set")]
@@ -97,14 +53,14 @@ def test_foreign_institutions_are_registered_with_codes_of_the_national_form(
     ],
 )
 def test_a_cell_of_blanks_is_empty(store: NodeStore, tmp_path: Path, line: str, field: str) -> None:
-    report = _ingest(store, _write(tmp_path / "a.csv", line))
+    report = ingest_csv(store, write_csv(tmp_path / "a.csv", line))
 
     assert report.by_rule == {Rule.FIELD_MISSING: 1}
     assert store.quarantine_rows()[0].field == field
 
 
 def test_mapped_settlements_owe_no_settlement_lists(store: NodeStore, tmp_path: Path) -> None:
-    _ingest(store, _write(tmp_path / "a.csv", "C1,PRV1,B1,2026-01-01,2026-01-02,I,1,1"))
+    ingest_csv(store, write_csv(tmp_path / "a.csv", "C1,PRV1,B1,2026-01-01,2026-01-02,I,1,1"))
 
     rows = store.measure_rows(load_catalog().measure_sets["inpatient"]).to_pylist()
     assert sum(row["inpatient_settlements"] for row in rows) == 0
@@ -113,43 +69,11 @@ def test_mapped_settlements_owe_no_settlement_lists(store: NodeStore, tmp_path: 
 
 
 def test_rows_are_no_messages_of_the_interface(store: NodeStore, tmp_path: Path) -> None:
-    _ingest(store, _write(tmp_path / "a.csv", "C1,PRV1,B1,2026-01-01,2026-01-02,I,1,1"))
+    ingest_csv(store, write_csv(tmp_path / "a.csv", "C1,PRV1,B1,2026-01-01,2026-01-02,I,1,1"))
 
     assert store.counts().messages == 0
     assert m.rows_of(store, "settlement")[0]["record_id"] == "test-set:C1"
     assert store.measure_rows(load_catalog().measure_sets["interface"]).num_rows == 0
-
-
-def test_the_same_file_again_changes_nothing(store: NodeStore, tmp_path: Path) -> None:
-    path = _write(
-        tmp_path / "a.csv",
-        "C1,PRV1,B1,2026-01-01,2026-01-02,I,1,1",
-        "C1,PRV1,B1,2026-01-01,2026-01-02,I,1,1",
-        "C2,PRV1,B1,2026-01-01,2026-01-02,I,-1,1",
-    )
-    first = _ingest(store, path)
-    before = (store.counts(), store.quarantine_rows(), store.institutions())
-
-    again = _ingest(store, path)
-
-    assert (first.already_seen, again.already_seen) == (1, 2)
-    assert (again.records_stored, again.quarantined) == ({}, 1)
-    assert (store.counts(), store.quarantine_rows(), store.institutions()) == before
-
-
-def test_a_known_id_with_another_line_is_a_conflict(store: NodeStore, tmp_path: Path) -> None:
-    _ingest(store, _write(tmp_path / "a.csv", "C1,PRV1,B1,2026-01-01,2026-01-02,I,1,1"))
-    path = _write(
-        tmp_path / "b.csv",
-        "C1,PRV1,B1,2026-01-01,2026-01-02,I,2,1",
-        "C2,PRV1,B1,2026-01-01,2026-01-02,I,1,1",
-        "C2,PRV1,B1,2026-01-01,2026-01-02,I,2,1",
-    )
-
-    report = _ingest(store, path)
-
-    assert report.by_rule == {Rule.MSGID_CONFLICT: 2}
-    assert [row.line for row in store.quarantine_rows()] == [2, 4]
 
 
 BAD_LINES = [
@@ -179,10 +103,10 @@ def test_a_bad_line_is_refused_and_the_rest_goes_in(
     store: NodeStore, tmp_path: Path, line: str, rule: Rule, reason: str
 ) -> None:
     good = "{},PRV1,B1,2026-01-01,2026-01-02,I,1,1"
-    path = _write(tmp_path / "a.csv", good.format("C1"), line, good.format("C3"))
+    path = write_csv(tmp_path / "a.csv", good.format("C1"), line, good.format("C3"))
     expected = {Rule.NUMBER_NEGATIVE: 1} if ",-1," in line else {rule: 1}
 
-    report = _ingest(store, path)
+    report = ingest_csv(store, path)
 
     assert report.by_rule == expected
     (row,) = store.quarantine_rows()
@@ -193,20 +117,22 @@ def test_a_bad_line_is_refused_and_the_rest_goes_in(
 
 def test_a_personal_cell_is_masked(store: NodeStore, tmp_path: Path) -> None:
     person = "B" * 300
-    _ingest(store, _write(tmp_path / "a.csv", f"C2,PRV1,{person},2026-01-01,2026-01-02,I,1,1"))
+    ingest_csv(
+        store, write_csv(tmp_path / "a.csv", f"C2,PRV1,{person},2026-01-01,2026-01-02,I,1,1")
+    )
 
     (row,) = store.quarantine_rows()
     assert "B" * 5 not in row.reason + row.value
 
 
 def test_an_own_institution_must_be_under_custody(store: NodeStore, tmp_path: Path) -> None:
-    path = _write(
+    path = write_csv(
         tmp_path / "a.csv",
         f"C1,{m.HOSPITAL},B1,2026-01-01,2026-01-02,I,1,1",
         "C2,H33030200099,B1,2026-01-01,2026-01-02,I,1,1",
     )
 
-    report = _ingest(store, path, _mapping(**{", foreign: true": ""}))
+    report = ingest_csv(store, path, csv_mapping(**{", foreign: true": ""}))
 
     assert report.by_rule == {Rule.INSTITUTION_UNKNOWN: 1}
     assert [row["institution"] for row in m.rows_of(store, "settlement")] == [m.HOSPITAL]
@@ -220,11 +146,11 @@ def test_packed_files_and_other_encodings_are_read(store: NodeStore, tmp_path: P
         archive.writestr("claims.csv", text.format("C2"))
         archive.writestr("readme.txt", "hello")
     (tmp_path / "c.csv").write_bytes(text.format("C3").encode("gb18030"))
-    gb = _mapping(**{"record_id: id": "record_id: id\nencoding: gb18030"})
+    gb = csv_mapping(**{"record_id: id": "record_id: id\nencoding: gb18030"})
 
-    _ingest(store, tmp_path / "a.csv.gz")
-    _ingest(store, tmp_path / "b.csv.zip")
-    _ingest(store, tmp_path / "c.csv", gb)
+    ingest_csv(store, tmp_path / "a.csv.gz")
+    ingest_csv(store, tmp_path / "b.csv.zip")
+    ingest_csv(store, tmp_path / "c.csv", gb)
 
     assert [row["person"] for row in m.rows_of(store, "settlement")] == ["张三"] * 3
     assert len([one for one in store.institutions() if one.foreign]) == 1
@@ -237,7 +163,7 @@ def test_a_line_in_another_encoding_is_refused(store: NodeStore, tmp_path: Path)
         HEADER.encode() + line.format("C1").encode("gb18030") + line.format("C2").encode()
     )
 
-    report = _ingest(store, path)
+    report = ingest_csv(store, path)
 
     assert report.by_rule == {Rule.UTF8_INVALID: 1}
     assert report.records_stored["settlement"] == 1
@@ -256,8 +182,8 @@ def test_a_truncated_packed_file_gives_what_it_holds(store: NodeStore, tmp_path:
     damaged[len(damaged) // 2] ^= 0xFF
     (tmp_path / "b.zip").write_bytes(bytes(damaged))
 
-    report = _ingest(store, tmp_path / "a.csv.gz")
-    spoilt = _ingest(store, tmp_path / "b.zip")
+    report = ingest_csv(store, tmp_path / "a.csv.gz")
+    spoilt = ingest_csv(store, tmp_path / "b.zip")
 
     assert report.by_rule[Rule.FILE_TRUNCATED] == 1
     assert report.records_stored["settlement"] > 100
@@ -278,7 +204,7 @@ def test_a_file_that_cannot_be_read_at_all_is_an_error(
     (tmp_path / name).write_bytes(content)
 
     with pytest.raises(IntakeFileError, match=problem):
-        _ingest(store, tmp_path / name)
+        ingest_csv(store, tmp_path / name)
 
 
 @pytest.mark.parametrize(
@@ -298,7 +224,7 @@ def test_a_csv_that_breaks_off_before_its_header_is_one_quarantine_row(
     (tmp_path / name).write_bytes(content)
 
     for _ in range(2):
-        report = _ingest(store, tmp_path / name)
+        report = ingest_csv(store, tmp_path / name)
         assert (report.messages_in, report.by_rule) == (1, {Rule.FILE_TRUNCATED: 1})
         (row,) = store.quarantine_rows()
         assert (row.source, row.rule) == (name, Rule.FILE_TRUNCATED)
@@ -311,9 +237,9 @@ def test_a_zip_with_two_csv_files_or_no_file_is_an_error(store: NodeStore, tmp_p
         archive.writestr("2.csv", HEADER)
 
     with pytest.raises(IntakeFileError, match="holds 2 CSV files"):
-        _ingest(store, tmp_path / "b.zip")
+        ingest_csv(store, tmp_path / "b.zip")
     with pytest.raises(IntakeFileError, match="cannot be read"):
-        _ingest(store, tmp_path / "none.csv")
+        ingest_csv(store, tmp_path / "none.csv")
 
 
 @pytest.mark.parametrize("header", ["id,hospital,person\n", HEADER.replace("own", "fund")])
@@ -323,7 +249,7 @@ def test_a_file_without_a_mapped_column_is_an_error(
     (tmp_path / "a.csv").write_text(header + "x,y,z\n", encoding="utf-8")
 
     with pytest.raises(MappingError, match="expected once"):
-        _ingest(store, tmp_path / "a.csv")
+        ingest_csv(store, tmp_path / "a.csv")
 
 
 def test_blocks_do_not_change_what_is_stored(
@@ -332,9 +258,9 @@ def test_blocks_do_not_change_what_is_stored(
     monkeypatch.setattr("node.intake.csv_lines.BLOCK_LINES", 2)
     line = "C{},PRV1,B1,2026-01-01,2026-01-02,I,1,1"
     lines = [line.format(number) for number in (1, 2, 3, 1, 4)]
-    path = _write(tmp_path / "a.csv", *lines, "broken", "broken too")
+    path = write_csv(tmp_path / "a.csv", *lines, "broken", "broken too")
 
-    report = _ingest(store, path)
+    report = ingest_csv(store, path)
 
     assert (report.messages_in, report.already_seen) == (7, 1)
     assert report.records_stored == {"admission": 4, "settlement": 4}
@@ -377,7 +303,7 @@ def test_fee_details_of_a_csv_keep_what_is_not_told_as_null(
         encoding="utf-8",
     )
 
-    report = _ingest(store, path, mapping)
+    report = ingest_csv(store, path, mapping)
 
     assert report.by_rule == {Rule.FIELD_TYPE: 1}
     assert "amount is 12.50" in store.quarantine_rows()[0].reason
@@ -389,7 +315,7 @@ def test_fee_details_of_a_csv_keep_what_is_not_told_as_null(
 
 
 def test_a_file_of_which_no_line_is_whole_is_all_refused(store: NodeStore, tmp_path: Path) -> None:
-    report = _ingest(store, _write(tmp_path / "a.csv", 'a"', 'b"'))
+    report = ingest_csv(store, write_csv(tmp_path / "a.csv", 'a"', 'b"'))
 
     assert report.by_rule == {Rule.CSV_LINE: 2}
     assert store.ledger_size() == 0

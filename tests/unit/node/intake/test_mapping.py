@@ -119,3 +119,63 @@ def test_the_example_mapping_is_valid() -> None:
     mapping = load_mapping(root / "deploy" / "examples" / "fraud_claims.mapping.yaml")
 
     assert [kind.kind for kind in mapping.kinds] == ["settlement", "admission", "discharge"]
+
+
+CODES = """
+format: 1
+namespace: codes
+record_id: id
+institution: {column: hospital}
+records:
+  discharge:
+    mdtrt_id: {column: id}
+    person: {column: person}
+    discharged_at: {column: day, format: "%Y-%m-%d"}
+    discharge_way: {constant: "1"}
+    died: {constant: false}
+"""
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        '{constant: "77"}',
+        '{column: way, map: {"H": "1", "X": "77"}}',
+        '{column: way, default: "77"}',
+    ],
+)
+def test_codes_that_a_mapping_puts_are_codes_of_their_list(given: str) -> None:
+    records = load_catalog().records
+    parse_mapping(CODES.encode(), "x.yaml", records)
+    good = CODES.replace('{constant: "1"}', given.replace('"77"', '"5"'))
+    parse_mapping(good.encode(), "x.yaml", records)
+
+    with pytest.raises(MappingError, match=r"'77' found, expected a code .* dscg_way"):
+        parse_mapping(CODES.replace('{constant: "1"}', given).encode(), "x.yaml", records)
+
+
+def test_a_list_that_regions_add_to_takes_any_code() -> None:
+    root = Path(__file__).resolve().parents[4]
+    content = (root / "deploy" / "examples" / "fraud_claims.mapping.yaml").read_text("utf-8")
+    for find, put in (('"21"', '"210199"'), ('"390"', '"999"')):
+        assert find in content
+        changed = content.replace(find, put).encode()
+        if find == '"21"':
+            parse_mapping(changed, "x.yaml", load_catalog().records)
+        else:
+            with pytest.raises(MappingError, match="insutype"):
+                parse_mapping(changed, "x.yaml", load_catalog().records)
+
+
+def test_the_digest_of_a_mapping_sees_what_it_means() -> None:
+    records = load_catalog().records
+    plain = parse_mapping(GOOD.encode(), "x.yaml", records).digest()
+    for find, put, same in (
+        ("format: 1", "# a note\nformat: 1", True),
+        ("gb18030", "utf-8", True),
+        ("column: kind", "column: sort", False),
+        ('"I": "true"', '"I": "false"', False),
+    ):
+        assert find in GOOD
+        changed = parse_mapping(GOOD.replace(find, put).encode(), "y.yaml", records)
+        assert (changed.digest() == plain) is same
