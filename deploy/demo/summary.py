@@ -139,7 +139,9 @@ def _explained(explanation: Mapping[str, Any]) -> Table:
     )
     table = Table(title=title)
     for name in ("指标", "Points", "Of", "原因"):
-        table.add_column(name, justify="right" if name in {"Points", "Of"} else "left")
+        table.add_column(
+            name, justify="right" if name in {"Points", "Of"} else "left", overflow="fold"
+        )
     for line in explanation["indicators"][:_EXPLAINED]:
         table.add_row(line["indicator"], line["points"], line["of"], line["原因"])
     return table
