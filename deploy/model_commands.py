@@ -128,7 +128,10 @@ def inputs_table(catalog: Catalog) -> Table:
 
 @app.command("check")
 def check(*, as_json: JsonOption = False) -> None:
-    """Check the whole catalogue: formats, references, weights, statuses, checks, change list."""
+    """Check the whole catalogue: formats, references, weights, statuses, checks, change list.
+
+    Example: [bold]yixin model check[/bold]
+    """
     try:
         catalog = load_catalog()
         summary = verify_catalog(catalog, read_changes(), today())
@@ -148,7 +151,10 @@ def check(*, as_json: JsonOption = False) -> None:
 
 @app.command("list")
 def show(*, as_json: JsonOption = False) -> None:
-    """List models, measure sets and information items."""
+    """List models, measure sets and information items.
+
+    Example: [bold]yixin model list --json[/bold]
+    """
     try:
         catalog = load_catalog()
     except KernelError as error:
