@@ -198,6 +198,7 @@ class NodeJobs:
             pending = link.outbox.pending(connection, membership.hub_id)
             receipts = count_receipts(connection, membership.hub_id)
             refused = count_refusals(connection, membership.hub_id)
+            unreadable = link.inbox.count_unreadable(connection)
         return {
             "member": membership.member_id,
             "hub": membership.hub_id,
@@ -205,6 +206,7 @@ class NodeJobs:
             "envelopes_sent": pending.sealed + receipts,
             "receipts": receipts,
             "receipts_quarantined": refused,
+            "collected_unreadable": unreadable,
             "certificate_days_left": (membership.tls_not_after - self.now()).days,
         }
 

@@ -86,10 +86,6 @@ class Period:
         """
         return Period(year=self.year - 1, half=self.half)
 
-    def contains(self, day: date) -> bool:
-        """Whether a day lies in the period."""
-        return self.first_day <= day <= self.last_day
-
     def age_window(self, age: int) -> tuple[date, date]:
         """The ``age``-th full year before the period's first day.
 

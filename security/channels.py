@@ -3,7 +3,7 @@
 Rules:
     1. The exchange demands a client certificate of the hub's own authority; enrolment has its
        own port with server TLS only, since proof of possession is inside its message.
-    2. A call outlives the moment its connection was made: ``peer_member_id`` judges the client
+    2. A call outlives the moment its connection was made: ``security.tls`` judges the client
        certificate again, whenever it is asked.
     3. TLS proves who talks. What is said is proved by envelopes, heads and receipts alone.
 """
@@ -16,14 +16,12 @@ import grpc
 import grpc.aio
 
 from security.errors import MembershipError, UntrustedCertificateError
-from security.tls import verify_member_certificate
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import datetime
 
     from security.exchange.membership import Membership
-    from security.members import MemberId
 
 MAX_MESSAGE_BYTES: Final = 2 * 1024 * 1024
 KEEPALIVE_MS: Final = 30_000
@@ -143,21 +141,3 @@ def peer_certificate(context: _Context) -> bytes:
             f"the call carries {len(certificates)} client certificates, exactly one is expected"
         )
     return certificates[0]
-
-
-def peer_member_id(context: _Context, ca_certificate: bytes, now: datetime) -> MemberId:
-    """The member at the other end of a call.
-
-    Args:
-        context: Servicer context of the call.
-        ca_certificate: Root certificate of the hub's authority, PEM or DER.
-        now: Present moment, UTC-aware.
-
-    Returns:
-        The member that the client certificate names, with the certificate valid now.
-
-    Raises:
-        UntrustedCertificateError: No client certificate, or one that is expired, of another
-            authority or not of exactly one member.
-    """
-    return verify_member_certificate(peer_certificate(context), ca_certificate, now)

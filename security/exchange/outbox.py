@@ -220,19 +220,6 @@ class Outbox:
                 max_bytes -= sum(row.payload_bytes for row in rows)
         return sealed
 
-    def unreceipted(
-        self,
-        conn: Connection,
-        recipient: str,
-        lane: int,
-        after: ChainPosition,
-        *,
-        limit: int = 64,
-        max_bytes: int = SEAL_ROUND_BYTES,
-    ) -> list[SealedRow]:
-        """Archived envelopes of a lane after a position; see ``archive.after``."""
-        return archive.after(conn, recipient, lane, after, limit=limit, max_bytes=max_bytes)
-
     def settle(self, conn: Connection, verified: Iterable[VerifiedReceipt]) -> int:
         """Store verified receipts; see ``archive.settle``."""
         return archive.settle(conn, verified)

@@ -27,10 +27,10 @@ from security.chain import GENESIS, ChainPosition, Step, check_next
 from security.channels import (
     SERVER_OPTIONS,
     exchange_credentials,
-    peer_member_id,
 )
 from security.envelope import open_envelope
 from security.errors import ChainForkError, ChainGapError, UntrustedEnvelopeError
+from security.exchange import archive
 from security.exchange.custody import sign_custody
 from security.exchange.engine import open_exchange
 from security.exchange.heads import (
@@ -43,15 +43,11 @@ from security.exchange.heads import (
 from security.exchange.membership import Membership, create_keys, load, save_join
 from security.exchange.outbox import Outbox
 from security.exchange.receipts import PAYLOAD_TYPE as RECEIPT_TYPE
-from security.exchange.sealing import SealingContext
+from security.exchange.sealing import SealedRow, SealingContext
 from security.group_signature import sign_group
 from security.keys import EncryptionKey, SigningKey, VerifyingKey
-from security.tls import (
-    certificate_pem,
-    csr_der,
-    issue_member_certificate,
-    new_tls_key,
-)
+from security.tls import certificate_pem, csr_der, issue_member_certificate, new_tls_key
+from tests.support.callers import caller_of
 from tests.support.exchange_memory import Chain, Faults, Stored
 from tests.support.members import NODE, NOW_MS, HubUnderTest, make_hub
 
@@ -97,7 +93,7 @@ class ExchangeHub(exchange_pb2_grpc.ExchangeServicer):
         request_iterator: AsyncIterator[exchange_pb2.SubmitRequest],
         context: grpc.aio.ServicerContext[Any, Any],
     ) -> AsyncIterator[exchange_pb2.SubmitResponse]:
-        member = peer_member_id(context, self.hub.ca_certificate_pem, TLS_NOW)
+        member = caller_of(context, self.hub.ca_certificate_pem, TLS_NOW)
         opening = await anext(request_iterator)
         stated = open_heads(
             opening.open,
@@ -268,7 +264,7 @@ class ExchangeHub(exchange_pb2_grpc.ExchangeServicer):
         request: exchange_pb2.CollectRequest,
         context: grpc.aio.ServicerContext[Any, Any],
     ) -> AsyncIterator[exchange_pb2.CollectResponse]:
-        member = peer_member_id(context, self.hub.ca_certificate_pem, TLS_NOW)
+        member = caller_of(context, self.hub.ca_certificate_pem, TLS_NOW)
         stated = open_heads(
             request.heads,
             self.keyring,
@@ -288,12 +284,10 @@ class ExchangeHub(exchange_pb2_grpc.ExchangeServicer):
                 if _owner(certificate) == self.hub.hub_id
             ]
         )
+        rows: list[SealedRow] = []
         with self.engine.begin() as conn:
-            rows = [
-                row
-                for lane in (1, 2, 3)
-                for row in self.outbox.unreceipted(conn, member, lane, stated.get(lane, GENESIS))
-            ]
+            for lane in (1, 2, 3):
+                rows += archive.after(conn, member, lane, stated.get(lane, GENESIS))
         for row in rows:
             response = exchange_pb2.CollectResponse(envelope=row.message())
             if self.tamper_download:

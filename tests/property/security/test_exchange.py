@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from protos.yixin.v1 import envelope_pb2, exchange_pb2
 from security.at_rest import Vault
 from security.chain import GENESIS, ChainPosition, Step, check_next
+from security.exchange import archive
 from security.exchange.engine import open_exchange
 from security.exchange.heads import issue_incarnation
 from security.exchange.outbox import Outbox
@@ -106,7 +107,7 @@ def test_every_payload_arrives_once_and_in_order(links: list[tuple[int, int, int
                 view = view_lane(conn, HUB, BULK, accepted, demanded=False, now_ms=NOW_MS)
                 plan: LanePlan = plan_lane(view)
                 assert isinstance(plan, Continue)
-                rows = outbox.unreceipted(conn, HUB, BULK, plan.after, limit=99)
+                rows = archive.after(conn, HUB, BULK, plan.after, limit=99)
                 rows += outbox.seal_ahead(conn, HUB, context)
             for row in rows[:arriving]:
                 receiver.take(row)

@@ -6,9 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from security.channels import peer_member_id
+from security.channels import peer_certificate
 from security.errors import UntrustedCertificateError
-from security.tls import certificate_pem
+from security.tls import certificate_pem, verify_member_certificate
 from tests.support.members import NODE, NOW, city, make_hub
 
 
@@ -25,7 +25,7 @@ class Call:
 def test_the_peer_is_the_member_its_certificate_names() -> None:
     hub, node = city()
     call = Call(certificate_pem(node.tls_certificate_der))
-    assert peer_member_id(call, hub.ca_certificate_pem, NOW) == NODE
+    assert verify_member_certificate(peer_certificate(call), hub.ca_certificate_pem, NOW) == NODE
 
 
 def test_a_call_without_exactly_one_certificate_is_refused() -> None:
@@ -33,13 +33,15 @@ def test_a_call_without_exactly_one_certificate_is_refused() -> None:
     pem = certificate_pem(node.tls_certificate_der)
     for call in (Call(), Call(pem, pem)):
         with pytest.raises(UntrustedCertificateError, match="exactly one is expected"):
-            peer_member_id(call, hub.ca_certificate_pem, NOW)
+            verify_member_certificate(peer_certificate(call), hub.ca_certificate_pem, NOW)
 
 
 def test_a_certificate_is_judged_at_the_moment_of_the_call() -> None:
     hub, node = city()
     call = Call(certificate_pem(node.tls_certificate_der))
     with pytest.raises(UntrustedCertificateError, match="is valid from"):
-        peer_member_id(call, hub.ca_certificate_pem, NOW + timedelta(days=31))
+        verify_member_certificate(
+            peer_certificate(call), hub.ca_certificate_pem, NOW + timedelta(days=31)
+        )
     with pytest.raises(UntrustedCertificateError, match="another authority"):
-        peer_member_id(call, make_hub().ca_certificate_pem, NOW)
+        verify_member_certificate(peer_certificate(call), make_hub().ca_certificate_pem, NOW)

@@ -15,6 +15,7 @@ from security.errors import (
     HubUnreachableError,
     UntrustedEnvelopeError,
 )
+from security.exchange import archive
 from security.exchange.sealing import SealingContext
 from security.keys import EncryptionKey
 from tests.support.exchange_hub import serving
@@ -159,9 +160,7 @@ async def test_another_envelope_at_a_known_place_is_a_fork(
             "UPDATE x_outbox SET state = 0, incarnation = NULL, seq = NULL, hash = NULL"
         )
         hub.outbox.seal_ahead(conn, NODE, hub.sealing_context(NODE))
-        rows = hub.outbox.unreceipted(
-            conn, NODE, 3, ChainPosition(incarnation=0, seq=0, hash=bytes(32))
-        )
+        rows = archive.after(conn, NODE, 3, ChainPosition(incarnation=0, seq=0, hash=bytes(32)))
 
     def replace(response: exchange_pb2.CollectResponse) -> None:
         response.envelope.CopyFrom(rows[0].message())

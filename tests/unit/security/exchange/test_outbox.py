@@ -194,12 +194,12 @@ def test_payloads_leave_when_a_backup_has_them_and_only_then(
         outbox.append(conn, **FIELDS, payload=b"%d" % number)
     rows = outbox.seal_ahead(conn, HUB, context())
     outbox.settle(conn, [receipt_for(row) for row in rows[:2]])
-    assert len(outbox.unreceipted(conn, HUB, BULK, GENESIS)) == 3
+    assert len(archive.after(conn, HUB, BULK, GENESIS)) == 3
     outbox.settle(conn, [receipt_for(rows[1], backed_up_through=9, body=b"backed up")])
-    kept = outbox.unreceipted(conn, HUB, BULK, rows[1].position)
+    kept = archive.after(conn, HUB, BULK, rows[1].position)
     assert [row.position for row in kept] == [rows[2].position]
     with pytest.raises(RemoteSyncError, match="restore that backup first"):
-        outbox.unreceipted(conn, HUB, BULK, rows[0].position)
+        archive.after(conn, HUB, BULK, rows[0].position)
     assert archive.is_known(conn, HUB, BULK, rows[0].position)
 
 
@@ -207,8 +207,8 @@ def test_reading_the_archive_is_bounded(outbox: Outbox, conn: Connection) -> Non
     for _ in range(4):
         outbox.append(conn, **FIELDS, payload=bytes(100))
     outbox.seal_ahead(conn, HUB, context())
-    assert len(outbox.unreceipted(conn, HUB, BULK, GENESIS, limit=3)) == 3
-    assert len(outbox.unreceipted(conn, HUB, BULK, GENESIS, max_bytes=1)) == 1
+    assert len(archive.after(conn, HUB, BULK, GENESIS, limit=3)) == 3
+    assert len(archive.after(conn, HUB, BULK, GENESIS, max_bytes=1)) == 1
 
 
 def test_an_incarnation_with_receipts_is_not_started_over(outbox: Outbox, conn: Connection) -> None:
