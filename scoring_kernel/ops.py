@@ -1,0 +1,144 @@
+"""Arithmetic of the numeric plan: one set of operations, carried out or written down.
+
+The plan (``plan.py``) is written once against :class:`Ops`. ``NumpyOps`` carries every
+operation out on a block of rows; the ONNX compiler writes the same operations down as a
+graph. So both scorers do the same arithmetic in the same order.
+
+Rules:
+- Numbers are integers carried in float64, every intermediate below 2**53 in size. There
+  addition, subtraction and multiplication are exact, and so is ``floor(a / b)``.
+- No operation that rounds, casts or compares beyond that is offered, because ONNX Runtime
+  and numpy disagree about several of them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+EXACT: Final = 2**53
+"""Integers below this size are exact in float64."""
+
+FloatVector: TypeAlias = npt.NDArray[np.float64]
+FlagVector: TypeAlias = npt.NDArray[np.bool_]
+
+N = TypeVar("N")
+"""A number per row (or one for all rows), as one backend holds it."""
+F = TypeVar("F")
+"""A flag per row (or one for all rows), as one backend holds it."""
+
+
+class Ops(Protocol[N, F]):
+    """The only operations a plan may use; all of them element by element."""
+
+    def number(self, value: int) -> N:
+        """One number for all rows."""
+
+    def table(self, values: Sequence[int]) -> N:
+        """A vector to gather from."""
+
+    def flags(self, values: Sequence[bool]) -> F:
+        """A vector of flags to gather from."""
+
+    def add(self, a: N, b: N) -> N:
+        """``a + b``."""
+
+    def sub(self, a: N, b: N) -> N:
+        """``a - b``."""
+
+    def mul(self, a: N, b: N) -> N:
+        """``a * b``."""
+
+    def floor_div(self, a: N, b: N) -> N:
+        """``floor(a / b)``; b is positive."""
+
+    def minimum(self, a: N, b: N) -> N:
+        """Lesser of the two."""
+
+    def maximum(self, a: N, b: N) -> N:
+        """Greater of the two."""
+
+    def at_least(self, a: N, b: N) -> F:
+        """``a >= b``."""
+
+    def above(self, a: N, b: N) -> F:
+        """``a > b``."""
+
+    def both(self, a: F, b: F) -> F:
+        """Whether both hold."""
+
+    def either(self, a: F, b: F) -> F:
+        """Whether one holds."""
+
+    def negate(self, a: F) -> F:
+        """Whether it does not hold."""
+
+    def where(self, condition: F, a: N, b: N) -> N:
+        """``a`` where the condition holds, else ``b``."""
+
+    def gather(self, table: N, index: N) -> N:
+        """``table[index]``; the index is a whole number per row."""
+
+    def gather_flags(self, table: F, index: N) -> F:
+        """``table[index]`` of a vector of flags."""
+
+
+class NumpyOps:
+    """Carries the operations out on numpy vectors of one block."""
+
+    def number(self, value: int) -> FloatVector:
+        return np.asarray(value, np.float64)
+
+    def table(self, values: Sequence[int]) -> FloatVector:
+        return np.asarray(values, np.float64)
+
+    def flags(self, values: Sequence[bool]) -> FlagVector:
+        return np.asarray(values, np.bool_)
+
+    def add(self, a: FloatVector, b: FloatVector) -> FloatVector:
+        return np.add(a, b)
+
+    def sub(self, a: FloatVector, b: FloatVector) -> FloatVector:
+        return np.subtract(a, b)
+
+    def mul(self, a: FloatVector, b: FloatVector) -> FloatVector:
+        return np.multiply(a, b)
+
+    def floor_div(self, a: FloatVector, b: FloatVector) -> FloatVector:
+        quotient = np.divide(a, b)
+        return np.floor(quotient, out=quotient) if quotient.ndim else np.floor(quotient)
+
+    def minimum(self, a: FloatVector, b: FloatVector) -> FloatVector:
+        return np.minimum(a, b)
+
+    def maximum(self, a: FloatVector, b: FloatVector) -> FloatVector:
+        return np.maximum(a, b)
+
+    def at_least(self, a: FloatVector, b: FloatVector) -> FlagVector:
+        return np.greater_equal(a, b)
+
+    def above(self, a: FloatVector, b: FloatVector) -> FlagVector:
+        return np.greater(a, b)
+
+    def both(self, a: FlagVector, b: FlagVector) -> FlagVector:
+        return np.logical_and(a, b)
+
+    def either(self, a: FlagVector, b: FlagVector) -> FlagVector:
+        return np.logical_or(a, b)
+
+    def negate(self, a: FlagVector) -> FlagVector:
+        return np.logical_not(a)
+
+    def where(self, condition: FlagVector, a: FloatVector, b: FloatVector) -> FloatVector:
+        return np.where(condition, a, b)
+
+    def gather(self, table: FloatVector, index: FloatVector) -> FloatVector:
+        return table[index.astype(np.intp)]
+
+    def gather_flags(self, table: FlagVector, index: FloatVector) -> FlagVector:
+        return table[index.astype(np.intp)]
