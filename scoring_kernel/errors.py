@@ -43,6 +43,10 @@ class DraftModelError(KernelError):
     """A model in status ``draft`` was asked to grade."""
 
 
+class ModelFileError(KernelError):
+    """A compiled model is damaged, of another format, or not made for what it is asked."""
+
+
 class PeriodError(KernelError):
     """A text does not name a rating period such as ``2026H1``."""
 
