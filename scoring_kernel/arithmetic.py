@@ -1,0 +1,149 @@
+"""Exact arithmetic of the numeric plan: integers carried in float64, over any ``Ops``.
+
+Rules:
+- Every number is a whole one and every intermediate stays below 2**53 in size, so each
+  operation is exact in float64; the bounds of each function say why.
+- A quotient is rounded half up to whole millionths before anything is done with it.
+- What leaves its bounds is out of range and treated as missing by whoever asked; it is
+  never kept at the bound.
+"""
+
+from __future__ import annotations
+
+from functools import reduce
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from scoring_kernel.parameters import MICRO
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from scoring_kernel.ops import Ops
+
+N = TypeVar("N")
+F = TypeVar("F")
+
+EXACT_MOST: Final = 2**53 - 1
+"""Largest integer that float64 tells from its neighbours."""
+MAX_WHOLE: Final = 9_000_000_000 - 1
+"""Largest whole part of a value, in size; a larger quotient is out of range."""
+VALUE_LIMIT: Final = (MAX_WHOLE + 1) * MICRO
+"""No value is larger in size, millionths."""
+MAX_TERM: Final = 5_000_000 * MICRO
+"""Largest ratio inside a growth, in size, millionths; a larger one is out of range."""
+
+_DIGITS: Final = 3
+"""Steps of the long division: three digits of base 100 make millionths."""
+
+
+def threshold_limit(weight_centi: int) -> int:
+    """Largest threshold a shape of some weight can compare with exactly, in size.
+
+    Between two thresholds of this size lie at most twice as many millionths, and twice
+    the weight times that distance, plus the distance, stays below 2**53.
+
+    Args:
+        weight_centi: Weight, hundredths of a point, positive.
+
+    Returns:
+        Millionths.
+
+    >>> threshold_limit(100_000)
+    22517885719
+    """
+    return EXACT_MOST // (4 * weight_centi + 2)
+
+
+def quotient_micro(ops: Ops[N, F], top: N, bottom: N) -> tuple[N, F]:
+    """Divide to millionths, rounded half up (a half goes towards plus infinity).
+
+    Args:
+        ops: Backend.
+        top: At most 2e13 in size.
+        bottom: 1 to 1e13.
+
+    Returns:
+        Millionths; and whether the quotient is within ``MAX_WHOLE``. Where it is not,
+        the number means nothing.
+    """
+    whole = ops.floor_div(top, bottom)
+    most = ops.number(MAX_WHOLE)
+    within = ops.both(ops.at_least(most, whole), ops.at_least(whole, ops.number(-MAX_WHOLE)))
+    return _with_digits(ops, whole, top, bottom), within
+
+
+def share_micro(ops: Ops[N, F], part: N, whole: N) -> N:
+    """Share of a whole in millionths, rounded half up and kept within 0 and 1.
+
+    Args:
+        ops: Backend.
+        part: At most 1e13 in size.
+        whole: 1 to 1e13.
+    """
+    inside = clamp(ops, part, ops.number(0), whole)
+    return _with_digits(ops, ops.floor_div(inside, whole), inside, whole)
+
+
+def _with_digits(ops: Ops[N, F], whole: N, top: N, bottom: N) -> N:
+    """Millionths of a quotient whose whole part is known, by long division in base 100.
+
+    A remainder is less than its divisor (1e13), so a hundred of them are exact.
+    """
+    hundred = ops.number(100)
+    rest = ops.sub(top, ops.mul(whole, bottom))
+    found = whole
+    for _ in range(_DIGITS):
+        rest = ops.mul(rest, hundred)
+        digit = ops.floor_div(rest, bottom)
+        rest = ops.sub(rest, ops.mul(digit, bottom))
+        found = ops.add(ops.mul(found, hundred), digit)
+    up = ops.at_least(ops.add(rest, rest), bottom)
+    return ops.add(found, ops.where(up, ops.number(1), ops.number(0)))
+
+
+def half_up(ops: Ops[N, F], top: N, bottom: int) -> N:
+    """``top / bottom`` rounded half up; ``2 * top + bottom`` is below 2**53 in size."""
+    twice = ops.add(ops.add(top, top), ops.number(bottom))
+    return ops.floor_div(twice, ops.number(2 * bottom))
+
+
+def half_up_int(top: int, bottom: int) -> int:
+    """``top / bottom`` rounded half up, of whole numbers of any size.
+
+    >>> half_up_int(5, 2), half_up_int(-5, 2)
+    (3, -2)
+    """
+    return (2 * top + bottom) // (2 * bottom)
+
+
+def clamp(ops: Ops[N, F], value: N, low: N, high: N) -> N:
+    """``value`` kept within ``low`` and ``high``."""
+    return ops.minimum(ops.maximum(value, low), high)
+
+
+def within(ops: Ops[N, F], value: N, most: int) -> F:
+    """Whether a value is at most ``most`` in size."""
+    return ops.both(
+        ops.at_least(ops.number(most), value), ops.at_least(value, ops.number(-most))
+    )
+
+
+def positive(ops: Ops[N, F], value: N) -> F:
+    """Whether a value is above 0."""
+    return ops.above(value, ops.number(0))
+
+
+def total_of(ops: Ops[N, F], numbers: Sequence[N]) -> N:
+    """Sum of at least one number."""
+    return reduce(ops.add, numbers)
+
+
+def all_of(ops: Ops[N, F], flags: Sequence[F]) -> F:
+    """Whether all of at least one flag hold."""
+    return reduce(ops.both, flags)
+
+
+def any_of(ops: Ops[N, F], flags: Iterable[F | None]) -> F | None:
+    """Whether one of some flags holds; None, which never holds, where there is none."""
+    known = [flag for flag in flags if flag is not None]
+    return reduce(ops.either, known) if known else None
