@@ -263,7 +263,7 @@ class ReferenceValue(_message.Message):
     indicator: _builtins.str
     """Indicator id."""
     statistic: _builtins.str
-    """"p50" or "p90"."""
+    """"p10", "p25", "p50", "p75", "p90" or "mad"."""
     peer_group: _builtins.str
     """Peer group the subject was compared with."""
     value_micro: _builtins.int
@@ -323,6 +323,32 @@ class IndicatorPoints(_message.Message):
 Global___IndicatorPoints: _TypeAlias = IndicatorPoints  # noqa: Y015
 
 @_typing.final
+class OverrideNote(_message.Message):
+    """An override (一票否决、限级) that was in force for the subject, whether it lowered the grade or not."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    CAP_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """Id of the override in the model, for example "serious_dishonesty"."""
+    cap: _builtins.str
+    """Grade id; the subject's grade is this one at best."""
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        cap: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cap", b"cap", "id", b"id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OverrideNote: _TypeAlias = OverrideNote  # noqa: Y015
+
+@_typing.final
 class GradeStatement(_message.Message):
     """A subject's final grade and everything needed to compute it again."""
 
@@ -344,8 +370,10 @@ class GradeStatement(_message.Message):
     TOTAL_CENTI_FIELD_NUMBER: _builtins.int
     GRADE_FIELD_NUMBER: _builtins.int
     MEASURES_DIGEST_FIELD_NUMBER: _builtins.int
+    OVERRIDES_FIELD_NUMBER: _builtins.int
+    EARNED_GRADE_FIELD_NUMBER: _builtins.int
     subject: _builtins.str
-    """Institution code."""
+    """Subject id: code of an institution, of staff or of an organisation, or a pseudonym."""
     subject_class: _builtins.str
     """Subject class (主体类别), for example "designated_medical_institution"."""
     period: _builtins.str
@@ -370,6 +398,8 @@ class GradeStatement(_message.Message):
     """Grade id, for example "excellent"; "not_rated" below the stated coverage."""
     measures_digest: _builtins.bytes
     """SHA-256 over the measures that were used."""
+    earned_grade: _builtins.str
+    """Grade id that the points alone give; `grade` is the worst of it and the caps."""
     @_builtins.property
     def inputs(self) -> _containers.RepeatedCompositeFieldContainer[Global___InputValue]:
         """Department items the subject may see."""
@@ -381,6 +411,10 @@ class GradeStatement(_message.Message):
     @_builtins.property
     def points(self) -> _containers.RepeatedCompositeFieldContainer[Global___IndicatorPoints]:
         """Final points, in the model's order."""
+
+    @_builtins.property
+    def overrides(self) -> _containers.RepeatedCompositeFieldContainer[Global___OverrideNote]:
+        """Overrides in force, in the model's order."""
 
     def __init__(
         self,
@@ -401,10 +435,12 @@ class GradeStatement(_message.Message):
         total_centi: _builtins.int = ...,
         grade: _builtins.str = ...,
         measures_digest: _builtins.bytes = ...,
+        overrides: _abc.Iterable[Global___OverrideNote] | None = ...,
+        earned_grade: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["basis", b"basis", "catalogue_digest", b"catalogue_digest", "day", b"day", "grade", b"grade", "inputs", b"inputs", "measures_digest", b"measures_digest", "model", b"model", "model_digest", b"model_digest", "period", b"period", "points", b"points", "reference", b"reference", "reference_digest", b"reference_digest", "subject", b"subject", "subject_class", b"subject_class", "total_centi", b"total_centi", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["basis", b"basis", "catalogue_digest", b"catalogue_digest", "day", b"day", "earned_grade", b"earned_grade", "grade", b"grade", "inputs", b"inputs", "measures_digest", b"measures_digest", "model", b"model", "model_digest", b"model_digest", "overrides", b"overrides", "period", b"period", "points", b"points", "reference", b"reference", "reference_digest", b"reference_digest", "subject", b"subject", "subject_class", b"subject_class", "total_centi", b"total_centi", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -467,7 +503,7 @@ class GradeStatements(_message.Message):
     STATEMENTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def statements(self) -> _containers.RepeatedCompositeFieldContainer[Global___SignedGradeStatement]:
-        """Statements of the addressed custodian's institutions."""
+        """Statements of the addressed custodian's institutions and of their staff."""
 
     def __init__(
         self,
@@ -498,7 +534,7 @@ class PushedGrade(_message.Message):
     MODEL_DIGEST_FIELD_NUMBER: _builtins.int
     STATEMENT_DIGEST_FIELD_NUMBER: _builtins.int
     subject: _builtins.str
-    """Institution code."""
+    """Subject id; never the pseudonym of an insured person."""
     subject_class: _builtins.str
     """Subject class."""
     period: _builtins.str
