@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Final
 
 from scoring_kernel.catalog_object import Catalog
 from scoring_kernel.code_lists import parse_code_list
+from scoring_kernel.composite.model import parse_composite
 from scoring_kernel.errors import CatalogError
 from scoring_kernel.item_files import parse_item
 from scoring_kernel.legal_basis import parse_legal_basis
@@ -41,7 +42,7 @@ CHANGES: Final = "CHANGES.md"
 MAX_FILES: Final = 400
 
 _SINGLE: Final = ("legal_basis.yaml", "records.yaml", "units.yaml")
-_FOLDERS: Final = ("codes", "information", "interface", "measures", "models")
+_FOLDERS: Final = ("codes", "composites", "information", "interface", "measures", "models")
 
 
 @cache
@@ -141,9 +142,15 @@ def parse_catalog(contents: Mapping[str, bytes]) -> Catalog:
         model = parse_model(document, file, units=units, legal_basis=legal_basis, digest=digest)
         _check_model(document, model, models.values(), columns)
         models[model.id] = model
+    composites = {}
+    for name, document in _folder(documents, "composites").items():
+        file = document.file
+        digest = hashlib.sha256(contents[file]).digest()
+        composites[name] = parse_composite(document, file, legal_basis=legal_basis, digest=digest)
     return Catalog(
         digest=catalog_digest(contents),
         models=MappingProxyType(models),
+        composites=MappingProxyType(composites),
         measure_sets=MappingProxyType(sets),
         items=MappingProxyType(items),
         records=MappingProxyType(records),

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from scoring_kernel.code_lists import CodeList
+    from scoring_kernel.composite.model import CompositeModel
     from scoring_kernel.information import InformationItem
     from scoring_kernel.legal_basis import LegalBasis
     from scoring_kernel.measure_sets import MeasureSet
@@ -26,6 +27,8 @@ class Catalog:
     """SHA-256 over all files, 32 bytes."""
     models: Mapping[str, RatingModel] = field(repr=False)
     """Rating models by id."""
+    composites: Mapping[str, CompositeModel] = field(repr=False)
+    """Composite models by id."""
     measure_sets: Mapping[str, MeasureSet] = field(repr=False)
     """Measure sets by id."""
     items: Mapping[str, InformationItem] = field(repr=False)
