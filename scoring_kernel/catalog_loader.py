@@ -25,16 +25,18 @@ from scoring_kernel.errors import CatalogError
 from scoring_kernel.item_files import parse_item
 from scoring_kernel.legal_basis import parse_legal_basis
 from scoring_kernel.measure_sets import WINDOWS, parse_measure_set
-from scoring_kernel.model import RatingModel, parse_model
+from scoring_kernel.model_files import parse_model
+from scoring_kernel.model_references import verify_references
 from scoring_kernel.record_kinds import parse_record_kinds
 from scoring_kernel.strict_yaml import load_strict
 from scoring_kernel.transactions import parse_transactions
 from scoring_kernel.units import parse_units
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Mapping
     from importlib.resources.abc import Traversable
 
+    from scoring_kernel.model import RatingModel
     from scoring_kernel.yaml_section import Section
 
 CHANGES: Final = "CHANGES.md"
@@ -140,7 +142,7 @@ def parse_catalog(contents: Mapping[str, bytes]) -> Catalog:
         file = document.file
         digest = hashlib.sha256(contents[file]).digest()
         model = parse_model(document, file, units=units, legal_basis=legal_basis, digest=digest)
-        _check_model(document, model, models.values(), columns)
+        verify_references(document, model, models.values(), columns, items)
         models[model.id] = model
     composites = {}
     for name, document in _folder(documents, "composites").items():
@@ -201,23 +203,3 @@ def _folder(documents: Mapping[str, Section], folder: str) -> dict[str, Section]
 def _agree(document: Section, key: str, found: str, name: str) -> None:
     if found != name:
         raise document.error(f"{key} {found!r} in file {name}.yaml: make them agree", key)
-
-
-def _check_model(
-    document: Section,
-    model: RatingModel,
-    earlier: Collection[RatingModel],
-    columns: Collection[str],
-) -> None:
-    for column in model.input_columns:
-        if column not in columns:
-            raise document.error(
-                f"model {model.id} reads {column}, which no measure set or information item "
-                "states: correct the name or add the measure"
-            )
-    for other in earlier:
-        if other.subject_class == model.subject_class:
-            raise document.error(
-                f"models {other.id} and {model.id} both rate {model.subject_class}: keep one",
-                "subject_class",
-            )

@@ -1,8 +1,7 @@
-"""Indicators (指标) of a rating model and the groups they stand in.
+"""Indicators (指标) of a rating model.
 
 Rules:
-- Three levels: a group of level 1 holds groups of level 2, which hold indicators
-  (level 3). Weights are exact hundredths of a point and add up at every level.
+- An indicator stands in a group of level 2; its weight counts towards the group's.
 - An indicator says what happens when its value is missing: ``zero`` and ``full``
   keep its weight, ``exclude`` hands the weight to its neighbours.
 - Every parameter that is declared is used, so a misspelt name cannot hide.
@@ -14,9 +13,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from scoring_kernel.formulas import Formula, GatedRatio, Tally, parse_formula
+from scoring_kernel.formula_files import parse_formula
+from scoring_kernel.formulas import Formula, Tally, parameters_of
+from scoring_kernel.groups import ID, Group, weight_centi
 from scoring_kernel.parameters import MICRO, Parameter, parse_parameters
-from scoring_kernel.shapes import LinearShape, parse_shape, refuse_other_full
+from scoring_kernel.shape_files import parse_shape, refuse_other_full
+from scoring_kernel.shapes import MEDIAN, Shape
+from scoring_kernel.shrinkage import Shrinkage, parse_shrinkage
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -25,9 +28,6 @@ if TYPE_CHECKING:
     from scoring_kernel.units import Unit
     from scoring_kernel.yaml_section import Section
 
-ID: Final = r"[a-z][a-z0-9_]{0,63}"
-MAX_WEIGHT_CENTI: Final = 100_000
-"""Largest weight of anything: 1,000 points in hundredths."""
 MAX_TALLY_MICRO: Final = 1_000 * MICRO
 """Most points one counted event can take or give, millionths."""
 
@@ -52,25 +52,6 @@ class MissingPolicy(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Group:
-    """A group of indicators, of level 1 or 2.
-
-    Attributes:
-        id: Id, unique in the model.
-        name_zh: Chinese name.
-        name_en: English name.
-        parent: Id of the level-1 group; None for a group of level 1.
-        weight_centi: Weight, hundredths of a point.
-    """
-
-    id: str
-    name_zh: str
-    name_en: str
-    parent: str | None
-    weight_centi: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Indicator:
     """One indicator of level 3.
 
@@ -84,6 +65,7 @@ class Indicator:
         weight_centi: Weight, hundredths of a point, positive.
         unit: Unit of the value; values are millionths of it.
         derivation: Formula that gives the value.
+        shrink: How few cases move the value towards the peers; None where they do not.
         shape: From the value to the points.
         missing: Policy for a missing value.
         status: Draft, proposal or final.
@@ -100,11 +82,24 @@ class Indicator:
     weight_centi: int
     unit: Unit
     derivation: Formula
-    shape: LinearShape
+    shrink: Shrinkage | None
+    shape: Shape
     missing: MissingPolicy
     status: Status
     basis: str
     parameters: Mapping[str, Parameter]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Input columns the indicator reads; some may stand twice."""
+        sample = () if self.shrink is None else (self.shrink.sample,)
+        return (*self.derivation.columns, *sample)
+
+    @property
+    def statistics(self) -> tuple[str, ...]:
+        """Peer statistics the indicator needs, sorted."""
+        shrinks_to = () if self.shrink is None else (MEDIAN,)
+        return tuple(sorted({*self.shape.statistics, *shrinks_to}))
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -113,53 +108,6 @@ class Indicator:
             value.basis for parameter in self.parameters.values() for value in parameter.values
         }
         return tuple(sorted({self.basis, *dated}))
-
-
-def parse_groups(section: Section) -> dict[str, Group]:
-    """Parse the two levels of groups.
-
-    Args:
-        section: Groups of level 1 by id, each with its ``groups`` of level 2.
-
-    Returns:
-        All groups by id, each group of level 1 before its own groups.
-
-    Raises:
-        CatalogError: An id repeats, or weights do not add up.
-    """
-    found: dict[str, Group] = {}
-    for key in section.keys():  # noqa: SIM118 - a section is not a mapping
-        entry = section.section(key)
-        entry.refuse_unknown(("name_zh", "name_en", "weight", "groups"))
-        outer = _group(entry, key, None)
-        if key in found:
-            raise section.error(f"group {key} stands in another group too: rename it", key)
-        found[key] = outer
-        inner = entry.section("groups")
-        total = 0
-        for name in inner.keys():  # noqa: SIM118 - a section is not a mapping
-            if name in found:
-                raise inner.error(f"group {name} appears twice: rename one", name)
-            below = inner.section(name)
-            below.refuse_unknown(("name_zh", "name_en", "weight"))
-            found[name] = _group(below, name, key)
-            total += found[name].weight_centi
-        if total != outer.weight_centi:
-            raise entry.error(
-                f"weight: found {outer.weight_centi}, its groups add up to {total} hundredths",
-                "weight",
-            )
-    return found
-
-
-def _group(entry: Section, key: str, parent: str | None) -> Group:
-    return Group(
-        id=key,
-        name_zh=entry.text("name_zh", max_chars=40),
-        name_en=entry.text("name_en", max_chars=80),
-        parent=parent,
-        weight_centi=weight_centi(entry, "weight"),
-    )
 
 
 def parse_indicator(
@@ -200,8 +148,9 @@ def parse_indicator(
     unit = section.choice("unit", units)
     weight = weight_centi(section, "weight")
     derivation = parse_formula(section.section("formula"), parameters, units)
+    shrink = section.find_section("shrink")
     outline = section.section("shape")
-    shape = parse_shape(outline, parameters, unit=unit, levels=levels)
+    shape = parse_shape(outline, parameters, unit=unit, levels=levels, weight_centi=weight)
     if isinstance(derivation, Tally):
         _verify_tally(section, derivation)
         refuse_other_full(outline, shape, weight * (MICRO // 100), levels)
@@ -216,6 +165,7 @@ def parse_indicator(
         weight_centi=weight,
         unit=units[unit],
         derivation=derivation,
+        shrink=None if shrink is None else parse_shrinkage(shrink, derivation),
         shape=shape,
         missing=MissingPolicy(section.choice("missing", tuple(MissingPolicy))),
         status=Status(section.choice("status", tuple(Status))),
@@ -234,6 +184,7 @@ _INDICATOR_KEYS: Final = frozenset(
         "weight",
         "unit",
         "formula",
+        "shrink",
         "shape",
         "missing",
         "status",
@@ -247,18 +198,10 @@ def _refuse_unused(
     section: Section,
     parameters: Mapping[str, Parameter],
     derivation: Formula,
-    shape: LinearShape,
+    shape: Shape,
 ) -> None:
-    used = {
-        parameter.name
-        for end in (shape.zero, shape.full)
-        for parameter in (end.parameter, end.plus)
-        if parameter is not None
-    }
-    if isinstance(derivation, Tally):
-        used.add(derivation.parameter.name)
-    if isinstance(derivation, GatedRatio):
-        used |= {derivation.required.name, derivation.partial.name}
+    used = {one.name for end in shape.thresholds for one in end.parameters}
+    used |= {one.name for one in parameters_of(derivation)}
     unused = sorted(set(parameters) - used)
     if unused:
         raise section.error(f"parameters {unused} are never used: remove them", "parameters")
@@ -272,17 +215,3 @@ def _verify_tally(section: Section, tally: Tally) -> None:
         raise section.error(
             f"tally: expected at most {MAX_TALLY_MICRO // MICRO} points per event", "formula"
         )
-
-
-def weight_centi(section: Section, key: str) -> int:
-    """Read a quoted weight as exact hundredths of a point.
-
-    Raises:
-        CatalogError: Not a positive decimal of at most two places, or more than 1,000.
-    """
-    centi = section.decimal(key) * 100
-    if centi.denominator != 1 or not 0 < centi.numerator <= MAX_WEIGHT_CENTI:
-        raise section.error(
-            f"{key}: expected points above 0 and up to {MAX_WEIGHT_CENTI // 100}, two places", key
-        )
-    return centi.numerator

@@ -1,36 +1,68 @@
 """Shapes (得分曲线): from an indicator's value to its share of the weight.
 
 Rules:
-- Linear between the value that earns nothing and the value that earns everything;
-  clipped outside; where both are equal, a step at the full value.
+- ``linear`` runs between the value that earns nothing and the value that earns
+  everything, clipped outside; where both are equal, a step at the full value.
+- ``steps`` earns the share of the first step that is reached, from the best downwards.
+- ``robust_z`` is linear over the distance from the peers' median, measured in robust
+  deviations; a value on the good side of a one-sided shape earns everything.
+- ``boolean`` earns everything or nothing, as the value is above 0 or not.
+- A threshold is a number, a dated parameter (perhaps by level), or a statistic of
+  the peers, plus an optional parameter.
 - Values and thresholds are whole millionths: they were rounded before the shape sees
   them. From there on integers are exact; points are rounded half up once, in
   hundredths of a point.
-- A threshold is a number, a dated parameter (perhaps by level), or a statistic of
-  the peers, plus an optional parameter.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
-from typing import TYPE_CHECKING, Final
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
 
-from scoring_kernel.amounts import decimal_text
-from scoring_kernel.errors import ParameterNotInForceError
-from scoring_kernel.parameters import LIMIT_MICRO, SCALAR, micro_of
+from scoring_kernel.parameters import LIMIT_MICRO, SCALAR
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Mapping
+    from datetime import date
 
     from scoring_kernel.measures import IntVector
     from scoring_kernel.parameters import Parameter
-    from scoring_kernel.yaml_section import Section
 
-STATISTICS: Final[Mapping[str, int]] = {"p50": 50, "p90": 90}
+STATISTICS: Final[Mapping[str, int]] = {"p10": 10, "p25": 25, "p50": 50, "p75": 75, "p90": 90}
 """Peer statistics a threshold may name, with their percentage (nearest rank)."""
+MEDIAN: Final = "p50"
+"""Statistic from which a distance is measured and to which few cases shrink."""
+MAD: Final = "mad"
+"""Median absolute deviation: nearest-rank median of the distances from ``MEDIAN``."""
+
+MAD_SCALE_E4: Final = 14_826
+"""A robust deviation is 1.4826 times ``MAD``, here in ten-thousandths.
+
+Source:
+    Rousseeuw and Croux, Alternatives to the Median Absolute Deviation (1993).
+"""
+SHARE_E4: Final = 10_000
+"""The whole of a weight, in the ten-thousandths of a share."""
+_EXACT: Final = 2**53 - 1
+
+
+def threshold_limit(weight_centi: int) -> int:
+    """Largest threshold with which a linear shape of that weight is exact in float64.
+
+    Args:
+        weight_centi: Weight, hundredths of a point, positive.
+
+    Returns:
+        Millionths: with both ends within it, ``2 * weight * distance + span`` stays
+        below 2**53.
+
+    >>> threshold_limit(100_000)
+    22517885547
+    """
+    return _EXACT // (4 * weight_centi + 2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +108,11 @@ class Threshold:
             base += _amount(self.plus, day, level)
         return max(-LIMIT_MICRO, min(LIMIT_MICRO, base))
 
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """Dated parameters the threshold reads."""
+        return tuple(one for one in (self.parameter, self.plus) if one is not None)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinearShape:
@@ -94,8 +131,122 @@ class LinearShape:
     @property
     def statistics(self) -> tuple[str, ...]:
         """Peer statistics the shape needs, sorted."""
-        found = {end.peer for end in (self.zero, self.full) if end.peer is not None}
-        return tuple(sorted(found))
+        return _peers_of(self.thresholds)
+
+    @property
+    def thresholds(self) -> tuple[Threshold, ...]:
+        """Every threshold of the shape."""
+        return (self.zero, self.full)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One step: who reaches ``at`` earns ``share_e4`` of the weight.
+
+    Attributes:
+        at: Value to reach: at least it where higher is better, at most it otherwise.
+        share_e4: Share of the weight, ten-thousandths.
+    """
+
+    at: Threshold
+    share_e4: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepShape:
+    """The share of the first step that is reached, from the best downwards.
+
+    Attributes:
+        higher_is_better: Whether a step is reached from below or from above.
+        steps: Steps from the best, shares falling.
+        rest_e4: Share where no step is reached, ten-thousandths.
+    """
+
+    higher_is_better: bool
+    steps: tuple[Step, ...]
+    rest_e4: int
+
+    @property
+    def statistics(self) -> tuple[str, ...]:
+        """Peer statistics the shape needs, sorted."""
+        return _peers_of(self.thresholds)
+
+    @property
+    def thresholds(self) -> tuple[Threshold, ...]:
+        """Every threshold of the shape."""
+        return tuple(step.at for step in self.steps)
+
+
+class Side(StrEnum):
+    """On which side of the peers' median a distance costs points."""
+
+    BOTH = "both"
+    ABOVE = "above"
+    BELOW = "below"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RobustZShape:
+    """Linear over the distance from the peers' median, in robust deviations.
+
+    The ends of the distance are ``spread * full_centi / 100`` and ``spread * zero_centi /
+    100``, rounded half up, where the spread is 1.4826 times the peers' ``mad``, but at least
+    ``least_spread``.
+
+    Attributes:
+        side: Side on which a distance costs points; the other one earns everything.
+        full_centi: Deviations up to which everything is earned, hundredths.
+        zero_centi: Deviations from which on nothing is earned, hundredths, larger.
+        least_spread: Least spread, a number or a parameter, positive.
+    """
+
+    side: Side
+    full_centi: int
+    zero_centi: int
+    least_spread: Threshold
+
+    @property
+    def statistics(self) -> tuple[str, ...]:
+        """Peer statistics the shape needs, sorted."""
+        return (MAD, MEDIAN)
+
+    @property
+    def thresholds(self) -> tuple[Threshold, ...]:
+        """Every threshold of the shape."""
+        return (self.least_spread,)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BooleanShape:
+    """All points or none.
+
+    Attributes:
+        good: Whether a value above 0 earns everything; otherwise one up to 0 does.
+    """
+
+    good: bool
+
+    @property
+    def statistics(self) -> tuple[str, ...]:
+        """Peer statistics the shape needs: none."""
+        return ()
+
+    @property
+    def thresholds(self) -> tuple[Threshold, ...]:
+        """Every threshold of the shape: none."""
+        return ()
+
+
+Shape: TypeAlias = LinearShape | StepShape | RobustZShape | BooleanShape
+"""Every kind of shape."""
+
+
+def _peers_of(thresholds: tuple[Threshold, ...]) -> tuple[str, ...]:
+    return tuple(sorted({one.peer for one in thresholds if one.peer is not None}))
+
+
+def _amount(parameter: Parameter, day: date, level: str) -> int:
+    return parameter.at(day, level if parameter.by == "level" else SCALAR)
 
 
 def linear_points(
@@ -135,130 +286,3 @@ def linear_points(
     x += span
     x //= 2 * span
     return x
-
-
-def parse_shape(
-    section: Section,
-    parameters: Mapping[str, Parameter],
-    *,
-    unit: str,
-    levels: Collection[str],
-) -> LinearShape:
-    """Parse the ``shape`` of an indicator.
-
-    Args:
-        section: The shape's mapping.
-        parameters: Parameters of the indicator.
-        unit: Unit of the indicator's value, which every threshold shares.
-        levels: Levels of subject.
-
-    Raises:
-        CatalogError: A threshold is unknown, malformed or of another unit, or the two
-            ends contradict ``better`` on some day for some level.
-    """
-    section.refuse_unknown(("kind", "better", "zero", "full"))
-    section.choice("kind", ("linear",))
-    shape = LinearShape(
-        higher_is_better=section.choice("better", ("higher", "lower")) == "higher",
-        zero=_parse_threshold(section, "zero", parameters, unit),
-        full=_parse_threshold(section, "full", parameters, unit),
-    )
-    for since, level, zero, full in _known_ends(shape, levels):
-        if (zero > full) if shape.higher_is_better else (zero < full):
-            raise section.error(
-                f"zero and full contradict better{_since(since, level)}: exchange them", "zero"
-            )
-    return shape
-
-
-def refuse_other_full(
-    section: Section, shape: LinearShape, expected: int, levels: Collection[str]
-) -> None:
-    """Refuse a shape whose full value is not a given number.
-
-    Args:
-        section: The shape's mapping, for the line.
-        shape: The shape of a tally, whose value is already in points.
-        expected: The indicator's weight, millionths of a point.
-        levels: Levels of subject.
-
-    Raises:
-        CatalogError: The full value differs on some day, or depends on the peers.
-    """
-    if shape.full.peer is not None:
-        raise section.error("full: a tally is full at its weight, not at a peer value", "full")
-    for since, level, _, full in _known_ends(shape, levels):
-        if full != expected:
-            raise section.error(
-                f"full: found {decimal_text(full)}{_since(since, level)}, expected the weight "
-                f"{decimal_text(expected)}: a tally counts points of its own indicator",
-                "full",
-            )
-
-
-def _known_ends(
-    shape: LinearShape, levels: Collection[str]
-) -> Iterator[tuple[date, str, int, int]]:
-    """Ends for every day on which one changes, and every level.
-
-    A statistic of the peers is not known here: it stands for 0 where both ends name the
-    same one, so that what is added to it is compared; otherwise nothing is.
-    """
-    if shape.zero.peer != shape.full.peer:
-        return
-    named = [
-        parameter
-        for end in (shape.zero, shape.full)
-        for parameter in (end.parameter, end.plus)
-        if parameter is not None
-    ]
-    days = {day for parameter in named for day in parameter.days} or {date.min}
-    for day in sorted(days):
-        for level in levels:
-            try:
-                # An end is None only where its statistic is: here it is given.
-                zero, full = (end.at(day, level, 0) or 0 for end in (shape.zero, shape.full))
-            except ParameterNotInForceError:
-                continue
-            yield day, level, zero, full
-
-
-def _since(day: date, level: str) -> str:
-    return "" if day == date.min else f" from {day.isoformat()} for level {level}"
-
-
-def _parse_threshold(
-    section: Section, key: str, parameters: Mapping[str, Parameter], unit: str
-) -> Threshold:
-    if isinstance(section.values.get(key), str):
-        return Threshold(constant=micro_of(section, key))
-    entry = section.section(key)
-    entry.refuse_unknown(("parameter", "peer", "plus"))
-    if ("parameter" in entry.values) == ("peer" in entry.values):
-        raise entry.error(f"{key}: expected exactly one of parameter and peer")
-    return Threshold(
-        parameter=_named(entry, "parameter", parameters, unit),
-        peer=entry.choice("peer", STATISTICS) if "peer" in entry.values else None,
-        plus=_named(entry, "plus", parameters, unit),
-    )
-
-
-def _named(
-    entry: Section, key: str, parameters: Mapping[str, Parameter], unit: str
-) -> Parameter | None:
-    if key not in entry.values:
-        return None
-    parameter = parameters[entry.choice(key, parameters)]
-    if parameter.by == "key":
-        raise entry.error(f"{key}: {parameter.name} is by key, expected one number", key)
-    if parameter.unit != unit:
-        raise entry.error(
-            f"{key}: {parameter.name} has unit {parameter.unit!r}, expected the indicator's "
-            f"unit {unit!r}",
-            key,
-        )
-    return parameter
-
-
-def _amount(parameter: Parameter, day: date, level: str) -> int:
-    return parameter.at(day, level if parameter.by == "level" else SCALAR)

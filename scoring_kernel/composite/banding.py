@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from scoring_kernel.indicators import ID
+from scoring_kernel.groups import ID
 from scoring_kernel.model import NOT_RATED
 
 if TYPE_CHECKING:

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Final
 
 from scoring_kernel.composite.banding import BandRule, CompositeBand, parse_banding
 from scoring_kernel.errors import DraftModelError
-from scoring_kernel.indicators import ID, Status
+from scoring_kernel.groups import ID
+from scoring_kernel.indicators import Status
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -12,7 +12,8 @@ import yaml
 
 from scoring_kernel.inputs import InputTable
 from scoring_kernel.legal_basis import LegalBasis, parse_legal_basis
-from scoring_kernel.model import RatingModel, parse_model
+from scoring_kernel.model import RatingModel
+from scoring_kernel.model_files import parse_model
 from scoring_kernel.strict_yaml import load_strict
 from scoring_kernel.units import Unit, parse_units
 
