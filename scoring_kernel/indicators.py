@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 from scoring_kernel.formula_files import parse_formula
 from scoring_kernel.formulas import Formula, Tally, parameters_of
 from scoring_kernel.groups import ID, Group, weight_centi
+from scoring_kernel.improvement import Improvement, parse_improvement
 from scoring_kernel.parameters import MICRO, Parameter, parse_parameters
 from scoring_kernel.shape_files import parse_shape, refuse_other_full
 from scoring_kernel.shapes import MEDIAN, Shape
@@ -67,6 +68,7 @@ class Indicator:
         derivation: Formula that gives the value.
         shrink: How few cases move the value towards the peers; None where they do not.
         shape: From the value to the points.
+        improve: How far the subject can move it; None where it cannot.
         missing: Policy for a missing value.
         status: Draft, proposal or final.
         basis: Key of the source of formula and shape.
@@ -84,6 +86,7 @@ class Indicator:
     derivation: Formula
     shrink: Shrinkage | None
     shape: Shape
+    improve: Improvement | None
     missing: MissingPolicy
     status: Status
     basis: str
@@ -149,6 +152,7 @@ def parse_indicator(
     weight = weight_centi(section, "weight")
     derivation = parse_formula(section.section("formula"), parameters, units)
     shrink = section.find_section("shrink")
+    improve = section.find_section("improve")
     outline = section.section("shape")
     shape = parse_shape(outline, parameters, unit=unit, levels=levels, weight_centi=weight)
     if isinstance(derivation, Tally):
@@ -167,6 +171,7 @@ def parse_indicator(
         derivation=derivation,
         shrink=None if shrink is None else parse_shrinkage(shrink, derivation),
         shape=shape,
+        improve=None if improve is None else parse_improvement(improve, shape),
         missing=MissingPolicy(section.choice("missing", tuple(MissingPolicy))),
         status=Status(section.choice("status", tuple(Status))),
         basis=section.choice("basis", legal_basis),
@@ -186,6 +191,7 @@ _INDICATOR_KEYS: Final = frozenset(
         "formula",
         "shrink",
         "shape",
+        "improve",
         "missing",
         "status",
         "basis",
