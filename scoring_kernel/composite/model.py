@@ -247,9 +247,7 @@ def _parse_winsor(measures: Section) -> Winsor | None:
     return Winsor(low=low, high=high)
 
 
-def _parse_required(
-    reporting: Section, groups: tuple[CompositeGroup, ...]
-) -> tuple[str, ...]:
+def _parse_required(reporting: Section, groups: tuple[CompositeGroup, ...]) -> tuple[str, ...]:
     required = reporting.texts("one_of")
     known = [group.id for group in groups]
     for group in required:
