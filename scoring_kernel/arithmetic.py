@@ -16,15 +16,13 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from scoring_kernel.parameters import MICRO
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from scoring_kernel.ops import Ops
 
 N = TypeVar("N")
 F = TypeVar("F")
 
-EXACT_MOST: Final = 2**53 - 1
-"""Largest integer that float64 tells from its neighbours."""
 MAX_WHOLE: Final = 9_000_000_000 - 1
 """Largest whole part of a value, in size; a larger quotient is out of range."""
 VALUE_LIMIT: Final = (MAX_WHOLE + 1) * MICRO
@@ -34,24 +32,6 @@ MAX_TERM: Final = 5_000_000 * MICRO
 
 _DIGITS: Final = 3
 """Steps of the long division: three digits of base 100 make millionths."""
-
-
-def threshold_limit(weight_centi: int) -> int:
-    """Largest threshold a shape of some weight can compare with exactly, in size.
-
-    Between two thresholds of this size lie at most twice as many millionths, and twice
-    the weight times that distance, plus the distance, stays below 2**53.
-
-    Args:
-        weight_centi: Weight, hundredths of a point, positive.
-
-    Returns:
-        Millionths.
-
-    >>> threshold_limit(100_000)
-    22517885719
-    """
-    return EXACT_MOST // (4 * weight_centi + 2)
 
 
 def quotient_micro(ops: Ops[N, F], top: N, bottom: N) -> tuple[N, F]:
@@ -123,9 +103,7 @@ def clamp(ops: Ops[N, F], value: N, low: N, high: N) -> N:
 
 def within(ops: Ops[N, F], value: N, most: int) -> F:
     """Whether a value is at most ``most`` in size."""
-    return ops.both(
-        ops.at_least(ops.number(most), value), ops.at_least(value, ops.number(-most))
-    )
+    return ops.both(ops.at_least(ops.number(most), value), ops.at_least(value, ops.number(-most)))
 
 
 def positive(ops: Ops[N, F], value: N) -> F:
@@ -143,7 +121,26 @@ def all_of(ops: Ops[N, F], flags: Sequence[F]) -> F:
     return reduce(ops.both, flags)
 
 
-def any_of(ops: Ops[N, F], flags: Iterable[F | None]) -> F | None:
-    """Whether one of some flags holds; None, which never holds, where there is none."""
-    known = [flag for flag in flags if flag is not None]
-    return reduce(ops.either, known) if known else None
+def any_of(ops: Ops[N, F], flags: Sequence[F]) -> F:
+    """Whether one of at least one flag holds."""
+    return reduce(ops.either, flags)
+
+
+def never(ops: Ops[N, F]) -> F:
+    """A flag that holds for no row."""
+    return ops.above(ops.number(0), ops.number(1))
+
+
+def by_group(ops: Ops[N, F], group: N, numbers: Sequence[int]) -> N:
+    """A number per peer group: a constant where all agree, else gathered by the row's group."""
+    if len(set(numbers)) == 1:
+        return ops.number(numbers[0])
+    return ops.gather(ops.table(numbers), group)
+
+
+def flag_by_group(ops: Ops[N, F], group: N, flags: Sequence[bool]) -> F:
+    """A flag per peer group: a constant where all agree, else gathered by the row's group."""
+    if len(set(flags)) == 1:
+        none = never(ops)
+        return ops.negate(none) if flags[0] else none
+    return ops.gather_flags(ops.flags(flags), group)

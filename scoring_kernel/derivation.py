@@ -1,24 +1,37 @@
 """Derivation (推导): from input columns to indicator values in exact millionths.
 
 Rules:
-- Integers only. A quotient is rounded half up to whole millionths before anything
-  is done with it (a growth of ratios, a mean, the shape), and so is every value; so
-  a value is exact to a millionth of its unit, not beyond.
-- Every value is kept within ``VALUE_LIMIT``, so nothing can overflow further down.
+- One function per kind of formula, written over ``Ops``: numpy carries it out on a block
+  of rows, the compiler writes it down as a graph.
+- A quotient is rounded half up to whole millionths before anything is done with it (a
+  growth of ratios, a mean, the shape); so a value is exact to a millionth of its unit.
 - A denominator or a growth base that is not positive has no quotient: the value is
   missing, never zero and never infinite.
-- Every function is a sweep over whole columns; nothing runs per row.
+- A value beyond its bounds is out of range: missing, and marked as such; it is never
+  kept at the bound. Shares, which end at 0 and 1 by their meaning, cannot leave them.
+- Inputs are at most ``inputs.MAX_INPUT`` in size, also where they are not present.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypeAlias, assert_never
+from typing import TYPE_CHECKING, Final, Generic, TypeAlias, TypeVar, assert_never
 
-import numpy as np
-import numpy.typing as npt
-
+from scoring_kernel.arithmetic import (
+    MAX_TERM,
+    all_of,
+    any_of,
+    clamp,
+    half_up,
+    never,
+    positive,
+    quotient_micro,
+    share_micro,
+    total_of,
+    within,
+)
 from scoring_kernel.formulas import (
+    Difference,
     Formula,
     GatedRatio,
     Growth,
@@ -33,216 +46,197 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import date
 
-    from scoring_kernel.inputs import InputTable
-    from scoring_kernel.measures import BoolVector, IntVector
-    from scoring_kernel.model import RatingModel
+    from scoring_kernel.ops import Ops
 
-Column: TypeAlias = "tuple[IntVector, BoolVector]"
+N = TypeVar("N")
+F = TypeVar("F")
 
-VALUE_LIMIT: Final = 1_000_000_000 * MICRO
-"""Largest absolute value of an indicator, millionths; larger ones are kept there."""
-MAX_COUNT: Final = 1_000_000
-"""Largest count a tally distinguishes; more events change nothing."""
+Column: TypeAlias = tuple[N, F]
+"""Values of a column, and where it is present."""
+Columns: TypeAlias = "Mapping[str, Column[N, F]]"
 
-_FAST_NUMERATOR: Final = 4_000_000_000_000
-"""Up to here ``2e6 * numerator + denominator`` fits int64, and one division does."""
+MAX_COUNT: Final = 100_000
+"""Largest count a tally distinguishes; more events change nothing.
+
+With ``MAX_TERMS`` terms of at most ``MAX_TALLY_MICRO`` a tally stays below 2**53.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Block:
-    """Some rows of an input table, column by column.
+class Derived(Generic[N, F]):
+    """One indicator of some rows.
 
     Attributes:
-        columns: Values and presence by column, each of shape (b,).
-        rows: Number of rows b.
+        value: Millionths of the indicator's unit; means nothing where not present.
+        present: Where there is a value.
+        beyond: Where the value would be out of range; not present there.
     """
 
-    columns: Mapping[str, Column]
-    rows: int
-
-    @classmethod
-    def of(cls, model: RatingModel, inputs: InputTable, start: int, stop: int) -> Block:
-        """Cut rows ``start`` to ``stop`` of the columns a model reads.
-
-        Raises:
-            KernelInputError: The table lacks a column of the model.
-        """
-        columns: dict[str, Column] = {}
-        for column in model.input_columns:
-            at = inputs.position(column)
-            columns[column] = (
-                np.ascontiguousarray(inputs.values[start:stop, at]),
-                np.ascontiguousarray(inputs.present[start:stop, at]),
-            )
-        return cls(columns=columns, rows=min(stop, len(inputs.subjects)) - start)
+    value: N
+    present: F
+    beyond: F
 
 
-def ratio_micro(numerator: IntVector, denominator: IntVector) -> IntVector:
-    """Divide to millionths, rounded half up (a half goes towards plus infinity).
+def derive(ops: Ops[N, F], formula: Formula, columns: Columns[N, F], day: date) -> Derived[N, F]:
+    """Derive one indicator.
 
     Args:
-        numerator: At most 2 * ``MAX_VALUE`` in size.
-        denominator: Positive, at most ``MAX_VALUE``.
-
-    Returns:
-        Millionths, kept within ``VALUE_LIMIT``.
-
-    >>> ratio_micro(np.array([1, -1, 2]), np.array([3, 2_000_000, 0 + 3])).tolist()
-    [333333, 0, 666667]
-    """
-    if numerator.size == 0:
-        return np.zeros(0, np.int64)
-    size = max(int(numerator.max()), -int(numerator.min()))
-    if size <= _FAST_NUMERATOR:
-        twice: IntVector = numerator * (2 * MICRO)
-        twice += denominator
-        twice //= 2 * denominator
-        return _limited(twice)
-    # Long division in base 100: a remainder stays below the denominator, so a hundred
-    # remainders fit; the whole part is kept small enough for the three steps.
-    whole, rest = np.divmod(numerator, denominator)
-    bound = VALUE_LIMIT // MICRO
-    quotient: IntVector = np.minimum(np.maximum(whole, -bound - 1), bound)
-    for _ in range(3):
-        rest *= 100
-        digit, rest = np.divmod(rest, denominator)
-        quotient = quotient * 100 + digit
-    quotient += 2 * rest >= denominator
-    return _limited(quotient)
-
-
-def _limited(values: IntVector) -> IntVector:
-    """Keep values within ``VALUE_LIMIT``, in place."""
-    np.minimum(values, VALUE_LIMIT, out=values)
-    np.maximum(values, -VALUE_LIMIT, out=values)
-    return values
-
-
-def values_micro(
-    model: RatingModel, inputs: InputTable, day: date
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
-    """Derive every indicator of every subject.
-
-    Args:
-        model: The model, k indicators.
-        inputs: The inputs of n subjects.
-        day: Day for which parameters are read.
-
-    Returns:
-        Values in millionths of each indicator's unit, shape (n, k), 0 where missing;
-        and whether the value is there, shape (n, k).
-
-    Raises:
-        KernelInputError: The table lacks a column of the model.
-        ParameterNotInForceError: A parameter has no value on that day.
-    """
-    n, k = len(inputs.subjects), len(model.indicators)
-    values = np.zeros((k, n), np.int64)
-    present = np.zeros((k, n), np.bool_)
-    block = Block.of(model, inputs, 0, n)
-    for index, indicator in enumerate(model.indicators):
-        values[index], present[index] = derive(indicator.derivation, block, day)
-    return values.T, present.T
-
-
-def derive(formula: Formula, block: Block, day: date) -> Column:
-    """Derive one indicator of a block of rows.
-
-    Args:
+        ops: Backend.
         formula: The indicator's formula.
-        block: Rows of the input table.
+        columns: At least the columns of the formula, as ``ops`` holds them.
         day: Day for which parameters are read.
-
-    Returns:
-        Values in millionths, shape (b,), 0 where missing; and presence, shape (b,).
 
     Raises:
         ParameterNotInForceError: A parameter has no value on that day.
     """
     match formula:
         case Ratio():
-            return _ratio(block.columns[formula.numerator], block.columns[formula.denominator])
+            return _ratio(ops, formula, columns)
         case Scaled():
-            return _scaled(formula, block)
+            return _quotient(ops, columns[formula.column], _constant(ops, formula.divisor))
+        case Difference():
+            return _difference(ops, formula, columns)
         case GatedRatio():
-            return _gated_ratio(formula, block, day)
+            return _gated_ratio(ops, formula, columns, day)
         case MeanOfRatios():
-            return _mean_of_ratios(formula, block)
+            return _mean_of_ratios(ops, formula, columns)
         case Tally():
-            return _tally(formula, block, day)
+            return _tally(ops, formula, columns, day)
         case Growth():
-            return _growth(formula, block)
+            return _growth(ops, formula, columns)
         case _:  # pragma: no cover - the type checker proves the list complete
             assert_never(formula)
 
 
-def _ratio(numerator: Column, denominator: Column) -> Column:
-    present = numerator[1] & denominator[1] & (denominator[0] > 0)
-    if present.all():
-        return ratio_micro(numerator[0], denominator[0]), present
-    values = ratio_micro(np.where(present, numerator[0], 0), np.where(present, denominator[0], 1))
-    return values, present
+def _constant(ops: Ops[N, F], number: int) -> Column[N, F]:
+    return ops.number(number), ops.negate(never(ops))
 
 
-def _scaled(formula: Scaled, block: Block) -> Column:
-    values, present = block.columns[formula.column]
-    divisor = np.full(len(values), formula.divisor, np.int64)
-    return ratio_micro(np.where(present, values, 0), divisor), present
+def _quotient(ops: Ops[N, F], top: Column[N, F], bottom: Column[N, F]) -> Derived[N, F]:
+    value, fits = quotient_micro(ops, top[0], ops.maximum(bottom[0], ops.number(1)))
+    known = all_of(ops, (top[1], bottom[1], positive(ops, bottom[0])))
+    return Derived(
+        value=value,
+        present=ops.both(known, fits),
+        beyond=ops.both(known, ops.negate(fits)),
+    )
 
 
-def _gated_ratio(formula: GatedRatio, block: Block, day: date) -> Column:
-    gate, numerator, denominator = (block.columns[column] for column in formula.columns)
-    known = gate[1] & numerator[1] & denominator[1]
-    ratio, defined = _ratio(numerator, denominator)
+def _sides(
+    ops: Ops[N, F], formula: Ratio, columns: Columns[N, F]
+) -> tuple[Column[N, F], Column[N, F]]:
+    if isinstance(formula.denominator, int):
+        return columns[formula.numerator], _constant(ops, formula.denominator)
+    return columns[formula.numerator], columns[formula.denominator]
+
+
+def _is_empty(ops: Ops[N, F], bottom: Column[N, F]) -> F:
+    """Where a denominator is present and 0."""
+    zero = ops.number(0)
+    return all_of(ops, (bottom[1], ops.at_least(bottom[0], zero), ops.at_least(zero, bottom[0])))
+
+
+def _ratio(ops: Ops[N, F], formula: Ratio, columns: Columns[N, F]) -> Derived[N, F]:
+    top, bottom = _sides(ops, formula, columns)
+    found = _quotient(ops, top, bottom)
+    if formula.empty is None:
+        return found
+    empty = _is_empty(ops, bottom)
+    return Derived(
+        value=ops.where(empty, ops.number(formula.empty), found.value),
+        present=ops.either(found.present, empty),
+        beyond=found.beyond,
+    )
+
+
+def _difference(ops: Ops[N, F], formula: Difference, columns: Columns[N, F]) -> Derived[N, F]:
+    of, minus = columns[formula.of], columns[formula.minus]
+    change = ops.sub(of[0], minus[0]), ops.both(of[1], minus[1])
+    return _quotient(ops, change, _constant(ops, formula.divisor))
+
+
+def _gated_ratio(
+    ops: Ops[N, F], formula: GatedRatio, columns: Columns[N, F], day: date
+) -> Derived[N, F]:
+    gate, part, whole = (columns[column] for column in formula.columns)
+    nothing, everything = ops.number(0), ops.number(MICRO)
+    to_do = positive(ops, whole[0])
     # With nothing to be done everything is done. What counts as everything is exact:
     # a share that only rounds up to 1 is not.
-    share = np.where(defined, _within_one(ratio), MICRO)
-    done = ~defined | (numerator[0] >= denominator[0])
-    handed_in = np.minimum(np.maximum(gate[0], 0), MAX_COUNT) * MICRO
-    enough = handed_in >= formula.required.at(day)
-    part = (2 * share * formula.partial.at(day) + MICRO) // (2 * MICRO)
-    values = np.where(done & enough, MICRO, part)
-    opened = gate[0] > 0
+    share = share_micro(ops, part[0], ops.maximum(whole[0], ops.number(1)))
+    share = ops.where(to_do, share, everything)
+    done = ops.either(ops.negate(to_do), ops.at_least(part[0], whole[0]))
+    # So many whole records reach the required number, which may be a fraction.
+    required = -(-formula.required.at(day) // MICRO)
+    enough = ops.at_least(gate[0], ops.number(required))
+    partly = half_up(ops, ops.mul(share, ops.number(formula.partial.at(day))), MICRO)
+    value = ops.where(ops.both(done, enough), everything, partly)
+    opened = positive(ops, gate[0])
     # A gate that is known to be shut needs no ratio.
-    shut = gate[1] & ~opened
-    return np.where(known & opened, values, 0), known | shut
+    shut = ops.both(gate[1], ops.negate(opened))
+    return Derived(
+        value=ops.where(opened, value, nothing),
+        present=ops.either(shut, all_of(ops, (gate[1], part[1], whole[1]))),
+        beyond=never(ops),
+    )
 
 
-def _within_one(values: IntVector) -> IntVector:
-    return np.minimum(np.maximum(values, 0), MICRO)
-
-
-def _mean_of_ratios(formula: MeanOfRatios, block: Block) -> Column:
-    total = np.zeros(block.rows, np.int64)
-    count = np.zeros(block.rows, np.int64)
+def _mean_of_ratios(ops: Ops[N, F], formula: MeanOfRatios, columns: Columns[N, F]) -> Derived[N, F]:
+    nothing, one = ops.number(0), ops.number(1)
+    shares: list[N] = []
+    counts: list[N] = []
     for ratio in formula.ratios:
-        values, present = _ratio(block.columns[ratio.numerator], block.columns[ratio.denominator])
+        top, bottom = _sides(ops, ratio, columns)
         # More than all of one thing does not make up for less of another.
-        total += np.where(present, _within_one(values), 0)
-        count += present
-    divisor = np.maximum(count, 1)
-    return (2 * total + divisor) // (2 * divisor), count > 0
+        share = share_micro(ops, top[0], ops.maximum(bottom[0], one))
+        known = all_of(ops, (top[1], bottom[1], positive(ops, bottom[0])))
+        shares.append(ops.where(known, share, nothing))
+        counts.append(ops.where(known, one, nothing))
+    total, count = total_of(ops, shares), total_of(ops, counts)
+    divisor = ops.maximum(count, one)
+    twice = ops.add(ops.add(total, total), divisor)
+    return Derived(
+        value=ops.floor_div(twice, ops.add(divisor, divisor)),
+        present=positive(ops, count),
+        beyond=never(ops),
+    )
 
 
-def _tally(formula: Tally, block: Block, day: date) -> Column:
-    values = np.full(block.rows, formula.start, np.int64)
-    present = np.ones(block.rows, np.bool_)
+def _tally(ops: Ops[N, F], formula: Tally, columns: Columns[N, F], day: date) -> Derived[N, F]:
+    value = ops.number(formula.start)
     for term in formula.terms:
-        counts, known = block.columns[term.column]
+        count = clamp(ops, columns[term.column][0], ops.number(0), ops.number(MAX_COUNT))
         points = formula.sign * formula.parameter.at(day, term.key)
-        values += np.minimum(np.maximum(counts, 0), MAX_COUNT) * points
-        present &= known
-    values[~present] = 0
-    return _limited(values), present
+        value = ops.add(value, ops.mul(count, ops.number(points)))
+    return Derived(
+        value=value,
+        present=all_of(ops, [columns[term.column][1] for term in formula.terms]),
+        beyond=never(ops),
+    )
 
 
-def _growth(formula: Growth, block: Block) -> Column:
-    now, before = _at(formula, block, "current"), _at(formula, block, "base")
-    present = now[1] & before[1]
-    change = np.where(present, now[0] - before[0], 0)
-    return _ratio((change, present), before)
+def _growth(ops: Ops[N, F], formula: Growth, columns: Columns[N, F]) -> Derived[N, F]:
+    now = _term(ops, formula, columns, "current")
+    before = _term(ops, formula, columns, formula.base)
+    present = ops.both(now.present, before.present)
+    change = ops.sub(now.value, before.value), present
+    found = _quotient(ops, change, (before.value, before.present))
+    return Derived(
+        value=found.value,
+        present=found.present,
+        beyond=any_of(ops, (found.beyond, now.beyond, before.beyond)),
+    )
 
 
-def _at(formula: Growth, block: Block, when: str) -> Column:
-    of = block.columns[f"{formula.of}@{when}"]
-    return of if formula.over is None else _ratio(of, block.columns[f"{formula.over}@{when}"])
+def _term(ops: Ops[N, F], formula: Growth, columns: Columns[N, F], window: str) -> Derived[N, F]:
+    """One side of a growth, small enough to be divided by and subtracted."""
+    of = columns[f"{formula.of}@{window}"]
+    if formula.over is None:
+        return Derived(value=of[0], present=of[1], beyond=never(ops))
+    found = _quotient(ops, of, columns[f"{formula.over}@{window}"])
+    small = within(ops, found.value, MAX_TERM)
+    return Derived(
+        value=found.value,
+        present=ops.both(found.present, small),
+        beyond=ops.either(found.beyond, ops.both(found.present, ops.negate(small))),
+    )

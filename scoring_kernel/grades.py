@@ -21,6 +21,17 @@ if TYPE_CHECKING:
     from scoring_kernel.model import Band
 
 
+def names_of(bands: Sequence[Band], places: npt.NDArray[np.integer]) -> tuple[str, ...]:
+    """Names of places among bands; the place behind the last is ``NOT_RATED``.
+
+    Args:
+        bands: Grades, best first.
+        places: 0 to the number of bands, shape (n,).
+    """
+    names = np.array([*(band.id for band in bands), NOT_RATED], object)
+    return tuple(names[places].tolist())
+
+
 def grade_of(
     total_centi: npt.NDArray[np.integer],
     bands: Sequence[Band],

@@ -2,7 +2,8 @@
 
 Rules:
 - A value that is not known is not present; its number is 0 and means nothing.
-- Values are integers within ``MAX_VALUE``, in the unit of their measure.
+- Values are integers within ``MAX_INPUT``, in the unit of their measure: within it the
+  plan's arithmetic in float64 is exact (``arithmetic.py``).
 - The digest depends on names and values alone, so both ends of the wire agree.
 """
 
@@ -10,19 +11,22 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from scoring_kernel.errors import KernelInputError
-from scoring_kernel.measures import MAX_VALUE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from scoring_kernel.measures import BoolVector, IntVector
     from scoring_kernel.model import RatingModel
+
+
+MAX_INPUT: Final = 10**13
+"""Largest input in size (100 billion yuan in fen)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +54,7 @@ class InputTable:
 
         Raises:
             KernelInputError: Shapes or types differ, a subject or column repeats, or a
-                value exceeds ``MAX_VALUE``.
+                value exceeds ``MAX_INPUT``.
         """
         n, m = len(self.subjects), len(self.columns)
         if len(self.levels) != n or len(self.types) != n:
@@ -70,11 +74,12 @@ class InputTable:
                 f"input table: values {self.values.dtype}, present {self.present.dtype}, "
                 "expected int64 and bool"
             )
-        if n and m and max(int(self.values.max()), -int(self.values.min())) > MAX_VALUE:
-            row, column = np.argwhere((self.values > MAX_VALUE) | (self.values < -MAX_VALUE))[0]
+        if n and m and max(int(self.values.max()), -int(self.values.min())) > MAX_INPUT:
+            row, column = np.argwhere((self.values > MAX_INPUT) | (self.values < -MAX_INPUT))[0]
             raise KernelInputError(
                 f"subject {self.subjects[row]}, column {self.columns[column]}: found "
-                f"{int(self.values[row, column])}, expected at most {MAX_VALUE} in size"
+                f"{int(self.values[row, column])}, expected at most {MAX_INPUT} in size: look "
+                "for a unit mistake"
             )
 
     @classmethod

@@ -138,7 +138,7 @@ class NumpyOps:
         return np.where(condition, a, b)
 
     def gather(self, table: FloatVector, index: FloatVector) -> FloatVector:
-        return table[index.astype(np.intp)]
+        return table[index.astype(np.intp, copy=False)]
 
     def gather_flags(self, table: FlagVector, index: FloatVector) -> FlagVector:
-        return table[index.astype(np.intp)]
+        return table[index.astype(np.intp, copy=False)]

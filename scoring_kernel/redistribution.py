@@ -11,78 +11,134 @@ Rules, in order:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
-import numpy.typing as npt
+
+from scoring_kernel.arithmetic import any_of, positive, total_of
+from scoring_kernel.ops import NumpyOps
 
 if TYPE_CHECKING:
-    from scoring_kernel.measures import IntVector
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
     from scoring_kernel.model import RatingModel
+    from scoring_kernel.ops import Ops
+
+N = TypeVar("N")
+F = TypeVar("F")
 
 
-def effective_weights(model: RatingModel, excluded: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
-    """Weights after redistribution, for some patterns of missing indicators.
+def redistribute(ops: Ops[N, F], model: RatingModel, excluded: Sequence[F]) -> list[N]:
+    """Weights after redistribution.
 
     Args:
+        ops: Backend.
         model: The model, k indicators.
-        excluded: Patterns, shape (p, k); true where the indicator hands its weight on.
+        excluded: Where each indicator hands its weight on, k of them.
 
     Returns:
-        Weights in hundredths, shape (p, k); each row adds up to the model's total,
-        or to 0 where the pattern excludes every indicator.
+        Weights in hundredths, k of them; they add up to the model's total, or to 0
+        where every indicator is excluded.
 
     Legal basis:
         None of its own: the weights and their source live in ``catalog/models/``.
     """
-    patterns = len(excluded)
-    nominal = np.array([one.weight_centi for one in model.indicators], np.int64)
-    kept = np.where(excluded, 0, nominal)
-    result = np.zeros((patterns, len(nominal)), np.int64)
+    kept = [ops.negate(flag) for flag in excluded]
     outer = [group for group in model.groups if group.parent is None]
-    inner = {top.id: [group for group in model.groups if group.parent == top.id] for top in outer}
+    inner = [[group for group in model.groups if group.parent == top.id] for top in outer]
     members = {
         group.id: [at for at, one in enumerate(model.indicators) if one.level2.id == group.id]
-        for groups in inner.values()
+        for groups in inner
         for group in groups
     }
-    alive = {name: kept[:, at].any(axis=1) for name, at in members.items()}
+    alive = {name: any_of(ops, [kept[at] for at in places]) for name, places in members.items()}
+    outer_alive = [any_of(ops, [alive[group.id] for group in groups]) for groups in inner]
 
-    outer_alive = [np.any([alive[group.id] for group in inner[top.id]], axis=0) for top in outer]
-    outer_nominal = np.column_stack(
-        [np.where(live, top.weight_centi, 0) for top, live in zip(outer, outer_alive, strict=True)]
+    found: list[N] = [ops.number(0)] * len(kept)
+    shares = _divide(
+        ops, ops.number(model.total_centi), [top.weight_centi for top in outer], outer_alive
     )
-    outer_share = apportion(np.full(patterns, model.total_centi, np.int64), outer_nominal)
-    for place, top in enumerate(outer):
-        groups = inner[top.id]
-        inner_nominal = np.column_stack(
-            [np.where(alive[group.id], group.weight_centi, 0) for group in groups]
+    for share, groups in zip(shares, inner, strict=True):
+        parts = _divide(
+            ops,
+            share,
+            [group.weight_centi for group in groups],
+            [alive[group.id] for group in groups],
         )
-        inner_share = apportion(outer_share[:, place], inner_nominal)
-        for column, group in enumerate(groups):
-            at = members[group.id]
-            result[:, at] = apportion(inner_share[:, column], kept[:, at])
-    return result
+        for part, group in zip(parts, groups, strict=True):
+            places = members[group.id]
+            weights = [model.indicators[at].weight_centi for at in places]
+            last = _divide(ops, part, weights, [kept[at] for at in places])
+            for at, weight in zip(places, last, strict=True):
+                found[at] = weight
+    return found
 
 
-def apportion(total: IntVector, nominal: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Divide whole numbers in proportion to weights, by largest remainder.
+def effective_weights(model: RatingModel, excluded: npt.NDArray[np.bool_]) -> npt.NDArray[np.int32]:
+    """Weights after redistribution, for some patterns of missing indicators.
 
     Args:
-        total: What to divide, shape (p,), 0 to 100,000.
-        nominal: Weights, shape (p, m), 0 for members that take no part.
+        model: The model, k indicators.
+        excluded: Patterns, shape (k, p); true where the indicator hands its weight on.
 
     Returns:
-        Shares, shape (p, m), each row adding up to its total; 0 where no weight is.
-
-    >>> apportion(np.array([10]), np.array([[1, 1, 1, 0]])).tolist()
-    [[4, 3, 3, 0]]
+        Weights in hundredths, int32, shape (k, p).
     """
-    sums = nominal.sum(axis=1, keepdims=True)
-    divisor = np.maximum(sums, 1)
-    shares, remainders = np.divmod(total[:, None] * nominal, divisor)
-    left = np.where(sums[:, 0] > 0, total - shares.sum(axis=1), 0)
-    order = np.argsort(-remainders, axis=1, kind="stable")
-    rank = np.empty_like(order)
-    np.put_along_axis(rank, order, np.arange(nominal.shape[1])[None, :], axis=1)
-    return shares + (rank < left[:, None])
+    weights = np.zeros(excluded.shape, np.int32)
+    for place, weight in enumerate(redistribute(NumpyOps(), model, list(excluded))):
+        weights[place] = weight
+    return weights
+
+
+def apportion(ops: Ops[N, F], total: N, weights: Sequence[N]) -> list[N]:
+    """Divide a whole number in proportion to weights, by largest remainder.
+
+    Args:
+        ops: Backend.
+        total: What to divide, 0 to 100,000; it is given to nobody where all weights are 0.
+        weights: Weights, 0 to 100,000, together at most 100,000; 0 for members that take no part.
+
+    Returns:
+        Shares that add up to the total; ties go to the earlier member.
+    """
+    if len(weights) == 1:
+        return [ops.where(positive(ops, weights[0]), total, ops.number(0))]
+    number = len(weights)
+    whole = total_of(ops, weights)
+    divisor = ops.maximum(whole, ops.number(1))
+    shares: list[N] = []
+    keys: list[N] = []
+    for place, weight in enumerate(weights):
+        product = ops.mul(total, weight)
+        share = ops.floor_div(product, divisor)
+        rest = ops.sub(product, ops.mul(share, divisor))
+        shares.append(share)
+        # Larger remainders first, ties to the earlier: all keys differ.
+        keys.append(ops.add(ops.mul(rest, ops.number(number)), ops.number(number - 1 - place)))
+    left = ops.sub(total, total_of(ops, shares))
+    left = ops.where(positive(ops, whole), left, ops.number(0))
+    one, none = ops.number(1), ops.number(0)
+    ranks = [none] * number
+    for place in range(number):
+        for other in range(place + 1, number):
+            ahead = ops.above(keys[place], keys[other])
+            ranks[other] = ops.add(ranks[other], ops.where(ahead, one, none))
+            ranks[place] = ops.add(ranks[place], ops.where(ahead, none, one))
+    return [
+        ops.add(share, ops.where(ops.above(left, rank), one, none))
+        for share, rank in zip(shares, ranks, strict=True)
+    ]
+
+
+def _divide(ops: Ops[N, F], total: N, weights: Sequence[int], alive: Sequence[F]) -> list[N]:
+    none = ops.number(0)
+    return apportion(
+        ops,
+        total,
+        [
+            ops.where(live, ops.number(weight), none)
+            for weight, live in zip(weights, alive, strict=True)
+        ],
+    )

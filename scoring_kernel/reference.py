@@ -4,7 +4,8 @@ Rules:
 - Peers share level and type; where fewer than the model's ``min_peer`` have a value,
   the level alone counts; where these are too few, everybody. Where even everybody is
   too few, there is no statistic: a quantile of a handful says who stands out by chance.
-- A statistic is a nearest-rank quantile of exact integers: one of the values itself.
+- A quantile is a nearest rank of exact integers: one of the values itself. ``mad`` is the
+  nearest-rank median of the distances from the median. Values are those before shrinkage.
 - The reference is built once for a period and then travels; the same values give the
   same bytes and the same digest everywhere.
 """
@@ -19,15 +20,19 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from scoring_kernel.derivation import VALUE_LIMIT, Block, derive
+from scoring_kernel.arithmetic import VALUE_LIMIT
+from scoring_kernel.derivation import derive
 from scoring_kernel.errors import KernelInputError
-from scoring_kernel.shapes import STATISTICS
+from scoring_kernel.ops import NumpyOps
+from scoring_kernel.shapes import MAD, MEDIAN, STATISTICS
+from scoring_kernel.sweep import BLOCK_ROWS, block_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from scoring_kernel.indicators import Indicator
     from scoring_kernel.inputs import InputTable
-    from scoring_kernel.measures import IntVector
+    from scoring_kernel.measures import BoolVector, IntVector
     from scoring_kernel.model import RatingModel
 
 MAX_BYTES: Final = 1024 * 1024
@@ -46,7 +51,7 @@ class ReferenceValue:
 
     Attributes:
         indicator: Id of the indicator.
-        statistic: Key of ``STATISTICS``.
+        statistic: Key of ``STATISTICS``, or ``MAD``.
         peer_group: Name of the group.
         value_micro: Millionths of the indicator's unit.
     """
@@ -94,7 +99,7 @@ class Reference:
             )
         for (indicator, statistic, group), value in self.entries.items():
             if (
-                statistic not in STATISTICS
+                statistic not in (*STATISTICS, MAD)
                 or max(len(indicator), len(group)) > _MAX_TEXT
                 or abs(value) > VALUE_LIMIT
             ):
@@ -184,7 +189,7 @@ class Reference:
 
         Args:
             indicator: Id of the indicator.
-            statistic: Key of ``STATISTICS``.
+            statistic: Key of ``STATISTICS``, or ``MAD``.
             level: Level of the subject.
             kind: Type of the subject.
 
@@ -232,23 +237,57 @@ def build_reference(model: RatingModel, inputs: InputTable, day: date) -> Refere
         ParameterNotInForceError: A parameter has no value on that day.
     """
     model.refuse_draft()
-    n = len(inputs.subjects)
-    block = Block.of(model, inputs, 0, n)
     members = dict(_members(inputs))
     entries: dict[tuple[str, str, str], int] = {}
     for indicator in model.indicators:
-        if not indicator.shape.statistics:
+        if not indicator.statistics:
             continue
-        values, present = derive(indicator.derivation, block, day)
+        values, present = derived_values(indicator, inputs, day)
         for group, rows in members.items():
             ranked = np.sort(values[rows][present[rows]])
             if len(ranked) < model.min_peer:
                 continue
-            for statistic in indicator.shape.statistics:
-                entries[indicator.id, statistic, group] = nearest_rank(
-                    ranked, STATISTICS[statistic]
-                )
+            for statistic in indicator.statistics:
+                found = _statistic(ranked, statistic)
+                # A spread that no shape could use exactly is no statistic.
+                if found <= VALUE_LIMIT:
+                    entries[indicator.id, statistic, group] = found
     return Reference(model_digest=model.digest, day=day, entries=entries)
+
+
+def derived_values(
+    indicator: Indicator, inputs: InputTable, day: date
+) -> tuple[IntVector, BoolVector]:
+    """Derive one indicator of every subject, before shrinkage.
+
+    Args:
+        indicator: The indicator.
+        inputs: Inputs of n subjects.
+        day: Day for which parameters are read.
+
+    Returns:
+        Values in millionths, shape (n,), 0 where missing; and presence, shape (n,).
+
+    Raises:
+        KernelInputError: The table lacks a column of the indicator.
+        ParameterNotInForceError: A parameter has no value on that day.
+    """
+    n = len(inputs.subjects)
+    values, present = np.zeros(n, np.int64), np.zeros(n, np.bool_)
+    for start in range(0, n, BLOCK_ROWS):
+        rows = slice(start, start + BLOCK_ROWS)
+        columns = block_columns(inputs, indicator.derivation.columns, rows)
+        found = derive(NumpyOps(), indicator.derivation, columns, day)
+        present[rows] = found.present
+        values[rows] = np.where(found.present, found.value, 0.0)
+    return values, present
+
+
+def _statistic(ranked: IntVector, statistic: str) -> int:
+    if statistic == MAD:
+        distances = np.abs(ranked - nearest_rank(ranked, STATISTICS[MEDIAN]))
+        return nearest_rank(np.sort(distances), STATISTICS[MEDIAN])
+    return nearest_rank(ranked, STATISTICS[statistic])
 
 
 def nearest_rank(ranked: IntVector, percentage: int) -> int:

@@ -1,0 +1,272 @@
+"""The plan carried out by numpy: blocks of rows, one sweep per indicator.
+
+Rules:
+- A block's columns stay in the processor's cache; results go straight into arrays that
+  were made once, column by column in memory.
+- Weights are redistributed once per pattern of excluded indicators, not once per row:
+  a pattern is the bits of one word, and rows without an excluded indicator have none.
+- A flag that holds for no row is never written.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from scoring_kernel.errors import KernelInputError
+from scoring_kernel.indicators import MissingPolicy
+from scoring_kernel.ops import NumpyOps
+from scoring_kernel.redistribution import effective_weights
+from scoring_kernel.shrinking import Value
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from scoring_kernel.derivation import Column
+    from scoring_kernel.inputs import InputTable
+    from scoring_kernel.measures import IntVector
+    from scoring_kernel.ops import FlagVector, FloatVector
+    from scoring_kernel.plan import ScoringPlan
+
+    Block = tuple[Iterator[Value[FloatVector, FlagVector]], Sequence[FlagVector]]
+    """Values of the k indicators of some rows, and where each override applies."""
+
+BLOCK_ROWS: Final = 8_192
+"""Rows of one block."""
+
+_OPS: Final = NumpyOps()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sweep:
+    """Results of n rows and k indicators, column by column in memory.
+
+    Attributes:
+        values: Values, millionths, int64, shape (k, n), 0 where missing.
+        missing: Where the missing policy applied, shape (k, n).
+        lacking: Where it applied for want of a peer statistic, shape (k, n).
+        beyond: Where it applied because the value is out of range, shape (k, n).
+        shrunk: Where few cases moved the value, shape (k, n).
+        weights: Weights after redistribution, hundredths, int32, shape (k, n).
+        points: Points, hundredths, int32, shape (k, n).
+        overridden: Where each override applies, shape (o, n).
+        total: Totals, hundredths, int32, shape (n,).
+        coverage: Nominal weight of what is not missing, hundredths, int32, shape (n,).
+        earned: Place of the grade the points give, shape (n,).
+        grade: Place of the grade after overrides, shape (n,).
+    """
+
+    values: npt.NDArray[np.int64]
+    missing: npt.NDArray[np.bool_]
+    lacking: npt.NDArray[np.bool_]
+    beyond: npt.NDArray[np.bool_]
+    shrunk: npt.NDArray[np.bool_]
+    weights: npt.NDArray[np.int32]
+    points: npt.NDArray[np.int32]
+    overridden: npt.NDArray[np.bool_]
+    total: npt.NDArray[np.int32]
+    coverage: npt.NDArray[np.int32]
+    earned: npt.NDArray[np.int8]
+    grade: npt.NDArray[np.int8]
+
+    @classmethod
+    def empty(cls, plan: ScoringPlan, rows: int) -> Sweep:
+        """Room for the results of some rows."""
+        k, n = len(plan.indicators), rows
+        return cls(
+            values=np.zeros((k, n), np.int64),
+            missing=np.zeros((k, n), np.bool_),
+            lacking=np.zeros((k, n), np.bool_),
+            beyond=np.zeros((k, n), np.bool_),
+            shrunk=np.zeros((k, n), np.bool_),
+            weights=np.empty((k, n), np.int32),
+            points=np.empty((k, n), np.int32),
+            overridden=np.zeros((len(plan.model.overrides), n), np.bool_),
+            total=np.zeros(n, np.int32),
+            coverage=np.zeros(n, np.int32),
+            earned=np.zeros(n, np.int8),
+            grade=np.zeros(n, np.int8),
+        )
+
+
+def groups_of(plan: ScoringPlan, inputs: InputTable) -> IntVector:
+    """Peer group of each subject, as ``ScoringPlan.groups`` numbers them, shape (n,).
+
+    Raises:
+        KernelInputError: A level or type is not one of the model's.
+    """
+    places = {pair: place for place, pair in enumerate(plan.groups)}
+    pairs = zip(inputs.levels, inputs.types, strict=True)
+    try:
+        return np.fromiter(map(places.__getitem__, pairs), np.int64, len(inputs.subjects))
+    except KeyError as error:
+        raise KernelInputError(
+            f"input table: level and type {error.args[0]}; model {plan.model.id} knows levels "
+            f"{plan.model.levels} and types {plan.model.types}"
+        ) from error
+
+
+def block_columns(
+    inputs: InputTable, columns: Sequence[str], rows: slice
+) -> dict[str, Column[FloatVector, FlagVector]]:
+    """Cut some rows of some columns of an input table.
+
+    Raises:
+        KernelInputError: The table lacks a column.
+    """
+    found: dict[str, Column[FloatVector, FlagVector]] = {}
+    for column in columns:
+        at = inputs.position(column)
+        found[column] = (
+            inputs.values[rows, at].astype(np.float64),
+            np.ascontiguousarray(inputs.present[rows, at]),
+        )
+    return found
+
+
+def sweep_inputs(plan: ScoringPlan, inputs: InputTable) -> Sweep:
+    """Carry out all stages for the subjects of a table.
+
+    Raises:
+        KernelInputError: The table lacks a column of the model, or a level or type is not
+            one of the model's.
+        ParameterNotInForceError: A parameter has no value on the plan's day.
+    """
+    groups = groups_of(plan, inputs)
+    wanted = plan.model.input_columns
+    for column in wanted:
+        inputs.position(column)
+
+    def read(rows: slice) -> Block:
+        columns = block_columns(inputs, wanted, rows)
+        group = groups[rows]
+        values = (plan.value(_OPS, one, columns, group) for one in plan.indicators)
+        return values, plan.overridden(_OPS, columns)
+
+    return _sweep(plan, groups, read)
+
+
+def sweep_values(
+    plan: ScoringPlan,
+    values: npt.NDArray[np.int64],
+    present: npt.NDArray[np.bool_],
+    groups: IntVector,
+    overridden: npt.NDArray[np.bool_] | None = None,
+) -> Sweep:
+    """Carry out the stages from values on.
+
+    Args:
+        plan: The plan, k indicators and o overrides.
+        values: Values in millionths, at most ``VALUE_LIMIT`` in size, shape (n, k).
+        present: Where a value is there, shape (n, k).
+        groups: Peer group of each row, a place in ``plan.groups``, shape (n,).
+        overridden: Where each override applies, shape (n, o); None where none does.
+    """
+    none = np.zeros((), np.bool_)
+
+    def read(rows: slice) -> Block:
+        found = (
+            Value(
+                value=values[rows, place].astype(np.float64),
+                present=np.ascontiguousarray(present[rows, place]),
+                beyond=none,
+                lacking=none,
+                shrunk=none,
+            )
+            for place in range(len(plan.indicators))
+        )
+        return found, [] if overridden is None else list(overridden[rows].T)
+
+    return _sweep(plan, groups, read)
+
+
+def _sweep(plan: ScoringPlan, groups: IntVector, read: Callable[[slice], Block]) -> Sweep:
+    n = len(groups)
+    out = Sweep.empty(plan, n)
+    words = np.zeros(n, np.uint64)
+    for start in range(0, n, BLOCK_ROWS):
+        rows = slice(start, min(start + BLOCK_ROWS, n))
+        values, applies = read(rows)
+        for place, flag in enumerate(applies):
+            _write(out.overridden[place, rows], flag)
+        _rate(plan, values, groups, rows, out, words)
+    _redistribute(plan, words, out)
+    bands = next(iter(plan.model.band_sets.values()))
+    out.earned[:], out.grade[:] = plan.grade(
+        _OPS,
+        bands,
+        out.total.astype(np.float64),
+        out.coverage.astype(np.float64),
+        list(out.overridden),
+    )
+    return out
+
+
+def _rate(
+    plan: ScoringPlan,
+    values: Iterator[Value[FloatVector, FlagVector]],
+    groups: IntVector,
+    rows: slice,
+    out: Sweep,
+    words: npt.NDArray[np.uint64],
+) -> None:
+    """Stages 1 and 2 of one block, and its words of excluded indicators."""
+    group = groups[rows]
+    total = np.zeros(len(group), np.float64)
+    coverage = np.full(len(group), plan.model.total_centi, np.float64)
+    for place, (one, value) in enumerate(zip(plan.indicators, values, strict=True)):
+        points, missing, lacking = plan.points(_OPS, one, value, group)
+        out.points[place, rows] = points
+        total += points
+        _write(out.lacking[place, rows], lacking)
+        _write(out.beyond[place, rows], value.beyond)
+        _write(out.shrunk[place, rows], value.shrunk & ~missing)
+        # A missing value carries nothing, so both ends of the wire agree on it.
+        if not missing.any():
+            out.values[place, rows] = value.value
+            continue
+        out.missing[place, rows] = missing
+        out.values[place, rows] = np.where(missing, 0.0, value.value)
+        coverage -= missing * float(one.indicator.weight_centi)
+        if one.indicator.missing is MissingPolicy.EXCLUDE:
+            words[rows] |= missing.astype(np.uint64) << np.uint64(place)
+    out.total[rows] = total
+    out.coverage[rows] = coverage
+
+
+def _write(target: npt.NDArray[np.bool_], flag: FlagVector) -> None:
+    """Write a flag, unless it holds for no row: there the target is false already."""
+    if flag.any():
+        target[:] = flag
+
+
+def _redistribute(plan: ScoringPlan, words: npt.NDArray[np.uint64], out: Sweep) -> None:
+    """Stage 3, and of stage 4 the points of rows with an excluded indicator."""
+    nominal = np.array([one.indicator.weight_centi for one in plan.indicators], np.int32)[:, None]
+    out.weights[:] = nominal
+    changed = np.flatnonzero(words)
+    if not len(changed):
+        return
+    patterns, which = np.unique(words[changed], return_inverse=True)
+    bits = np.arange(len(nominal), dtype=np.uint64)[:, None]
+    table = np.empty((len(nominal), len(patterns)), np.int32)
+    for start in range(0, len(patterns), BLOCK_ROWS):
+        some = slice(start, start + BLOCK_ROWS)
+        excluded = (patterns[some] >> bits & np.uint64(1)).astype(np.bool_)
+        table[:, some] = effective_weights(plan.model, excluded)
+    for start in range(0, len(changed), BLOCK_ROWS):
+        some = slice(start, start + BLOCK_ROWS)
+        rows, pattern = changed[some], which[some]
+        total = np.zeros(len(rows), np.float64)
+        for place, one in enumerate(plan.indicators):
+            weight = table[place, pattern]
+            points = plan.at_weight(
+                _OPS, one, out.points[place, rows].astype(np.float64), weight.astype(np.float64)
+            )
+            out.weights[place, rows] = weight
+            out.points[place, rows] = points
+            total += points
+        out.total[rows] = total
