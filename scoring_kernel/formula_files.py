@@ -114,12 +114,19 @@ def _ratio(section: Section, *_: object) -> Ratio:
 
 
 def _ratio_of(section: Section) -> Ratio:
-    denominator = section.text("denominator")
-    is_number = re.fullmatch(NUMBER, denominator) is not None
-    return Ratio(
-        numerator=column_of(section, "numerator"),
-        denominator=int(denominator) if is_number else column_of(section, "denominator"),
-    )
+    return Ratio(numerator=column_of(section, "numerator"), denominator=_denominator(section))
+
+
+def _denominator(section: Section) -> str | int:
+    found = section.text("denominator")
+    if not found.isdecimal():
+        return column_of(section, "denominator")
+    if not re.fullmatch(NUMBER, found):
+        raise section.error(
+            f"denominator: found {found[:20]}, expected 1 to 999,999,999, or a column",
+            "denominator",
+        )
+    return int(found)
 
 
 def _difference(section: Section, *_: object) -> Difference:

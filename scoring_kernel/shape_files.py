@@ -206,7 +206,9 @@ def _is_higher_better(section: Section) -> bool:
 def _share(section: Section, key: str) -> int:
     share = section.decimal(key) * SHARE_E4
     if share.denominator != 1 or not 0 <= share.numerator <= SHARE_E4:
-        raise section.error(f"{key}: expected 0 to 1, at most four decimal places", key)
+        raise section.error(
+            f"{key}: found {section.values[key]}, expected 0 to 1, at most four decimal places", key
+        )
     return share.numerator
 
 
@@ -214,7 +216,9 @@ def _deviations(section: Section, key: str) -> int:
     centi = section.decimal(key) * 100
     if centi.denominator != 1 or not 0 <= centi.numerator <= 100 * MAX_DEVIATIONS:
         raise section.error(
-            f"{key}: expected 0 to {MAX_DEVIATIONS} deviations, at most two decimal places", key
+            f"{key}: found {section.values[key]}, expected 0 to {MAX_DEVIATIONS} deviations, at "
+            "most two decimal places",
+            key,
         )
     return centi.numerator
 
