@@ -19,14 +19,17 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from scoring_kernel.catalog_object import Catalog
+from scoring_kernel.catalog_references import verify_items, verify_register, with_rules
 from scoring_kernel.code_lists import parse_code_list
 from scoring_kernel.composite.model import parse_composite
 from scoring_kernel.errors import CatalogError
 from scoring_kernel.item_files import parse_item
 from scoring_kernel.legal_basis import parse_legal_basis
-from scoring_kernel.measure_sets import WINDOWS, parse_measure_set
+from scoring_kernel.measure_sets import parse_measure_set
 from scoring_kernel.model_files import parse_model
 from scoring_kernel.model_references import verify_references
+from scoring_kernel.qualification_rules import FILE as QUALIFICATION
+from scoring_kernel.qualification_rules import parse_qualification
 from scoring_kernel.record_kinds import parse_record_kinds
 from scoring_kernel.strict_yaml import load_strict
 from scoring_kernel.transactions import parse_transactions
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from importlib.resources.abc import Traversable
 
+    from scoring_kernel.information import InformationItem
     from scoring_kernel.model import RatingModel
     from scoring_kernel.yaml_section import Section
 
@@ -43,7 +47,7 @@ CHANGES: Final = "CHANGES.md"
 """The catalogue's own change list, for supervisors."""
 MAX_FILES: Final = 400
 
-_SINGLE: Final = ("legal_basis.yaml", "records.yaml", "units.yaml")
+_SINGLE: Final = ("legal_basis.yaml", QUALIFICATION, "records.yaml", "units.yaml")
 _FOLDERS: Final = ("codes", "composites", "information", "interface", "measures", "models")
 
 
@@ -126,23 +130,23 @@ def parse_catalog(contents: Mapping[str, bytes]) -> Catalog:
     for name, document in _folder(documents, "measures").items():
         sets[name] = parse_measure_set(document, units=units, relations=records)
         _agree(document, "id", sets[name].id, name)
-    items = {}
+    rules = parse_qualification(documents[QUALIFICATION], units=units, legal_basis=legal_basis)
+    items: dict[str, InformationItem] = {}
+    item_documents: dict[str, Section] = {}
     for name, document in _folder(documents, "information").items():
-        item = parse_item(document, units)
+        item = with_rules(parse_item(document, units), rules)
         _agree(document, "number", f"item_{item.number}", name)
-        items[item.number] = item
-    columns = {
-        f"{one.id}.{measure.id}@{window}"
-        for one in sets.values()
-        for measure in one.measures
-        for window in WINDOWS
-    } | {column for item in items.values() for column in item.input_columns}
+        items[item.number], item_documents[item.number] = item, document
+    verify_items(item_documents, items)
+    columns = {column for one in sets.values() for column in one.input_columns}
+    columns |= {column for one in items.values() for column in one.input_columns}
     models: dict[str, RatingModel] = {}
     for document in _folder(documents, "models").values():
         file = document.file
         digest = hashlib.sha256(contents[file]).digest()
         model = parse_model(document, file, units=units, legal_basis=legal_basis, digest=digest)
         verify_references(document, model, models.values(), columns, items)
+        verify_register(document, model, items)
         models[model.id] = model
     composites = {}
     for name, document in _folder(documents, "composites").items():
@@ -155,6 +159,7 @@ def parse_catalog(contents: Mapping[str, bytes]) -> Catalog:
         composites=MappingProxyType(composites),
         measure_sets=MappingProxyType(sets),
         items=MappingProxyType(items),
+        qualification=rules,
         records=MappingProxyType(records),
         envelope=envelope,
         transactions=MappingProxyType(transactions),

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from scoring_kernel.legal_basis import LegalBasis
     from scoring_kernel.measure_sets import MeasureSet
     from scoring_kernel.model import RatingModel
+    from scoring_kernel.qualification_rules import QualificationRules
     from scoring_kernel.record_kinds import RecordKind
     from scoring_kernel.transactions import Transaction
     from scoring_kernel.units import Unit
@@ -32,7 +33,9 @@ class Catalog:
     measure_sets: Mapping[str, MeasureSet] = field(repr=False)
     """Measure sets by id."""
     items: Mapping[str, InformationItem] = field(repr=False)
-    """Information items by number, ``01`` to ``23``."""
+    """Information items by number, for example ``05`` or ``s03``."""
+    qualification: QualificationRules = field(repr=False)
+    """Thresholds and terms of payment qualification."""
     records: Mapping[str, RecordKind] = field(repr=False)
     """Record kinds by id."""
     envelope: Transaction = field(repr=False)

@@ -5,6 +5,8 @@ Rules:
   item's fields: missing, form, check digit, code, range, then rules between fields.
 - Amounts are exact: decimals become whole fen, hundredths or ten-thousandths; what
   has more places is refused, never rounded.
+- A number that is negative, infinite or none at all (NaN) is a fault of its own name.
+- A person stands under a pseudonym; what looks like a person's number is refused.
 - A fault shows the value found where its field is not personal and ``may_be_shown``
   allows it; else its length alone.
 """
@@ -16,11 +18,18 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Final
 
-from scoring_kernel.check_digits import is_valid_uscc
 from scoring_kernel.errors import ItemRowError, PeriodError
 from scoring_kernel.information import SUFFIXES, InformationItem, ItemField
 from scoring_kernel.periods import Period
 from scoring_kernel.showing import may_be_shown
+from scoring_kernel.subject_ids import (
+    CODE_FORMS,
+    ORGANISATION,
+    PERSON,
+    is_pseudonym,
+    is_subject_id,
+    personal_number,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -36,8 +45,10 @@ _PLACES: Final = {"yuan": 2, "score": 2, "ratio4": 4}
 _COUNT: Final = re.compile(r"(?:0|[1-9][0-9]{0,15})")
 _DECIMAL: Final = re.compile(r"(0|[1-9][0-9]{0,13})(?:\.([0-9]{1,9}))?")
 _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_NEGATIVE: Final = re.compile(r"[-\u2212\uff0d][0-9.]+")
+_NOT_FINITE: Final = re.compile(r"[+-]?(?:nan|inf(?:inity)?|#num!|#div/0!|∞)", re.IGNORECASE)
 _FORMS: Final = {
-    "institution": (re.compile(r"[HP][0-9]{11}"), "Give H or P and eleven digits."),
+    **CODE_FORMS,
     "division": (re.compile(r"[1-9][0-9]{5}"), "Give the six digits of GB/T 2260."),
     "phone": (re.compile(r"\+?[0-9][0-9 ()-]{4,28}[0-9]"), "Give digits, blanks and hyphens only."),
 }
@@ -49,11 +60,12 @@ class ParsedRow:
 
     key: tuple[str, ...]
     """Values of the item's primary key, as text."""
-    institution: str
+    subject: str
+    """Value of the item's subject field."""
     period: str | None
-    """Period of a row item; None for events and registers."""
+    """Period of a row item; None for the other kinds."""
     event_day: date | None
-    """Day of an event; None for rows and registers."""
+    """Day of an event; None for the other kinds."""
     values: Mapping[str, ItemValue] = field(repr=False)
     """Every column of the item, in the order of its fields."""
 
@@ -83,7 +95,7 @@ def parse_row(item: InformationItem, row: Mapping[str, str]) -> ParsedRow:
     event_day = values.get("event_day")
     return ParsedRow(
         key=tuple(str(values[column]) for column in item.primary_key),
-        institution=str(values["institution"]),
+        subject=str(values[item.subject_field]),
         period=period if isinstance(period, str) else None,
         event_day=event_day if isinstance(event_day, date) else None,
         values=values,
@@ -100,7 +112,7 @@ def masked(one: ItemField, text: str) -> str:
     Returns:
         The quoted value, or its length alone.
     """
-    if one.personal:
+    if one.personal or one.type == PERSON:
         return f"{len(text)} characters (personal, not shown)"
     return _shown(text)
 
@@ -110,7 +122,9 @@ def _shown(text: str) -> str:
 
 
 def _refuse_more(smaller: str, less: ItemValue, greater: str, more: ItemValue) -> None:
-    if isinstance(less, int) and isinstance(more, int) and less > more:
+    if (isinstance(less, int) and isinstance(more, int) and less > more) or (
+        isinstance(less, date) and isinstance(more, date) and less > more
+    ):
         mend = f"{smaller} must not exceed {greater}: correct one of them."
         raise ItemRowError(smaller, "at_most", f"{less}, {greater} is {more}", mend)
 
@@ -143,11 +157,22 @@ def _period(one: ItemField, text: str) -> str:
 
 def _bounded(one: ItemField, value: int, text: str) -> int:
     if value > one.most:
-        raise _fault(one, "range", text, f"At most {one.most} {one.unit or ''}".rstrip() + ".")
+        raise _fault(one, "range", text, f"At most {one.most} {one.unit}.")
+    if value < one.least:
+        raise _fault(one, "range", text, f"At least {one.least} {one.unit}.")
     return value
 
 
+def _refuse_impossible(one: ItemField, text: str) -> None:
+    if _NOT_FINITE.fullmatch(text):
+        mend = "Give a finite number, or leave an optional field empty: unknown is not zero."
+        raise _fault(one, "not_finite", text, mend)
+    if _NEGATIVE.fullmatch(text):
+        raise _fault(one, "negative", text, "Give a number that is not negative.")
+
+
 def _count(one: ItemField, text: str) -> int:
+    _refuse_impossible(one, text)
     if not _COUNT.fullmatch(text):
         raise _fault(one, "format", text, "Give a whole number, not negative, digits only.")
     return _bounded(one, int(text), text)
@@ -161,6 +186,7 @@ def _flag(one: ItemField, text: str) -> int:
 
 def _decimal(one: ItemField, text: str) -> int:
     places = _PLACES[one.type]
+    _refuse_impossible(one, text)
     match = _DECIMAL.fullmatch(text)
     if match is None:
         raise _fault(one, "format", text, "Give a decimal, not negative, digits and one point.")
@@ -190,9 +216,18 @@ def _code(one: ItemField, text: str) -> str:
 
 
 def _uscc(one: ItemField, text: str) -> str:
-    if not is_valid_uscc(text):
+    if not is_subject_id(ORGANISATION, text):
         raise _fault(one, "check_digit", text, "Copy all 18 signs from the registration.")
     return text
+
+
+def _person(one: ItemField, text: str) -> str:
+    if is_pseudonym(text):
+        return text
+    if (rule := personal_number(text)) is not None:
+        mend = "A person's number must not leave its keeper: send the pseudonym instead."
+        raise _fault(one, rule, text, mend)
+    raise _fault(one, "format", text, "Give a pseudonym: R and 32 lower-case hexadecimal digits.")
 
 
 def _text(one: ItemField, text: str) -> str:
@@ -204,7 +239,7 @@ def _text(one: ItemField, text: str) -> str:
 
 
 _PARSERS: Final[Mapping[str, Callable[[ItemField, str], ItemValue]]] = {
-    "institution": _form,
+    **dict.fromkeys(CODE_FORMS, _form),
     "division": _form,
     "phone": _form,
     "period": _period,
@@ -214,5 +249,7 @@ _PARSERS: Final[Mapping[str, Callable[[ItemField, str], ItemValue]]] = {
     "date": _date,
     "code": _code,
     "uscc": _uscc,
+    ORGANISATION: _uscc,
+    PERSON: _person,
     "text": _text,
 }

@@ -28,8 +28,10 @@ MonthVector: TypeAlias = npt.NDArray[np.int32]
 BoolVector: TypeAlias = npt.NDArray[np.bool_]
 TextVector: TypeAlias = npt.NDArray[np.str_]
 
-MAX_VALUE: Final = 9_000_000_000_000_000
-"""Largest absolute value of a measure, a fold or an input (90 trillion yuan in fen)."""
+MAX_VALUE: Final = 10**13
+"""Largest absolute value of a measure or a fold (100 billion yuan in fen): the kernel's bound."""
+_SAFE_SUM: Final = 4.0 * 10**18
+"""Sums of sizes up to here cannot wrap int64."""
 
 
 class Merge(StrEnum):
@@ -170,7 +172,7 @@ def merge_slots(
             name: _reduce(
                 np.concatenate([a.columns[name], b.columns[name]]),
                 group,
-                len(keys),
+                names[keys // width],
                 _law(merges, name),
                 f"{a.measure_set}.{name}",
             )
@@ -184,6 +186,8 @@ def fold(
     merges: Mapping[str, str],
     subjects: Sequence[str],
     months: Sequence[int],
+    *,
+    any_month: bool = False,
 ) -> tuple[dict[str, IntVector], BoolVector]:
     """Fold months of all slots into one value per subject and measure.
 
@@ -192,10 +196,11 @@ def fold(
         merges: Law of each measure.
         subjects: Subjects of the result, unique.
         months: Months of the window, yyyymm, unique and not empty.
+        any_month: Whether one month with a row states the window; else every month must.
 
     Returns:
         Values of each measure, shape (n_subjects,), 0 where a subject has no row;
-        and whether every month of the window has a row, shape (n_subjects,).
+        and whether the window is stated, shape (n_subjects,).
 
     Raises:
         KernelInputError: Subjects or months repeat, the window is empty, a measure
@@ -217,10 +222,13 @@ def fold(
     stated = np.zeros((n, len(months)), np.bool_)
     stated[target, month_at[kept]] = True
     columns = {
-        name: _reduce(values[kept], target, n, _law(merges, name), f"{measures.measure_set}.{name}")
+        name: _reduce(
+            values[kept], target, wanted, _law(merges, name), f"{measures.measure_set}.{name}"
+        )
         for name, values in measures.columns.items()
     }
-    return columns, np.logical_and.reduce(stated, axis=1)
+    enough = np.logical_or if any_month else np.logical_and
+    return columns, enough.reduce(stated, axis=1)
 
 
 def _positions(
@@ -243,17 +251,21 @@ def _law(merges: Mapping[str, str], name: str) -> Merge:
 
 
 def _reduce(
-    values: IntVector, group: npt.NDArray[np.intp], n: int, law: Merge, name: str
+    values: IntVector, group: npt.NDArray[np.intp], subjects: TextVector, law: Merge, name: str
 ) -> IntVector:
-    """Fold values into ``n`` groups; a group without a value is 0."""
+    """Fold values into one group per entry of ``subjects``; a group without a value is 0."""
+    n = len(subjects)
     if law is Merge.SUM:
-        # A float sum is close enough to tell whether the exact one can leave the bound.
-        if np.any(np.bincount(group, weights=np.abs(values), minlength=n) > MAX_VALUE):
-            raise KernelInputError(
-                f"measure {name}: a sum exceeds {MAX_VALUE}: look for a unit mistake"
-            )
+        # A float sum is close enough to tell whether the exact one can leave int64.
+        sizes = np.bincount(group, weights=np.abs(values), minlength=n)
         result = np.zeros(n, np.int64)
         np.add.at(result, group, values)
+        beyond = (sizes > _SAFE_SUM) | (result > MAX_VALUE) | (result < -MAX_VALUE)
+        if beyond.any():
+            raise KernelInputError(
+                f"measure {name}: a sum exceeds {MAX_VALUE} at subject "
+                f"{subjects[int(np.argmax(beyond))]}: look for a unit mistake"
+            )
         return result
     reduce = np.maximum if law is Merge.MAX else np.minimum
     start = -MAX_VALUE - 1 if law is Merge.MAX else MAX_VALUE + 1
@@ -261,6 +273,26 @@ def _reduce(
     reduce.at(result, group, values)
     result[result == start] = 0
     return result
+
+
+def refuse_negative(measures: MonthlyMeasures, name: str) -> None:
+    """Refuse a negative value of a measure that counts.
+
+    Args:
+        measures: Rows of a measure set.
+        name: The measure.
+
+    Raises:
+        KernelInputError: A row holds a negative count.
+    """
+    below = measures.columns[name] < 0
+    if below.any():
+        row = int(np.argmax(below))
+        raise KernelInputError(
+            f"measure {measures.measure_set}.{name}: {measures.subjects[row]} counts "
+            f"{int(measures.columns[name][row])} in {int(measures.months[row])}, expected no "
+            "negative count: have the custodian state the month again"
+        )
 
 
 def _refuse_large(values: IntVector, name: str) -> None:

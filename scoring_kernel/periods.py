@@ -86,6 +86,17 @@ class Period:
         """
         return Period(year=self.year - 1, half=self.half)
 
+    def prior(self) -> Period:
+        """The half-year before.
+
+        Raises:
+            PeriodError: It is outside the calendar.
+
+        >>> Period.parse("2026H1").prior().name, Period.parse("2026H2").prior().name
+        ('2025H2', '2026H1')
+        """
+        return Period(year=self.year - (self.half == 1), half=3 - self.half)
+
     def age_window(self, age: int) -> tuple[date, date]:
         """The ``age``-th full year before the period's first day.
 

@@ -1,8 +1,9 @@
-"""Months of a rating period as input columns: the current window and its base.
+"""Months of a rating period as input columns: the current window, its base and the one before.
 
 The current window is the period's six months, the base window the same months of the year before
-(同期). A measure is present in a window only when every month of the window is stated: a ratio or
-a growth over half a window would be a number about something else.
+(同期), the prior window the half-year before. A measure of an institution is present in a window
+only when every month of the window is stated: a ratio or a growth over half a window would be a
+number about something else. Staff have no row in a month without work: one month states a window.
 """
 
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from scoring_kernel.measure_sets import MeasureSet
-from scoring_kernel.measures import MonthlyMeasures, fold
+from scoring_kernel.measures import MonthlyMeasures, fold, refuse_negative
 from scoring_kernel.periods import Period
 
 
@@ -30,13 +31,21 @@ def window_inputs(
         period: The rating period.
 
     Returns:
-        For every measure two columns, ``<set>.<measure>@current`` and ``@base``, each with the
-        values, int64 of shape (n_subjects,), and where they are present, bool of the same shape.
+        For every measure three columns, ``<set>.<measure>@current``, ``@base`` and ``@prior``,
+        each with the values, int64 of shape (n_subjects,), and where they are present, bool of the
+        same shape.
+
+    Raises:
+        KernelInputError: A count is negative, or a sum leaves the range of the kernel.
     """
-    merges = {measure.id: measure.merge for measure in measure_set.measures}
+    for name in sorted(measure_set.never_negative & monthly.columns.keys()):
+        refuse_negative(monthly, name)
     columns: dict[str, tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]] = {}
-    for window, months in (("current", period.months), ("base", period.base().months)):
-        folded, present = fold(monthly, merges, subjects, months)
+    windows = (("current", period), ("base", period.base()), ("prior", period.prior()))
+    for window, half in windows:
+        folded, present = fold(
+            monthly, measure_set.merges, subjects, half.months, any_month=measure_set.any_month
+        )
         for measure, values in folded.items():
             columns[f"{measure_set.id}.{measure}@{window}"] = (values, present)
     return columns

@@ -75,7 +75,7 @@ def parse_line(item: InformationItem, line: Line, checks: RowChecks) -> ItemRow 
         return fault
     return ItemRow(
         key=orjson.dumps(parsed.key).decode(),
-        institution=parsed.institution,
+        institution=parsed.subject,
         period=parsed.period or "",
         event_day=parsed.event_day,
         values=dict(parsed.values),
