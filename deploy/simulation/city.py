@@ -16,9 +16,9 @@ from deploy.simulation.codes import (
     UNASSIGNED_AREA_FIRST,
     UNASSIGNED_AREAS,
     credit_code,
-    doctor_code,
     identity_number,
     institution_code,
+    staff_code,
 )
 from deploy.simulation.places import (
     CITY_DIVISION,
@@ -88,7 +88,7 @@ class Institution:
 
     @property
     def is_pharmacy(self) -> bool:
-        """Whether it is a pharmacy; pharmacies have no rating model yet."""
+        """Whether it is a pharmacy (定点零售药店)."""
         return self.code.startswith("P")
 
 
@@ -209,10 +209,25 @@ def _institution(
         tier=tier,
         division=division,
         custodian=custodian,
-        doctors=tuple(doctor_code(division, index * 100 + n) for n in range(tier.doctors)),
+        doctors=tuple(
+            staff_code("D", division, staff_serial(index, n)) for n in range(tier.doctors)
+        ),
         first_agreement_day=date(2026, 1, 1) - timedelta(days=round(365.25 * years)),
         rank=rank,
     )
+
+
+def staff_serial(index: int, place: int) -> int:
+    """Give the serial of a member of an institution's staff.
+
+    Args:
+        index: Place of the institution in the city.
+        place: Place among the institution's staff of one kind, 0 to 99.
+
+    Returns:
+        Six digits, unique in a division: institutions ten thousand apart are in two divisions.
+    """
+    return (index * 100 + place) % 1_000_000
 
 
 def _persons(city: City, count: int) -> tuple[Person, ...]:

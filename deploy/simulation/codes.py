@@ -4,8 +4,13 @@ Pure functions of numbers. Areas 990000-999999 of GB/T 2260 are unassigned: no r
 carry the identity numbers made here.
 """
 
+from hashlib import blake2b
 from typing import Final
 
+PUBLIC_INSTITUTION: Final = "12"
+"""Public institutions, registered by the office of institutional organisation (机构编制)."""
+ENTERPRISE: Final = "91"
+"""Enterprises, registered by market regulation (市场监督管理)."""
 UNASSIGNED_AREA_FIRST: Final = 990000
 UNASSIGNED_AREAS: Final = 10000
 _ID_WEIGHTS: Final = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
@@ -41,12 +46,13 @@ def identity_number(area: int, born: str, serial: int) -> str:
     return body + _ID_CHECKS[total % 11]
 
 
-def credit_code(division: str, serial: int) -> str:
-    """Make a unified social credit code (统一社会信用代码) of a public institution.
+def credit_code(division: str, serial: int, *, category: str = PUBLIC_INSTITUTION) -> str:
+    """Make a unified social credit code (统一社会信用代码).
 
     Args:
         division: Division code (GB/T 2260) of the registering authority, six digits.
         serial: Serial of the organisation, 0 to 99,999,999.
+        category: Registering authority and category of the organisation, two signs.
 
     Returns:
         Eighteen characters; the ninth before the last and the last are check characters.
@@ -67,7 +73,7 @@ def credit_code(division: str, serial: int) -> str:
         % 11
     )
     check = {10: "X", 11: "0"}.get(rest, str(rest))
-    body = f"12{division}{organisation}{check}"
+    body = f"{category}{division}{organisation}{check}"
     total = sum(_USCC_ALPHABET.index(char) * pow(3, place, 31) for place, char in enumerate(body))
     return body + _USCC_ALPHABET[(31 - total % 31) % 31]
 
@@ -89,17 +95,36 @@ def institution_code(kind: str, division: str, serial: int) -> str:
     return f"{kind}{division}{serial:05d}"
 
 
-def doctor_code(division: str, serial: int) -> str:
-    """Make the code of an insurance doctor (医保医师编码), thirteen characters.
+def staff_code(kind: str, division: str, serial: int) -> str:
+    """Make the code of a member of an institution's staff (医保医师、护士、药师编码).
 
     Args:
+        kind: ``D`` for a physician, ``N`` for a nurse, ``HY`` for a pharmacist of a hospital,
+            ``Y`` for one of a pharmacy.
         division: Division code (GB/T 2260), six digits.
         serial: Serial within the division, 0 to 999,999.
 
     Returns:
-        ``D``, the division and the serial.
+        ``kind``, the division and the serial.
 
-    >>> doctor_code("330302", 101)
+    >>> staff_code("D", "330302", 101)
     'D330302000101'
     """
-    return f"D{division}{serial:06d}"
+    return f"{kind}{division}{serial:06d}"
+
+
+def pseudonym(seed: int, number: str) -> str:
+    """Make the pseudonym under which departments report an insured person (参保人).
+
+    Args:
+        seed: Seed of the city, which stands for the departments' key.
+        number: Person number (人员编号); it cannot be found from the pseudonym.
+
+    Returns:
+        ``R`` and 32 hexadecimal digits.
+
+    Source:
+        BLAKE2b (RFC 7693), keyed.
+    """
+    key = f"simulated-city-{seed}".encode()
+    return "R" + blake2b(number.encode(), digest_size=16, key=key).hexdigest()

@@ -1,4 +1,4 @@
-"""Files of the 23 information items (定点医疗机构信用信息目录) for one half-year.
+"""Half-yearly rows of the information items of institutions, and the register of them.
 
 Figures that follow from the messages (work done, readmissions, cases) are the messages' own;
 assessments follow an institution's rank with some noise, so that a rating has something to find.
@@ -8,23 +8,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-import numpy as np
-
 from deploy.simulation.city import City, Institution, address
 from deploy.simulation.desk import Tally
+from deploy.simulation.marks import INSTITUTION_STRENGTHS, SUBJECT_STRENGTHS, Marks
 
 ITEMS_TAG: Final = 6
 _STANDARD_STAFF: Final[Mapping[str, float]] = {"3": 0.30, "2": 0.20, "1": 0.15, "0": 0.10}
 _STANDARD_EXPERTS: Final[Mapping[str, int]] = {"3": 5, "2": 3, "1": 1, "0": 1}
-_RANKS: Final = (0.0, 0.05, 0.15, 0.40, 0.88, 1.0)
-_STRENGTHS: Final = (0.80, 0.81, 0.825, 0.84, 0.855, 0.90)
-"""Mean of the assessments at each rank; between them, straight lines."""
-_NOISE: Final = 0.04
-
-REGISTER_COLUMNS: Final = (
-    "institution", "name", "uscc", "level", "type", "division", "address",
-    "legal_representative", "phone", "beds_licensed", "first_agreement_day",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,34 +24,25 @@ class Figures:
     institution: Institution
     tally: Tally
     readmissions: int
-    assess: Callable[[], float]
-    """Draw one assessment, 0 to 1."""
-    rng: np.random.Generator
-
-    def of(self, whole: int) -> int:
-        """Draw the assessed part of a whole."""
-        return min(whole, round(self.assess() * whole))
-
-    def yuan(self, whole: int) -> str:
-        """Draw the assessed part of a whole number of yuan."""
-        return f"{self.of(whole)}.00"
-
-    def score(self) -> str:
-        """Draw a score of 100."""
-        return f"{100 * self.assess():.2f}"
+    marks: Marks
+    """Its assessments."""
 
 
 Row = dict[str, object]
 
 
 def _experts(f: Figures) -> Row:
-    return {"experts": f.of(_STANDARD_EXPERTS[f.institution.tier.level])}
+    return {"experts": f.marks.of(_STANDARD_EXPERTS[f.institution.tier.level])}
 
 
 def _staff(f: Figures) -> Row:
     tier = f.institution.tier
     wanted = max(2, round(tier.beds * _STANDARD_STAFF[tier.level]))
-    return {"senior_doctors": f.of(wanted), "senior_nurses": f.of(wanted), "beds": tier.beds}
+    return {
+        "senior_doctors": f.marks.of(wanted),
+        "senior_nurses": f.marks.of(wanted),
+        "beds": tier.beds,
+    }
 
 
 def _workload(f: Figures) -> Row:
@@ -70,7 +51,7 @@ def _workload(f: Figures) -> Row:
 
 
 def _rejections(f: Figures) -> Row:
-    share = 0.002 + 0.09 * max(0.0, 1.0 - f.assess()) ** 1.5
+    share = 0.002 + 0.09 * max(0.0, 1.0 - f.marks.share()) ** 1.5
     rejected = round(f.tally.fund_fen * share)
     return {
         "rejected_visits": round(f.tally.settlements * share * 1.5),
@@ -80,27 +61,27 @@ def _rejections(f: Figures) -> Row:
 
 def _self_management(f: Figures) -> Row:
     found = 5_000 + f.institution.index * 100
-    weakness = 1.0 - f.assess()
+    weakness = 1.0 - f.marks.share()
     required = max(4, len(f.institution.doctors))
     return {
-        "learners_passed": f.of(required),
+        "learners_passed": f.marks.of(required),
         "learners_required": required,
         "self_check_reports": 0 if weakness > 0.45 else 2,
         "self_check_found_yuan": f"{found}.00",
-        "self_check_refunded_yuan": f.yuan(found),
+        "self_check_refunded_yuan": f.marks.yuan(found),
         "mismatch_months": min(6, int(weakness * 6)),
-        "device_online_hours": f.of(4_344),
+        "device_online_hours": f.marks.of(4_344),
         "device_required_hours": 4_344,
-        "trauma_verified": f.of(25),
+        "trauma_verified": f.marks.of(25),
         "trauma_cases": 25,
-        "publicity_done": f.of(20),
+        "publicity_done": f.marks.of(20),
         "publicity_required": 20,
     }
 
 
 def _purchases(f: Figures, paid: str, whole: str) -> Row:
     contract = 200_000 + f.institution.tier.beds * 900
-    return {paid: f.yuan(contract), whole: f"{contract}.00"}
+    return {paid: f.marks.yuan(contract), whole: f"{contract}.00"}
 
 
 def _readmissions(f: Figures) -> Row | None:
@@ -115,8 +96,8 @@ def _groups(f: Figures) -> Row | None:
     if not cases:
         return None
     level = {"3": 1.15, "2": 0.95, "1": 0.80}[f.institution.tier.level]
-    change = float(f.rng.normal(0.0, 0.012))
-    strength = f.assess() - 0.8
+    change = float(f.marks.rng.normal(0.0, 0.012))
+    strength = f.marks.share() - 0.8
     return {
         "cases": cases,
         "weight": f"{cases * level * (1 + change + 0.05 * strength):.4f}",
@@ -124,23 +105,25 @@ def _groups(f: Figures) -> Row | None:
     }
 
 
-_ROWS: Final[Mapping[str, Callable[[Figures], Row | None]]] = {
+ROWS: Final[Mapping[str, Callable[[Figures], Row | None]]] = {
     "01": _experts,
     "02": _staff,
     "04": _workload,
     "05": _rejections,
-    "06": lambda f: {"score": f.score()},
+    "06": lambda f: {"score": f.marks.score()},
     "08": _self_management,
-    "09": lambda f: {"score": f.score()},
+    "09": lambda f: {"score": f.marks.score()},
     "10": lambda f: _purchases(f, "paid_yuan", "payable_yuan"),
-    "11": lambda f: {"score": f.score()},
-    "14": lambda f: {"score": f.score()},
+    "11": lambda f: {"score": f.marks.score()},
+    "14": lambda f: {"score": f.marks.score()},
     "15": lambda f: _purchases(f, "done_yuan", "contract_yuan"),
-    "16": lambda f: {"score": f"{1000 * f.assess():.2f}"},
+    "16": lambda f: {"score": f"{1000 * f.marks.share():.2f}"},
     "22": _readmissions,
     "23": _groups,
 }
-ROW_ITEMS: Final = tuple(_ROWS)
+"""How a medical institution's row of each item is made; the order is that of the draws."""
+SHARED_WITH_PHARMACIES: Final = ("08", "14", "16")
+"""Items of these whose rows concern pharmacies too."""
 
 
 def figures_of(
@@ -150,7 +133,7 @@ def figures_of(
 
     Args:
         city: The city.
-        institution: A medical institution.
+        institution: A medical institution or pharmacy.
         tally: What its messages of the period amount to.
         readmissions: Stays that began within fifteen days of an earlier one.
         ordinal: Period's number, to key the draws.
@@ -158,32 +141,16 @@ def figures_of(
     Returns:
         The figures.
     """
-    rng = city.rng(ITEMS_TAG, institution.index, ordinal)
-    mean = float(np.interp(institution.rank, _RANKS, _STRENGTHS))
     return Figures(
         institution=institution,
         tally=tally,
         readmissions=readmissions,
-        assess=lambda: float(np.clip(rng.normal(mean, _NOISE), 0.0, 1.0)),
-        rng=rng,
+        marks=Marks(
+            rank=institution.rank,
+            rng=city.rng(ITEMS_TAG, institution.index, ordinal),
+            strengths=SUBJECT_STRENGTHS if institution.is_pharmacy else INSTITUTION_STRENGTHS,
+        ),
     )
-
-
-def item_row(item: str, figures: Figures, period: str) -> Row | None:
-    """Write one institution's row of a half-yearly item.
-
-    Args:
-        item: Number of the item; one of ``ROW_ITEMS``.
-        figures: The institution's figures.
-        period: Rating period.
-
-    Returns:
-        Columns in the file's order; None where the item does not concern the institution.
-    """
-    row = _ROWS[item](figures)
-    if row is None:
-        return None
-    return {"institution": figures.institution.code, "period": period, **row}
 
 
 def register_row(institution: Institution) -> Row:
@@ -193,20 +160,19 @@ def register_row(institution: Institution) -> Row:
         institution: A medical institution or pharmacy.
 
     Returns:
-        Columns in the order of ``REGISTER_COLUMNS``; a weak institution leaves some empty.
+        Every column of the register; a weak institution leaves some empty.
     """
     complete = institution.rank > 0.3
-    values = (
-        institution.code,
-        institution.name,
-        institution.credit_code,
-        institution.tier.level,
-        institution.tier.type,
-        institution.division,
-        address(institution),
-        "仿真法人" if complete else "",
-        "00000000000" if complete or institution.rank > 0.1 else "",
-        institution.tier.beds,
-        institution.first_agreement_day.isoformat(),
-    )
-    return dict(zip(REGISTER_COLUMNS, values, strict=True))
+    return {
+        "institution": institution.code,
+        "name": institution.name,
+        "uscc": institution.credit_code,
+        "level": institution.tier.level,
+        "type": institution.tier.type,
+        "division": institution.division,
+        "address": address(institution),
+        "legal_representative": "仿真法人" if complete else "",
+        "phone": "00000000000" if complete or institution.rank > 0.1 else "",
+        "beds_licensed": institution.tier.beds,
+        "first_agreement_day": institution.first_agreement_day.isoformat(),
+    }

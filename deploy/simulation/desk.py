@@ -83,6 +83,16 @@ class Tally:
         self.misconduct[str(kind)] = self.misconduct.get(kind, 0) + count
 
 
+@dataclass(slots=True, kw_only=True)
+class Work:
+    """What the messages of a period say about one doctor."""
+
+    visits: int = 0
+    """Settled visits and stays."""
+    medfee_fen: int = 0
+    """Their charges."""
+
+
 class Desk:
     """One institution's counter in one period; it numbers and collects messages."""
 
@@ -97,6 +107,7 @@ class Desk:
         self.institution = institution
         self.calendar = calendar
         self.tally = Tally()
+        self.works: dict[str, Work] = {}
         self.lines: list[tuple[int, bytes]] = []
         self._sequence = 0
         self._ids = ordinal * 10_000_000
@@ -111,6 +122,17 @@ class Desk:
             "fixmedins_code": institution.code,
             "fixmedins_name": institution.name,
         }
+
+    def credit(self, doctor: str, medfee_fen: int) -> None:
+        """Count a settled visit or stay as a doctor's work.
+
+        Args:
+            doctor: Code of the doctor.
+            medfee_fen: What it charged, fen.
+        """
+        work = self.works.setdefault(doctor, Work())
+        work.visits += 1
+        work.medfee_fen += medfee_fen
 
     def next_id(self) -> str:
         """Give the next id the platform would hand out for a visit or a settlement.

@@ -1,4 +1,4 @@
-"""What departments decided about institutions: handlings, penalties, judgments, honours.
+"""What departments decided about medical institutions: handlings, penalties, judgments, honours.
 
 Events of the three years before the last simulated period belong to the history that a rating
 reads; documents are numbered once and for all, so a later file repeats an earlier one's events.
@@ -16,6 +16,8 @@ from deploy.simulation.conduct import Misconduct
 
 EVENTS_TAG: Final = 5
 HISTORY_YEARS: Final = 3
+HANDLED_BELOW: Final = 0.30
+"""Institutions below this rank are handled under their agreement in the last period."""
 
 AUTHORITIES: Final[Mapping[str, str]] = {
     "03": "温州市医疗保障局（仿真）",
@@ -32,23 +34,22 @@ AUTHORITIES: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """One decision about one institution."""
+    """One decision about, or one entry in a list of, one subject."""
 
     item: str
-    """Information item: 03, 07, 12, 13, 17, 18, 19 or 21."""
-    institution: str
-    """Institution code."""
+    """Information item."""
+    subject: str
+    """Subject id: institution or staff code, pseudonym or unified social credit code."""
+    authority: str
+    """Who decided."""
     number: str
     """Document number, unique per authority."""
     day: date
-    """Day of the decision."""
+    """Day of the decision or of the entry."""
     details: Mapping[str, str]
-    """Columns of the item besides institution, authority, number and day."""
-
-    @property
-    def authority(self) -> str:
-        """Who decided."""
-        return AUTHORITIES[self.item]
+    """Columns of the item besides subject, authority, number and day."""
+    misconduct: Misconduct | None = None
+    """What the ground truth calls it, where it says so itself."""
 
 
 def _amount(rng: np.random.Generator, low: int, high: int) -> dict[str, str]:
@@ -80,7 +81,7 @@ def _found_out(
 def _warned(rng: np.random.Generator, rank: float) -> list[tuple[str, dict[str, str]]]:
     """Handle small faults: the lower the rank, the more often."""
     decided: list[tuple[str, dict[str, str]]] = []
-    if rank < 0.30:
+    if rank < HANDLED_BELOW:
         decided.append(("03", {"handling": "interview", "amount_yuan": "0.00"}))
     if rank < 0.10:
         decided.append(("03", {"handling": "rectification", "amount_yuan": "0.00"}))
@@ -149,7 +150,8 @@ def events_of(
     return [
         Event(
             item=item,
-            institution=institution.code,
+            subject=institution.code,
+            authority=AUTHORITIES[item],
             number=f"仿真[{day.year}]{institution.index + 1:05d}-{place + 1:02d}号",
             day=day,
             details=details,

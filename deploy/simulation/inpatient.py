@@ -109,6 +109,7 @@ def write_stay(city: City, desk: Desk, conduct: Conduct, stay: Stay) -> None:
     _settle(bed, bill)
     if stay.lettered:
         _list(bed, bill, charges)
+    desk.credit(bed.doctor, total)
     desk.tally.lists += stay.lettered
     desk.tally.discharges += 1
 

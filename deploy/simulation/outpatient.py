@@ -67,6 +67,8 @@ def write_visit(city: City, desk: Desk, conduct: Conduct, visit: Visit) -> None:
     answered = None if visit.pending else answer
     desk.send("2207", settled, person, content, answered, fails=visit.fails)
     count_settlement(desk, bill, answered=not visit.pending)
+    if not visit.pending and not visit.reversed:
+        desk.credit(doctor, total)
     if visit.reversed:
         reverse(
             desk, person, bill, infno="2208", mdtrt_id=mdtrt_id, setl_id=setl_id,

@@ -12,34 +12,31 @@ from typing import Final
 import orjson
 
 from deploy.errors import SimulationError
-from deploy.simulation.city import City, Institution, build_city
+from deploy.simulation.city import City, build_city
 from deploy.simulation.conduct import Misconduct, conduct_of, misconduct_of
-from deploy.simulation.department_files import (
-    write_csv,
-    write_event_items,
-    write_registers,
-    write_row_items,
-)
+from deploy.simulation.decision_table import DECISIONS
+from deploy.simulation.decisions import addressees, decisions_about
+from deploy.simulation.department_files import Departments, write_csv
 from deploy.simulation.departments import figures_of
-from deploy.simulation.desk import Calendar, Desk, Tally
-from deploy.simulation.events import Event, events_of
+from deploy.simulation.desk import Calendar, Desk, Tally, Work
+from deploy.simulation.events import events_of
+from deploy.simulation.ground_truth import (
+    TRUTH_COLUMNS,
+    TruthRow,
+    claims_truth,
+    decisions_truth,
+    events_truth,
+)
 from deploy.simulation.inpatient import write_stay
 from deploy.simulation.outpatient import write_sale, write_visit
 from deploy.simulation.places import PHARMACY_CLAIMS_SHARE
+from deploy.simulation.population import CLASSES, Subject, build_population, of_class
+from deploy.simulation.population_files import write_registers, write_rows
 from deploy.simulation.visits import workload_of
+from scoring_kernel import load_catalog
 from scoring_kernel.periods import Period
 
 DEFAULT_PERIODS: Final = ("2025H1", "2026H1")
-_EVENT_KINDS: Final[Mapping[Misconduct, str]] = {
-    Misconduct.INSURANCE_PENALTY: "21",
-    Misconduct.FRAUD_CASE: "21",
-    Misconduct.AGREEMENT_SUSPENSION: "03",
-    Misconduct.HEALTH_PENALTY: "07",
-    Misconduct.MARKET_PENALTY: "19",
-    Misconduct.DISHONEST_DEBTOR: "18",
-}
-"""Information item that shows each misconduct found out by a department."""
-
 Progress = Callable[[str, int, int], None]
 """Called with what is being written, institutions done and institutions in all."""
 
@@ -63,6 +60,8 @@ class _Work:
     """What stays the same while the messages are written."""
 
     city: City
+    population: tuple[Subject, ...]
+    departments: Departments
     out: Path
     periods: tuple[Period, ...]
     misconduct: Mapping[str, frozenset[Misconduct]]
@@ -70,10 +69,9 @@ class _Work:
     pharmacy_claims: int
     progress: Progress
 
-    def kinds(self, code: str, ordinal: int) -> frozenset[Misconduct]:
-        """Give an institution's misconduct in a period: none but in the last."""
-        last = ordinal == len(self.periods) - 1
-        return self.misconduct.get(code, frozenset()) if last else frozenset()
+    def kinds(self, ordinal: int) -> Mapping[str, frozenset[Misconduct]]:
+        """Give the institutions' misconduct in a period: none but in the last."""
+        return self.misconduct if ordinal == len(self.periods) - 1 else {}
 
 
 def simulate(order: Order, out: Path, progress: Progress) -> dict[str, object]:
@@ -97,12 +95,15 @@ def simulate(order: Order, out: Path, progress: Progress) -> dict[str, object]:
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise SimulationError(f"{out} is not an empty directory; name a new one")
     city = build_city(institutions=order.institutions, claims=order.claims, seed=order.seed)
-    write_registers(city, out)
+    departments = Departments(catalog=load_catalog(), out=out)
+    departments.write_registers(city)
     medical = [item for item in city.institutions if not item.is_pharmacy]
     misconduct = misconduct_of(city)
     shared = order.claims / len(periods)
     work = _Work(
         city=city,
+        population=build_population(city),
+        departments=departments,
         out=out,
         periods=periods,
         misconduct=misconduct,
@@ -114,37 +115,51 @@ def simulate(order: Order, out: Path, progress: Progress) -> dict[str, object]:
         ),
         progress=progress,
     )
-    truth: list[dict[str, object]] = []
+    truth: list[TruthRow] = []
     totals: dict[str, Tally] = {}
     for ordinal, period in enumerate(periods):
         tallies = _write_period(work, period, ordinal)
         totals[period.name] = _sum(tallies)
-        truth += _claims_truth(work, period, ordinal, tallies)
-    last = periods[-1]
-    events = [
-        event
-        for item in medical
-        for event in events_of(
-            city,
-            item,
-            misconduct.get(item.code, frozenset()),
-            first_day=last.first_day,
-            last_day=last.last_day,
-        )
-    ]
-    for period in periods:
-        write_event_items(events, period, out)
-    truth += _events_truth(work, last, events)
-    write_csv(out / "ground_truth.csv", ("institution", "misconduct", "period", "detail"), truth)
-    manifest = _manifest(city, order, totals)
+        truth += claims_truth(city, work.kinds(ordinal), period, tallies)
+    truth += _write_decided(work)
+    write_csv(out / "ground_truth.csv", TRUTH_COLUMNS, truth)
+    manifest = _manifest(work, order, totals)
     (out / "manifest.json").write_bytes(orjson.dumps(manifest, option=orjson.OPT_INDENT_2))
     return manifest
+
+
+def _write_decided(work: _Work) -> list[TruthRow]:
+    """Write registers, decisions and lists, and the figures read with a lag; say what is true."""
+    city, last = work.city, work.periods[-1]
+    days = {"first_day": last.first_day, "last_day": last.last_day}
+    write_registers(work.departments, city, work.population, last)
+    if last.prior() not in work.periods:
+        write_rows(work.departments, city, work.population, last.prior(), works=None)
+    found_out = [
+        event
+        for item in city.institutions
+        if not item.is_pharmacy
+        for event in events_of(city, item, work.misconduct.get(item.code, frozenset()), **days)
+    ]
+    everybody = addressees(city, work.population)
+    decided = [
+        event
+        for one in everybody
+        for event in decisions_about(city, one, DECISIONS[one.subject_class], **days)
+    ]
+    for period in work.periods:
+        work.departments.write_decisions([*found_out, *decided], period)
+    return [
+        *events_truth(city, work.misconduct, last, found_out),
+        *decisions_truth(everybody, last, decided),
+    ]
 
 
 def _write_period(work: _Work, period: Period, ordinal: int) -> dict[str, Tally]:
     """Write one period's messages and half-yearly items; returns tallies by code."""
     calendar = Calendar(period.first_day, period.last_day)
     tallies: dict[str, Tally] = {}
+    works: dict[str, Work] = {}
     figures = []
     done = 0
     for custodian in work.city.custodians:
@@ -156,9 +171,9 @@ def _write_period(work: _Work, period: Period, ordinal: int) -> dict[str, Tally]
             again = _write_institution(work, desk, ordinal)
             lines += desk.lines
             tallies[item.code] = desk.tally
-            if not item.is_pharmacy:
-                known = figures_of(work.city, item, desk.tally, readmissions=again, ordinal=ordinal)
-                figures.append((item.index, known))
+            works |= desk.works
+            known = figures_of(work.city, item, desk.tally, readmissions=again, ordinal=ordinal)
+            figures.append((item.index, known))
             done += 1
             work.progress(f"messages of {period.name}", done, len(work.city.institutions))
         path = work.out / "messages" / custodian / f"{period.name}.jsonl"
@@ -167,7 +182,8 @@ def _write_period(work: _Work, period: Period, ordinal: int) -> dict[str, Tally]
         with path.open("wb") as file:
             file.writelines(line + b"\n" for _, line in lines)
     figures.sort(key=lambda pair: pair[0])
-    write_row_items([known for _, known in figures], period, work.out)
+    work.departments.write_row_items([known for _, known in figures], period)
+    write_rows(work.departments, work.city, work.population, period, works=works)
     return tallies
 
 
@@ -175,7 +191,8 @@ def _write_institution(work: _Work, desk: Desk, ordinal: int) -> int:
     """Write one institution's messages; returns how many stays were readmissions."""
     item = desk.institution
     years = work.periods[ordinal].first_day.year - work.periods[0].first_day.year
-    conduct = conduct_of(work.city, item, years=years, kinds=work.kinds(item.code, ordinal))
+    kinds = work.kinds(ordinal).get(item.code, frozenset())
+    conduct = conduct_of(work.city, item, years=years, kinds=kinds)
     load = workload_of(
         work.city,
         item,
@@ -209,55 +226,9 @@ def _sum(tallies: Mapping[str, Tally]) -> Tally:
     return whole
 
 
-def _truth(item: Institution, kind: Misconduct, period: Period, detail: str) -> dict[str, object]:
-    return {
-        "institution": item.code,
-        "misconduct": kind.value,
-        "period": period.name,
-        "detail": detail,
-    }
-
-
-def _claims_truth(
-    work: _Work, period: Period, ordinal: int, tallies: Mapping[str, Tally]
-) -> list[dict[str, object]]:
-    """List the misconduct that is in the messages of a period."""
-    rows = []
-    for item in work.city.institutions:
-        kinds = work.kinds(item.code, ordinal)
-        for kind in sorted(kinds - set(_EVENT_KINDS)):
-            found = tallies[item.code].misconduct.get(kind, 0)
-            if kind is Misconduct.FUND_SURGE:
-                rows.append(_truth(item, kind, period, "claims +35 %, fund share +8 points"))
-            elif found:
-                rows.append(_truth(item, kind, period, f"{found} claims"))
-    return rows
-
-
-def _events_truth(work: _Work, period: Period, events: list[Event]) -> list[dict[str, object]]:
-    """List the misconduct that departments found out in the last period."""
-    rows = []
-    for item in work.city.institutions:
-        for kind in sorted(work.misconduct.get(item.code, frozenset()) & set(_EVENT_KINDS)):
-            numbers = [
-                event.number
-                for event in events
-                if event.institution == item.code
-                and event.item == _EVENT_KINDS[kind]
-                and event.day >= period.first_day
-                and event.details.get("fraud") in {None, "1" if _is_fraud(kind) else "0"}
-                and event.details.get("handling") in {None, "suspension"}
-            ]
-            rows.append(_truth(item, kind, period, " ".join(numbers)))
-    return rows
-
-
-def _is_fraud(kind: Misconduct) -> bool:
-    return kind is Misconduct.FRAUD_CASE
-
-
-def _manifest(city: City, order: Order, totals: Mapping[str, Tally]) -> dict[str, object]:
+def _manifest(work: _Work, order: Order, totals: Mapping[str, Tally]) -> dict[str, object]:
     """Sum up what was written."""
+    city = work.city
     whole = _sum(totals)
     return {
         "order": asdict(order),
@@ -272,6 +243,7 @@ def _manifest(city: City, order: Order, totals: Mapping[str, Tally]) -> dict[str
         "institutions": sum(not item.is_pharmacy for item in city.institutions),
         "pharmacies": sum(item.is_pharmacy for item in city.institutions),
         "persons": len(city.persons),
+        "subjects": {name: len(of_class(work.population, name)) for name in CLASSES},
         "messages": whole.messages,
         "detail_lines": whole.detail_lines,
         "periods": {name: asdict(tally) for name, tally in totals.items()},

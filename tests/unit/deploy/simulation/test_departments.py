@@ -1,4 +1,4 @@
-"""Department files are rows the import desk accepts, for all 23 items and both periods."""
+"""Department files are rows the import desk accepts, for every item and both periods."""
 
 import re
 from pathlib import Path
@@ -10,43 +10,130 @@ from scoring_kernel.item_rows import parse_row
 from tests.unit.deploy.simulation.conftest import Written
 
 CATALOG = load_catalog()
-FILE = re.compile(r"item_(\d\d)(?:_(2025H1|2026H1))?\.csv")
+FILE = re.compile(r"item_([a-z]?\d\d)(?:_(202[56]H[12]))?\.csv")
+LAGGED = {"s05", "r04"}
 
 
 def files(written: Written) -> list[Path]:
     return sorted((written.out / "departments").iterdir())
 
 
-def test_there_is_one_file_per_item_and_period_and_one_register(written: Written) -> None:
+def test_there_is_one_file_per_item_and_period_and_one_per_register(written: Written) -> None:
     names = {path.name for path in files(written)}
+    registers = {item.number for item in CATALOG.items.values() if item.kind == "register"}
     expected = {
         f"item_{number}_{period}.csv"
-        for number in CATALOG.items
-        if number != "20"
+        for number in CATALOG.items.keys() - registers
         for period in ("2025H1", "2026H1")
     }
-    assert names == expected | {"item_20.csv"}
-    assert len(CATALOG.items) == 23
+    expected |= {f"item_{number}_2025H2.csv" for number in LAGGED}
+    assert names == expected | {f"item_{number}.csv" for number in registers}
+    assert registers == {"20", "s01", "r01", "e01", "d01", "t01"}
 
 
 def test_every_row_of_every_file_is_accepted_by_the_catalogue(written: Written) -> None:
-    rows = 0
+    keys: dict[str, set[tuple[str, ...]]] = {}
     for path in files(written):
         match = FILE.fullmatch(path.name)
         assert match is not None
         item = CATALOG.items[match[1]]
-        for row in written.rows(f"departments/{path.name}"):
-            assert tuple(row) == item.header
-            parsed = parse_row(item, row)
-            assert parsed.period in {None, match[2]}
-            rows += 1
-    assert rows > 500
+        rows = written.rows(f"departments/{path.name}")
+        parsed = [parse_row(item, row) for row in rows]
+        assert all(tuple(row) == item.header for row in rows)
+        assert {row.period for row in parsed} <= {None, match[2]}
+        keys.setdefault(item.number, set()).update(row.key for row in parsed)
+        assert len({row.key for row in parsed}) == len(parsed), f"{path.name} repeats a key"
+    empty = {number for number, found in keys.items() if not found}
+    assert len(empty) <= 3, f"nobody is in {sorted(empty)}"
+
+
+def test_everybody_a_file_names_is_in_the_register_of_its_item(written: Written) -> None:
+    for path in files(written):
+        match = FILE.fullmatch(path.name)
+        assert match is not None
+        item = CATALOG.items[match[1]]
+        if item.register is None:
+            continue
+        field = CATALOG.items[item.register].subject_field
+        known = {row[field] for row in written.rows(f"departments/item_{item.register}.csv")}
+        named = {row[item.subject_field] for row in written.rows(f"departments/{path.name}")}
+        assert named <= known, path.name
+
+
+def test_doctors_of_the_messages_are_the_physicians_of_the_register(written: Written) -> None:
+    register = {
+        (row["institution"], row["staff"])
+        for row in written.rows("departments/item_s01.csv")
+        if row["role"] == "physician"
+    }
+    seen = set()
+    for exchange in written.exchanges():
+        for line in exchange["request"]["input"].get("feedetail", []):
+            seen.add((exchange["request"]["fixmedins_code"], line["bilg_dr_codg"]))
+    assert len(seen) > 100
+    assert seen <= register
+    rejected = {
+        row["staff"]: row["rejected_yuan"]
+        for row in written.rows("departments/item_s02_2026H1.csv")
+    }
+    worked = {code for _, code in seen}
+    assert {code for code, yuan in rejected.items() if code[0] == "D" and yuan != "0.00"} <= worked
+
+
+def test_no_file_of_a_department_carries_a_number_of_a_person(written: Written) -> None:
+    numbers = set()
+    for exchange in written.exchanges():
+        for value in exchange["request"]["input"].values():
+            for one in value if isinstance(value, list) else [value]:
+                numbers |= {one.get("psn_no"), one.get("mdtrt_cert_no")}
+    numbers.discard(None)
+    assert len(numbers) > 200
+    for path in [*files(written), written.out / "ground_truth.csv"]:
+        words = set(re.findall(r"\w+", path.read_text(encoding="utf-8")))
+        assert not words & numbers, path.name
+
+
+def test_organisations_have_codes_that_no_institution_has(written: Written) -> None:
+    institutions = {row["uscc"] for row in written.rows("departments/item_20.csv")}
+    organisations = [
+        row["organisation"]
+        for number in ("e01", "d01", "t01")
+        for row in written.rows(f"departments/item_{number}.csv")
+    ]
+    assert len(organisations) == len(set(organisations)) > 30
+    assert not institutions & set(organisations)
+
+
+def test_points_go_only_to_staff_of_institutions_that_were_handled(written: Written) -> None:
+    staff = {row["staff"]: row["institution"] for row in written.rows("departments/item_s01.csv")}
+    points = written.rows("departments/item_s03_2026H1.csv")
+    handled = {row["institution"] for row in written.rows("departments/item_03_2026H1.csv")}
+    assert points
+    assert {staff[row["staff"]] for row in points} <= handled
+
+
+def test_decisions_of_the_ground_truth_stand_in_a_file_under_their_subject(
+    written: Written,
+) -> None:
+    documents = {}
+    for path in files(written):
+        match = FILE.fullmatch(path.name)
+        assert match is not None
+        item = CATALOG.items[match[1]]
+        if item.kind in {"event", "listing"} and match[2] == "2026H1":
+            for row in written.rows(f"departments/{path.name}"):
+                documents[row["document_number"]] = row[item.subject_field]
+    told = [row for row in written.rows("ground_truth.csv") if not row["subject"].startswith("H")]
+    assert {row["subject"][0] for row in told} >= set("PDNR9")
+    assert all(documents[row["detail"]] == row["subject"] for row in told)
 
 
 def test_documents_are_numbered_once_and_later_files_repeat_earlier_events(
     written: Written,
 ) -> None:
-    for number in ("03", "07", "12", "13", "17", "18", "19", "21"):
+    decided = [item.number for item in CATALOG.items.values() if item.kind in {"event", "listing"}]
+    assert len(decided) == 21
+    for number in decided:
         earlier = written.rows(f"departments/item_{number}_2025H1.csv")
         later = written.rows(f"departments/item_{number}_2026H1.csv")
         for events in (earlier, later):
@@ -54,7 +141,7 @@ def test_documents_are_numbered_once_and_later_files_repeat_earlier_events(
             assert len(keys) == len(set(keys))
         known = {row["document_number"]: row for row in later}
         for row in earlier:
-            if row["event_day"] >= "2023-01-01":
+            if row.get("event_day", "2023-01-01") >= "2023-01-01":
                 assert known[row["document_number"]] == row
 
 
@@ -97,7 +184,11 @@ def test_work_done_and_readmissions_are_those_of_the_messages(written: Written) 
 def test_what_departments_found_out_is_in_their_files(
     written: Written, kind: str, item: str
 ) -> None:
-    truth = [row for row in written.rows("ground_truth.csv") if row["misconduct"] == kind]
+    truth = [
+        row
+        for row in written.rows("ground_truth.csv")
+        if row["misconduct"] == kind and row["subject"] == row["institution"]
+    ]
     events = written.rows(f"departments/item_{item}_2026H1.csv")
     found = {row["institution"] for row in events if row["event_day"] >= "2026-01-01"}
     assert {row["institution"] for row in truth} == found
