@@ -3,30 +3,27 @@
 Rules:
 - A tally names what was counted, how often and for how many points, and says where
   it stopped at nothing or at the weight.
-- No data, no peer statistic, and a denominator of zero are three different reasons.
+- No data, no peer statistic, a value out of range, and a denominator of zero are four
+  different reasons.
+- A value that few cases moved towards its peers says so, with the number of cases.
 - Every number comes from the result and its inputs; nothing is scored here.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 
-from scoring_kernel.amounts import amount_en, amount_zh, decimal_text, points_text
-from scoring_kernel.formulas import GatedRatio, MeanOfRatios, Tally
+from scoring_kernel.amounts import decimal_text, points_text
+from scoring_kernel.formulas import GatedRatio, MeanOfRatios, Ratio, Tally
 from scoring_kernel.indicators import MissingPolicy
 from scoring_kernel.parameters import MICRO
-from scoring_kernel.reference import EVERYBODY, peer_groups
-from scoring_kernel.scoring import thresholds
+from scoring_kernel.shape_reasons import Place, Words, words_of_shape
+from scoring_kernel.shapes import MEDIAN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from scoring_kernel.formulas import Formula
-    from scoring_kernel.indicators import Indicator
     from scoring_kernel.scoring import ScoreResult
-
-Words: TypeAlias = tuple[str, str]
-"""The same in Chinese and in English."""
 
 _TIMES: Final = "\N{MULTIPLICATION SIGN}"
 _POLICY: Final[Mapping[MissingPolicy, Words]] = {
@@ -35,21 +32,6 @@ _POLICY: Final[Mapping[MissingPolicy, Words]] = {
     MissingPolicy.EXCLUDE: (
         "不计分，权重分摊给其他指标",
         "left out, its weight goes to other indicators",
-    ),
-}
-_PEERS: Final[Mapping[str, Words]] = {
-    "level/type": ("同级同类机构", "peers of the same level and type"),
-    "level": ("同级机构", "institutions of the same level"),
-    "all": ("全部机构", "all institutions"),
-}
-_STEP: Final[Mapping[bool, Words]] = {
-    True: (
-        "零分值不低于满分值，低于满分值即不得分",
-        "there is no range between them: any value below full earns nothing",
-    ),
-    False: (
-        "零分值不高于满分值，高于满分值即不得分",
-        "there is no range between them: any value beyond full earns nothing",
     ),
 }
 
@@ -65,26 +47,30 @@ def reason_of(result: ScoreResult, row: int, index: int) -> Words:
     Returns:
         One or two sentences in each language.
     """
-    indicator = result.model.indicators[index]
-    ends = thresholds(
-        indicator, result.reference, result.day, result.levels[row], result.types[row]
-    )
-    if ends is None or bool(result.missing[row, index]):
-        return _absence(result, row, index, indicator)
-    if isinstance(indicator.derivation, Tally):
-        basis = _counted(result, row, index, indicator.derivation)
-    elif isinstance(indicator.derivation, GatedRatio):
-        basis = _gated(result, row, index, indicator.derivation, ends)
+    place = Place(result=result, row=row, index=index)
+    if bool(result.missing[row, index]):
+        return _absence(place)
+    formula = place.indicator.derivation
+    if isinstance(formula, Tally):
+        basis = _counted(place, formula)
+    elif isinstance(formula, GatedRatio):
+        basis = _gated(place, formula)
     else:
-        basis = _measured(result, row, index, ends)
-    return _loss(result, row, index, indicator, basis)
+        basis = _measured(place)
+    return _loss(place, basis)
 
 
-def _absence(result: ScoreResult, row: int, index: int, indicator: Indicator) -> Words:
-    policy_zh, policy_en = _POLICY[indicator.missing]
+def _absence(place: Place) -> Words:
+    result, row, index = place.result, place.row, place.index
+    policy_zh, policy_en = _POLICY[place.indicator.missing]
     if bool(result.provisional[row, index]):
         return f"暂缺同类参照值：{policy_zh}。", f"No peer reference yet: {policy_en}."
-    if _has_all_inputs(result, row, indicator.derivation):
+    if bool(result.out_of_range[row, index]):
+        return (
+            f"数值超出可计算范围，请核对报送数据：{policy_zh}。",
+            f"The value is out of range, check what was reported: {policy_en}.",
+        )
+    if _has_all_inputs(place):
         return (
             f"分母或基期为零，无法计算：{policy_zh}。",
             f"Cannot be computed, the denominator or the base is zero: {policy_en}.",
@@ -92,46 +78,73 @@ def _absence(result: ScoreResult, row: int, index: int, indicator: Indicator) ->
     return f"无数据：{policy_zh}。", f"No data: {policy_en}."
 
 
-def _has_all_inputs(result: ScoreResult, row: int, formula: Formula) -> bool:
+def _has_all_inputs(place: Place) -> bool:
     """Whether nothing but a division stood in the way of a value."""
+    formula, shrink = place.indicator.derivation, place.indicator.shrink
+    if shrink is not None and not _are_present(place, (shrink.sample,)):
+        return False
     if isinstance(formula, MeanOfRatios):
-        return any(_are_present(result, row, ratio.columns) for ratio in formula.ratios)
-    return _are_present(result, row, formula.columns)
+        return any(_are_present(place, ratio.columns) for ratio in formula.ratios)
+    return _are_present(place, formula.columns)
 
 
-def _are_present(result: ScoreResult, row: int, columns: tuple[str, ...]) -> bool:
-    inputs = result.inputs
-    return all(bool(inputs.present[row, inputs.position(column)]) for column in columns)
+def _are_present(place: Place, columns: tuple[str, ...]) -> bool:
+    inputs = place.result.inputs
+    return all(bool(inputs.present[place.row, inputs.position(column)]) for column in columns)
 
 
-def _input(result: ScoreResult, row: int, column: str) -> int:
-    return int(result.inputs.values[row, result.inputs.position(column)])
+def _input(place: Place, column: str) -> int:
+    inputs = place.result.inputs
+    return int(inputs.values[place.row, inputs.position(column)])
 
 
-def _gated(
-    result: ScoreResult, row: int, index: int, formula: GatedRatio, ends: tuple[int, int]
-) -> Words:
-    if _input(result, row, formula.gate) <= 0:
+def _gated(place: Place, formula: GatedRatio) -> Words:
+    if _input(place, formula.gate) <= 0:
         zh, en = formula.shut
         return zh, en[:1].upper() + en[1:]
-    zh, en = _measured(result, row, index, ends)
-    if int(result.values_micro[row, index]) == MICRO:
+    zh, en = _measured(place)
+    if place.value == MICRO:
         return zh, en
-    factor = decimal_text(formula.partial.at(result.day))
+    factor = decimal_text(formula.partial.at(place.result.day))
     return (
         f"{zh}；{formula.partly[0]}（系数 {factor}）",
         f"{en}; {formula.partly[1]} (factor {factor})",
     )
 
 
-def _counted(result: ScoreResult, row: int, index: int, tally: Tally) -> Words:
+def _measured(place: Place) -> Words:
+    zh, en = words_of_shape(place)
+    formula, shrink = place.indicator.derivation, place.indicator.shrink
+    if isinstance(formula, Ratio) and formula.empty is not None and _is_empty(place, formula):
+        empty_zh, empty_en = place.amount(formula.empty)
+        zh += f"；分母为零，按规定取 {empty_zh}"
+        en += f"; the denominator is zero, which counts as {empty_en}"
+    if shrink is not None and bool(place.result.shrunk[place.row, place.index]):
+        cases = max(_input(place, shrink.sample), 0)
+        (whose_zh, whose_en), _ = place.peer(MEDIAN)
+        zh += (
+            f"；样本量 {cases}，不足 {shrink.least}，实际值按自身占 {cases}/{shrink.least}、"
+            f"其余取{whose_zh}中位数折算"
+        )
+        en += (
+            f"; only {cases} of {shrink.least} cases: {cases}/{shrink.least} of the value is its "
+            f"own, the rest is the median of {whose_en}"
+        )
+    return zh, en
+
+
+def _is_empty(place: Place, formula: Ratio) -> bool:
+    return isinstance(formula.denominator, str) and _input(place, formula.denominator) == 0
+
+
+def _counted(place: Place, tally: Tally) -> Words:
     parts_zh: list[str] = []
     parts_en: list[str] = []
     for term in tally.terms:
-        count = _input(result, row, term.column)
+        count = _input(place, term.column)
         if count <= 0:
             continue
-        points = decimal_text(tally.parameter.at(result.day, term.key))
+        points = decimal_text(tally.parameter.at(place.result.day, term.key))
         parts_zh.append(f"{term.name_zh} {count} {term.unit.name_zh} {_TIMES} {points} 分")
         parts_en.append(f"{term.name_en} {count} {_TIMES} {points} points")
     if not parts_zh:
@@ -141,9 +154,9 @@ def _counted(result: ScoreResult, row: int, index: int, tally: Tally) -> Words:
             else ("无加分事项", "Nothing to give points for")
         )
     zh, en = "、".join(parts_zh), ", ".join(parts_en)
-    value = int(result.values_micro[row, index])
+    value = place.value
     # The weight of a tally is its full value: the loader sees to it.
-    full = result.model.indicators[index].weight_centi * 10_000
+    full = place.indicator.weight_centi * 10_000
     moved = decimal_text(abs(value - tally.start))
     if tally.sign < 0:
         zh, en = f"{zh}，应扣 {moved} 分", f"{en}: {moved} points to take"
@@ -156,37 +169,14 @@ def _counted(result: ScoreResult, row: int, index: int, tally: Tally) -> Words:
     return zh, en
 
 
-def _measured(result: ScoreResult, row: int, index: int, ends: tuple[int, int]) -> Words:
-    indicator = result.model.indicators[index]
-    zero, full = ends
-    value = int(result.values_micro[row, index])
-    unit = indicator.unit
-    zh = (
-        f"实际值 {amount_zh(value, unit)}；满分值 {amount_zh(full, unit)}，"
-        f"零分值 {amount_zh(zero, unit)}"
-    )
-    en = (
-        f"Value {amount_en(value, unit)}; full at {amount_en(full, unit)}, "
-        f"nothing at {amount_en(zero, unit)}"
-    )
-    for statistic in indicator.shape.statistics:
-        group_zh, group_en = _peer_names(result, row, indicator.id, statistic)
-        zh += f"（参照{group_zh}第 {statistic[1:]} 百分位）"
-        en += f" (percentile {statistic[1:]} of {group_en})"
-    higher = indicator.shape.higher_is_better
-    if (full <= zero) if higher else (zero <= full):
-        step_zh, step_en = _STEP[higher]
-        zh, en = f"{zh}；{step_zh}", f"{en}; {step_en}"
-    return zh, en
-
-
-def _loss(result: ScoreResult, row: int, index: int, indicator: Indicator, basis: Words) -> Words:
+def _loss(place: Place, basis: Words) -> Words:
     zh, en = basis
-    weight = int(result.weights_centi[row, index])
-    lost = weight - int(result.points_centi[row, index])
-    if weight != indicator.weight_centi:
-        zh += f"；权重由 {points_text(indicator.weight_centi)} 调整为 {points_text(weight)} 分"
-        en += f"; weight {points_text(indicator.weight_centi)} became {points_text(weight)}"
+    nominal = place.indicator.weight_centi
+    weight = int(place.result.weights_centi[place.row, place.index])
+    lost = weight - int(place.result.points_centi[place.row, place.index])
+    if weight != nominal:
+        zh += f"；权重由 {points_text(nominal)} 调整为 {points_text(weight)} 分"
+        en += f"; weight {points_text(nominal)} became {points_text(weight)}"
     if lost == 0:
         return (
             f"{zh}；得满分 {points_text(weight)} 分。",
@@ -196,10 +186,3 @@ def _loss(result: ScoreResult, row: int, index: int, indicator: Indicator, basis
         f"{zh}；满分 {points_text(weight)} 分，失 {points_text(lost)} 分。",
         f"{en}; {points_text(lost)} of {points_text(weight)} points lost.",
     )
-
-
-def _peer_names(result: ScoreResult, row: int, indicator: str, statistic: str) -> Words:
-    groups = peer_groups(result.levels[row], result.types[row])
-    entries = result.reference.entries if result.reference is not None else {}
-    group = next((one for one in groups if (indicator, statistic, one) in entries), EVERYBODY)
-    return _PEERS["/".join(part.partition(":")[0] for part in group.split("/"))]

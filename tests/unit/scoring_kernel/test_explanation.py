@@ -161,7 +161,7 @@ def test_more_than_all_of_one_share_does_not_make_up_for_another() -> None:
 def test_where_both_ends_are_equal_anything_beyond_earns_nothing() -> None:
     found = told(rejected=1)["rejected"]
     assert found.reason_zh == (
-        "实际值 1.00%；满分值 0.00%，零分值 0.00%（参照同级同类机构第 90 百分位）；"
+        "实际值 1.00%；满分值 0.00%，零分值 0.00%（参照同级同类主体第 90 百分位）；"
         "零分值不高于满分值，高于满分值即不得分；满分 10.00 分，失 10.00 分。"
     )
     assert found.reason_en.startswith(
@@ -188,10 +188,10 @@ def test_ratios_are_shown_as_exactly_as_they_are_kept() -> None:
 
 
 def test_an_explanation_names_the_peers() -> None:
-    assert "参照同级同类机构第 50 百分位" in told()["volume_growth"].reason_zh
+    assert "参照同级同类主体第 50 百分位" in told()["volume_growth"].reason_zh
     found = told(kind="tcm")["volume_growth"]
-    assert "(percentile 50 of institutions of the same level)" in found.reason_en
-    assert "参照全部机构第 50 百分位" in told(level="2")["volume_growth"].reason_zh
+    assert "(percentile 50 of subjects of the same level)" in found.reason_en
+    assert "参照全部主体第 50 百分位" in told(level="2")["volume_growth"].reason_zh
 
 
 def test_no_data_no_peers_and_no_denominator_are_three_reasons() -> None:
