@@ -12,13 +12,14 @@ import yaml
 
 from scoring_kernel.inputs import InputTable
 from scoring_kernel.legal_basis import LegalBasis, parse_legal_basis
-from scoring_kernel.model import RatingModel
 from scoring_kernel.model_files import parse_model
 from scoring_kernel.strict_yaml import load_strict
 from scoring_kernel.units import Unit, parse_units
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from scoring_kernel.model import RatingModel
 
 ROOT: Final = Path(__file__).parents[2]
 CATALOG: Final = ROOT / "scoring_kernel" / "catalog"
@@ -27,7 +28,10 @@ INSTITUTION_FILE: Final = "models/designated_medical_institution.yaml"
 SMALL_FILE: Final = "models/small.yaml"
 
 SMALL_MODEL: Final = (CASES / "kernel" / "small_model.yaml").read_text("utf-8")
-"""A model with every formula, every missing policy and every kind of threshold."""
+"""A model with tallies, gates and growths, every missing policy and kind of threshold."""
+TINY_FILE: Final = "models/tiny.yaml"
+TINY_MODEL: Final = (CASES / "kernel" / "tiny_model.yaml").read_text("utf-8")
+"""A model with every shape, shrinkage, overrides, two band sets and a register."""
 
 
 def units(content: str | None = None) -> Mapping[str, Unit]:
@@ -59,6 +63,10 @@ def institution_model() -> RatingModel:
 
 def small_model() -> RatingModel:
     return model_of(SMALL_MODEL)
+
+
+def tiny_model() -> RatingModel:
+    return model_of(TINY_MODEL, TINY_FILE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

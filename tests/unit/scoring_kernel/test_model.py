@@ -19,6 +19,7 @@ from tests.support.kernel_models import (
     CASES,
     SMALL_FILE,
     SMALL_MODEL,
+    TINY_FILE,
     legal_basis,
     model_of,
     small_model,
@@ -28,18 +29,20 @@ from tests.support.kernel_models import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-MALFORMED = sorted((CASES / "malformed" / "model").glob("*.yaml"))
+FOLDER = CASES / "malformed" / "model"
+MALFORMED = [(path, SMALL_FILE) for path in sorted(FOLDER.glob("*.yaml"))]
+MALFORMED += [(path, TINY_FILE) for path in sorted((FOLDER / "grammar").glob("*.yaml"))]
 
 
-@pytest.mark.parametrize("path", MALFORMED, ids=lambda path: path.stem)
-def test_a_broken_model_is_refused_with_file_and_line(path: Path) -> None:
+@pytest.mark.parametrize(("path", "file"), MALFORMED, ids=[path.stem for path, _ in MALFORMED])
+def test_a_broken_model_is_refused_with_file_and_line(path: Path, file: str) -> None:
     text = path.read_text("utf-8")
     line, _, words = text.splitlines()[0].removeprefix("# expect ").partition(": ")
     with pytest.raises(CatalogError) as caught:
-        model_of(text)
-    assert (caught.value.file, caught.value.line) == (SMALL_FILE, int(line))
+        model_of(text, file)
+    assert (caught.value.file, caught.value.line) == (file, int(line))
     assert words in caught.value.problem
-    assert str(caught.value).startswith(f"{SMALL_FILE}:{line}: ")
+    assert str(caught.value).startswith(f"{file}:{line}: ")
 
 
 def test_the_small_model_reads_every_part() -> None:
