@@ -34,6 +34,7 @@ class Rule(StrEnum):
     OTHER_PERIOD = "other_period"
     EVENT_OUTSIDE_PERIOD = "event_outside_period"
     UNKNOWN_INSTITUTION = "unknown_institution"
+    UNKNOWN_SUBJECT = "unknown_subject"
     DUPLICATE_KEY = "duplicate_key"
     TOO_MANY_FAULTS = "too_many_faults"
 

@@ -1,9 +1,10 @@
 """Which information item and period a department's file is for, by its name.
 
-Rules: ``item_NN_YYYYHn.csv`` for rows and events of a half-year, ``item_NN.csv`` for
-a register; anything after a further ``_`` or ``-`` is free, so that a correction can
-have its own name. Options of the command win over the name. In a directory the
-register (item 20) is read first, because the others name its institutions.
+Rules: ``item_NN_YYYYHn.csv`` for rows, events and lists of a half-year, ``item_NN.csv``
+for a register, where NN is the item's number, such as ``05`` or ``s03``; anything
+after a further ``_`` or ``-`` is free, so that a correction can have its own name.
+Options of the command win over the name. In a directory registers are read first,
+because the other files name their subjects.
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ from typing import TYPE_CHECKING, Final
 from hub.errors import ImportFileError
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
 
-REGISTER_ITEM: Final = "20"
 MAX_FILES: Final = 10_000
 _NAME: Final = re.compile(
-    r"item_(?P<item>\d{2})(?:_(?P<period>\d{4}H[12]))?(?:[_-][^/]*)?\.csv", re.IGNORECASE
+    r"item_(?P<item>[a-z]?[0-9]{2})(?:_(?P<period>[0-9]{4}H[12]))?(?:[_-][^/]*)?\.csv",
+    re.IGNORECASE,
 )
 
 
@@ -42,8 +44,8 @@ def parse_name(name: str) -> FileName:
 
     >>> parse_name("item_05_2026H1.csv")
     FileName(item='05', period='2026H1')
-    >>> parse_name("item_20.csv")
-    FileName(item='20', period=None)
+    >>> parse_name("item_s01.csv")
+    FileName(item='s01', period=None)
     >>> parse_name("审核.csv")
     FileName(item=None, period=None)
     """
@@ -51,14 +53,15 @@ def parse_name(name: str) -> FileName:
     if match is None:
         return FileName(item=None, period=None)
     period = match["period"]
-    return FileName(item=match["item"], period=period.upper() if period else None)
+    return FileName(item=match["item"].lower(), period=period.upper() if period else None)
 
 
-def find_files(path: Path) -> tuple[Path, ...]:
-    """List the CSV files to import, the register first, then by name.
+def find_files(path: Path, registers: Collection[str]) -> tuple[Path, ...]:
+    """List the CSV files to import, registers first, then by name.
 
     Args:
         path: One file, or a directory whose ``*.csv`` files are meant.
+        registers: Numbers of the items that are registers.
 
     Raises:
         ImportFileError: There is no such path, or it holds no or too many CSV files.
@@ -77,8 +80,6 @@ def find_files(path: Path) -> tuple[Path, ...]:
             f"Found {len(files)} CSV files in {path}, at most {MAX_FILES} are read at once; "
             "import them in several directories."
         )
-    return tuple(sorted(files, key=_reading_order))
-
-
-def _reading_order(path: Path) -> tuple[bool, str]:
-    return parse_name(path.name).item != REGISTER_ITEM, path.name
+    return tuple(
+        sorted(files, key=lambda one: (parse_name(one.name).item not in registers, one.name))
+    )

@@ -25,14 +25,14 @@ from zoneinfo import ZoneInfo
 
 from hub.departments.csv_lines import FileFacts, FileFaultError, Line, read_lines, survey
 from hub.departments.faults import Fault, Rule
-from hub.departments.file_names import REGISTER_ITEM, FileName, find_files, parse_name
+from hub.departments.file_names import FileName, find_files, parse_name
 from hub.departments.quarantine import FileIdentity, has_open, keep_faults, resolve_others
 from hub.departments.report import FileReport, ImportReport
 from hub.departments.row_checks import RowChecks, parse_line
 from hub.errors import ImportFileError
 from hub.store.engine import reading, writing
 from hub.store.item_imports import is_imported, record_import
-from hub.store.item_rows import ItemRow, Source, known_institutions, store_rows
+from hub.store.item_rows import ItemRow, Source, known_subjects, store_rows
 from scoring_kernel.errors import PeriodError
 from scoring_kernel.periods import Period
 from security.progress import no_progress
@@ -57,7 +57,7 @@ _SHANGHAI: Final = ZoneInfo("Asia/Shanghai")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Target:
-    """Item and period that a file is for; ``period`` is None for the register."""
+    """Item and period that a file is for; ``period`` is None for a register."""
 
     item: InformationItem
     period: Period | None
@@ -129,7 +129,8 @@ def import_items(
         _parse_period(period)
     desk = _Desk(engine=engine, catalog=catalog, vault=vault, now=now, progress=progress)
     reports: list[FileReport] = []
-    for file in find_files(path):
+    registers = {one.number for one in catalog.items.values() if one.kind == "register"}
+    for file in find_files(path, registers):
         said = parse_name(file.name)
         wanted = FileName(item=item or said.item, period=period or said.period)
         reports.append(desk.import_file(file, wanted))
@@ -185,10 +186,11 @@ class _Desk:
             known = is_imported(connection, file.item, file.period, file.sha256)
             if known and not has_open(connection, file):
                 return _Tally().report(file, known_before=True)
-            register = known_institutions(connection, REGISTER_ITEM)
+            number = target.item.register
+            register = None if number is None else known_subjects(connection, number)
         checks = RowChecks(
             period=target.period,
-            register=None if target.item.number == REGISTER_ITEM else register,
+            register=register,
             today=self.now.astimezone(_SHANGHAI).date(),
         )
         source = Source(sha256=file.sha256, imported_at_ms=self.now_ms, keep_existing=known)
@@ -287,7 +289,7 @@ def _target(catalog: Catalog, wanted: FileName) -> _Target:
             "no known item number" if wanted.item is None else f"item {wanted.item}",
             "Name the file like item_05_2026H1.csv, or say --item with a number of the catalogue.",
         )
-    if item.number == REGISTER_ITEM:
+    if not item.has_period:
         return _Target(item=item, period=None)
     if wanted.period is None:
         raise FileFaultError(

@@ -17,7 +17,7 @@ class FileReport:
     Attributes:
         file_name: Name of the file.
         item: Number of the information item; empty when it could not be told.
-        period: Rating period; empty for the register.
+        period: Rating period; empty for a register.
         added: Rows with a new key.
         corrected: Rows that replaced a version of their key.
         unchanged: Rows known before, and rows repeated within the file.

@@ -2,12 +2,13 @@
 
 Rules: the kernel parses the fields (formats, units, check digits, code lists, no
 negative numbers); here stands what only the hub can know: the period asked for,
-today, and the register of designated institutions (两定医药机构).
+today, and the register (名册) of the item's subjects.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from typing import TYPE_CHECKING, Final
 
 import orjson
@@ -16,10 +17,9 @@ from hub.departments.faults import Fault, Rule
 from hub.store.item_rows import ItemRow
 from scoring_kernel.errors import ItemRowError
 from scoring_kernel.item_rows import parse_row
+from scoring_kernel.subject_ids import INSTITUTION, PERSON
 
 if TYPE_CHECKING:
-    from datetime import date
-
     from hub.departments.csv_lines import Line
     from scoring_kernel.information import InformationItem
     from scoring_kernel.item_rows import ParsedRow
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 HISTORY_YEARS: Final = 3
 """Full years before a period whose events its rating reads (历史协议处理 and its like)."""
+_SHOWN_SIGNS: Final = 9
+"""Signs of a pseudonym in a message: R and eight digits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,8 +36,8 @@ class RowChecks:
     """What a row of the file is checked against.
 
     Attributes:
-        period: Period of the file; None for the register.
-        register: Known institutions; None when the file is the register itself.
+        period: Period of the file; None for a register.
+        register: Subjects that the item may name; None when the file is a register itself.
         today: Day of the import, Asia/Shanghai.
     """
 
@@ -68,14 +70,14 @@ def parse_line(item: InformationItem, line: Line, checks: RowChecks) -> ItemRow 
         )
     fault = (
         _other_period(line, parsed, checks)
-        or _outside(line, parsed, checks)
-        or _unknown(line, parsed, checks)
+        or _outside(item, line, parsed, checks)
+        or _unknown(item, line, parsed, checks)
     )
     if fault is not None:
         return fault
     return ItemRow(
         key=orjson.dumps(parsed.key).decode(),
-        institution=parsed.subject,
+        subject=parsed.subject,
         period=parsed.period or "",
         event_day=parsed.event_day,
         values=dict(parsed.values),
@@ -96,12 +98,16 @@ def _other_period(line: Line, row: ParsedRow, checks: RowChecks) -> Fault | None
     )
 
 
-def _outside(line: Line, row: ParsedRow, checks: RowChecks) -> Fault | None:
+def _outside(item: InformationItem, line: Line, row: ParsedRow, checks: RowChecks) -> Fault | None:
+    if checks.period is None:
+        return None
+    last = min(checks.period.last_day, checks.today)
+    if item.kind == "listing":
+        return _listed_later(line, row, checks.today)
     day = row.event_day
-    if day is None or checks.period is None:
+    if day is None:
         return None
     first = checks.period.age_window(HISTORY_YEARS)[0]
-    last = min(checks.period.last_day, checks.today)
     if first <= day <= last:
         return None
     return Fault(
@@ -117,14 +123,39 @@ def _outside(line: Line, row: ParsedRow, checks: RowChecks) -> Fault | None:
     )
 
 
-def _unknown(line: Line, row: ParsedRow, checks: RowChecks) -> Fault | None:
-    if checks.register is None or row.institution in checks.register:
+def _listed_later(line: Line, row: ParsedRow, today: date) -> Fault | None:
+    day = row.values.get("from_day")
+    if not isinstance(day, date) or day <= today:
         return None
     return Fault(
         line=line.number,
-        field="institution",
-        rule=Rule.UNKNOWN_INSTITUTION,
-        masked=row.institution,
-        mend="Correct the code, or import the register (item 20) with it and then this file again.",
+        field="from_day",
+        rule=Rule.EVENT_OUTSIDE_PERIOD,
+        masked=day.isoformat(),
+        mend=f"A list holds who was put on it until today, {today}: correct the day.",
         content=line.content,
     )
+
+
+def _unknown(item: InformationItem, line: Line, row: ParsedRow, checks: RowChecks) -> Fault | None:
+    if checks.register is None or row.subject in checks.register:
+        return None
+    rule = Rule.UNKNOWN_SUBJECT
+    if item.subject_type == INSTITUTION:
+        rule = Rule.UNKNOWN_INSTITUTION
+    return Fault(
+        line=line.number,
+        field=item.subject_field,
+        rule=rule,
+        masked=_shown(item, row.subject),
+        mend=(
+            f"Correct the code, or import the register (item {item.register}) with it and then "
+            "this file again."
+        ),
+        content=line.content,
+    )
+
+
+def _shown(item: InformationItem, subject: str) -> str:
+    """A code as it stands; of a pseudonym enough to find it in the sender's file."""
+    return f"{subject[:_SHOWN_SIGNS]}…" if item.subject_type == PERSON else subject

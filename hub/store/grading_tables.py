@@ -27,9 +27,11 @@ from sqlalchemy import (
 
 from hub.store.metadata import metadata
 
-_ITEM_LENGTH: Final = 2
+_ITEM_LENGTH: Final = 3
 _PERIOD_LENGTH: Final = 6
-_CODE_LENGTH: Final = 16
+_SUBJECT_LENGTH: Final = 64
+_CLASS_LENGTH: Final = 64
+_LABEL_LENGTH: Final = 32
 _KEY_LENGTH: Final = 400
 _NAME_LENGTH: Final = 255
 
@@ -56,7 +58,8 @@ item_row: Final = Table(
     Column("row_key", String(_KEY_LENGTH), primary_key=True),
     Column("version", Integer, primary_key=True),
     Column("current", Boolean, nullable=False),
-    Column("institution", String(_CODE_LENGTH), nullable=False),
+    # Subject id of any class: a code, or the pseudonym of an insured person.
+    Column("subject", String(_SUBJECT_LENGTH), nullable=False),
     Column("period", String(_PERIOD_LENGTH), nullable=False),
     # 0 for rows that are not events.
     Column("event_day", Integer, nullable=False),
@@ -64,6 +67,7 @@ item_row: Final = Table(
     Column("source_sha256", LargeBinary(32), nullable=False),
     Column("source_line", Integer, nullable=False),
     Column("imported_at_ms", BigInteger, nullable=False),
+    Index("ix_item_row_subject", "item", "current", "subject"),
     Index("ix_item_row_period", "item", "current", "period"),
     Index("ix_item_row_event_day", "item", "current", "event_day"),
     comment="Every version of every department row; at most one per key is current.",
@@ -109,7 +113,7 @@ grade_run: Final = Table(
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=True),
     Column("period", String(_PERIOD_LENGTH), nullable=False, index=True),
-    Column("subject_class", String(64), nullable=False),
+    Column("subject_class", String(_CLASS_LENGTH), nullable=False),
     Column("model", String(64), nullable=False),
     Column("model_digest", LargeBinary(32), nullable=False),
     Column("catalogue_digest", LargeBinary(32), nullable=False),
@@ -123,22 +127,26 @@ grade_run: Final = Table(
     Column("subjects", Integer, nullable=False),
     Column("no_model", Integer, nullable=False),
     Column("created_at_ms", BigInteger, nullable=False),
-    comment="Grading runs (评级批次); the highest id of a period holds.",
+    comment="Grading runs (评级批次); the highest id of a period and class holds.",
 )
 
 grade_result: Final = Table(
     "grade_result",
     metadata,
     Column("period", String(_PERIOD_LENGTH), primary_key=True),
-    Column("subject", String(_CODE_LENGTH), primary_key=True),
+    # One organisation can be an employer and a supplier.
+    Column("subject_class", String(_CLASS_LENGTH), primary_key=True),
+    Column("subject", String(_SUBJECT_LENGTH), primary_key=True),
     Column("version", Integer, primary_key=True),
     Column("run_id", ForeignKey(grade_run.c.id), nullable=False),
     Column("name", String(_NAME_LENGTH), nullable=False),
-    Column("level", String(8), nullable=False),
-    Column("type", String(32), nullable=False),
+    Column("level", String(_LABEL_LENGTH), nullable=False),
+    Column("type", String(_LABEL_LENGTH), nullable=False),
     Column("total_centi", Integer, nullable=False),
     Column("coverage_centi", Integer, nullable=False),
-    Column("grade", String(32), nullable=False),
+    Column("grade", String(_LABEL_LENGTH), nullable=False),
+    # Grade of the points alone, before overrides.
+    Column("earned_grade", String(_LABEL_LENGTH), nullable=False),
     Column("inputs_digest", LargeBinary(32), nullable=False),
     Column("result_digest", LargeBinary(32), nullable=False),
     Column("sealed", LargeBinary, nullable=False),
@@ -149,7 +157,7 @@ grade_run_result: Final = Table(
     "grade_run_result",
     metadata,
     Column("run_id", ForeignKey(grade_run.c.id), primary_key=True, autoincrement=False),
-    Column("subject", String(_CODE_LENGTH), primary_key=True),
+    Column("subject", String(_SUBJECT_LENGTH), primary_key=True),
     Column("version", Integer, nullable=False),
     comment="Which version of each subject's grade belongs to a run.",
 )
@@ -176,10 +184,11 @@ published_statement: Final = Table(
     Column("publication_id", ForeignKey(publication.c.id), primary_key=True, autoincrement=False),
     Column("leaf_index", Integer, primary_key=True, autoincrement=False),
     Column("period", String(_PERIOD_LENGTH), nullable=False),
-    Column("subject", String(_CODE_LENGTH), nullable=False),
+    Column("subject_class", String(_CLASS_LENGTH), nullable=False),
+    Column("subject", String(_SUBJECT_LENGTH), nullable=False),
     Column("version", Integer, nullable=False),
     Column("digest", LargeBinary(32), nullable=False),
     Column("sealed", LargeBinary, nullable=False),
-    UniqueConstraint("period", "subject", "version"),
+    UniqueConstraint("period", "subject_class", "subject", "version"),
     comment="Statements of a publication in leaf order, with their sealed bytes.",
 )

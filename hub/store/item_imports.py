@@ -54,7 +54,7 @@ def is_imported(connection: Connection, item: str, period: str, sha256: bytes) -
 
 
 def covered_periods(connection: Connection, item: str) -> frozenset[str]:
-    """Periods for which a file of the item was read to its end; empty name for the register."""
+    """Periods for which a file of the item was read to its end; empty name for a register."""
     return frozenset(
         connection.execute(
             select(item_import.c.period).where(item_import.c.item == item).distinct()
@@ -67,7 +67,7 @@ def count_open_faults(connection: Connection, periods: Collection[str] | None = 
 
     Args:
         connection: A transaction.
-        periods: Names of periods, the empty name for the register; all by default.
+        periods: Names of periods, the empty name for a register; all by default.
     """
     query = (
         select(func.count())

@@ -42,15 +42,15 @@ class ItemRow:
 
     Attributes:
         key: Values of the item's primary key, as a JSON list.
-        institution: Institution code.
-        period: Rating period; empty for events and registers.
+        subject: Subject id.
+        period: Rating period; empty for events, registers and listings.
         event_day: Day of an event; None otherwise.
         values: Parsed values: integers in fen, hundredths or ten-thousandths, days, texts.
         line: Line in the source file.
     """
 
     key: str
-    institution: str
+    subject: str
     period: str
     event_day: date | None
     values: Mapping[str, ItemValue] = field(repr=False)
@@ -165,15 +165,16 @@ def day_number(day: date) -> int:
     return day.year * 10_000 + day.month * 100 + day.day
 
 
-def known_institutions(connection: Connection, register_item: str) -> frozenset[str]:
-    """Institution codes in the register."""
-    return frozenset(
-        connection.execute(
-            select(item_row.c.institution).where(
-                item_row.c.item == register_item, item_row.c.current
-            )
-        ).scalars()
-    )
+def known_subjects(connection: Connection, register: str) -> frozenset[str]:
+    """Subject ids in a register.
+
+    Args:
+        connection: A reading transaction.
+        register: Number of the register's item.
+    """
+    query = select(item_row.c.subject).where(item_row.c.item == register, item_row.c.current)
+    found = connection.execute(query.execution_options(yield_per=_ROWS_PER_FETCH))
+    return frozenset(found.scalars())
 
 
 def _current_versions(
@@ -201,7 +202,7 @@ def _record(
         "row_key": row.key,
         "version": version,
         "current": True,
-        "institution": row.institution,
+        "subject": row.subject,
         "period": row.period,
         "event_day": 0 if row.event_day is None else day_number(row.event_day),
         "sealed": vault.seal(content, _context(item, row.key, version)),
