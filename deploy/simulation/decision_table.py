@@ -75,15 +75,21 @@ def _points(low: float, high: float, points: int, responsibility: str, months: s
 
 
 def _listed(item: str, high: float) -> Decision:
-    """Enter the worst into the list of seriously dishonest subjects."""
+    """Enter the worst into the list of seriously dishonest subjects (严重失信主体名单)."""
     columns = {"until_day": "", "listed_as": "serious_dishonesty"}
     return Decision(
-        item=item,
-        authority=_REFORM,
-        high=high,
-        columns=MappingProxyType(columns),
+        item=item, authority=_REFORM, high=high, columns=MappingProxyType(columns),
         misconduct=Misconduct.SERIOUS_DISHONESTY,
-    )
+    )  # fmt: skip
+
+
+def _debtor(item: str, low: float, high: float) -> Decision:
+    """Enter somebody who is good otherwise into the list of dishonest debtors (失信被执行人)."""
+    columns = {"until_day": "", "listed_as": "judgment_defaulter"}
+    return Decision(
+        item=item, authority=_COURT, low=low, high=high, columns=MappingProxyType(columns),
+        misconduct=Misconduct.DISHONEST_DEBTOR,
+    )  # fmt: skip
 
 
 def _honour(item: str, level: str, low: float) -> Decision:
@@ -134,6 +140,7 @@ _STAFF: Final = (
     _case("s04", _HEALTH, "health_penalty", Misconduct.HEALTH_PENALTY, low=0.02, high=0.07),
     _case("s04", _BUREAU, "insurance_penalty", Misconduct.FRAUD_CASE, high=0.012, fraud=True),
     _listed("l02", 0.006),
+    _debtor("l02", 0.50, 0.504),
     _honour("s06", "county", 0.80),
     _honour("s06", "city", 0.92),
     _honour("s06", "provincial", 0.985),
@@ -160,6 +167,7 @@ _SUPPLIER: Final = (
     _case("d04", _MARKET, "drug_penalty", Misconduct.DRUG_PENALTY, low=0.04, high=0.12),
     _case("d04", _COURT, "bribery_judgment", Misconduct.COMMERCIAL_BRIBERY, high=0.06),
     _listed("l05", 0.04),
+    _debtor("l05", 0.50, 0.52),
 )
 _THIRD_PARTY: Final = (
     _case("t03", _BUREAU, "grave_incident", Misconduct.SECURITY_INCIDENT, high=0.05),
@@ -169,7 +177,7 @@ _THIRD_PARTY: Final = (
 )
 DECISIONS: Final[Mapping[str, tuple[Decision, ...]]] = {
     # The other decisions about medical institutions follow from their misconduct.
-    MEDICAL: (_listed("l01", 0.02),),
+    MEDICAL: (_listed("l01", 0.02), _debtor("l01", 0.30, 0.32)),
     PHARMACY: _PHARMACY,
     PHYSICIAN: _STAFF,
     NURSE: _STAFF,

@@ -9,7 +9,7 @@ import numpy as np
 _RANKS: Final = (0.0, 0.05, 0.15, 0.40, 0.88, 1.0)
 INSTITUTION_STRENGTHS: Final = (0.80, 0.81, 0.825, 0.84, 0.855, 0.90)
 """Mean of an institution's assessments at each rank; between them, straight lines."""
-SUBJECT_STRENGTHS: Final = (0.58, 0.68, 0.79, 0.87, 0.96, 0.99)
+SUBJECT_STRENGTHS: Final = (0.56, 0.66, 0.74, 0.82, 0.92, 0.97)
 """The same for persons and organisations: they are further apart than institutions."""
 _NOISE: Final = 0.04
 

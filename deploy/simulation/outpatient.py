@@ -162,7 +162,9 @@ def write_sale(city: City, desk: Desk, visit: Visit) -> None:
         for item, count in zip(visit.lines.items, visit.lines.counts, strict=True)
     ]
     total, covered, own = totals(charges)
-    bill = settle(total=total, covered=covered, own=own, share=0.0, account_percent=100)
+    # Pharmacies are in the outpatient pool (门诊统筹) since 2023; the account pays the rest.
+    share = desk.institution.tier.fund_share
+    bill = settle(total=total, covered=covered, own=own, share=share, account_percent=100)
     moment = desk.calendar.moment(second)
     content = {
         "druginfo": {

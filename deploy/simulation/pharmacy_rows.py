@@ -36,7 +36,7 @@ def _operation(f: Figures) -> Row:
 
 def _audit(f: Figures) -> Row:
     share = _REJECTED_MOST * (1.0 - f.marks.share()) ** 1.5
-    rejected = round(f.tally.medfee_fen * share)
+    rejected = round(f.tally.fund_fen * share)
     rank = f.institution.rank
     complaints = next((number for bound, number in _COMPLAINT_BOUNDS if rank < bound), 0)
     return {

@@ -83,7 +83,7 @@ TIERS: Final = (
 
 PHARMACY: Final = Tier(
     level="0", type="pharmacy", title="药房", share=0.0, claims_weight=1.0,
-    inpatient_share=0.0, beds=0, doctors=0, fund_share=0.0,
+    inpatient_share=0.0, beds=0, doctors=0, fund_share=0.35,
 )  # fmt: skip
 PHARMACY_CLAIMS_SHARE: Final = 0.06
 """Share of all claims that are purchases in a pharmacy."""
