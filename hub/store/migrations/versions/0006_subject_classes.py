@@ -1,4 +1,4 @@
-"""Nine classes of subjects: item numbers of three signs, subject ids, results by class, exports."""
+"""Nine classes of subjects: item numbers of three signs, subject ids, results by class."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -57,23 +57,10 @@ def upgrade() -> None:
             batch.alter_column(column, server_default=None)
     with op.batch_alter_table("pushed_grade") as batch:
         _key(batch, "pushed_grade", ["sender", "subject", "period", "subject_class", "version"])
-    op.create_table(
-        "score_export",
-        sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
-        sa.Column("period", sa.String(length=6), nullable=False),
-        sa.Column("officer", sa.String(length=255), nullable=False),
-        sa.Column("file_name", sa.String(length=255), nullable=False),
-        sa.Column("rows", sa.BigInteger(), nullable=False),
-        sa.Column("sha256", sa.LargeBinary(length=32), nullable=False),
-        sa.Column("exported_at_ms", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_score_export")),
-        comment="Exports of published grades (信用分互认): who took which file out, and when.",
-    )
 
 
 def downgrade() -> None:
     """Take the classes back; results and items that only the newer schema knows go."""
-    op.drop_table("score_export")
     with op.batch_alter_table("pushed_grade") as batch:
         _key(batch, "pushed_grade", ["sender", "subject", "period", "version"])
     others = sa.text("subject_class <> :first").bindparams(first=_FIRST_CLASS)
