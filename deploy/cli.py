@@ -34,7 +34,10 @@ MOUNTS: Final[Mapping[str, Mount]] = {
     "hub": Mount(
         module="hub.cli", summary="Run a hub: receive, import items, grade, publish, push."
     ),
-    "model": Mount(module="deploy.model_commands", summary="Check and show the catalogue."),
+    "model": Mount(
+        module="deploy.model.cli",
+        summary="Check, score, explain, compile and simulate rating models.",
+    ),
     "audit": Mount(
         module="deploy.audit_commands", summary="Export an exchange's evidence; verify it offline."
     ),

@@ -13,6 +13,14 @@ class SimulationError(DeployError):
     """A city cannot be simulated from the given arguments; mend them."""
 
 
+class ModelChoiceError(DeployError):
+    """No such model, or a day that is none; name another."""
+
+
+class InputFileError(DeployError):
+    """A table of inputs cannot be read as it is; mend the file."""
+
+
 class DemoError(DeployError):
     """A process of the demonstration failed or its result is not what it must be."""
 

@@ -53,6 +53,12 @@ class Catalog:
     units: Mapping[str, Unit] = field(repr=False)
     """Units by id."""
 
+    @property
+    def input_columns(self) -> frozenset[str]:
+        """Input columns that a measure or an information item states."""
+        stated = {column for one in self.measure_sets.values() for column in one.input_columns}
+        return frozenset(stated).union(*(one.input_columns for one in self.items.values()))
+
     def model_for(self, subject_class: str) -> RatingModel | None:
         """Find the model of a subject class (主体类别); None where the class has none."""
         for model in self.models.values():

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from scoring_kernel.errors import KernelInputError
 from scoring_kernel.reasons import reason_of
+from scoring_kernel.shapes import MEDIAN
 
 if TYPE_CHECKING:
     from scoring_kernel.scoring import ScoreResult
@@ -31,12 +32,14 @@ class IndicatorExplanation:
         level1_zh: Chinese name of the group of level 1.
         level2_zh: Chinese name of the group of level 2.
         value_micro: Value, millionths of the unit, 0 where missing.
+        peer_median_micro: Median of the peers, millionths; None where there is none.
         points_centi: Points earned, hundredths.
         weight_centi: Weight after redistribution, hundredths.
         lost_centi: Weight minus points, hundredths.
         missing: Whether the missing policy applied.
         provisional: Whether it applied because a peer statistic was missing.
         basis: ``proposal`` or ``final``, to be shown with the reason.
+        sources: Keys of the legal basis of its formula, shape and parameters.
         reason_zh: Reason in Chinese.
         reason_en: Reason in English.
     """
@@ -48,12 +51,14 @@ class IndicatorExplanation:
     level1_zh: str
     level2_zh: str
     value_micro: int
+    peer_median_micro: int | None
     points_centi: int
     weight_centi: int
     lost_centi: int
     missing: bool
     provisional: bool
     basis: str
+    sources: tuple[str, ...]
     reason_zh: str
     reason_en: str
 
@@ -88,14 +93,22 @@ def explain(result: ScoreResult, row: int) -> tuple[IndicatorExplanation, ...]:
                 level1_zh=indicator.level1.name_zh,
                 level2_zh=indicator.level2.name_zh,
                 value_micro=int(result.values_micro[row, index]),
+                peer_median_micro=_median(result, row, indicator.id),
                 points_centi=points,
                 weight_centi=weight,
                 lost_centi=weight - points,
                 missing=bool(result.missing[row, index]),
                 provisional=bool(result.provisional[row, index]),
                 basis=result.basis,
+                sources=indicator.sources,
                 reason_zh=zh,
                 reason_en=en,
             )
         )
     return tuple(found)
+
+
+def _median(result: ScoreResult, row: int, indicator: str) -> int | None:
+    if result.reference is None:
+        return None
+    return result.reference.lookup(indicator, MEDIAN, result.levels[row], result.types[row])[1]

@@ -1,37 +1,17 @@
-"""``yixin model``: check the catalogue and show what it holds.
+"""Checking the catalogue as a whole, and laying out what it holds."""
 
-Exit codes: 0 the catalogue is sound, 1 it is not (the message names file and line).
-"""
+from datetime import date
+from typing import Final
 
-from datetime import UTC, date, datetime
-from typing import Annotated, Final
-from zoneinfo import ZoneInfo
-
-import orjson
-import typer
-from rich.console import Console
 from rich.table import Table
 
-from scoring_kernel.catalog_loader import load_catalog, read_changes
 from scoring_kernel.catalog_object import Catalog
 from scoring_kernel.change_list import verify_changes
-from scoring_kernel.errors import CatalogError, KernelError
+from scoring_kernel.errors import CatalogError
 from scoring_kernel.legal_basis import refuse_later_checks
 
-EXIT_UNSOUND: Final = 1
 ITEM_NUMBERS: Final = tuple(f"{number:02d}" for number in range(1, 24))
 """Numbers of the information items of the institutions' catalogue (table 1)."""
-
-app = typer.Typer(
-    name="model", no_args_is_help=True, help="Check and show the catalogue of models and measures."
-)
-
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")]
-
-
-def today() -> date:
-    """Day of the check, Asia/Shanghai."""
-    return datetime.now(tz=UTC).astimezone(ZoneInfo("Asia/Shanghai")).date()
 
 
 def verify_catalog(catalog: Catalog, changes: str, day: date) -> dict[str, object]:
@@ -124,57 +104,3 @@ def inputs_table(catalog: Catalog) -> Table:
         source = item.source_department
         table.add_row(prefix, item.name_zh, source, str(len(item.measures)), ", ".join(read))
     return table
-
-
-@app.command("check")
-def check(*, as_json: JsonOption = False) -> None:
-    """Check the whole catalogue: formats, references, weights, statuses, checks, change list.
-
-    Example: [bold]yixin model check[/bold]
-    """
-    try:
-        catalog = load_catalog()
-        summary = verify_catalog(catalog, read_changes(), today())
-    except KernelError as error:
-        typer.echo(f"refused: {error}", err=True)
-        raise typer.Exit(EXIT_UNSOUND) from error
-    if as_json:
-        typer.echo(orjson.dumps(summary))
-        return
-    console = Console()
-    console.print(models_table(catalog))
-    console.print(
-        f"sound: digest {catalog.digest.hex()[:16]}, {summary['items']} information items, "
-        f"{len(catalog.measure_sets)} measure sets, {summary['transactions']} transactions"
-    )
-
-
-@app.command("list")
-def show(*, as_json: JsonOption = False) -> None:
-    """List models, measure sets and information items.
-
-    Example: [bold]yixin model list --json[/bold]
-    """
-    try:
-        catalog = load_catalog()
-    except KernelError as error:
-        typer.echo(f"refused: {error}", err=True)
-        raise typer.Exit(EXIT_UNSOUND) from error
-    if as_json:
-        typer.echo(
-            orjson.dumps(
-                {
-                    "models": {one.id: str(one.status) for one in catalog.models.values()},
-                    "measures": [
-                        f"{one.id}.{measure.id}"
-                        for one in catalog.measure_sets.values()
-                        for measure in one.measures
-                    ],
-                    "items": {one.number: one.name_zh for one in catalog.items.values()},
-                }
-            )
-        )
-        return
-    console = Console()
-    console.print(models_table(catalog))
-    console.print(inputs_table(catalog))

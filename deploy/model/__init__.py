@@ -1,0 +1,1 @@
+"""``yixin model``: check, score, explain, compile and simulate rating models."""

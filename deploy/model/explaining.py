@@ -1,0 +1,217 @@
+"""One subject's grade explained: where points were lost, and what would raise it.
+
+Rules:
+- The points shown add up to the total that the grade rests on; nothing is rounded twice.
+- Without inputs of one's own a packaged example is read: a simulated city, and it says so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from importlib.resources import as_file, files
+from typing import TYPE_CHECKING, Final
+
+from deploy.errors import InputFileError
+from deploy.model.choosing import parse_day
+from deploy.model.input_files import read_inputs
+from deploy.model.scoring import read_reference, score_table
+from scoring_kernel.advice import Advice, advise
+from scoring_kernel.amounts import amount_en, amount_zh, points_text
+from scoring_kernel.explanation import IndicatorExplanation, explain
+from scoring_kernel.periods import Period
+
+if TYPE_CHECKING:
+    from datetime import date
+    from pathlib import Path
+
+    from deploy.model.choosing import Choice
+    from scoring_kernel.inputs import InputTable
+    from scoring_kernel.model import RatingModel
+    from scoring_kernel.scoring import ScoreResult
+    from security.operator.output import CommandOutput
+
+EXAMPLE_PERIOD: Final = Period.parse("2026H1")
+"""Period of the packaged example."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explained:
+    """Everything about one subject's grade.
+
+    Attributes:
+        result: Scores of the subject and its peers.
+        row: Position of the subject.
+        indicators: Explanations, the greatest loss first.
+        advice: What would raise the grade.
+        peers: Number of subjects it was compared with.
+        source: Where the inputs come from, for the reader.
+    """
+
+    result: ScoreResult
+    row: int
+    indicators: tuple[IndicatorExplanation, ...]
+    advice: Advice
+    peers: int
+    source: str
+
+    @property
+    def overrides(self) -> tuple[tuple[str, str], ...]:
+        """Names of the overrides that apply, in Chinese and English."""
+        model, hits = self.result.model, self.result.overridden[self.row].tolist()
+        return tuple(
+            (one.name_zh, one.name_en)
+            for one, hit in zip(model.overrides, hits, strict=True)
+            if hit
+        )
+
+    def to_json(self) -> dict[str, object]:
+        """The whole explanation as one JSON object."""
+        result, row = self.result, self.row
+        return {
+            "subject": result.subjects[row],
+            "level": result.levels[row],
+            "type": result.types[row],
+            "model": result.model.id,
+            "basis": result.basis,
+            "day": result.day.isoformat(),
+            "inputs": self.source,
+            "total_centi": int(result.total_centi[row]),
+            "coverage_centi": int(result.coverage_centi[row]),
+            "grade": result.grades[row],
+            "earned_grade": result.earned_grades[row],
+            "overrides": [name for name, _ in self.overrides],
+            "indicators": [asdict(one) for one in self.indicators],
+            "advice": asdict(self.advice),
+        }
+
+
+def explain_subject(
+    choice: Choice,
+    subject: str,
+    *,
+    inputs: Path | None,
+    reference: Path | None,
+    day: str | None,
+    today: date,
+) -> Explained:
+    """Score a table and explain one of its subjects.
+
+    Args:
+        choice: The model.
+        subject: Subject id.
+        inputs: File of inputs; None for the packaged example.
+        reference: File of a hub's peer reference; None for the subjects of the table.
+        day: Day or period; None for today, or the example's period.
+        today: Day of the command.
+
+    Raises:
+        DeployError: A file is refused, or the subject is not in it.
+        KernelError: The model cannot score the inputs.
+    """
+    if inputs is None:
+        table, source = _example(choice), f"packaged example, simulated, {EXAMPLE_PERIOD.name}"
+        read_on = parse_day(day, EXAMPLE_PERIOD.last_day)
+    else:
+        table, source = read_inputs(inputs, choice.model, choice.catalog), inputs.name
+        read_on = parse_day(day, today)
+    if subject not in table.subjects:
+        some = ", ".join(table.subjects[:3])
+        raise InputFileError(
+            f"{subject[:40]}: not among the {len(table.subjects)} subjects of the {source}, for "
+            f"example {some}: check the id, or name a file that holds it with --inputs"
+        )
+    peers = None if reference is None else read_reference(reference)
+    result = score_table(choice.model, table, read_on, peers).result
+    row = table.subjects.index(subject)
+    ordered = sorted(explain(result, row), key=lambda one: (-one.lost_centi, one.number))
+    return Explained(
+        result=result,
+        row=row,
+        indicators=tuple(ordered),
+        advice=advise(result, row),
+        peers=len(table.subjects),
+        source=source,
+    )
+
+
+def show(found: Explained, out: CommandOutput) -> None:
+    """Show an explanation as a reader wants it: grade, losses, sum, way up."""
+    result, row = found.result, found.row
+    out.say(
+        f"{result.subjects[row]} (level {result.levels[row]}, {result.types[row]}), model "
+        f"{result.model.id}, {result.day.isoformat()}, basis: {result.basis}; inputs: "
+        f"{found.source}, {found.peers} subjects"
+    )
+    out.rows(
+        "Where points were lost, the greatest loss first",
+        [_line(one, result.model) for one in found.indicators],
+    )
+    points = [one.points_centi for one in found.indicators]
+    bands = ", ".join(
+        f"{band.name_zh} {band.id} from {points_text(band.at_least_centi)}"
+        for band in result.model.bands
+    )
+    out.say(
+        f"The {len(points)} indicators add up to {points_text(sum(points))} = total "
+        f"{points_text(int(result.total_centi[row]))}; grade "
+        f"{_named(result.model, result.grades[row])} ({bands})"
+    )
+    for zh, en in found.overrides:
+        out.say(
+            f"Override (等级限制): {zh} / {en}; points alone would give "
+            f"{_named(result.model, result.earned_grades[row])}"
+        )
+    out.say("")
+    out.say(found.advice.text_zh)
+    out.say(found.advice.text_en)
+    if found.advice.changes:
+        out.rows(
+            "What would change it",
+            [
+                {
+                    "指标": one.name_zh,
+                    "indicator": one.name_en,
+                    "from": _amount(one.from_micro, one.indicator, result.model),
+                    "to": _amount(one.to_micro, one.indicator, result.model),
+                    "gains": points_text(one.gain_centi),
+                    "effort": one.effort,
+                }
+                for one in found.advice.changes
+            ],
+        )
+
+
+def _line(one: IndicatorExplanation, model: RatingModel) -> dict[str, object]:
+    return {
+        "指标": f"{one.number} {one.name_zh}",
+        "value": "—" if one.missing else _amount(one.value_micro, one.indicator, model),
+        "peers": _amount(one.peer_median_micro, one.indicator, model),
+        "points": f"{points_text(one.points_centi)} / {points_text(one.weight_centi)}",
+        "lost": points_text(one.lost_centi),
+        "原因": one.reason_zh,
+        "reason": one.reason_en,
+        "basis": ", ".join(one.sources),
+    }
+
+
+def _amount(micro: int | None, indicator: str, model: RatingModel) -> str:
+    if micro is None:
+        return "—"
+    unit = next(one.unit for one in model.indicators if one.id == indicator)
+    zh, en = amount_zh(micro, unit), amount_en(micro, unit)
+    return zh if zh == en else f"{zh} / {en}"
+
+
+def _named(model: RatingModel, grade: str) -> str:
+    names = {band.id: f"{band.name_zh} ({band.id})" for band in model.bands}
+    return names.get(grade, grade)
+
+
+def _example(choice: Choice) -> InputTable:
+    source = files("deploy") / "examples" / "inputs" / f"{choice.model.id}.csv"
+    with as_file(source) as path:
+        if not path.is_file():
+            raise InputFileError(
+                f"there is no packaged example for {choice.model.id}: name a file with --inputs"
+            )
+        return read_inputs(path, choice.model, choice.catalog)

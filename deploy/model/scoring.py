@@ -1,0 +1,161 @@
+"""Scoring a file of subjects with a model, and writing what came out.
+
+Rules:
+- Points and totals are whole hundredths in the output too; every row names the grade, the
+  grade its points earned, its coverage and the basis of the model.
+- Without a reference of a hub the peers are the subjects of the file themselves, and the
+  summary says so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import pyarrow as pa
+
+from deploy.errors import InputFileError
+from scoring_kernel.explanation import explain
+from scoring_kernel.reference import MAX_BYTES, Reference, build_reference
+from scoring_kernel.scoring import score
+from scoring_kernel.what_if import distribution
+
+if TYPE_CHECKING:
+    from datetime import date
+    from pathlib import Path
+
+    from scoring_kernel.explanation import IndicatorExplanation
+    from scoring_kernel.inputs import InputTable
+    from scoring_kernel.model import RatingModel
+    from scoring_kernel.scoring import ScoreResult
+
+MAX_EXPLAINED: Final = 20_000
+"""Most subjects explained in one file: an explanation is text, some kilobytes a subject."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scored:
+    """Scores and what they were compared with.
+
+    Attributes:
+        result: The scores.
+        reference: Peer reference that was used.
+        own_peers: Whether the reference was built from the file itself.
+    """
+
+    result: ScoreResult
+    reference: Reference
+    own_peers: bool
+
+    def summary(self) -> dict[str, object]:
+        """Counts and digests, as ``--json`` prints them."""
+        model = self.result.model
+        return {
+            "model": model.id,
+            "model_digest": model.digest.hex(),
+            "basis": self.result.basis,
+            "day": self.result.day.isoformat(),
+            "reference_digest": self.reference.digest.hex(),
+            "peers": "these subjects" if self.own_peers else "the given reference",
+            "subjects": len(self.result.subjects),
+            "grades": distribution(self.result)["all"] if self.result.subjects else {},
+            "overridden": int(self.result.overridden.any(axis=1).sum()),
+        }
+
+
+def score_table(
+    model: RatingModel, inputs: InputTable, day: date, reference: Reference | None
+) -> Scored:
+    """Score subjects, with a given reference or with each other as peers.
+
+    Raises:
+        KernelError: The model cannot score these inputs on that day.
+    """
+    used = reference if reference is not None else build_reference(model, inputs, day)
+    return Scored(
+        result=score(model, inputs, used, day), reference=used, own_peers=reference is None
+    )
+
+
+def read_reference(path: Path) -> Reference:
+    """Read a frozen peer reference.
+
+    Raises:
+        InputFileError: There is no such file, or it is too large.
+        KernelInputError: It is not a reference.
+    """
+    if not path.is_file() or path.stat().st_size > MAX_BYTES:
+        raise InputFileError(f"{path}: expected the file of a peer reference, at most 1 MiB")
+    return Reference.from_json(path.read_bytes())
+
+
+def scores_table(result: ScoreResult) -> pa.Table:
+    """Lay out scores: one row per subject, one column per indicator's points."""
+    count = len(result.subjects)
+    columns: dict[str, object] = {
+        "subject": pa.array(result.subjects, pa.string()),
+        "level": pa.array(result.levels, pa.string()),
+        "type": pa.array(result.types, pa.string()),
+        "grade": pa.array(result.grades, pa.string()),
+        "earned_grade": pa.array(result.earned_grades, pa.string()),
+        "total_centi": pa.array(result.total_centi),
+        "coverage_centi": pa.array(result.coverage_centi),
+        "basis": pa.array([result.basis] * count, pa.string()),
+        "overrides": pa.array(
+            [
+                ";".join(
+                    one.id for one, hit in zip(result.model.overrides, hits, strict=True) if hit
+                )
+                for hits in result.overridden.tolist()
+            ],
+            pa.string(),
+        ),
+    }
+    for index, indicator in enumerate(result.model.indicators):
+        columns[f"points_centi.{indicator.id}"] = pa.array(result.points_centi[:, index])
+        columns[f"weight_centi.{indicator.id}"] = pa.array(result.weights_centi[:, index])
+        columns[f"missing.{indicator.id}"] = pa.array(result.missing[:, index])
+    return pa.table(columns)
+
+
+def explained_table(result: ScoreResult) -> pa.Table:
+    """Lay out explanations: one row per subject and indicator, the greatest loss first.
+
+    Raises:
+        InputFileError: There are more than ``MAX_EXPLAINED`` subjects.
+    """
+    if len(result.subjects) > MAX_EXPLAINED:
+        raise InputFileError(
+            f"--explain: {len(result.subjects)} subjects, expected at most {MAX_EXPLAINED}: score "
+            "all, and explain a smaller file or one subject (`yixin model explain`)"
+        )
+    rows: list[dict[str, object]] = []
+    for row, subject in enumerate(result.subjects):
+        ordered = sorted(explain(result, row), key=lambda one: (-one.lost_centi, one.number))
+        rows += [{"subject": subject, **_explained(one)} for one in ordered]
+    schema = pa.schema(
+        [
+            *((name, pa.string()) for name in ("subject", "indicator", "name_zh", "name_en")),
+            ("value_micro", pa.int64()),
+            ("peer_median_micro", pa.int64()),
+            *((name, pa.int32()) for name in ("points_centi", "weight_centi", "lost_centi")),
+            *((name, pa.string()) for name in ("reason_zh", "reason_en", "legal_basis")),
+        ]
+    )
+    return pa.Table.from_pylist(rows, schema=schema)
+
+
+def _explained(one: IndicatorExplanation) -> dict[str, object]:
+    return {
+        "indicator": one.indicator,
+        "name_zh": one.name_zh,
+        "name_en": one.name_en,
+        "value_micro": None if one.missing else one.value_micro,
+        "peer_median_micro": one.peer_median_micro,
+        "points_centi": one.points_centi,
+        "weight_centi": one.weight_centi,
+        "lost_centi": one.lost_centi,
+        "reason_zh": one.reason_zh,
+        "reason_en": one.reason_en,
+        "legal_basis": ";".join(one.sources),
+    }
