@@ -40,6 +40,8 @@ class Misconduct(StrEnum):
     """Administrative penalty of market regulation (市监行政处罚)."""
     DISHONEST_DEBTOR = "dishonest_debtor"
     """Entry in the courts' list of dishonest debtors (失信被执行人)."""
+    LISTED_DEBTOR = "listed_debtor"
+    """The same entry of somebody good otherwise, known from the list itself."""
     SERIOUS_DISHONESTY = "serious_dishonesty"
     """Entry in a list of seriously dishonest subjects (严重失信主体名单)."""
     PAYMENT_POINTS = "payment_points"

@@ -88,7 +88,7 @@ def _debtor(item: str, low: float, high: float) -> Decision:
     columns = {"until_day": "", "listed_as": "judgment_defaulter"}
     return Decision(
         item=item, authority=_COURT, low=low, high=high, columns=MappingProxyType(columns),
-        misconduct=Misconduct.DISHONEST_DEBTOR,
+        misconduct=Misconduct.LISTED_DEBTOR,
     )  # fmt: skip
 
 
