@@ -66,7 +66,7 @@ def rated(
     ]
     peers = Reference.from_values(values, model_digest=model.digest, day=day)
     subject = Subject(
-        inputs=perfect(model) | given, level=level or model.levels[0], type=model.types[0]
+        inputs=perfect(model) | dict(given), level=level or model.levels[0], type=model.types[0]
     )
     return score(model, table(model, [subject]), peers, day)
 
