@@ -141,7 +141,13 @@ def status(*, directory: Directory = None, as_json: AsJson = False) -> None:
     Example: [bold]yixin hub status --json[/bold]
     """
     with start(as_json) as out:
-        out.table("Hub", run_job(hub_directory(directory), "status", {}, out, writes=False))
+        result = run_job(hub_directory(directory), "status", {}, out, writes=False)
+        if as_json:
+            out.done(result, "")
+            return
+        classes = result.pop("classes")
+        out.table("Hub", result)
+        out.rows("Classes", classes)
 
 
 @app.command()

@@ -1,13 +1,14 @@
-"""Commands of the grading desk: import, grade, show, explain, publish, push."""
+"""Commands of the grading desk: import, grade, show, explain, publish, push, exchange scores."""
 
+import getpass
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 
-from hub.cli_options import AsJson, Directory, PeriodOption
-from hub.commands import Result, run_job, start
+from hub.cli_options import AsJson, ClassOption, Directory, Limit, PeriodOption
+from hub.commands import CommandOutput, Result, run_job, start
 from hub.config import hub_directory
 
 app = typer.Typer()
@@ -21,7 +22,8 @@ def import_items(
     *,
     path: Annotated[Path, typer.Argument(help="A department's CSV file, or a directory of them.")],
     item: Annotated[
-        str | None, typer.Option("--item", help="Information item, 01 to 23; else by file name.")
+        str | None,
+        typer.Option("--item", help="Information item, such as 05 or s02; else by file name."),
     ] = None,
     period: Annotated[
         str | None, typer.Option("--period", help="Rating period; else by file name.")
@@ -55,6 +57,7 @@ def import_items(
 def grade(
     *,
     period: PeriodOption,
+    subject_class: ClassOption = None,
     day: Annotated[
         datetime | None,
         typer.Option(
@@ -73,15 +76,18 @@ def grade(
     directory: Directory = None,
     as_json: AsJson = False,
 ) -> None:
-    """Grade every subject of the register for a period.
+    """Grade every class of subjects for a period, each subject of its register.
 
-    The first complete grading freezes the period's peer reference.
+    The first complete grading of a class freezes the period's peer reference.
 
     Example: [bold]yixin hub grade --period 2026H1[/bold]
+
+    Example: [bold]yixin hub grade --period 2026H1 --class physician[/bold]
     """
     with start(as_json) as out:
         arguments: Result = {
             "period": period,
+            "class": subject_class,
             "day": None if day is None else day.date().isoformat(),
             "incomplete": incomplete,
         }
@@ -89,69 +95,71 @@ def grade(
         if as_json:
             out.done(result, "")
             return
-        out.say(
-            f"Run {result['run_id']}, {result['period']}, model {result['model']} "
-            f"(basis: {result['basis']}): {result['graded']} graded, {result['not_rated']} not "
-            f"rated, {result['no_model']} without a model."
-        )
-        if result["incomplete"]:
+        for one in result["classes"]:
+            _say_run(out, one)
+        out.rows("Distribution", _distributions(result["classes"]))
+        for one in result["skipped"]:
+            out.say(f"{one['subject_class']} was skipped: {one['reason']}.")
+        if faults := max(one["open_faults"] for one in result["classes"]):
             out.say(
-                f"Incomplete: {result['silent']} institutions lack statements or a custodian; the "
-                "peer reference is not frozen. Grade again when they have them."
-            )
-        if result["open_faults"]:
-            out.say(
-                f"{result['open_faults']} lines of department files stay refused; list them with "
+                f"{faults} lines of department files stay refused; list them with "
                 "`yixin hub quarantine --items`, mend them and import again."
             )
-        out.rows("Distribution", _distribution(result))
 
 
 @app.command()
-def grades(*, period: PeriodOption, directory: Directory = None, as_json: AsJson = False) -> None:
-    """Show the grades that hold for a period, best first.
+def grades(
+    *,
+    period: PeriodOption,
+    subject_class: ClassOption = None,
+    limit: Limit = 500,
+    directory: Directory = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the grades that hold for a period class by class, best first.
 
-    Example: [bold]yixin hub grades --period 2026H1[/bold]
+    Staff and insured persons are shown by their ids alone.
+
+    Example: [bold]yixin hub grades --period 2026H1 --class institution[/bold]
     """
     with start(as_json) as out:
-        arguments: Result = {"period": period}
+        arguments: Result = {"period": period, "class": subject_class, "limit": limit}
         result = run_job(hub_directory(directory), "grades", arguments, out, writes=False)
         if as_json:
             out.done(result, "")
             return
-        rows = [
-            {
-                "institution": row["subject"],
-                "name": row["name"],
-                "level": row["level"],
-                "type": row["type"],
-                "points": _points(row["total_centi"]),
-                "grade": row["grade"],
-            }
-            for row in result["subjects"]
-        ]
-        out.rows(f"{result['period']} (basis: {result['basis']})", rows)
-        out.rows("Distribution", _distribution(result))
+        for one in result["classes"]:
+            out.rows(
+                f"{one['subject_class']} {one['period']} (basis: {one['basis']}), "
+                f"{len(one['subjects'])} of {one['graded'] + one['not_rated']}",
+                [_listed(row) for row in one["subjects"]],
+            )
+        out.rows("Distribution", _distributions(result["classes"]))
 
 
 @app.command()
 def explain(
     *,
-    subject: Annotated[str, typer.Argument(help="Institution code.")],
+    subject: Annotated[str, typer.Argument(help="Subject id: a code, or a pseudonym.")],
     period: PeriodOption,
+    subject_class: ClassOption = None,
     directory: Directory = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show where a subject lost points, and why, the largest loss first.
+    """Show what caps a subject's grade, and where it lost points, the largest loss first.
 
     Example: [bold]yixin hub explain H33030200001 --period 2026H1[/bold]
+
+    Example: [bold]yixin hub explain 91330300MA0000000N --period 2026H1 --class supplier[/bold]
     """
     with start(as_json) as out:
-        arguments: Result = {"subject": subject, "period": period}
+        arguments: Result = {"subject": subject, "period": period, "class": subject_class}
         result = run_job(hub_directory(directory), "explain", arguments, out, writes=False)
         if as_json:
             out.done(result, "")
             return
+        for one in result["overrides"]:
+            out.say(f"{one['reason_zh']}\n{one['reason_en']} (basis: {one['basis']})")
         rows = [
             {
                 "指标": row["name_zh"],
@@ -164,34 +172,47 @@ def explain(
             for row in sorted(result["indicators"], key=lambda row: -row["lost_centi"])
         ]
         out.rows(
-            f"{result['name']} {result['period']}: {_points(result['total_centi'])} points, "
+            f"{result['name'] or result['subject']} {result['period']}: "
+            f"{_points(result['total_centi'])} points, "
             f"{result['grade_zh'] or result['grade']} (basis: {result['basis']})",
             rows,
         )
 
 
 @app.command()
-def publish(*, period: PeriodOption, directory: Directory = None, as_json: AsJson = False) -> None:
+def publish(
+    *,
+    period: PeriodOption,
+    subject_class: ClassOption = None,
+    directory: Directory = None,
+    as_json: AsJson = False,
+) -> None:
     """Publish the grades of a period: signed, logged, sent to the custodians.
 
-    Publishing the same run twice changes nothing.
+    Statements of staff go to the custodian of their institution. Publishing the same run twice
+    changes nothing.
 
     Example: [bold]yixin hub publish --period 2026H1[/bold]
     """
     with start(as_json) as out:
-        result = run_job(hub_directory(directory), "publish", {"period": period}, out)
-        out.done(
-            result,
-            f"Publication of {result['period']}: {result['statements']} statements, log index "
-            f"{result['log_index']}, root {result['root'][:16]}…; "
-            f"{'new' if result['is_new'] else 'nothing new'}. Basis of the model: "
-            f"{result['basis']}.",
-        )
+        arguments: Result = {"period": period, "class": subject_class}
+        result = run_job(hub_directory(directory), "publish", arguments, out)
+        if as_json:
+            out.done(result, "")
+            return
+        for one in result["classes"]:
+            out.say(
+                f"{one['subject_class']} {one['period']}: {one['statements']} statements, log "
+                f"index {one['log_index']}, root {one['root'][:16]}…; "
+                f"{'new' if one['is_new'] else 'nothing new'}. Basis of the model: {one['basis']}."
+            )
 
 
 @app.command()
 def push(*, period: PeriodOption, directory: Directory = None, as_json: AsJson = False) -> None:
     """Push the publication of a period to the parent hub. Exit code 1: the parent refused some.
+
+    Grades of insured persons stay with this hub.
 
     Example: [bold]yixin hub push --period 2026H1[/bold]
     """
@@ -206,17 +227,95 @@ def push(*, period: PeriodOption, directory: Directory = None, as_json: AsJson =
             raise typer.Exit(REFUSED_EXIT)
 
 
+@app.command("mutual-scores")
+def mutual_scores(
+    *,
+    period: PeriodOption,
+    out_file: Annotated[Path, typer.Option("--out", help="CSV file to make.")],
+    officer: Annotated[
+        str | None,
+        typer.Option("--officer", help="Who exports, for the record; else the login name."),
+    ] = None,
+    directory: Directory = None,
+    as_json: AsJson = False,
+) -> None:
+    """Export published grades of staff and insured persons to the personal credit office.
+
+    The export is recorded: who, when, which period, and the digest of the file.
+
+    Example: [bold]yixin hub mutual-scores --period 2026H1 --out scores.csv[/bold]
+    """
+    with start(as_json) as out:
+        arguments: Result = {
+            "period": period,
+            "out": str(out_file.resolve()),
+            "officer": officer or getpass.getuser(),
+        }
+        result = run_job(hub_directory(directory), "mutual-scores", arguments, out)
+        out.done(
+            result,
+            f"{sum(result['rows'].values())} grades of {result['period']} in {result['file']}, "
+            f"SHA-256 {result['sha256']}; recorded for {result['officer']}.",
+        )
+
+
+def _say_run(out: CommandOutput, run: Result) -> None:
+    """One line about a class, and what is to be done about it."""
+    out.say(
+        f"{run['subject_class']}, run {run['run_id']}, {run['period']} (basis: {run['basis']}): "
+        f"{run['graded']} graded, {run['capped']} of them capped, {run['not_rated']} not rated, "
+        f"{run['no_model']} of a level or type that the model does not know."
+    )
+    if run["unknown"]:
+        named = ", ".join(
+            f"{one['subject']} ({one['level'] or '—'}/{one['type'] or '—'})"
+            for one in run["unknown"]
+        )
+        more = f" and {run['no_model'] - len(run['unknown'])} more"
+        out.say(
+            f"Not graded: {named}{more if run['no_model'] > len(run['unknown']) else ''}. Correct "
+            "their level or type in the register."
+        )
+    if run["incomplete"]:
+        out.say(
+            f"Incomplete: {run['silent']} institutions lack statements or a custodian; the "
+            "peer reference is not frozen. Grade again when they have them."
+        )
+
+
+def _listed(row: Result) -> Result:
+    shown = {
+        "subject": row["subject"],
+        "name": row["name"],
+        "level": row["level"],
+        "type": row["type"],
+        "points": _points(row["total_centi"]),
+        "grade": row["grade"],
+        "by points": row["earned_grade"] if row["earned_grade"] != row["grade"] else "",
+    }
+    return shown if row["name"] else {key: one for key, one in shown.items() if key != "name"}
+
+
 def _points(centi: int) -> str:
     return f"{centi / 100:.2f}"
 
 
-def _distribution(result: Result) -> list[Result]:
-    return [
-        {
-            "grade": row["grade"],
-            "等级": row["name_zh"],
-            "count": row["count"],
-            "share": f"{row['share_bp'] / 100:.2f} %",
+def _distributions(classes: list[Result]) -> list[Result]:
+    """A line a class and a column a grade, in the order of the first class that has it."""
+    names = dict.fromkeys(_band(band) for one in classes for band in one["distribution"])
+    lines: list[Result] = []
+    for one in classes:
+        shares = {
+            _band(band): f"{band['count']} ({band['share_bp'] / 100:.2f} %)"
+            for band in one["distribution"]
         }
-        for row in result["distribution"]
-    ]
+        lines.append(
+            {"class": one["subject_class"]}
+            | {name: shares.get(name) for name in names}
+            | {"not rated": one["not_rated"], "capped": one["capped"]}
+        )
+    return lines
+
+
+def _band(band: Result) -> str:
+    return f"{band['name_zh']} {band['grade']}"

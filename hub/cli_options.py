@@ -12,3 +12,9 @@ Directory = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 PeriodOption = Annotated[str, typer.Option("--period", help="Rating period, for example 2026H1.")]
 Limit = Annotated[int, typer.Option("--limit", min=1, max=10_000, help="Most rows to show.")]
+ClassOption = Annotated[
+    str | None,
+    typer.Option(
+        "--class", help="One class of subjects, for example institution or physician; else all."
+    ),
+]

@@ -37,6 +37,8 @@ READERS: Final = frozenset(
     {"status", "members", "refusals", "quarantine", "grades", "explain", "export-trust"}
 )
 """Jobs that change nothing."""
+LISTED: Final = 500
+"""Subjects of a class that are listed when nobody says how many."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +60,7 @@ class HubJobs:
             "publish": self.publish,
             "explain": self.explain,
             "push": self.push,
+            "mutual-scores": self.mutual_scores,
             "status": self.status,
             "refusals": self.refusals,
             "quarantine": self.quarantine,
@@ -150,7 +153,7 @@ class HubJobs:
         }
 
     def grade(self, arguments: Result, progress: ProgressReporter) -> Result:
-        """Grade every subject for a period."""
+        """Grade every class for a period, or one."""
         from hub.grading import grade  # noqa: PLC0415 - a room of its own
 
         parts = self.parts
@@ -162,34 +165,50 @@ class HubJobs:
             period=Period.parse(arguments["period"]),
             now=parts.now(),
             day=date.fromisoformat(arguments["day"]) if arguments.get("day") else None,
+            subject_class=arguments.get("class"),
             incomplete=bool(arguments.get("incomplete")),
             progress=progress,
         )
         return asdict(report)
 
     def grades(self, arguments: Result, _progress: ProgressReporter) -> Result:
-        """The grades that hold for a period."""
-        from hub.grading import summary  # noqa: PLC0415 - a room of its own
+        """The grades that hold for a period, class by class."""
+        from hub.grading import summaries  # noqa: PLC0415 - a room of its own
 
+        period = Period.parse(arguments["period"])
         with reading(self.parts.engine) as connection:
-            return asdict(summary(connection, Period.parse(arguments["period"])))
+            found = summaries(
+                connection,
+                self.parts.catalog,
+                period,
+                subject_class=arguments.get("class"),
+                limit=arguments.get("limit", LISTED),
+            )
+        return {"period": period.name, "classes": [asdict(one) for one in found]}
 
     def publish(self, arguments: Result, progress: ProgressReporter) -> Result:
-        """Publish the grades of a period."""
+        """Publish the grades of a period, class by class."""
         from hub.grading import Signer, publish  # noqa: PLC0415 - a room of its own
 
         parts = self.parts
-        publication = publish(
+        period = Period.parse(arguments["period"])
+        found = publish(
             parts.engine,
             parts.outbox,
             parts.catalog,
             vault=parts.identity.vault,
             signer=Signer(hub=parts.identity.hub, key=parts.identity.signing),
-            period=Period.parse(arguments["period"]),
+            period=period,
             now=parts.now(),
+            subject_class=arguments.get("class"),
             progress=progress,
         )
-        return asdict(publication) | {"root": publication.root.hex()}
+        return {
+            "period": period.name,
+            "statements": sum(one.statements for one in found),
+            "is_new": any(one.is_new for one in found),
+            "classes": [asdict(one) | {"root": one.root.hex()} for one in found],
+        }
 
     def explain(self, arguments: Result, _progress: ProgressReporter) -> Result:
         """Explain the grade of one subject."""
@@ -203,8 +222,28 @@ class HubJobs:
                 vault=parts.identity.vault,
                 subject=arguments["subject"],
                 period=Period.parse(arguments["period"]),
+                subject_class=arguments.get("class"),
             )
-        return asdict(explanation) | {"day": explanation.day.isoformat()}
+        overrides = [
+            asdict(one) | {"since": one.since.isoformat()} for one in explanation.overrides
+        ]
+        return asdict(explanation) | {"day": explanation.day.isoformat(), "overrides": overrides}
+
+    def mutual_scores(self, arguments: Result, progress: ProgressReporter) -> Result:
+        """Write the published grades of natural persons for the city's personal credit office."""
+        from hub.grading import export_mutual_scores  # noqa: PLC0415 - a room of its own
+
+        parts = self.parts
+        made = export_mutual_scores(
+            parts.engine,
+            parts.catalog,
+            Path(arguments["out"]),
+            period=Period.parse(arguments["period"]),
+            officer=arguments["officer"],
+            now=parts.now(),
+            progress=progress,
+        )
+        return asdict(made)
 
     async def push(self, arguments: Result, progress: ProgressReporter) -> Result:
         """Push the publication of a period to the parent hub."""
@@ -216,7 +255,7 @@ class HubJobs:
             engine=parts.engine,
             outbox=parts.outbox,
             membership=await asyncio.to_thread(load_parent, parts.parent_directory),
-            payloads=lambda connection: push_payloads(connection, period),
+            payloads=lambda connection: push_payloads(connection, parts.catalog, period),
             pack_digest=parts.catalog.digest,
             now=parts.now,
         )

@@ -1,11 +1,12 @@
-"""What a hub holds, owes and refused, as one JSON object."""
+"""What a hub holds, owes and refused, as one JSON object; a line for every graded class."""
 
+from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy import Connection, func, select
 
 from hub.parts import HubParts
-from hub.store import envelopes, log, members, pushed, quarantine, refusals
+from hub.store import envelopes, log, members, pushed, quarantine, refusals, score_exports
 from hub.store.engine import reading
 from hub.store.item_imports import count_open_faults
 from hub.store.tables import segment, slot
@@ -22,6 +23,8 @@ def hub_status(parts: HubParts) -> dict[str, Any]:
         HubStoreError: The database failed.
         MembershipError: The membership in the parent hub is damaged.
     """
+    from hub.grading import class_lines  # noqa: PLC0415 - a room of its own
+
     with reading(parts.engine) as connection:
         received, sealed = envelopes.count(connection)
         staged = parts.statements.staged_size(connection)
@@ -47,6 +50,8 @@ def hub_status(parts: HubParts) -> dict[str, Any]:
                 period: pushed.distribution(connection, period)
                 for period in pushed.periods(connection)
             },
+            "score_exports": score_exports.count_exports(connection),
+            "classes": [asdict(one) for one in class_lines(connection)],
             "parent": None,
         }
         if is_joined(parts.parent_directory):

@@ -59,7 +59,23 @@ def sign_group(
         Proof(leaf_index=index, group_size=tree.size, path=tree.inclusion_path(index))
         for index in range(tree.size)
     )
-    return tree.root, proofs, key.sign(payload_type, tree.root, _size(tree.size))
+    return tree.root, proofs, sign_tree(key, payload_type, tree)
+
+
+def sign_tree(key: SigningKey, payload_type: str, tree: Tree) -> Signature:
+    """Sign a group of which only the tree is at hand; its proofs are the tree's paths.
+
+    Args:
+        key: Key that signs.
+        payload_type: What is signed.
+        tree: Tree over the bodies' leaf hashes; at least one.
+
+    Raises:
+        ValueError: The group is empty.
+    """
+    if not tree.size:
+        raise ValueError("an empty group cannot be signed")
+    return key.sign(payload_type, tree.root, _size(tree.size))
 
 
 def verify_member(

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine
 
 from hub.domain.members import MemberId
 from hub.errors import ConfigurationError, NotJoinedError
-from hub.store.engine import reading, writing
+from hub.store.engine import writing
 from protos.yixin.v1 import envelope_pb2
 from security.exchange.join import join
 from security.exchange.membership import Membership, is_joined, load
@@ -144,12 +144,11 @@ class Pusher:
 
     def _append(self, period: str) -> tuple[int, int]:
         """Queue the parts that were not pushed yet; how many there are, and how many are new."""
-        with reading(self.engine) as connection:
-            parts = list(self.payloads(connection))
-        new = 0
+        parts = new = 0
         with writing(self.engine) as connection:
-            for number, payload in enumerate(parts):
-                key = f"push/{self.membership.hub_id}/{period}/{number}"
+            for payload in self.payloads(connection):
+                key = f"push/{self.membership.hub_id}/{period}/{parts}"
+                parts += 1
                 digest = hashlib.sha256(payload).digest()
                 if self.outbox.get_mark(connection, key) == digest:
                     continue
@@ -167,4 +166,4 @@ class Pusher:
                     pack_digest=self.pack_digest,
                 )
                 new += 1
-        return len(parts), new
+        return parts, new

@@ -1,36 +1,76 @@
-"""Explanation (评分说明) of one subject's grade: where each point went.
+"""Explanation (评分说明) of one subject's grade: where each point went, and what caps the grade.
 
 Rules: what is explained is the stored result; it is computed again on the way, and a
-difference is an error, never an explanation of other points.
+difference is an error, never an explanation of other points. An override says which event caps
+the grade, since when it is in force, and what the points alone would give.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from hub.errors import GradingError
-from hub.grading.recomputing import differing, hold_run
+from hub.errors import GradingError, NotGradedError
+from hub.grading.holding import held_class, hold_run
+from hub.grading.inputs import is_item_column
+from hub.grading.outcomes import grade_cap
+from hub.grading.recomputing import differing
+from hub.store.grading_tables import grade_result
 from scoring_kernel.explanation import explain as explain_score
+from scoring_kernel.model import NOT_RATED
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import date
 
     from sqlalchemy import Connection
 
+    from hub.grading.holding import HeldRun
+    from hub.store.grade_results import Result
     from scoring_kernel import Catalog
     from scoring_kernel.explanation import IndicatorExplanation
+    from scoring_kernel.overrides import Override
     from scoring_kernel.periods import Period
     from security.at_rest import Vault
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Explanation:
-    """One subject's grade, indicator by indicator.
+class OverrideExplanation:
+    """One override (一票否决、限级) that is in force for a subject.
 
     Attributes:
-        subject: Institution code.
-        name: Name of the institution.
+        override: Id of the override.
+        name_zh: Chinese name.
+        name_en: English name.
+        cap: Grade id; the grade is this one at best.
+        since: First day in force of the rule.
+        lowers: Whether the points alone would give a better grade than the cap.
+        evidence: Names of the information items or measure sets that state the event.
+        basis: Key of the source.
+        reason_zh: What it does, in Chinese.
+        reason_en: What it does, in English.
+    """
+
+    override: str
+    name_zh: str
+    name_en: str
+    cap: str
+    since: date
+    lowers: bool
+    evidence: tuple[str, ...]
+    basis: str
+    reason_zh: str
+    reason_en: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """One subject's grade, override by override and indicator by indicator.
+
+    Attributes:
+        subject: Subject id.
+        subject_class: Class of subjects.
+        name: Name of an institution or organisation; empty for staff and persons.
         level: Level when it was graded.
         type: Type when it was graded.
         period: Rating period.
@@ -42,11 +82,15 @@ class Explanation:
         coverage_centi: Weight of the present indicators, hundredths.
         grade: Grade id.
         grade_zh: Chinese name of the grade; empty when not rated.
+        earned_grade: Grade id that the points alone give.
+        earned_grade_zh: Its Chinese name; empty when not rated.
+        overrides: Overrides in force, in the model's order.
         indicators: One explanation per indicator, in the model's order.
     """
 
     subject: str
-    name: str
+    subject_class: str
+    name: str = field(repr=False)
     level: str
     type: str
     period: str
@@ -58,11 +102,20 @@ class Explanation:
     coverage_centi: int
     grade: str
     grade_zh: str
+    earned_grade: str
+    earned_grade_zh: str
+    overrides: tuple[OverrideExplanation, ...]
     indicators: tuple[IndicatorExplanation, ...]
 
 
 def explain(
-    connection: Connection, catalog: Catalog, *, vault: Vault, subject: str, period: Period
+    connection: Connection,
+    catalog: Catalog,
+    *,
+    vault: Vault,
+    subject: str,
+    period: Period,
+    subject_class: str | None = None,
 ) -> Explanation:
     """Explain the grade that holds for a subject.
 
@@ -70,25 +123,35 @@ def explain(
         connection: A reading transaction.
         catalog: Must carry the run's model.
         vault: Opens the stored result.
-        subject: Institution code.
+        subject: Subject id.
         period: The rating period.
+        subject_class: Id or alias of its class; None where it was graded in one class only.
 
     Raises:
         NotGradedError: The period, or the subject in it, was not graded.
-        GradingError: The stored result is not what the kernel gives.
+        GradingError: The stored result is not what the kernel gives, or the subject was graded
+            in several classes and none was named.
         HubStoreError: The stored result does not open.
     """
-    held = hold_run(connection, vault, catalog, period, subject=subject)
-    scores = held.score()
-    if differing(held, scores):
+    found = held_class(connection, catalog, period, subject=subject, named=subject_class)
+    held = hold_run(connection, catalog, period, found)
+    batch = next(held.batches(connection, vault, grade_result.c.subject == subject), None)
+    if batch is None:
+        raise NotGradedError(
+            f"Run {held.run_id} of {period.name} has no grade of {subject[:40]!r} in {found}; "
+            "check the id and the class."
+        )
+    scores = batch.score()
+    if differing(batch, scores):
         raise GradingError(
             f"The stored grade of {subject} for {period.name} is not what its stored inputs give; "
             "restore the database from its backup, or grade again."
         )
-    (result,) = held.results
+    (result,) = batch.results
     names = {band.id: band.name_zh for band in held.run.bands}
     return Explanation(
         subject=result.subject,
+        subject_class=found,
         name=result.name,
         level=result.level,
         type=result.type,
@@ -101,5 +164,66 @@ def explain(
         coverage_centi=result.coverage_centi,
         grade=result.grade,
         grade_zh=names.get(result.grade, ""),
+        earned_grade=result.earned_grade,
+        earned_grade_zh=names.get(result.earned_grade, ""),
+        overrides=_overrides(catalog, held, result),
         indicators=explain_score(scores, 0),
+    )
+
+
+def _overrides(catalog: Catalog, held: HeldRun, result: Result) -> tuple[OverrideExplanation, ...]:
+    in_force = frozenset(result.overrides)
+    inputs = dict(zip(held.run.columns, result.inputs, strict=True))
+    return tuple(
+        _explained(held, result, one, _evidence(catalog, one, inputs))
+        for one in held.model.overrides
+        if one.id in in_force
+    )
+
+
+def _evidence(
+    catalog: Catalog, override: Override, inputs: Mapping[str, int | None]
+) -> tuple[str, ...]:
+    """Names of the sources whose inputs put an override in force, each once."""
+    found: dict[str, None] = {}
+    for column in override.columns:
+        if (inputs.get(column) or 0) > 0:
+            parts = column.split(".")
+            is_item = is_item_column(column)
+            source = catalog.items[parts[1]] if is_item else catalog.measure_sets[parts[0]]
+            found[source.name_zh] = None
+    return tuple(found)
+
+
+def _explained(
+    held: HeldRun, result: Result, override: Override, evidence: tuple[str, ...]
+) -> OverrideExplanation:
+    bands = held.model.bands
+    order = [band.id for band in bands]
+    cap = grade_cap(held.model, override)
+    best = bands[order.index(cap)]
+    # A subject that the points leave unrated is capped all the same: missing data is no refuge.
+    is_rated = result.earned_grade != NOT_RATED
+    lowers = not is_rated or order.index(result.earned_grade) < order.index(cap)
+    earned = bands[order.index(result.earned_grade)] if is_rated else None
+    points_zh = f"按得分应为{earned.name_zh}" if earned else "按得分不予评级"
+    points_en = f"the points alone give {earned.name_en}" if earned else "the points give no grade"
+    since = override.since.isoformat()
+    return OverrideExplanation(
+        override=override.id,
+        name_zh=override.name_zh,
+        name_en=override.name_en,
+        cap=cap,
+        since=override.since,
+        lowers=lowers,
+        evidence=evidence,
+        basis=override.basis,
+        reason_zh=(
+            f"{override.name_zh}：等级最高为{best.name_zh}（规则自{since}起施行，"
+            f"依据{'、'.join(evidence)}）；{points_zh}{'' if lowers else '，等级未因此再降低'}。"
+        ),
+        reason_en=(
+            f"{override.name_en}: {best.name_en} at best (rule in force since {since}); "
+            f"{points_en}{'' if lowers else ', so nothing is lowered'}."
+        ),
     )

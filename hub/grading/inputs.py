@@ -1,15 +1,18 @@
 """Inputs of a grading: members' measures and departments' items in one table.
 
-Rules: nothing is invented here. A measure is present when every month of its window
-was stated, an item when it was handed in; what to do about the rest is the model's
-business. Growth needs the base period, so both periods are read.
+Rules: nothing is invented here. Whether a measure or an item states a window is the kernel's
+rule; what to do about the rest is the model's business. Windows that no column of the model
+names are not read. Sources are read for a batch of subjects at a time, so that a class of a
+million people needs no more memory than its table.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import date
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import or_
+import numpy as np
 
 from hub.store.grading_tables import item_row
 from hub.store.item_imports import covered_periods
@@ -19,7 +22,7 @@ from scoring_kernel.items import item_inputs
 from scoring_kernel.windows import window_inputs
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from sqlalchemy import ColumnElement, Connection
 
@@ -33,8 +36,14 @@ if TYPE_CHECKING:
     from security.at_rest import Vault
     from security.progress import ProgressReporter
 
+MEASURED_BATCH: Final = 200_000
+"""Subjects whose monthly rows are folded at a time: every batch scans the statements once."""
+ITEM_BATCH: Final = 20_000
+"""Subjects whose department rows are opened at a time."""
 _ITEM_PREFIX: Final = "item."
-_OLDEST_AGE: Final = 3
+_EVENT_YEARS: Final = 4
+"""Calendar years before the period's own whose events can still matter: a termination of payment
+qualification lasts up to three years and may begin on the last day of the fourth."""
 
 
 def is_item_column(column: str) -> bool:
@@ -44,6 +53,20 @@ def is_item_column(column: str) -> bool:
     (True, False)
     """
     return column.startswith(_ITEM_PREFIX)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Source:
+    """One measure set or information item that a model reads."""
+
+    name: str
+    is_item: bool
+    windows: frozenset[str]
+
+    @property
+    def batch(self) -> int:
+        """Subjects read at a time."""
+        return ITEM_BATCH if self.is_item else MEASURED_BATCH
 
 
 def assemble_inputs(
@@ -64,7 +87,7 @@ def assemble_inputs(
         statements: Measures of members.
         catalog: Measure sets and items.
         model: Its input columns are read, nothing else.
-        subjects: Subjects of the table, in order.
+        subjects: Subjects of the table, by code.
         period: The rating period.
         vault: Opens department rows.
         progress: Told before every source.
@@ -74,19 +97,17 @@ def assemble_inputs(
         HubStoreError: A stored row does not open.
     """
     codes = [subject.code for subject in subjects]
-    months = (*period.base().months, *period.months)
-    sets, items = _sources(model)
-    total = len(sets) + len(items)
+    sources = _sources(model)
     parts: dict[str, Column] = {}
-    for done, name in enumerate(sets):
-        progress("reading statements", done, total, "sources")
-        monthly = statements.monthly(connection, name, months)
-        parts |= window_inputs(catalog.measure_sets[name], monthly, codes, period)
-    for done, number in enumerate(items, start=len(sets)):
-        progress("reading department items", done, total, "sources")
-        item = catalog.items[number]
-        rows = load_rows(connection, vault, item, *_wanted(item, period))
-        parts |= item_inputs(item, rows, codes, period, covered_periods(connection, number))
+    for done, source in enumerate(sources):
+        stage = "reading department items" if source.is_item else "reading statements"
+        progress(stage, done, len(sources), "sources")
+        read = (
+            _item_reader(connection, catalog, source, period, vault)
+            if source.is_item
+            else _measure_reader(connection, statements, catalog, source, period)
+        )
+        _fill(parts, codes, source.batch, read)
     return InputTable.assemble(
         model,
         codes,
@@ -96,25 +117,89 @@ def assemble_inputs(
     )
 
 
-def _sources(model: RatingModel) -> tuple[list[str], list[str]]:
-    """Measure sets and item numbers that a model's columns name."""
-    sets: set[str] = set()
-    items: set[str] = set()
+def _fill(
+    parts: dict[str, Column],
+    codes: Sequence[str],
+    batch: int,
+    read: Callable[[Sequence[str]], dict[str, Column]],
+) -> None:
+    """Read a source batch by batch into whole columns."""
+    if len(codes) <= batch:
+        parts |= read(codes)
+        return
+    for start in range(0, len(codes), batch):
+        rows = slice(start, start + batch)
+        for name, (values, present) in read(codes[rows]).items():
+            if name not in parts:
+                parts[name] = (np.zeros(len(codes), np.int64), np.zeros(len(codes), np.bool_))
+            parts[name][0][rows], parts[name][1][rows] = values, present
+
+
+def _measure_reader(
+    connection: Connection,
+    statements: MonthlySource,
+    catalog: Catalog,
+    source: _Source,
+    period: Period,
+) -> Callable[[Sequence[str]], dict[str, Column]]:
+    months = sorted({month for one in _periods(source, period) for month in one.months})
+
+    def read(codes: Sequence[str]) -> dict[str, Column]:
+        monthly = statements.monthly(connection, source.name, months, (codes[0], codes[-1]))
+        found = window_inputs(catalog.measure_sets[source.name], monthly, codes, period)
+        return _only(found, source)
+
+    return read
+
+
+def _item_reader(
+    connection: Connection, catalog: Catalog, source: _Source, period: Period, vault: Vault
+) -> Callable[[Sequence[str]], dict[str, Column]]:
+    item = catalog.items[source.name]
+    covered = covered_periods(connection, item.number)
+    conditions = _wanted(item, source, period)
+
+    def read(codes: Sequence[str]) -> dict[str, Column]:
+        own = item_row.c.subject.between(codes[0], codes[-1])
+        rows = load_rows(connection, vault, item, own, *conditions)
+        return _only(item_inputs(item, rows, codes, period, covered), source)
+
+    return read
+
+
+def _only(found: dict[str, Column], source: _Source) -> dict[str, Column]:
+    """The columns of the windows that a model reads."""
+    return {name: one for name, one in found.items() if name.split("@")[1] in source.windows}
+
+
+def _sources(model: RatingModel) -> list[_Source]:
+    """Measure sets, then items, that a model's columns name, with the windows they name."""
+    found: dict[tuple[bool, str], set[str]] = {}
     for column in model.input_columns:
-        parts = column.split(".")
-        if is_item_column(column):
-            items.add(parts[1])
-        else:
-            sets.add(parts[0])
-    return sorted(sets), sorted(items)
+        place, window = column.split("@")
+        parts = place.split(".")
+        is_item = is_item_column(column)
+        found.setdefault((is_item, parts[1] if is_item else parts[0]), set()).add(window)
+    return [
+        _Source(name=name, is_item=is_item, windows=frozenset(found[is_item, name]))
+        for is_item, name in sorted(found)
+    ]
 
 
-def _wanted(item: InformationItem, period: Period) -> tuple[ColumnElement[bool], ...]:
+def _periods(source: _Source, period: Period) -> list[Period]:
+    """Periods that a source's windows name."""
+    named = {"base": period.base, "prior": period.prior}
+    return [period, *(of() for window, of in named.items() if window in source.windows)]
+
+
+def _wanted(
+    item: InformationItem, source: _Source, period: Period
+) -> tuple[ColumnElement[bool], ...]:
     """Conditions for the rows that can matter for a period."""
     if item.kind == "row":
-        base = period.base().name
-        return (or_(item_row.c.period == period.name, item_row.c.period == base),)
+        names = [one.name for one in _periods(source, period)]
+        return (item_row.c.period.in_(names),)
     if item.kind == "event":
-        first, last = period.age_window(_OLDEST_AGE)[0], period.last_day
-        return (item_row.c.event_day.between(day_number(first), day_number(last)),)
+        first = date(period.year - _EVENT_YEARS, 1, 1)
+        return (item_row.c.event_day.between(day_number(first), day_number(period.last_day)),)
     return ()

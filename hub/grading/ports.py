@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from scoring_kernel.measures import MonthlyMeasures
+
+SubjectRange: TypeAlias = tuple[str, str]
+"""First and last of some sorted subject ids, both included."""
 
 
 class MonthlySource(Protocol):
@@ -20,7 +23,11 @@ class MonthlySource(Protocol):
     """
 
     def monthly(
-        self, connection: Connection, measure_set: str, months: Sequence[int]
+        self,
+        connection: Connection,
+        measure_set: str,
+        months: Sequence[int],
+        among: SubjectRange | None = None,
     ) -> MonthlyMeasures:
         """Rows of one measure set for some months.
 
@@ -28,6 +35,7 @@ class MonthlySource(Protocol):
             connection: A transaction; what it sees is the snapshot that is graded.
             measure_set: Id of the measure set.
             months: Months wanted, yyyymm.
+            among: Only rows of subjects in this range; None for every subject.
         """
 
     def stated(self, connection: Connection, months: Sequence[int]) -> frozenset[str]:

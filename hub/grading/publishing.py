@@ -1,12 +1,14 @@
 """Publication (公布) of a run: signed once as a group, logged, and sent to the custodians.
 
-The steps, in order, in one transaction:
+The steps of a class, in order, in one transaction:
 
 0. The run that holds for the period; its versions that were published before are left out.
-1. A statement per remaining result, in order of the institution codes.
+1. A statement per remaining result, in order of the subjects; only its leaf hash is kept.
 2. One signature over the Merkle root of all statements.
 3. A leaf of the transparency log with that root.
-4. Each statement with its own proof to every custodian of its institution in the period.
+4. Each statement again, in batches: stored, and sent with its own proof to every custodian of
+   the subject's institution in the period. Statements of staff go to the custodians of their
+   institution; those of persons and organisations to nobody.
 
 Nothing is left to publish → nothing is written, and the publication before stands.
 """
@@ -14,49 +16,49 @@ Nothing is left to publish → nothing is written, and the publication before st
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
-
-from hub.grading.recomputing import HeldRun, hold_run
+from hub.grading.holding import held_classes, hold_run
+from hub.grading.mailing import Mailbox
 from hub.grading.statements import grade_statements
-from hub.store import custody
-from hub.store.engine import writing
+from hub.grading.subjects import institutions_of
+from hub.store.engine import reading, writing
+from hub.store.grade_results import Place
 from hub.store.log import NewLeaf, append_leaves
 from hub.store.publications import (
     PublicationRecord,
     PublishedStatement,
+    StatementPlace,
+    add_statements,
+    is_unpublished,
     latest_publication,
-    published_versions,
     store_publication,
 )
-from protos.yixin.v1 import envelope_pb2, statement_pb2, transparency_pb2
-from security.group_signature import Proof, sign_group
+from protos.yixin.v1 import transparency_pb2
+from scoring_kernel.subject_ids import INSTITUTION
+from security.group_signature import sign_tree
+from security.merkle import Tree, leaf_hash
 from security.progress import no_progress
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
     from datetime import datetime
 
     from sqlalchemy import Connection, Engine
 
+    from hub.grading.holding import HeldRun
+    from hub.store.grade_results import Result
     from scoring_kernel import Catalog
+    from scoring_kernel.information import InformationItem
     from scoring_kernel.periods import Period
     from security.at_rest import Vault
     from security.exchange.outbox import Outbox
-    from security.keys import Signature, SigningKey
+    from security.keys import SigningKey
     from security.progress import ProgressReporter
 
 PUBLICATION_TYPE: Final = "yixin/publication/v1"
-PAYLOAD_TYPE: Final = "grade_statements"
-SCHEMA_VERSION: Final = 1
 PURPOSE: Final = "credit_rating"
-DATA_CLASS: Final = "grade"
-TARGET_BYTES: Final = 512 * 1024
-_FRAME_BYTES: Final = 8
-"""Upper bound of what protobuf adds around one statement in a batch."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,10 +76,11 @@ class Signer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Publication:
-    """The publication that stands for a period.
+    """The publication that stands for a period and class.
 
     Attributes:
         period: Rating period.
+        subject_class: Class of subjects.
         run_id: The run whose grades it made public.
         root: Merkle root of its statements.
         statements: Number of its statements.
@@ -89,6 +92,7 @@ class Publication:
     """
 
     period: str
+    subject_class: str
     run_id: int
     root: bytes
     statements: int
@@ -97,6 +101,19 @@ class Publication:
     sent: Mapping[str, int]
     without_custodian: int
     basis: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Job:
+    """What stays the same through one publication of all classes."""
+
+    outbox: Outbox = field(repr=False)
+    catalog: Catalog = field(repr=False)
+    vault: Vault = field(repr=False)
+    signer: Signer
+    period: Period
+    now_ms: int
+    progress: ProgressReporter = field(repr=False)
 
 
 def publish(
@@ -108,172 +125,137 @@ def publish(
     signer: Signer,
     period: Period,
     now: datetime,
+    subject_class: str | None = None,
     progress: ProgressReporter = no_progress,
-) -> Publication:
+) -> tuple[Publication, ...]:
     """Publish the grades that hold for a period and were not published yet.
 
     Args:
         engine: The hub's database, the outbox' tables included.
         outbox: Queue of the hub's downlink.
-        catalog: Must carry the run's model.
+        catalog: Must carry the runs' models.
         vault: Opens results, seals statements.
         signer: The hub and its signing key.
         period: The rating period.
         now: Moment of the publication, UTC.
+        subject_class: Id or alias of one class; None for every class that was graded.
         progress: Told between the steps.
 
     Returns:
-        The publication that stands now.
+        The publications that stand now, one per class.
 
     Raises:
-        NotGradedError: The period was not graded.
-        GradingError: The run's model is not the one at hand.
-        HubStoreError: The database failed; nothing was published.
+        NotGradedError: The period, or the class named, was not graded.
+        GradingError: A run's model is not the one at hand.
+        HubStoreError: The database failed; nothing of the class was published.
     """
-    progress("publishing", 0)
+    job = _Job(
+        outbox=outbox,
+        catalog=catalog,
+        vault=vault,
+        signer=signer,
+        period=period,
+        now_ms=int(now.timestamp() * 1000),
+        progress=progress,
+    )
+    with reading(engine) as connection:
+        classes = held_classes(connection, catalog, period, subject_class)
+    return tuple(_publish_class(engine, job, one) for one in classes)
+
+
+def _publish_class(engine: Engine, job: _Job, subject_class: str) -> Publication:
+    job.progress(f"publishing {subject_class}", 0)
     with writing(engine) as connection:
-        held = hold_run(connection, vault, catalog, period)
-        fresh = _unpublished(connection, held)
-        standing = latest_publication(connection, period.name)
-        if standing is not None and not fresh.results:
+        held = hold_run(connection, job.catalog, job.period, subject_class)
+        pages = _Pages(job=job, held=held)
+        tree = Tree(leaf_hash(body) for page in pages.read(connection) for _, body in page)
+        standing = latest_publication(connection, job.period.name, subject_class)
+        if standing is not None and not tree.size:
             return _publication(held, standing, {}, is_new=False, without_custodian=0)
-        bodies = [
-            (result.subject, result.version, body) for result, body in grade_statements(fresh)
-        ]
-        root, proofs, signature = sign_group(
-            signer.key, PUBLICATION_TYPE, [body for _, _, body in bodies]
-        )
-        now_ms = int(now.timestamp() * 1000)
+        signature = sign_tree(job.signer.key, PUBLICATION_TYPE, tree)
         record = PublicationRecord(
-            period=period.name,
+            period=job.period.name,
             run_id=held.run_id,
-            root=root,
-            group_size=len(bodies),
-            key_id=signer.key.verifying.key_id,
+            root=tree.root,
+            group_size=tree.size,
+            key_id=job.signer.key.verifying.key_id,
             signature=signature.ed25519,
             pq_signature=signature.mldsa65,
-            log_index=append_leaves(connection, [_leaf(root, signer.hub, period, now_ms)]),
-            published_at_ms=now_ms,
+            log_index=append_leaves(connection, [_leaf(tree.root, job)]),
+            published_at_ms=job.now_ms,
         )
-        store_publication(
-            connection,
-            vault,
-            record,
-            [
-                PublishedStatement(
-                    subject=subject,
-                    version=version,
-                    digest=hashlib.sha256(body).digest(),
-                    body=body,
-                )
-                for subject, version, body in bodies
-            ],
-        )
-        receivers = _custodians(connection, catalog, period, [code for code, _, _ in bodies])
-        sent: Counter[str] = Counter()
-        for member, payload, count in _payloads(
-            bodies, proofs, signature, record.key_id, receivers
-        ):
-            outbox.append(
-                connection,
-                recipient=member,
-                lane=envelope_pb2.LANE_BULK,
-                payload_type=PAYLOAD_TYPE,
-                schema_version=SCHEMA_VERSION,
-                purpose=PURPOSE,
-                data_class=DATA_CLASS,
-                period=period.name,
-                payload=payload,
-                pack_digest=catalog.digest,
+        publication_id = store_publication(connection, record)
+        mailbox = Mailbox(connection, job.outbox, job.catalog, job.period, record)
+        done = 0
+        for page in pages.read(connection):
+            where = StatementPlace(
+                publication_id=publication_id,
+                root=tree.root,
+                first_index=done,
+                place=pages.place,
             )
-            sent[member] += count
-    progress("publishing", len(bodies), len(bodies), "statements")
-    alone = sum(not members for members in receivers)
-    found = dict(sorted(sent.items()))
-    return _publication(held, record, found, is_new=True, without_custodian=alone)
-
-
-def _unpublished(connection: Connection, held: HeldRun) -> HeldRun:
-    """The part of a run whose versions were never published."""
-    known = published_versions(connection, held.run.period)
-    kept = np.array(
-        [result.version > known.get(result.subject, 0) for result in held.results], np.bool_
-    )
-    return replace(
-        held,
-        results=tuple(held.results[row] for row in np.flatnonzero(kept)),
-        inputs=held.inputs.rows(kept),
+            add_statements(connection, job.vault, where, [_stored(*one) for one in page])
+            codes = [result.subject for result, _ in page]
+            institutions = institutions_of(connection, job.vault, pages.register, codes)
+            for index, (result, body) in enumerate(page, start=done):
+                mailbox.post(institutions.get(result.subject), body, index, tree)
+            done += len(page)
+            job.progress(f"publishing {subject_class}", done, tree.size, "statements")
+        mailbox.send()
+    return _publication(
+        held, record, mailbox.sent(), is_new=True, without_custodian=mailbox.unaddressed
     )
 
 
-def _leaf(root: bytes, hub: str, period: Period, now_ms: int) -> NewLeaf:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Pages:
+    """The statements of a run that were not published yet, page by page, as often as wanted."""
+
+    job: _Job
+    held: HeldRun
+
+    @property
+    def register(self) -> InformationItem:
+        """The register of the run's subjects."""
+        return self.job.catalog.items[self.held.model.register.item]
+
+    @property
+    def place(self) -> Place:
+        """Period and class of the run."""
+        run = self.held.run
+        return Place(period=run.period, subject_class=run.subject_class)
+
+    def read(self, connection: Connection) -> Iterator[list[tuple[Result, bytes]]]:
+        """The pages; the same results give the same bytes every time."""
+        shows_inputs = self.register.subject_type == INSTITUTION
+        for batch in self.held.batches(connection, self.job.vault, is_unpublished(self.place)):
+            yield list(grade_statements(batch, shows_inputs=shows_inputs))
+
+
+def _stored(result: Result, body: bytes) -> PublishedStatement:
+    return PublishedStatement(
+        subject=result.subject,
+        version=result.version,
+        digest=hashlib.sha256(body).digest(),
+        body=body,
+    )
+
+
+def _leaf(root: bytes, job: _Job) -> NewLeaf:
     leaf = transparency_pb2.LogLeaf(
         kind=transparency_pb2.LOG_KIND_PUBLICATION,
-        logged_at_ms=now_ms,
+        logged_at_ms=job.now_ms,
         envelope_hash=root,
-        sender=hub,
+        sender=job.signer.hub,
         payload_type="publication",
         purpose=PURPOSE,
-        period=period.name,
+        period=job.period.name,
     )
     return NewLeaf(
         kind=transparency_pb2.LOG_KIND_PUBLICATION,
         leaf=leaf.SerializeToString(deterministic=True),
-        period=period.name,
+        period=job.period.name,
     )
-
-
-def _custodians(
-    connection: Connection, catalog: Catalog, period: Period, subjects: Sequence[str]
-) -> list[tuple[str, ...]]:
-    """Members that state a slot of each subject in the period."""
-    register = custody.register(connection)
-    slots = [(name, month) for name in sorted(catalog.measure_sets) for month in period.months]
-    found: list[tuple[str, ...]] = []
-    for subject in subjects:
-        members = {register.custodian(subject, name, month) for name, month in slots}
-        found.append(tuple(sorted(member for member in members if member is not None)))
-    return found
-
-
-def _payloads(
-    bodies: Sequence[tuple[str, int, bytes]],
-    proofs: Sequence[Proof],
-    signature: Signature,
-    key_id: str,
-    receivers: Sequence[tuple[str, ...]],
-) -> Iterator[tuple[str, bytes, int]]:
-    """Batches of signed statements by custodian.
-
-    Yields:
-        Member id, serialised GradeStatements within ``TARGET_BYTES``, number of statements.
-    """
-    batches: dict[str, list[statement_pb2.SignedGradeStatement]] = {}
-    sizes: Counter[str] = Counter()
-    for (_, _, body), proof, members in zip(bodies, proofs, receivers, strict=True):
-        signed = statement_pb2.SignedGradeStatement(
-            body=body,
-            key_id=key_id,
-            leaf_index=proof.leaf_index,
-            group_size=proof.group_size,
-            path=proof.path,
-            signature=signature.ed25519,
-            pq_signature=signature.mldsa65,
-        )
-        size = signed.ByteSize() + _FRAME_BYTES
-        for member in members:
-            if batches.get(member) and sizes[member] + size > TARGET_BYTES:
-                yield member, *_batch(batches.pop(member))
-                sizes[member] = 0
-            batches.setdefault(member, []).append(signed)
-            sizes[member] += size
-    for member in sorted(batches):
-        yield member, *_batch(batches[member])
-
-
-def _batch(signed: Sequence[statement_pb2.SignedGradeStatement]) -> tuple[bytes, int]:
-    message = statement_pb2.GradeStatements(statements=signed)
-    return message.SerializeToString(deterministic=True), len(signed)
 
 
 def _publication(
@@ -286,6 +268,7 @@ def _publication(
 ) -> Publication:
     return Publication(
         period=record.period,
+        subject_class=held.run.subject_class,
         run_id=record.run_id,
         root=record.root,
         statements=record.group_size,

@@ -1,7 +1,8 @@
 """Pushes (推送) to the parent hub: what was published, without inputs and points.
 
 Rules: the newest published version of each subject, under the root of the publication
-that holds it; the same publications give the same bytes, so a push can be repeated.
+that holds it; the same publications give the same bytes, so a push can be repeated. Classes
+whose model says ``pushed: false`` stay at home, and so does a class without a model.
 
 Source: half-yearly push of grades to the provincial platform (每半年推送).
 """
@@ -12,7 +13,8 @@ from itertools import groupby, islice
 from typing import TYPE_CHECKING, Final
 
 from hub.errors import NotPublishedError
-from hub.store.publications import latest_publication, published_grades
+from hub.grading.classes import pushed_classes
+from hub.store.publications import published_classes, published_grades
 from protos.yixin.v1 import statement_pb2
 
 if TYPE_CHECKING:
@@ -20,30 +22,35 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, RowMapping
 
+    from scoring_kernel import Catalog
     from scoring_kernel.periods import Period
 
 GRADES_PER_PAYLOAD: Final = 2000
 """A pushed grade is at most some 200 bytes; so a payload stays below 512 KiB."""
 
 
-def push_payloads(connection: Connection, period: Period) -> Iterator[bytes]:
+def push_payloads(connection: Connection, catalog: Catalog, period: Period) -> Iterator[bytes]:
     """Serialised GradePush payloads of a period, in order of publication.
 
     Args:
-        connection: A reading transaction, open until the last payload was taken.
+        connection: A transaction, open until the last payload was taken.
+        catalog: Its models say which classes are pushed.
         period: The rating period.
 
     Yields:
         One payload for at most ``GRADES_PER_PAYLOAD`` grades of one publication.
 
     Raises:
-        NotPublishedError: Nothing was published for the period.
+        NotPublishedError: Nothing of the classes that are pushed was published for the period.
     """
-    if latest_publication(connection, period.name) is None:
+    classes = sorted({*published_classes(connection, period.name)} & {*pushed_classes(catalog)})
+    if not classes:
         raise NotPublishedError(
-            f"{period.name} was not published yet; run `yixin hub publish` first."
+            f"Nothing that goes to the parent hub was published for {period.name} yet; run "
+            "`yixin hub publish` first."
         )
-    for root, rows in groupby(published_grades(connection, period.name), lambda row: row["root"]):
+    rows_of_all = published_grades(connection, period.name, classes)
+    for root, rows in groupby(rows_of_all, lambda row: row["root"]):
         while part := list(islice(rows, GRADES_PER_PAYLOAD)):
             push = statement_pb2.GradePush(
                 period=period.name,

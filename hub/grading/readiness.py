@@ -1,8 +1,9 @@
-"""Whether a period can be graded yet (评级就绪): every institution has stated something.
+"""Whether a class can be graded yet (评级就绪): every institution of it has stated something.
 
-Rules: an institution of the register is silent when no member has custody of it in the period,
-or when no statement of any measure set counts for any month of the period. A reference frozen
-while some are silent would describe the wrong peers for ever.
+Rules: only classes of institutions that members measure are asked (``classes``). An institution
+of the register is silent when no member has custody of it in the period, or when no statement of
+any measure set counts for any month of the period. A reference frozen while some are silent
+would describe the wrong peers for ever.
 """
 
 from __future__ import annotations
@@ -72,22 +73,23 @@ def find_silent(
     return tuple(found)
 
 
-def describe(silent: Sequence[Silent], of: int, period: Period) -> str:
+def describe(silent: Sequence[Silent], of: int, period: Period, subject_class: str) -> str:
     """Tell the operator who is silent and what to do.
 
     >>> from scoring_kernel.periods import Period
     >>> one = Silent(institution="H33030200001", member=None)
-    >>> describe([one], 3, Period.parse("2026H1")).split(": ")[0]
-    '1 of 3 institutions lack statements or a custodian for 2026H1'
+    >>> describe([one], 3, Period.parse("2026H1"), "hospital").split(": ")[0]
+    '1 of 3 institutions (hospital) lack statements or a custodian for 2026H1'
     """
     named = ", ".join(
         f"{one.institution} ({one.member or 'in no custody'})" for one in silent[:NAMED]
     )
     more = f" and {len(silent) - NAMED} more" if len(silent) > NAMED else ""
     return (
-        f"{len(silent)} of {of} institutions lack statements or a custodian for {period.name}: "
-        f"{named}{more}. Ask the members to sync (`yixin node sync`) and give every institution a "
-        "custodian (`yixin hub token`), or grade with --incomplete, which freezes no reference."
+        f"{len(silent)} of {of} institutions ({subject_class}) lack statements or a custodian for "
+        f"{period.name}: {named}{more}. Ask the members to sync (`yixin node sync`) and give every "
+        "institution a custodian (`yixin hub token`), grade other classes with --class, or grade "
+        "with --incomplete, which freezes no reference."
     )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from scoring_kernel.model import NOT_RATED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from hub.store.grade_runs import BandName
 
@@ -34,18 +34,30 @@ class BandShare:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Unknown:
+    """A subject of a class whose level or type the class's model does not know."""
+
+    subject: str
+    level: str
+    type: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GradeReport:
-    """What a run did.
+    """What a run of one class did.
 
     Attributes:
         run_id: The run that holds now.
         period: Rating period.
+        subject_class: Class of subjects.
         model: Id of the model.
         basis: ``proposal`` or ``final``; every output says which.
         changed: False when inputs and rules were those of the run before, which then holds.
         graded: Subjects with a grade.
-        not_rated: Subjects below the model's least coverage.
-        no_model: Institutions of the register that no model grades.
+        not_rated: Subjects below the model's least coverage that no override caps.
+        capped: Subjects whose grade an override lowered.
+        no_model: Subjects of the class whose level or type the model does not know.
+        unknown: The first of these.
         new_versions: Subjects whose grade statement changed.
         open_faults: Lines of department files for these periods that stay refused.
         incomplete: Whether it went ahead without every statement; then no reference is frozen.
@@ -55,12 +67,15 @@ class GradeReport:
 
     run_id: int
     period: str
+    subject_class: str
     model: str
     basis: str
     changed: bool
     graded: int
     not_rated: int
+    capped: int
     no_model: int
+    unknown: tuple[Unknown, ...]
     new_versions: int
     open_faults: int
     incomplete: bool
@@ -68,8 +83,37 @@ class GradeReport:
     distribution: tuple[BandShare, ...]
 
 
-def distribute(bands: Sequence[BandName], grades: Iterable[str]) -> tuple[BandShare, ...]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skipped:
+    """A class that was not graded, and why."""
+
+    subject_class: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeriodReport:
+    """What a grading of all classes, or of some, did.
+
+    Attributes:
+        period: Rating period.
+        classes: One report per class that was graded.
+        skipped: Classes that were not.
+    """
+
+    period: str
+    classes: tuple[GradeReport, ...]
+    skipped: tuple[Skipped, ...]
+
+
+def distribute(
+    bands: Sequence[BandName], grades: Iterable[str] | Mapping[str, int]
+) -> tuple[BandShare, ...]:
     """Count grades, the empty ones too; shares are of the rated subjects, rounded half up.
+
+    Args:
+        bands: Grades of the model, best first.
+        grades: A grade per subject, or their numbers by grade.
 
     >>> from hub.store.grade_runs import BandName
     >>> bands = [BandName(id="a", name_zh="甲"), BandName(id="b", name_zh="乙")]

@@ -1,8 +1,10 @@
 """Grade statements (评级结果告知): a final grade with all that is needed to score again.
 
 Rules: a statement carries the subject's own department items, the peer reference it
-was compared with, and the final points per indicator. Measures do not come back: the
-custodian has them, and their digest shows whether both used the same.
+was compared with, the final points per indicator, the overrides in force and the grade that the
+points alone give. Measures do not come back: the custodian has them, and their digest shows
+whether both used the same. The statement of staff goes to the custodian of their institution,
+which is not the subject: it carries no department items.
 """
 
 from __future__ import annotations
@@ -10,43 +12,47 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hub.grading.inputs import is_item_column
+from hub.grading.outcomes import grade_cap
 from hub.store.item_rows import day_number
 from protos.yixin.v1 import statement_pb2
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from hub.grading.recomputing import HeldRun
+    from hub.grading.holding import HeldResults, HeldRun
     from hub.store.grade_results import Result
     from scoring_kernel.reference import ReferenceValue
 
 
-def grade_statements(held: HeldRun) -> Iterator[tuple[Result, bytes]]:
-    """Write the statement of every result of a run.
+def grade_statements(batch: HeldResults, *, shows_inputs: bool) -> Iterator[tuple[Result, bytes]]:
+    """Write the statement of every result of a batch.
 
     Args:
-        held: A run with all or some of its results.
+        batch: Results of a run.
+        shows_inputs: Whether the subject's department items go with it; not where somebody else
+            than the subject receives the statement.
 
     Yields:
-        The result and its statement, serialised deterministically, in the run's order.
+        The result and its statement, serialised deterministically, in the batch's order.
     """
-    measured = held.inputs.select(
-        [column for column in held.inputs.columns if not is_item_column(column)]
+    measured = batch.inputs.select(
+        [column for column in batch.inputs.columns if not is_item_column(column)]
     )
     peers: dict[tuple[str, str], tuple[ReferenceValue, ...]] = {}
-    for row, result in enumerate(held.results):
+    for row, result in enumerate(batch.results):
         pair = (result.level, result.type)
         if pair not in peers:
-            peers[pair] = held.reference.values_for(*pair)
-        message = _statement(held, result, peers[pair])
+            peers[pair] = batch.held.reference.values_for(*pair)
+        message = _statement(batch.held, result, peers[pair], shows_inputs=shows_inputs)
         message.measures_digest = measured.digest(row)
         yield result, message.SerializeToString(deterministic=True)
 
 
 def _statement(
-    held: HeldRun, result: Result, reference: tuple[ReferenceValue, ...]
+    held: HeldRun, result: Result, reference: tuple[ReferenceValue, ...], *, shows_inputs: bool
 ) -> statement_pb2.GradeStatement:
     run = held.run
+    in_force = frozenset(result.overrides)
     return statement_pb2.GradeStatement(
         subject=result.subject,
         subject_class=run.subject_class,
@@ -60,7 +66,7 @@ def _statement(
         inputs=[
             statement_pb2.InputValue(column=column, value=value)
             for column, value in zip(run.columns, result.inputs, strict=True)
-            if value is not None and is_item_column(column)
+            if shows_inputs and value is not None and is_item_column(column)
         ],
         reference=[
             statement_pb2.ReferenceValue(
@@ -84,4 +90,10 @@ def _statement(
         ],
         total_centi=result.total_centi,
         grade=result.grade,
+        overrides=[
+            statement_pb2.OverrideNote(id=one.id, cap=grade_cap(held.model, one))
+            for one in held.model.overrides
+            if one.id in in_force
+        ],
+        earned_grade=result.earned_grade,
     )

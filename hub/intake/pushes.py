@@ -1,7 +1,8 @@
 """Decoding of grade pushes (推送) from lower hubs.
 
 Rules of this module: a push is read whole or quarantined whole; every field is bounded before it
-is stored; grades are kept under the hub that pushed them and never replace another hub's.
+is stored; grades are kept under the hub that pushed them and never replace another hub's. A push
+that names an insured person is refused, and its subject does not enter the message.
 """
 
 import re
@@ -9,8 +10,7 @@ from typing import Final
 
 from google.protobuf.message import DecodeError
 
-from hub.domain.members import is_institution
-from hub.domain.pushes import DecodedPush, PushedRow
+from hub.domain.pushes import DecodedPush, PushedRow, is_pushed_subject
 from hub.errors import StatementError
 from protos.yixin.v1 import statement_pb2
 
@@ -48,9 +48,14 @@ def decode_push(payload: bytes) -> DecodedPush:
     )
 
 
+def _named(subject: str) -> str:
+    """A subject as a message may name it: what is no id of ours could be a person's number."""
+    return subject if is_pushed_subject(subject) else "a subject that is not named here"
+
+
 def _row(grade: statement_pb2.PushedGrade, period: str) -> PushedRow:
     is_sound = (
-        is_institution(grade.subject)
+        is_pushed_subject(grade.subject)
         and _CLASS.fullmatch(grade.subject_class)
         and grade.period == period
         and 1 <= grade.version <= _MAX_VERSION
@@ -62,8 +67,8 @@ def _row(grade: statement_pb2.PushedGrade, period: str) -> PushedRow:
     )
     if not is_sound:
         raise StatementError(
-            f"The grade of {grade.subject[:16]!r} is out of bounds or of another period than "
-            f"{period}."
+            f"The grade of {_named(grade.subject)} is out of bounds, of another period than "
+            f"{period}, or of a subject whose grade stays with its hub."
         )
     return PushedRow(
         subject=grade.subject,

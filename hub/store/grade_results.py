@@ -1,7 +1,8 @@
 """Results of gradings (评级结果) in the database: versions, never overwritten.
 
-Rules: inputs and points are sealed under a context that names period, subject and
-version; the outcome that gets published (total, coverage, grade) is not.
+Rules: a version is known by period, class, subject and number: one organisation may be graded as
+an employer and as a supplier. Inputs, points and overrides are sealed under a context that names
+all four; the outcome that gets published (total, coverage, grades) is not.
 """
 
 from __future__ import annotations
@@ -41,14 +42,16 @@ class Result:
     """One version of a subject's grade.
 
     Attributes:
-        subject: Institution code.
-        name: Name of the institution.
+        subject: Subject id.
+        name: Name of an institution or organisation; empty for staff and persons.
         level: Level when it was graded.
         type: Type when it was graded.
         version: Version within the period, from 1.
         total_centi: Total, hundredths of a point.
         coverage_centi: Weight of the present indicators, hundredths.
-        grade: Grade id.
+        grade: Grade id, after overrides.
+        earned_grade: Grade id that the points alone give.
+        overrides: Ids of the overrides that were in force, in the model's order.
         inputs_digest: SHA-256 of the inputs, see ``InputTable.digest``.
         result_digest: SHA-256 of everything that the statement will say.
         inputs: Values in the order of the run's columns; None where not present.
@@ -63,35 +66,55 @@ class Result:
     total_centi: int
     coverage_centi: int
     grade: str
+    earned_grade: str
+    overrides: tuple[str, ...] = field(repr=False)
     inputs_digest: bytes
     result_digest: bytes
     inputs: tuple[int | None, ...] = field(repr=False)
     points: tuple[Points, ...] = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where results belong: rating period and class of subjects."""
+
+    period: str
+    subject_class: str
+
+
 def store_results(
-    connection: Connection, vault: Vault, period: str, run_id: int, fresh: Sequence[Result]
+    connection: Connection, vault: Vault, place: Place, run_id: int, fresh: Sequence[Result]
 ) -> None:
-    """Store new versions that a run made."""
+    """Store new versions that a run made; a batch."""
     if fresh:
         connection.execute(
-            insert(grade_result), [_record(vault, period, run_id, row) for row in fresh]
+            insert(grade_result), [_record(vault, place, run_id, row) for row in fresh]
         )
 
 
-def latest_versions(connection: Connection, period: str) -> dict[str, tuple[int, bytes]]:
-    """Newest version and its result digest by subject, over all runs of a period."""
-    newest = select(
-        grade_result.c.subject.label("subject"), func.max(grade_result.c.version).label("version")
-    ).where(grade_result.c.period == period)
-    top = newest.group_by(grade_result.c.subject).subquery()
+def latest_versions(
+    connection: Connection, place: Place, first: str, last: str
+) -> dict[str, tuple[int, bytes]]:
+    """Newest version and its result digest by subject, over all runs of a period and class.
+
+    Args:
+        connection: A reading transaction.
+        place: Period and class.
+        first: First subject id of a batch.
+        last: Last subject id of the batch.
+    """
+    columns = grade_result.c
+    own = (
+        columns.period == place.period,
+        columns.subject_class == place.subject_class,
+        columns.subject.between(first, last),
+    )
+    newest = select(columns.subject.label("subject"), func.max(columns.version).label("version"))
+    top = newest.where(*own).group_by(columns.subject).subquery()
     found = connection.execute(
-        select(grade_result.c.subject, grade_result.c.version, grade_result.c.result_digest)
-        .join(
-            top,
-            (grade_result.c.subject == top.c.subject) & (grade_result.c.version == top.c.version),
-        )
-        .where(grade_result.c.period == period)
+        select(columns.subject, columns.version, columns.result_digest)
+        .join(top, (columns.subject == top.c.subject) & (columns.version == top.c.version))
+        .where(*own)
     )
     return {subject: (version, digest) for subject, version, digest in found}
 
@@ -117,10 +140,18 @@ def load_results(
         yield _result(vault, row)
 
 
-def grades_of_run(connection: Connection, run_id: int) -> tuple[str, ...]:
-    """Grade of every subject of a run, by subject."""
-    query = select(grade_result.c.grade).where(*of_run(run_id)).order_by(grade_result.c.subject)
-    return tuple(connection.execute(query).scalars())
+def count_grades(connection: Connection, run_id: int) -> dict[str, int]:
+    """Number of subjects of a run by grade."""
+    query = select(grade_result.c.grade, func.count()).where(*of_run(run_id))
+    found = connection.execute(query.group_by(grade_result.c.grade))
+    return {grade: int(count) for grade, count in found}
+
+
+def count_capped(connection: Connection, run_id: int) -> int:
+    """Number of subjects of a run whose grade is not the one that their points give."""
+    lowered = grade_result.c.grade != grade_result.c.earned_grade
+    query = select(func.count()).select_from(grade_result).where(*of_run(run_id), lowered)
+    return int(connection.execute(query).scalar_one())
 
 
 def of_run(run_id: int) -> tuple[ColumnElement[bool], ...]:
@@ -131,20 +162,23 @@ def of_run(run_id: int) -> tuple[ColumnElement[bool], ...]:
         grade_run_result.c.subject == grade_result.c.subject,
         grade_run_result.c.version == grade_result.c.version,
         grade_result.c.period == grade_run.c.period,
+        grade_result.c.subject_class == grade_run.c.subject_class,
     )
 
 
-def _record(vault: Vault, period: str, run_id: int, result: Result) -> dict[str, object]:
+def _record(vault: Vault, place: Place, run_id: int, result: Result) -> dict[str, object]:
     detail = {
         "inputs": result.inputs,
+        "overrides": result.overrides,
         "points": [
             [one.points_centi, one.weight_centi, one.value_micro, one.missing]
             for one in result.points
         ],
     }
-    context = _context(period, result.subject, result.version)
+    context = _context(place.period, place.subject_class, result.subject, result.version)
     return {
-        "period": period,
+        "period": place.period,
+        "subject_class": place.subject_class,
         "subject": result.subject,
         "version": result.version,
         "run_id": run_id,
@@ -154,6 +188,7 @@ def _record(vault: Vault, period: str, run_id: int, result: Result) -> dict[str,
         "total_centi": result.total_centi,
         "coverage_centi": result.coverage_centi,
         "grade": result.grade,
+        "earned_grade": result.earned_grade,
         "inputs_digest": result.inputs_digest,
         "result_digest": result.result_digest,
         "sealed": vault.seal(orjson.dumps(detail), context),
@@ -161,7 +196,7 @@ def _record(vault: Vault, period: str, run_id: int, result: Result) -> dict[str,
 
 
 def _result(vault: Vault, row: RowMapping) -> Result:
-    context = _context(row["period"], row["subject"], row["version"])
+    context = _context(row["period"], row["subject_class"], row["subject"], row["version"])
     try:
         detail = orjson.loads(vault.open(row["sealed"], context))
     except VaultError as error:
@@ -179,6 +214,8 @@ def _result(vault: Vault, row: RowMapping) -> Result:
         total_centi=row["total_centi"],
         coverage_centi=row["coverage_centi"],
         grade=row["grade"],
+        earned_grade=row["earned_grade"],
+        overrides=tuple(detail["overrides"]),
         inputs_digest=row["inputs_digest"],
         result_digest=row["result_digest"],
         inputs=tuple(detail["inputs"]),
@@ -189,5 +226,5 @@ def _result(vault: Vault, row: RowMapping) -> Result:
     )
 
 
-def _context(period: str, subject: str, version: int) -> str:
-    return f"grade_result/{period}/{subject}/{version}"
+def _context(period: str, subject_class: str, subject: str, version: int) -> str:
+    return f"grade_result/{period}/{subject_class}/{subject}/{version}"

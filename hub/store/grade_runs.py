@@ -1,25 +1,30 @@
 """Grading runs (评级批次) in the database: what each depends on, and its versions.
 
-Rules: a run names everything it depends on; a subject whose result did not change
-keeps its version in the next run; the highest run of a period holds.
+Rules: a run is of one period and one class of subjects, and names everything it depends on; a
+subject whose result did not change keeps its version in the next run; the highest run of a
+period and class holds. Versions are written and read in batches, in order of the subjects.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING
+from itertools import islice
+from typing import TYPE_CHECKING, Final
 
 import orjson
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, insert, literal, select
 
 from hub.store.grading_tables import grade_run, grade_run_result
 from hub.store.item_rows import day_number
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator
 
     from sqlalchemy import Connection
+
+ROWS_PER_BATCH: Final = 5_000
+"""Rows of one insert or fetch."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +52,7 @@ class RunRecord:
         bands: Grades of the model, best first.
         fingerprint: SHA-256 over all of the above and the versions of all results.
         subjects: Number of results.
-        no_model: Institutions of the register that no model grades.
+        no_model: Subjects of the class whose level or type the model does not know.
         created_at_ms: Moment of the run, milliseconds since the epoch, UTC.
     """
 
@@ -67,12 +72,40 @@ class RunRecord:
     created_at_ms: int
 
 
-def latest_run(connection: Connection, period: str) -> int | None:
-    """Number of the run that holds for a period; None before the first."""
+def latest_run(connection: Connection, period: str, subject_class: str) -> int | None:
+    """Number of the run that holds for a period and class; None before the first."""
     found = connection.execute(
-        select(func.max(grade_run.c.id)).where(grade_run.c.period == period)
+        select(func.max(grade_run.c.id)).where(
+            grade_run.c.period == period, grade_run.c.subject_class == subject_class
+        )
     ).scalar()
     return None if found is None else int(found)
+
+
+def latest_runs(connection: Connection, period: str) -> dict[str, int]:
+    """Number of the run that holds for each class that was graded for a period."""
+    found = connection.execute(
+        select(grade_run.c.subject_class, func.max(grade_run.c.id))
+        .where(grade_run.c.period == period)
+        .group_by(grade_run.c.subject_class)
+        .order_by(grade_run.c.subject_class)
+    )
+    return {subject_class: int(run_id) for subject_class, run_id in found}
+
+
+def last_graded_period(connection: Connection) -> str | None:
+    """Newest period with a run; None before the first."""
+    found = connection.execute(select(func.max(grade_run.c.period))).scalar()
+    return None if found is None else str(found)
+
+
+def classes_of(connection: Connection, period: str, subject: str) -> tuple[str, ...]:
+    """Classes in which a subject was graded for a period."""
+    return tuple(
+        subject_class
+        for subject_class, run_id in latest_runs(connection, period).items()
+        if version_in_run(connection, run_id, subject) is not None
+    )
 
 
 def load_run(connection: Connection, run_id: int) -> RunRecord:
@@ -97,23 +130,33 @@ def load_run(connection: Connection, run_id: int) -> RunRecord:
     )
 
 
-def versions_of_run(connection: Connection, run_id: int) -> dict[str, int]:
-    """Version of every subject in a run."""
+def version_in_run(connection: Connection, run_id: int, subject: str) -> int | None:
+    """Version of one subject in a run; None when the run has no grade of it."""
     found = connection.execute(
-        select(grade_run_result.c.subject, grade_run_result.c.version).where(
-            grade_run_result.c.run_id == run_id
+        select(grade_run_result.c.version).where(
+            grade_run_result.c.run_id == run_id, grade_run_result.c.subject == subject
         )
+    ).scalar()
+    return None if found is None else int(found)
+
+
+def versions_of_run(connection: Connection, run_id: int) -> Iterator[tuple[str, int]]:
+    """Every subject of a run with its version, by subject."""
+    query = (
+        select(grade_run_result.c.subject, grade_run_result.c.version)
+        .where(grade_run_result.c.run_id == run_id)
+        .order_by(grade_run_result.c.subject)
     )
-    return {row.subject: row.version for row in found}
+    for subject, version in connection.execute(query.execution_options(yield_per=ROWS_PER_BATCH)):
+        yield subject, int(version)
 
 
-def store_run(connection: Connection, run: RunRecord, versions: Mapping[str, int]) -> int:
-    """Store a run and which version of each subject's grade belongs to it.
+def store_run(connection: Connection, run: RunRecord) -> int:
+    """Store a run, without the versions that belong to it.
 
     Args:
         connection: A writing transaction.
         run: The run.
-        versions: Version of every subject of the run.
 
     Returns:
         Number of the run.
@@ -138,15 +181,30 @@ def store_run(connection: Connection, run: RunRecord, versions: Mapping[str, int
         )
     )
     (run_id,) = inserted.inserted_primary_key or (0,)
-    if versions:
+    return int(run_id)
+
+
+def add_versions(connection: Connection, run_id: int, versions: Iterable[tuple[str, int]]) -> None:
+    """Store which version of each subject's grade belongs to a run; each subject once."""
+    left = iter(versions)
+    while batch := list(islice(left, ROWS_PER_BATCH)):
         connection.execute(
             insert(grade_run_result),
             [
                 {"run_id": run_id, "subject": subject, "version": version}
-                for subject, version in versions.items()
+                for subject, version in batch
             ],
         )
-    return int(run_id)
+
+
+def copy_versions(connection: Connection, from_run: int, to_run: int, *, but: str) -> None:
+    """Take over the versions of a run into another, all but one subject's."""
+    columns = grade_run_result.c
+    others = select(literal(to_run), columns.subject, columns.version).where(
+        columns.run_id == from_run, columns.subject != but
+    )
+    names = ["run_id", "subject", "version"]
+    connection.execute(insert(grade_run_result).from_select(names, others))
 
 
 def _day(number: int) -> date:

@@ -1,20 +1,27 @@
-"""Publications (公布) in the database: what was signed, once, and which statements it holds."""
+"""Publications (公布) in the database: what was signed, once, and which statements it holds.
+
+Rules: a publication is of one run, so of one period and class; each version of a subject's grade
+is published once for ever. Statements are written and read in batches.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import exists, insert, select
 
 from hub.store.grading_tables import grade_result, grade_run, publication, published_statement
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
-    from sqlalchemy import Connection, RowMapping
+    from sqlalchemy import ColumnElement, Connection, RowMapping
 
+    from hub.store.grade_results import Place
     from security.at_rest import Vault
+
+_ROWS_PER_FETCH: Final = 2_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,12 +61,15 @@ class PublishedStatement:
     body: bytes = field(repr=False)
 
 
-def latest_publication(connection: Connection, period: str) -> PublicationRecord | None:
-    """The newest publication of a period; None before the first."""
+def latest_publication(
+    connection: Connection, period: str, subject_class: str
+) -> PublicationRecord | None:
+    """The newest publication of a period and class; None before the first."""
     row = (
         connection.execute(
             select(publication)
-            .where(publication.c.period == period)
+            .join(grade_run, grade_run.c.id == publication.c.run_id)
+            .where(publication.c.period == period, grade_run.c.subject_class == subject_class)
             .order_by(publication.c.id.desc())
             .limit(1)
         )
@@ -69,30 +79,38 @@ def latest_publication(connection: Connection, period: str) -> PublicationRecord
     return None if row is None else _record(row)
 
 
-def published_versions(connection: Connection, period: str) -> dict[str, int]:
-    """Newest published version by subject."""
-    columns = published_statement.c
-    found = connection.execute(
-        select(columns.subject, func.max(columns.version).label("version"))
-        .where(columns.period == period)
-        .group_by(columns.subject)
+def published_classes(connection: Connection, period: str) -> tuple[str, ...]:
+    """Classes of which something was published for a period."""
+    query = (
+        select(grade_run.c.subject_class)
+        .join(publication, grade_run.c.id == publication.c.run_id)
+        .where(publication.c.period == period)
+        .distinct()
+        .order_by(grade_run.c.subject_class)
     )
-    return {row.subject: row.version for row in found}
+    return tuple(connection.execute(query).scalars())
 
 
-def store_publication(
-    connection: Connection,
-    vault: Vault,
-    record: PublicationRecord,
-    statements: Sequence[PublishedStatement],
-) -> None:
-    """Store a publication with its statements in leaf order.
+def is_unpublished(place: Place) -> ColumnElement[bool]:
+    """Condition on ``grade_result``: neither this version nor a later one was published."""
+    stated = published_statement.c
+    return ~exists().where(
+        stated.period == place.period,
+        stated.subject_class == place.subject_class,
+        stated.subject == grade_result.c.subject,
+        stated.version >= grade_result.c.version,
+    )
+
+
+def store_publication(connection: Connection, record: PublicationRecord) -> int:
+    """Store a publication, without its statements.
 
     Args:
         connection: A writing transaction.
-        vault: Seals the bodies.
         record: The publication.
-        statements: Its statements; each (subject, version) is published once for ever.
+
+    Returns:
+        Number of the publication.
     """
     inserted = connection.execute(
         insert(publication).values(
@@ -108,40 +126,71 @@ def store_publication(
         )
     )
     (publication_id,) = inserted.inserted_primary_key or (0,)
+    return int(publication_id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatementPlace:
+    """Where a batch of statements belongs.
+
+    Attributes:
+        publication_id: Number of the publication.
+        root: Its Merkle root; the sealed bodies are bound to it.
+        first_index: Leaf index of the batch's first statement.
+        place: Period and class.
+    """
+
+    publication_id: int
+    root: bytes
+    first_index: int
+    place: Place
+
+
+def add_statements(
+    connection: Connection,
+    vault: Vault,
+    where: StatementPlace,
+    statements: Sequence[PublishedStatement],
+) -> None:
+    """Store a batch of a publication's statements, in leaf order."""
     connection.execute(
         insert(published_statement),
         [
             {
-                "publication_id": publication_id,
+                "publication_id": where.publication_id,
                 "leaf_index": index,
-                "period": record.period,
+                "period": where.place.period,
+                "subject_class": where.place.subject_class,
                 "subject": one.subject,
                 "version": one.version,
                 "digest": one.digest,
-                "sealed": vault.seal(one.body, _context(record.root, index)),
+                "sealed": vault.seal(one.body, _context(where.root, index)),
             }
-            for index, one in enumerate(statements)
+            for index, one in enumerate(statements, start=where.first_index)
         ],
     )
 
 
-def published_grades(connection: Connection, period: str) -> Sequence[RowMapping]:
-    """Newest published grade of every subject with its run and publication, oldest root first.
+def published_grades(
+    connection: Connection, period: str, classes: Sequence[str]
+) -> Iterator[RowMapping]:
+    """Newest published grade of every subject of some classes, oldest publication first.
 
-    Returns:
-        Rows with ``subject``, ``version``, ``digest``, ``total_centi``, ``grade``, ``root``,
-        ``subject_class``, ``basis`` and ``model_digest``.
+    Args:
+        connection: A transaction, open until the last row was taken.
+        period: Rating period.
+        classes: Ids of the classes.
+
+    Yields:
+        Rows with ``subject``, ``period``, ``version``, ``digest``, ``total_centi``, ``grade``,
+        ``root``, ``subject_class``, ``basis`` and ``model_digest``.
     """
     stated, result = published_statement.c, grade_result.c
-    newest = (
-        select(stated.subject.label("subject"), func.max(stated.version).label("version"))
-        .where(stated.period == period)
-        .group_by(stated.subject)
-        .subquery()
-    )
+    later = published_statement.alias("later")
     query = (
         select(
             stated.subject,
+            stated.period,
             stated.version,
             stated.digest,
             result.total_centi,
@@ -151,22 +200,28 @@ def published_grades(connection: Connection, period: str) -> Sequence[RowMapping
             grade_run.c.basis,
             grade_run.c.model_digest,
         )
-        .join(
-            newest,
-            (newest.c.subject == stated.subject) & (newest.c.version == stated.version),
-        )
         .join(publication, publication.c.id == stated.publication_id)
         .join(
             grade_result,
             (result.period == stated.period)
+            & (result.subject_class == stated.subject_class)
             & (result.subject == stated.subject)
             & (result.version == stated.version),
         )
         .join(grade_run, grade_run.c.id == result.run_id)
-        .where(stated.period == period)
+        .where(
+            stated.period == period,
+            stated.subject_class.in_(list(classes)),
+            ~exists().where(
+                later.c.period == stated.period,
+                later.c.subject_class == stated.subject_class,
+                later.c.subject == stated.subject,
+                later.c.version > stated.version,
+            ),
+        )
         .order_by(publication.c.id, stated.leaf_index)
     )
-    return connection.execute(query).mappings().all()
+    yield from connection.execute(query.execution_options(yield_per=_ROWS_PER_FETCH)).mappings()
 
 
 def _record(row: RowMapping) -> PublicationRecord:

@@ -1,12 +1,13 @@
 """Grades that lower hubs pushed (推送).
 
-Port rules: a grade is kept under the hub that pushed it; the same version pushed again replaces
-itself and nothing else.
+Port rules: a grade is kept under the hub that pushed it and the class it is of: one organisation
+may be graded as an employer and as a supplier. The same version pushed again replaces itself and
+nothing else.
 """
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, exists, func, select
 
 from hub.domain.pushes import DecodedPush
 from hub.store.slot_index import upsert
@@ -37,36 +38,37 @@ def add_push(connection: Connection, sender: str, log_index: int, push: DecodedP
     )
 
 
-def distribution(connection: Connection, period: str) -> dict[str, int]:
-    """Number of subjects per grade, newest version of each, for one period."""
-    newest = (
-        select(
-            pushed_grade.c.sender,
-            pushed_grade.c.subject,
-            func.max(pushed_grade.c.version).label("version"),
-        )
-        .where(pushed_grade.c.period == period)
-        .group_by(pushed_grade.c.sender, pushed_grade.c.subject)
-        .subquery()
-    )
+def distribution(connection: Connection, period: str) -> dict[str, dict[str, int]]:
+    """Number of subjects per grade by class, newest version of each, for one period."""
+    columns = pushed_grade.c
+    later = pushed_grade.alias("later")
     query = (
-        select(pushed_grade.c.grade, func.count())
-        .join(
-            newest,
-            (newest.c.sender == pushed_grade.c.sender)
-            & (newest.c.subject == pushed_grade.c.subject)
-            & (newest.c.version == pushed_grade.c.version),
+        select(columns.subject_class, columns.grade, func.count())
+        .where(
+            columns.period == period,
+            ~exists().where(
+                later.c.sender == columns.sender,
+                later.c.subject == columns.subject,
+                later.c.period == columns.period,
+                later.c.subject_class == columns.subject_class,
+                later.c.version > columns.version,
+            ),
         )
-        .where(pushed_grade.c.period == period)
-        .group_by(pushed_grade.c.grade)
-        .order_by(pushed_grade.c.grade)
+        .group_by(columns.subject_class, columns.grade)
+        .order_by(columns.subject_class, columns.grade)
     )
-    return {grade: int(count) for grade, count in connection.execute(query)}
+    found: dict[str, dict[str, int]] = {}
+    for subject_class, grade, number in connection.execute(query):
+        found.setdefault(subject_class, {})[grade] = int(number)
+    return found
 
 
 def count(connection: Connection) -> int:
-    """Number of subjects and periods of which a grade was pushed."""
-    places = select(pushed_grade.c.sender, pushed_grade.c.subject, pushed_grade.c.period).distinct()
+    """Number of subjects, classes and periods of which a grade was pushed."""
+    columns = pushed_grade.c
+    places = select(
+        columns.sender, columns.subject, columns.period, columns.subject_class
+    ).distinct()
     return int(connection.execute(select(func.count()).select_from(places.subquery())).scalar_one())
 
 

@@ -100,7 +100,11 @@ class StatementStore:
         return StagedSize(envelopes=int(row[0]), bytes=int(row[1]))
 
     def monthly(
-        self, connection: Connection, measure_set: str, months: Sequence[int]
+        self,
+        connection: Connection,
+        measure_set: str,
+        months: Sequence[int],
+        among: tuple[str, str] | None = None,
     ) -> MonthlyMeasures:
         """Rows of the statements that count, one per slot and subject.
 
@@ -108,6 +112,7 @@ class StatementStore:
             connection: A reading transaction.
             measure_set: Measure set of the catalogue.
             months: Months wanted, yyyymm.
+            among: First and last subject id wanted, both included; None for every subject.
 
         Returns:
             The rows in order of institution, month and subject; empty when nothing was stated.
@@ -117,7 +122,7 @@ class StatementStore:
             SegmentTamperedError: A segment is missing or is not the file its row describes.
         """
         names = self._measures(measure_set)
-        found = self._join(connection, measure_set, months)
+        found = self._join(connection, measure_set, months, among)
         return MonthlyMeasures(
             measure_set=measure_set,
             subjects=np.asarray(found.column("subject").to_pylist(), np.str_),
@@ -200,7 +205,13 @@ class StatementStore:
             tables.append(table.append_column("log_index", column).select(schema.names))
         return pa.concat_tables(tables)
 
-    def _join(self, connection: Connection, measure_set: str, months: Sequence[int]) -> pa.Table:
+    def _join(
+        self,
+        connection: Connection,
+        measure_set: str,
+        months: Sequence[int],
+        among: tuple[str, str] | None,
+    ) -> pa.Table:
         """Rows of statements that count, joined in DuckDB."""
         stored = _segment_rows(connection, measure_set)
         with duckdb.connect(":memory:", config={"enable_external_access": "false"}) as database:
@@ -214,7 +225,10 @@ class StatementStore:
             return database.sql(
                 f"SELECT r.subject, r.month, {names} FROM ({source}) r "  # noqa: S608 - names of the catalogue
                 "SEMI JOIN counting c ON r.institution = c.institution AND r.month = c.month "
-                "AND r.log_index = c.log_index ORDER BY r.institution, r.month, r.subject"
+                "AND r.log_index = c.log_index "
+                f"{'WHERE r.subject BETWEEN ? AND ? ' if among else ''}"
+                "ORDER BY r.institution, r.month, r.subject",
+                params=list(among) if among else None,
             ).to_arrow_table()
 
     def _flush_set(self, engine: Engine, measure_set: str) -> int:

@@ -44,7 +44,11 @@ class MemoryStatements:
         return frozenset(institution for _, institution, month in self._rows if month in months)
 
     def monthly(
-        self, connection: Connection, measure_set: str, months: Sequence[int]
+        self,
+        connection: Connection,
+        measure_set: str,
+        months: Sequence[int],
+        among: tuple[str, str] | None = None,
     ) -> MonthlyMeasures:
         """Rows of one measure set for some months."""
         assert connection is not None
@@ -52,7 +56,9 @@ class MemoryStatements:
         found = sorted(
             (key[1], key[2], row)
             for key, row in self._rows.items()
-            if key[0] == measure_set and key[2] in months
+            if key[0] == measure_set
+            and key[2] in months
+            and (among is None or among[0] <= key[1] <= among[1])
         )
         return MonthlyMeasures(
             measure_set=measure_set,
