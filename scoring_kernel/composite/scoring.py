@@ -124,7 +124,8 @@ def score_composite(
             total += np.where(known, standardised[:, measure], 0.0)
             counts[:, at] += known
         means = np.where(counts[:, at] > 0, total / np.maximum(counts[:, at], 1), np.nan)
-        spread = standardise(means, sample=model.sample_deviation)
+        # Standard scores are of size 1; means of theirs may cancel to rounding alone.
+        spread = standardise(means, sample=model.sample_deviation, scale=1.0)
         if spread is not None:
             scores[:, at] = spread
         elif counts[:, at].any():

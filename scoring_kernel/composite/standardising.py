@@ -4,13 +4,14 @@ Rules:
 - Sums over subjects are exactly rounded (``math.fsum``): neither their order nor a
   processor's vector width can change a bit of a mean, a deviation or a centre.
 - Two passes: first the mean, then squared distances from it.
-- A column whose values are all equal has no spread, whatever rounding would say.
+- A column whose values are all equal, or whose deviation is within ``LEAST_SPREAD`` of
+  their scale, has no spread: what is left is rounding, and would be blown up to scores.
 """
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 FloatVector: TypeAlias = npt.NDArray[np.float64]
 FloatMatrix: TypeAlias = npt.NDArray[np.float64]
+
+LEAST_SPREAD: Final = 1e-12
+"""Least standard deviation, as a share of the scale of the values."""
 
 
 def mean(values: FloatVector) -> float:
@@ -31,16 +35,20 @@ def mean(values: FloatVector) -> float:
     return math.fsum(values.tolist()) / len(values)
 
 
-def standardise(column: FloatVector, *, sample: bool) -> FloatVector | None:
+def standardise(
+    column: FloatVector, *, sample: bool, scale: float | None = None
+) -> FloatVector | None:
     """Standard scores: distance from the mean in standard deviations.
 
     Args:
         column: Values, shape (n,); NaN not reported.
         sample: Whether the variance divides by the count minus 1, else by the count.
+        scale: Size of the numbers the values were computed from, where they are sums
+            that may cancel; None for the largest value itself.
 
     Returns:
         Scores, shape (n,), NaN where there was NaN; None where the values have no
-        spread (all equal, only one, or none).
+        spread (all equal, or only one, or none).
 
     >>> standardise(np.array([1.0, np.nan, 3.0]), sample=False).tolist()
     [-1.0, nan, 1.0]
@@ -52,8 +60,8 @@ def standardise(column: FloatVector, *, sample: bool) -> FloatVector | None:
     distances = known - centre
     squares = math.fsum((distances * distances).tolist())
     deviation = math.sqrt(squares / (len(known) - 1 if sample else len(known)))
-    # Squares of distances below 1e-160 vanish: such values cannot be told apart.
-    return (column - centre) / deviation if deviation > 0 else None
+    least = LEAST_SPREAD * (float(np.abs(known).max()) if scale is None else scale)
+    return (column - centre) / deviation if deviation > least else None
 
 
 def nearest_rank(ordered: FloatVector, share: Fraction) -> float:
