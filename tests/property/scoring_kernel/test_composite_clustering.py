@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scoring_kernel.composite.clustering import find_optimal_clusters, find_seeded_clusters
@@ -61,7 +61,8 @@ def test_seeded_clusters_never_beat_the_optimum(scores: list[float], clusters: i
         assert cost(scores, optimal.places.tolist()) <= cost(scores, seeded.places.tolist())
 
 
-@given(scores=st.lists(st.floats(-3, 3), min_size=200, max_size=400, unique=True))
+@settings(max_examples=15)
+@given(scores=st.lists(st.floats(-3, 3), min_size=100, max_size=200, unique=True))
 def test_many_scores_are_parted_as_by_the_plain_quadratic_search(scores: list[float]) -> None:
     """Least cost of two clusters by trying every cut with running sums."""
     found = find_optimal_clusters(np.array(scores), 2)
