@@ -46,6 +46,15 @@ FLAGS: Final = ("missing", "provisional", "out_of_range", "shrunk", "overridden"
 OUTPUTS: Final = (*NUMBERS, *FLAGS)
 
 
+def rows_of(card: ModelCard) -> dict[str, int]:
+    """Rows of every output: one an indicator, one an override, or one."""
+    k, o = len(card.indicators), len(card.overrides)
+    by_indicator = ("points", "weights", "missing", "provisional", "out_of_range", "shrunk")
+    return {
+        name: k if name in by_indicator else o if name == "overridden" else 1 for name in OUTPUTS
+    }
+
+
 def compile_model(model: RatingModel, reference: Reference | None, day: date) -> bytes:
     """Compile a model to an ONNX file.
 
@@ -79,7 +88,10 @@ def compile_model(model: RatingModel, reference: Reference | None, day: date) ->
         "missing": found.rated.missing,
         "provisional": found.rated.lacking,
         "out_of_range": [value.beyond for value in found.values],
-        "shrunk": [value.shrunk for value in found.values],
+        "shrunk": [
+            ops.both(value.shrunk, ops.negate(missing))
+            for value, missing in zip(found.values, found.rated.missing, strict=True)
+        ],
         "overridden": found.overridden,
     }
     names = {

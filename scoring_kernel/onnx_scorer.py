@@ -4,6 +4,7 @@ Rules:
 - A file is bounded, named, of one format and made of the plan's operations only, or it is
   refused; nothing outside the file is read.
 - It scores on days it holds for, and inputs that have its columns, levels and types.
+- The graph runs as it was written: ONNX Runtime rewrites nothing.
 """
 
 from __future__ import annotations
@@ -13,27 +14,22 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
-import onnx
 import onnxruntime
-from google.protobuf.message import DecodeError
 
 from scoring_kernel.errors import KernelInputError, ModelFileError
-from scoring_kernel.onnx_graph import GROUP, IR_VERSION, NUMBERS, OPSET, OUTPUTS, PRESENT, VALUES
-from scoring_kernel.onnx_metadata import ModelCard
-from scoring_kernel.onnx_ops import NODES
+from scoring_kernel.onnx_files import verify_file
+from scoring_kernel.onnx_graph import GROUP, NUMBERS, PRESENT, VALUES, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import date
 
     from scoring_kernel.inputs import InputTable
+    from scoring_kernel.onnx_metadata import ModelCard
 
-MAX_BYTES: Final = 16 * 1024 * 1024
-"""Largest file."""
-MAX_NODES: Final = 200_000
-"""Most nodes of a graph."""
-BLOCK_ROWS: Final = 8_192
-"""Subjects of one run: a row of the tensors stays in the processor's cache."""
+BLOCK_ROWS: Final = 16_384
+"""Subjects of one run: enough that starting a node is cheap, few enough that two or three rows
+of the tensors stay in the processor's cache; measured."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +92,7 @@ class OnnxScorer:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         options.log_severity_level = 3
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         return cls(
@@ -122,15 +119,13 @@ class OnnxScorer:
                 "compile the model for that day"
             )
         n = len(inputs.subjects)
-        rows = {name: len(card.indicators) for name in OUTPUTS}
-        rows |= dict.fromkeys(("total", "coverage", "grade", "earned"), 1)
-        rows["overridden"] = len(card.overrides)
+        rows = rows_of(card)
         # Column by column in memory: runs read and write rows of the tensors.
         results: dict[str, npt.NDArray[Any]] = {
             name: np.zeros((count, n), np.int32 if name in NUMBERS else np.bool_)
             for name, count in rows.items()
         }
-        wanted = [name for name in OUTPUTS if rows[name]]
+        wanted = [name for name, count in rows.items() if count]
         for start, feed in self._feeds(inputs):
             for name, block in zip(wanted, self._session.run(wanted, feed), strict=True):
                 results[name][:, start : start + block.shape[1]] = block
@@ -155,16 +150,14 @@ class OnnxScorer:
         card = self.card
         at = [inputs.position(column) for column in card.columns]
         group = self._groups(inputs)
-        n, m = len(inputs.subjects), len(at)
-        values = np.empty((m, min(BLOCK_ROWS, n)), np.float64)
-        present = np.empty((m, min(BLOCK_ROWS, n)), np.bool_)
+        n = len(inputs.subjects)
+        values = np.empty((len(at), min(BLOCK_ROWS, n)), np.float64)
+        present = np.empty(values.shape, np.bool_)
         for start in range(0, n, BLOCK_ROWS):
             stop = min(start + BLOCK_ROWS, n)
             if stop - start < values.shape[1]:
-                values, present = (
-                    values[:, : stop - start].copy(),
-                    present[:, : stop - start].copy(),
-                )
+                values = np.empty((len(at), stop - start), np.float64)
+                present = np.empty(values.shape, np.bool_)
             for row, column in enumerate(at):
                 values[row] = inputs.values[start:stop, column]
                 present[row] = inputs.present[start:stop, column]
@@ -188,76 +181,3 @@ class OnnxScorer:
                 f"{card.levels} and types {card.types}"
             ) from error
         return np.array(each, np.int64)
-
-
-def verify_file(content: bytes) -> ModelCard:
-    """Verify that a file is a compiled model and nothing else.
-
-    Args:
-        content: The file.
-
-    Returns:
-        What it says about itself.
-
-    Raises:
-        ModelFileError: Anything else.
-    """
-    if len(content) > MAX_BYTES:
-        raise ModelFileError(f"compiled model: {len(content)} bytes, expected at most {MAX_BYTES}")
-    try:
-        model = onnx.load_model_from_string(content)
-        if len(model.graph.node) > MAX_NODES:
-            raise ModelFileError(
-                f"compiled model: {len(model.graph.node)} nodes, expected at most {MAX_NODES}"
-            )
-        onnx.checker.check_model(model, full_check=True)
-    except (
-        DecodeError,
-        onnx.checker.ValidationError,
-        onnx.shape_inference.InferenceError,
-    ) as error:
-        raise ModelFileError(
-            "compiled model: not an ONNX file: compile the model again with `yixin model compile`"
-        ) from error
-    versions = [(one.domain, one.version) for one in model.opset_import]
-    if model.ir_version != IR_VERSION or versions != [("", OPSET)] or model.functions:
-        raise ModelFileError(
-            f"compiled model: found IR {model.ir_version} and operators {versions}, expected "
-            f"IR {IR_VERSION} and operators {OPSET} without functions"
-        )
-    strange = sorted({node.op_type for node in model.graph.node} - NODES)
-    if strange or any(node.domain for node in model.graph.node):
-        raise ModelFileError(
-            f"compiled model: found operations {strange[:10]}, expected those of a plan only"
-        )
-    if any(one.data_location for one in model.graph.initializer):
-        raise ModelFileError("compiled model: constants outside the file, expected none")
-    card = ModelCard.from_texts({one.key: one.value for one in model.metadata_props})
-    _verify_tensors(model, card)
-    return card
-
-
-def _verify_tensors(model: onnx.ModelProto, card: ModelCard) -> None:
-    k, m = len(card.indicators), len(card.columns)
-    expected = {
-        VALUES: (onnx.TensorProto.DOUBLE, m),
-        PRESENT: (onnx.TensorProto.BOOL, m),
-        GROUP: (onnx.TensorProto.INT64, 1),
-    }
-    rows = dict.fromkeys(OUTPUTS, k) | dict.fromkeys(("total", "coverage", "grade", "earned"), 1)
-    rows["overridden"] = len(card.overrides)
-    expected |= {
-        name: (onnx.TensorProto.DOUBLE if name in NUMBERS else onnx.TensorProto.BOOL, count)
-        for name, count in rows.items()
-        if count
-    }
-    found = {
-        one.name: (one.type.tensor_type.elem_type, one.type.tensor_type.shape.dim[0].dim_value)
-        for one in (*model.graph.input, *model.graph.output)
-        if one.type.tensor_type.shape.dim
-    }
-    if found != expected:
-        raise ModelFileError(
-            f"compiled model {card.model}: found tensors {found}, expected {expected}: "
-            "compile the model again with `yixin model compile`"
-        )

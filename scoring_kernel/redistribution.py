@@ -120,12 +120,13 @@ def apportion(ops: Ops[N, F], total: N, weights: Sequence[N]) -> list[N]:
     left = ops.sub(total, total_of(ops, shares))
     left = ops.where(positive(ops, whole), left, ops.number(0))
     one, none = ops.number(1), ops.number(0)
-    ranks = [none] * number
+    ranks = [ops.number(number - 1 - place) for place in range(number)]
     for place in range(number):
         for other in range(place + 1, number):
             ahead = ops.above(keys[place], keys[other])
-            ranks[other] = ops.add(ranks[other], ops.where(ahead, one, none))
-            ranks[place] = ops.add(ranks[place], ops.where(ahead, none, one))
+            step = ops.where(ahead, one, none)
+            ranks[other] = ops.add(ranks[other], step)
+            ranks[place] = ops.sub(ranks[place], step)
     return [
         ops.add(share, ops.where(ops.above(left, rank), one, none))
         for share, rank in zip(shares, ranks, strict=True)

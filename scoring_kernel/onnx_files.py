@@ -1,0 +1,92 @@
+"""Files of compiled models: what is opened, and what is refused.
+
+Rules:
+- A file is bounded in size and nodes before anything is done with it.
+- It is one graph of the plan's operations, with the tensors that its own card names and all
+  its constants inside; a file with anything else is refused, and none runs.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import onnx
+from google.protobuf.message import DecodeError
+
+from scoring_kernel.errors import ModelFileError
+from scoring_kernel.onnx_graph import GROUP, IR_VERSION, NUMBERS, OPSET, PRESENT, VALUES, rows_of
+from scoring_kernel.onnx_metadata import ModelCard
+from scoring_kernel.onnx_ops import NODES
+
+MAX_BYTES: Final = 16 * 1024 * 1024
+"""Largest file."""
+MAX_NODES: Final = 200_000
+"""Most nodes of a graph."""
+
+
+def verify_file(content: bytes) -> ModelCard:
+    """Verify that a file is a compiled model and nothing else.
+
+    Args:
+        content: The file.
+
+    Returns:
+        What it says about itself.
+
+    Raises:
+        ModelFileError: Anything else.
+    """
+    if len(content) > MAX_BYTES:
+        raise ModelFileError(f"compiled model: {len(content)} bytes, expected at most {MAX_BYTES}")
+    try:
+        model = onnx.load_model_from_string(content)
+        if len(model.graph.node) > MAX_NODES:
+            raise ModelFileError(
+                f"compiled model: {len(model.graph.node)} nodes, expected at most {MAX_NODES}"
+            )
+        onnx.checker.check_model(model, full_check=True)
+    except (
+        DecodeError,
+        onnx.checker.ValidationError,
+        onnx.shape_inference.InferenceError,
+    ) as error:
+        raise ModelFileError(
+            "compiled model: not an ONNX file: compile the model again with `yixin model compile`"
+        ) from error
+    versions = [(one.domain, one.version) for one in model.opset_import]
+    if model.ir_version != IR_VERSION or versions != [("", OPSET)] or model.functions:
+        raise ModelFileError(
+            f"compiled model: found IR {model.ir_version} and operators {versions}, expected "
+            f"IR {IR_VERSION} and operators {OPSET} without functions"
+        )
+    strange = sorted({node.op_type for node in model.graph.node} - NODES)
+    if strange or any(node.domain for node in model.graph.node):
+        raise ModelFileError(
+            f"compiled model: found operations {strange[:10]}, expected those of a plan only"
+        )
+    if any(one.data_location for one in model.graph.initializer):
+        raise ModelFileError("compiled model: constants outside the file, expected none")
+    card = ModelCard.from_texts({one.key: one.value for one in model.metadata_props})
+    _verify_tensors(model, card)
+    return card
+
+
+def _verify_tensors(model: onnx.ModelProto, card: ModelCard) -> None:
+    kinds = onnx.TensorProto
+    m = len(card.columns)
+    expected = {VALUES: (kinds.DOUBLE, m), PRESENT: (kinds.BOOL, m), GROUP: (kinds.INT64, 1)} | {
+        name: (kinds.DOUBLE if name in NUMBERS else kinds.BOOL, count)
+        for name, count in rows_of(card).items()
+        if count
+    }
+    found = {
+        one.name: (one.type.tensor_type.elem_type, one.type.tensor_type.shape.dim[0].dim_value)
+        for one in (*model.graph.input, *model.graph.output)
+        if one.type.tensor_type.shape.dim
+    }
+    if found != expected:
+        raise ModelFileError(
+            f"compiled model {card.model}: found tensors {sorted(found)}, expected "
+            f"{sorted(expected)} with rows as its card names: "
+            "compile the model again with `yixin model compile`"
+        )
