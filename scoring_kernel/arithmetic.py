@@ -11,7 +11,7 @@ Rules:
 from __future__ import annotations
 
 from functools import reduce
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
 from scoring_kernel.parameters import MICRO
 
@@ -29,6 +29,9 @@ VALUE_LIMIT: Final = (MAX_WHOLE + 1) * MICRO
 """No value is larger in size, millionths."""
 MAX_TERM: Final = 5_000_000 * MICRO
 """Largest ratio inside a growth, in size, millionths; a larger one is out of range."""
+
+PerGroup: TypeAlias = "int | tuple[int, ...]"
+"""One number for every peer group, or a number for each."""
 
 _DIGITS: Final = 3
 """Steps of the long division: three digits of base 100 make millionths."""
@@ -131,16 +134,22 @@ def never(ops: Ops[N, F]) -> F:
     return ops.above(ops.number(0), ops.number(1))
 
 
-def by_group(ops: Ops[N, F], group: N, numbers: Sequence[int]) -> N:
-    """A number per peer group: a constant where all agree, else gathered by the row's group."""
-    if len(set(numbers)) == 1:
-        return ops.number(numbers[0])
+def per_group(numbers: Sequence[int]) -> PerGroup:
+    """A number per peer group, or one number where all groups agree.
+
+    >>> per_group([3, 3]), per_group([3, 4])
+    (3, (3, 4))
+    """
+    return numbers[0] if len(set(numbers)) == 1 else tuple(numbers)
+
+
+def by_group(ops: Ops[N, F], group: N, numbers: PerGroup) -> N:
+    """The number of each row's peer group."""
+    if isinstance(numbers, int):
+        return ops.number(numbers)
     return ops.gather(ops.table(numbers), group)
 
 
 def flag_by_group(ops: Ops[N, F], group: N, flags: Sequence[bool]) -> F:
-    """A flag per peer group: a constant where all agree, else gathered by the row's group."""
-    if len(set(flags)) == 1:
-        none = never(ops)
-        return ops.negate(none) if flags[0] else none
+    """The flag of each row's peer group; flags that differ between groups."""
     return ops.gather_flags(ops.flags(flags), group)

@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias, TypeVar, assert_never
 
-from scoring_kernel.arithmetic import by_group, clamp, half_up_int
+from scoring_kernel.arithmetic import PerGroup, by_group, clamp, half_up_int, per_group
 from scoring_kernel.shapes import (
     MAD,
     MAD_SCALE_E4,
@@ -177,65 +177,127 @@ def _robust(
             assert_never(shape.side)
 
 
-def points_of(ops: Ops[N, F], curves: Sequence[Curve | None], weight: int, value: N, group: N) -> N:
-    """Points of some rows.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinearTable:
+    """Linear curves of all peer groups, with what is constant taken together.
+
+    Points are ``(slope * x + offset) / divisor``, where x is the value kept within low and
+    high: ``2 * weight * |x - zero| + span`` over ``2 * span``. Inside ``threshold_limit``
+    every part of it stays below 2**53.
+    """
+
+    low: PerGroup
+    high: PerGroup
+    slope: int
+    offset: PerGroup
+    divisor: PerGroup
+
+    @classmethod
+    def of(cls, curves: Sequence[LinearCurve], weight: int) -> LinearTable:
+        """Put the curves of all peer groups together; all run the same way."""
+        slope = 2 * weight if curves[0].full > curves[0].zero else -2 * weight
+        spans = [abs(one.full - one.zero) for one in curves]
+        return cls(
+            low=per_group([min(one.zero, one.full) for one in curves]),
+            high=per_group([max(one.zero, one.full) for one in curves]),
+            slope=slope,
+            offset=per_group(
+                [span - slope * one.zero for one, span in zip(curves, spans, strict=True)]
+            ),
+            divisor=per_group([2 * span for span in spans]),
+        )
+
+    def points(self, ops: Ops[N, F], value: N, group: N) -> N:
+        """Points of some rows."""
+        low, high = by_group(ops, group, self.low), by_group(ops, group, self.high)
+        inside = clamp(ops, value, low, high)
+        top = ops.add(ops.mul(inside, ops.number(self.slope)), by_group(ops, group, self.offset))
+        return ops.floor_div(top, by_group(ops, group, self.divisor))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DistanceTable:
+    """Distance curves of all peer groups: a line over the distance from a centre."""
+
+    low: PerGroup
+    high: PerGroup
+    centre: PerGroup
+    line: LinearTable
+
+    @classmethod
+    def of(cls, curves: Sequence[DistanceCurve], weight: int) -> DistanceTable:
+        """Put the curves of all peer groups together."""
+        return cls(
+            low=per_group([one.centre - one.zero for one in curves]),
+            high=per_group([one.centre + one.zero for one in curves]),
+            centre=per_group([one.centre for one in curves]),
+            line=LinearTable.of(
+                [LinearCurve(zero=one.zero, full=one.full) for one in curves], weight
+            ),
+        )
+
+    def points(self, ops: Ops[N, F], value: N, group: N) -> N:
+        """Points of some rows."""
+        low, high = by_group(ops, group, self.low), by_group(ops, group, self.high)
+        centre = by_group(ops, group, self.centre)
+        inside = clamp(ops, value, low, high)
+        distance = ops.maximum(ops.sub(inside, centre), ops.sub(centre, inside))
+        return self.line.points(ops, distance, group)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepTable:
+    """Step curves of all peer groups; steps differ in where they are, not in points."""
+
+    higher_is_better: bool
+    at: tuple[PerGroup, ...]
+    steps: tuple[int, ...]
+    rest: int
+
+    @classmethod
+    def of(cls, curves: Sequence[StepCurve]) -> StepTable:
+        """Put the curves of all peer groups together."""
+        first = curves[0]
+        return cls(
+            higher_is_better=first.higher_is_better,
+            at=tuple(per_group(at) for at in zip(*(one.at for one in curves), strict=True)),
+            steps=first.points,
+            rest=first.rest,
+        )
+
+    def points(self, ops: Ops[N, F], value: N, group: N) -> N:
+        """Points of some rows."""
+        found = ops.number(self.rest)
+        for numbers, points in zip(reversed(self.at), reversed(self.steps), strict=True):
+            at = by_group(ops, group, numbers)
+            reached = ops.at_least(value, at) if self.higher_is_better else ops.at_least(at, value)
+            found = ops.where(reached, ops.number(points), found)
+        return found
+
+
+Table: TypeAlias = LinearTable | DistanceTable | StepTable
+
+
+def table_of(curves: Sequence[Curve | None], weight: int) -> Table | None:
+    """Put the curves of all peer groups together.
 
     Args:
-        ops: Backend.
-        curves: Curve of each peer group, all of one kind; None where there is none.
+        curves: Curve of each peer group, of one kind; None where there is none, and some
+            other group's curve stands in, without meaning.
         weight: Weight, hundredths of a point.
-        value: Values, millionths.
-        group: Peer group of each row.
 
     Returns:
-        Hundredths of a point, 0 to the weight; without meaning where there is no curve.
+        The table; None where no group has a curve.
     """
     lines = [one for one in curves if isinstance(one, LinearCurve)]
     if lines:
-        full_curves = [one if isinstance(one, LinearCurve) else lines[0] for one in curves]
-        return _linear_points(ops, full_curves, weight, value, group)
+        every = [one if isinstance(one, LinearCurve) else lines[0] for one in curves]
+        return LinearTable.of(every, weight)
     distances = [one for one in curves if isinstance(one, DistanceCurve)]
     if distances:
         around = [one if isinstance(one, DistanceCurve) else distances[0] for one in curves]
-        return _distance_points(ops, around, weight, value, group)
+        return DistanceTable.of(around, weight)
     stairs = [one for one in curves if isinstance(one, StepCurve)]
     if stairs:
-        every = [one if isinstance(one, StepCurve) else stairs[0] for one in curves]
-        return _step_points(ops, every, value, group)
-    return ops.number(0)
-
-
-def _linear_points(
-    ops: Ops[N, F], curves: Sequence[LinearCurve], weight: int, value: N, group: N
-) -> N:
-    low = by_group(ops, group, [min(one.zero, one.full) for one in curves])
-    high = by_group(ops, group, [max(one.zero, one.full) for one in curves])
-    # (2 * weight * |x - zero| + span) / (2 * span), with what is constant taken together.
-    slope = 2 * weight if curves[0].full > curves[0].zero else -2 * weight
-    offset = by_group(ops, group, [abs(one.full - one.zero) - slope * one.zero for one in curves])
-    divisor = by_group(ops, group, [2 * abs(one.full - one.zero) for one in curves])
-    inside = clamp(ops, value, low, high)
-    top = ops.add(ops.mul(inside, ops.number(slope)), offset)
-    return ops.floor_div(top, divisor)
-
-
-def _distance_points(
-    ops: Ops[N, F], curves: Sequence[DistanceCurve], weight: int, value: N, group: N
-) -> N:
-    low = by_group(ops, group, [one.centre - one.zero for one in curves])
-    high = by_group(ops, group, [one.centre + one.zero for one in curves])
-    centre = by_group(ops, group, [one.centre for one in curves])
-    inside = clamp(ops, value, low, high)
-    distance = ops.maximum(ops.sub(inside, centre), ops.sub(centre, inside))
-    lines = [LinearCurve(zero=one.zero, full=one.full) for one in curves]
-    return _linear_points(ops, lines, weight, distance, group)
-
-
-def _step_points(ops: Ops[N, F], curves: Sequence[StepCurve], value: N, group: N) -> N:
-    first = curves[0]
-    found = ops.number(first.rest)
-    for place in reversed(range(len(first.at))):
-        at = by_group(ops, group, [one.at[place] for one in curves])
-        reached = ops.at_least(value, at) if first.higher_is_better else ops.at_least(at, value)
-        found = ops.where(reached, ops.number(first.points[place]), found)
-    return found
+        return StepTable.of([one if isinstance(one, StepCurve) else stairs[0] for one in curves])
+    return None

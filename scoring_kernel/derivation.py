@@ -91,21 +91,22 @@ def derive(ops: Ops[N, F], formula: Formula, columns: Columns[N, F], day: date) 
     """
     match formula:
         case Ratio():
-            return _ratio(ops, formula, columns)
+            found = _ratio(ops, formula, columns)
         case Scaled():
-            return _quotient(ops, columns[formula.column], _constant(ops, formula.divisor))
+            found = _quotient(ops, columns[formula.column], _constant(ops, formula.divisor))
         case Difference():
-            return _difference(ops, formula, columns)
+            found = _difference(ops, formula, columns)
         case GatedRatio():
-            return _gated_ratio(ops, formula, columns, day)
+            found = _gated_ratio(ops, formula, columns, day)
         case MeanOfRatios():
-            return _mean_of_ratios(ops, formula, columns)
+            found = _mean_of_ratios(ops, formula, columns)
         case Tally():
-            return _tally(ops, formula, columns, day)
+            found = _tally(ops, formula, columns, day)
         case Growth():
-            return _growth(ops, formula, columns)
+            found = _growth(ops, formula, columns)
         case _:  # pragma: no cover - the type checker proves the list complete
             assert_never(formula)
+    return found
 
 
 def _constant(ops: Ops[N, F], number: int) -> Column[N, F]:

@@ -92,53 +92,71 @@ class NumpyOps:
     """Carries the operations out on numpy vectors of one block."""
 
     def number(self, value: int) -> FloatVector:
+        """One number for all rows."""
         return np.asarray(value, np.float64)
 
     def table(self, values: Sequence[int]) -> FloatVector:
+        """A vector to gather from."""
         return np.asarray(values, np.float64)
 
     def flags(self, values: Sequence[bool]) -> FlagVector:
+        """A vector of flags to gather from."""
         return np.asarray(values, np.bool_)
 
     def add(self, a: FloatVector, b: FloatVector) -> FloatVector:
+        """``a + b``."""
         return np.add(a, b)
 
     def sub(self, a: FloatVector, b: FloatVector) -> FloatVector:
+        """``a - b``."""
         return np.subtract(a, b)
 
     def mul(self, a: FloatVector, b: FloatVector) -> FloatVector:
+        """``a * b``."""
         return np.multiply(a, b)
 
     def floor_div(self, a: FloatVector, b: FloatVector) -> FloatVector:
+        """``floor(a / b)``; b is positive."""
         quotient = np.divide(a, b)
         return np.floor(quotient, out=quotient) if quotient.ndim else np.floor(quotient)
 
     def minimum(self, a: FloatVector, b: FloatVector) -> FloatVector:
-        return np.minimum(a, b)
+        """Lesser of the two."""
+        # One number for all rows: numpy clips faster than it compares with a number.
+        return np.minimum(a, b) if b.ndim else np.clip(a, -np.inf, b)
 
     def maximum(self, a: FloatVector, b: FloatVector) -> FloatVector:
-        return np.maximum(a, b)
+        """Greater of the two."""
+        return np.maximum(a, b) if b.ndim else np.clip(a, b, np.inf)
 
     def at_least(self, a: FloatVector, b: FloatVector) -> FlagVector:
+        """``a >= b``."""
         return np.greater_equal(a, b)
 
     def above(self, a: FloatVector, b: FloatVector) -> FlagVector:
+        """``a > b``."""
         return np.greater(a, b)
 
     def both(self, a: FlagVector, b: FlagVector) -> FlagVector:
+        """Whether both hold."""
         return np.logical_and(a, b)
 
     def either(self, a: FlagVector, b: FlagVector) -> FlagVector:
+        """Whether one holds."""
         return np.logical_or(a, b)
 
     def negate(self, a: FlagVector) -> FlagVector:
+        """Whether it does not hold."""
         return np.logical_not(a)
 
     def where(self, condition: FlagVector, a: FloatVector, b: FloatVector) -> FloatVector:
+        """``a`` where the condition holds, else ``b``."""
         return np.where(condition, a, b)
 
     def gather(self, table: FloatVector, index: FloatVector) -> FloatVector:
+        """``table[index]``; the index is a whole number per row."""
         return table[index.astype(np.intp, copy=False)]
 
     def gather_flags(self, table: FlagVector, index: FloatVector) -> FlagVector:
+        """``table[index]`` of a vector of flags."""
         return table[index.astype(np.intp, copy=False)]

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from scoring_kernel.arithmetic import any_of, flag_by_group, half_up, never, positive, total_of
-from scoring_kernel.curves import Curve, curve_of, points_of
+from scoring_kernel.curves import Curve, Table, curve_of, table_of
 from scoring_kernel.derivation import derive
 from scoring_kernel.errors import KernelInputError
 from scoring_kernel.indicators import MissingPolicy
@@ -111,12 +111,16 @@ class IndicatorPlan:
     Attributes:
         indicator: The indicator.
         curves: Curve of each peer group; None where a statistic is missing.
+        table: The same curves put together; None where no group has one.
         medians: Median of each peer group, millionths; None where there is none.
+        policy: Points where the indicator is missing, hundredths at its nominal weight.
     """
 
     indicator: Indicator
     curves: tuple[Curve | None, ...]
+    table: Table | None
     medians: tuple[int | None, ...]
+    policy: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,41 +192,47 @@ class ScoringPlan:
         shrinkage = one.indicator.shrink
         if shrinkage is None:
             return unmoved(ops, derived)
-        sample = columns[shrinkage.sample]
-        return shrink(ops, derived, sample, shrinkage.least, one.medians, group)
+        return shrink(
+            ops,
+            derived,
+            sample=columns[shrinkage.sample],
+            least=shrinkage.least,
+            medians=one.medians,
+            group=group,
+        )
 
     def rate(self, ops: Ops[N, F], values: Sequence[Value[N, F]], group: N) -> Rated[N, F]:
         """Stage 2: nominal points of k indicators."""
         rated: Rated[N, F] = Rated(points=[], missing=[], lacking=[], excluded=[])
         for one, value in zip(self.indicators, values, strict=True):
-            points, missing, lacking = self.points(ops, one, value, group)
-            rated.points.append(points)
+            earned, there, lacking = self.earned(ops, one, value, group)
+            missing = ops.negate(there)
+            rated.points.append(ops.where(there, earned, ops.number(one.policy)))
             rated.missing.append(missing)
             rated.lacking.append(lacking)
             excludes = one.indicator.missing is MissingPolicy.EXCLUDE
             rated.excluded.append(missing if excludes else never(ops))
         return rated
 
-    def points(
+    def earned(
         self, ops: Ops[N, F], one: IndicatorPlan, value: Value[N, F], group: N
     ) -> tuple[N, F, F]:
-        """Stage 2 for one indicator.
+        """Stage 2 for one indicator, without its missing policy.
 
         Returns:
-            Nominal points, where the value is missing, and where it is for want of a
-            peer statistic.
+            Nominal points, without meaning where the indicator is missing; where it is
+            not missing; and where it is for want of a peer statistic.
         """
-        weight = one.indicator.weight_centi
-        earned = points_of(ops, one.curves, weight, value.value, group)
-        has_curve = flag_by_group(ops, group, [curve is not None for curve in one.curves])
-        there = ops.both(value.present, has_curve)
+        if one.table is None:
+            lacking = ops.either(value.lacking, value.present)
+            return ops.number(0), ops.both(value.present, never(ops)), lacking
+        points = one.table.points(ops, value.value, group)
+        known = [curve is not None for curve in one.curves]
+        if all(known):
+            return points, value.present, value.lacking
+        has_curve = flag_by_group(ops, group, known)
         lacking = ops.both(value.present, ops.negate(has_curve))
-        policy = weight if one.indicator.missing is MissingPolicy.FULL else 0
-        return (
-            ops.where(there, earned, ops.number(policy)),
-            ops.negate(there),
-            ops.either(value.lacking, lacking),
-        )
+        return points, ops.both(value.present, has_curve), ops.either(value.lacking, lacking)
 
     def redistribute(self, ops: Ops[N, F], excluded: Sequence[F]) -> list[N]:
         """Stage 3: weights after redistribution, hundredths, k of them."""
@@ -341,13 +351,17 @@ def _indicator_plan(
     groups: Sequence[tuple[str, str]],
 ) -> IndicatorPlan:
     known = [statistic_of(indicator, reference, level, kind) for level, kind in groups]
+    curves = tuple(
+        curve_of(indicator, day, level, statistic)
+        for (level, _), statistic in zip(groups, known, strict=True)
+    )
+    weight = indicator.weight_centi
     return IndicatorPlan(
         indicator=indicator,
-        curves=tuple(
-            curve_of(indicator, day, level, statistic)
-            for (level, _), statistic in zip(groups, known, strict=True)
-        ),
+        curves=curves,
+        table=table_of(curves, weight),
         medians=tuple(
             statistic(MEDIAN) if indicator.shrink is not None else None for statistic in known
         ),
+        policy=weight if indicator.missing is MissingPolicy.FULL else 0,
     )

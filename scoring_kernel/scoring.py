@@ -11,9 +11,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
-
 from scoring_kernel.curves import Curve, LinearCurve, curve_of
 from scoring_kernel.grades import names_of
 from scoring_kernel.plan import ScoringPlan, statistic_of
@@ -22,6 +19,9 @@ from scoring_kernel.sweep import BLOCK_ROWS, sweep_inputs
 
 if TYPE_CHECKING:
     from datetime import date
+
+    import numpy as np
+    import numpy.typing as npt
 
     from scoring_kernel.indicators import Indicator
     from scoring_kernel.inputs import InputTable

@@ -20,6 +20,7 @@ from scoring_kernel.arithmetic import (
     flag_by_group,
     half_up,
     never,
+    per_group,
     within,
 )
 from scoring_kernel.parameters import MICRO
@@ -71,6 +72,7 @@ def unmoved(ops: Ops[N, F], derived: Derived[N, F]) -> Value[N, F]:
 def shrink(
     ops: Ops[N, F],
     derived: Derived[N, F],
+    *,
     sample: Column[N, F],
     least: int,
     medians: Sequence[int | None],
@@ -88,7 +90,7 @@ def shrink(
     """
     usable = [one if one is not None and abs(one) <= MAX_SHRUNK else None for one in medians]
     anyone = next((one for one in usable if one is not None), 0)
-    median = by_group(ops, group, [anyone if one is None else one for one in usable])
+    median = by_group(ops, group, per_group([anyone if one is None else one for one in usable]))
     has_median = flag_by_group(ops, group, [one is not None for one in usable])
 
     cases = clamp(ops, sample[0], ops.number(0), ops.number(least))

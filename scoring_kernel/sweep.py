@@ -11,7 +11,7 @@ Rules:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -45,7 +45,8 @@ class Sweep:
     """Results of n rows and k indicators, column by column in memory.
 
     Attributes:
-        values: Values, millionths, int64, shape (k, n), 0 where missing.
+        values: Values, millionths, int64, shape (k, n), 0 where missing; of shape (0, n)
+            where values were given.
         missing: Where the missing policy applied, shape (k, n).
         lacking: Where it applied for want of a peer statistic, shape (k, n).
         beyond: Where it applied because the value is out of range, shape (k, n).
@@ -57,6 +58,7 @@ class Sweep:
         coverage: Nominal weight of what is not missing, hundredths, int32, shape (n,).
         earned: Place of the grade the points give, shape (n,).
         grade: Place of the grade after overrides, shape (n,).
+        excluded: Bits of the excluded indicators, the first one lowest, shape (n,).
     """
 
     values: npt.NDArray[np.int64]
@@ -71,13 +73,14 @@ class Sweep:
     coverage: npt.NDArray[np.int32]
     earned: npt.NDArray[np.int8]
     grade: npt.NDArray[np.int8]
+    excluded: npt.NDArray[np.uint64]
 
     @classmethod
-    def empty(cls, plan: ScoringPlan, rows: int) -> Sweep:
+    def empty(cls, plan: ScoringPlan, rows: int, *, with_values: bool) -> Sweep:
         """Room for the results of some rows."""
         k, n = len(plan.indicators), rows
         return cls(
-            values=np.zeros((k, n), np.int64),
+            values=np.empty((k if with_values else 0, n), np.int64),
             missing=np.zeros((k, n), np.bool_),
             lacking=np.zeros((k, n), np.bool_),
             beyond=np.zeros((k, n), np.bool_),
@@ -89,6 +92,7 @@ class Sweep:
             coverage=np.zeros(n, np.int32),
             earned=np.zeros(n, np.int8),
             grade=np.zeros(n, np.int8),
+            excluded=np.zeros(n, np.uint64),
         )
 
 
@@ -142,11 +146,11 @@ def sweep_inputs(plan: ScoringPlan, inputs: InputTable) -> Sweep:
 
     def read(rows: slice) -> Block:
         columns = block_columns(inputs, wanted, rows)
-        group = groups[rows]
+        group = cast("FloatVector", groups[rows])  # numpy gathers by integers
         values = (plan.value(_OPS, one, columns, group) for one in plan.indicators)
         return values, plan.overridden(_OPS, columns)
 
-    return _sweep(plan, groups, read)
+    return _sweep(plan, groups, read, with_values=True)
 
 
 def sweep_values(
@@ -180,20 +184,21 @@ def sweep_values(
         )
         return found, [] if overridden is None else list(overridden[rows].T)
 
-    return _sweep(plan, groups, read)
+    return _sweep(plan, groups, read, with_values=False)
 
 
-def _sweep(plan: ScoringPlan, groups: IntVector, read: Callable[[slice], Block]) -> Sweep:
+def _sweep(
+    plan: ScoringPlan, groups: IntVector, read: Callable[[slice], Block], *, with_values: bool
+) -> Sweep:
     n = len(groups)
-    out = Sweep.empty(plan, n)
-    words = np.zeros(n, np.uint64)
+    out = Sweep.empty(plan, n, with_values=with_values)
     for start in range(0, n, BLOCK_ROWS):
         rows = slice(start, min(start + BLOCK_ROWS, n))
         values, applies = read(rows)
         for place, flag in enumerate(applies):
             _write(out.overridden[place, rows], flag)
-        _rate(plan, values, groups, rows, out, words)
-    _redistribute(plan, words, out)
+        _rate(plan, values, groups, rows, out)
+    _redistribute(plan, out)
     bands = next(iter(plan.model.band_sets.values()))
     out.earned[:], out.grade[:] = plan.grade(
         _OPS,
@@ -211,28 +216,31 @@ def _rate(
     groups: IntVector,
     rows: slice,
     out: Sweep,
-    words: npt.NDArray[np.uint64],
 ) -> None:
-    """Stages 1 and 2 of one block, and its words of excluded indicators."""
-    group = groups[rows]
+    """Stages 1 and 2 of one block."""
+    group = cast("FloatVector", groups[rows])  # numpy gathers by integers
     total = np.zeros(len(group), np.float64)
     coverage = np.full(len(group), plan.model.total_centi, np.float64)
     for place, (one, value) in enumerate(zip(plan.indicators, values, strict=True)):
-        points, missing, lacking = plan.points(_OPS, one, value, group)
-        out.points[place, rows] = points
-        total += points
+        points, there, lacking = plan.earned(_OPS, one, value, group)
         _write(out.lacking[place, rows], lacking)
         _write(out.beyond[place, rows], value.beyond)
-        _write(out.shrunk[place, rows], value.shrunk & ~missing)
-        # A missing value carries nothing, so both ends of the wire agree on it.
-        if not missing.any():
+        _write(out.shrunk[place, rows], value.shrunk & there)
+        out.points[place, rows] = points
+        total += points
+        # Few rows miss a value: they are put right one by one, not by another sweep.
+        gone = np.flatnonzero(~there)
+        if len(gone):
+            out.missing[place, rows] = ~there
+            out.points[place, rows][gone] = one.policy
+            total[gone] += one.policy - np.broadcast_to(points, total.shape)[gone]
+            coverage[gone] -= one.indicator.weight_centi
+            if one.indicator.missing is MissingPolicy.EXCLUDE:
+                out.excluded[rows][gone] |= np.uint64(1 << place)
+        if len(out.values):
+            # A missing value carries nothing, so both ends of the wire agree on it.
+            value.value[gone] = 0.0
             out.values[place, rows] = value.value
-            continue
-        out.missing[place, rows] = missing
-        out.values[place, rows] = np.where(missing, 0.0, value.value)
-        coverage -= missing * float(one.indicator.weight_centi)
-        if one.indicator.missing is MissingPolicy.EXCLUDE:
-            words[rows] |= missing.astype(np.uint64) << np.uint64(place)
     out.total[rows] = total
     out.coverage[rows] = coverage
 
@@ -243,30 +251,30 @@ def _write(target: npt.NDArray[np.bool_], flag: FlagVector) -> None:
         target[:] = flag
 
 
-def _redistribute(plan: ScoringPlan, words: npt.NDArray[np.uint64], out: Sweep) -> None:
+def _redistribute(plan: ScoringPlan, out: Sweep) -> None:
     """Stage 3, and of stage 4 the points of rows with an excluded indicator."""
     nominal = np.array([one.indicator.weight_centi for one in plan.indicators], np.int32)[:, None]
     out.weights[:] = nominal
-    changed = np.flatnonzero(words)
+    changed = np.flatnonzero(out.excluded)
     if not len(changed):
         return
-    patterns, which = np.unique(words[changed], return_inverse=True)
-    bits = np.arange(len(nominal), dtype=np.uint64)[:, None]
+    words = out.excluded[changed]
+    patterns = np.unique(words)
+    which = np.searchsorted(patterns, words)
     table = np.empty((len(nominal), len(patterns)), np.int32)
+    bits = np.arange(len(nominal), dtype=np.uint64)[:, None]
     for start in range(0, len(patterns), BLOCK_ROWS):
         some = slice(start, start + BLOCK_ROWS)
         excluded = (patterns[some] >> bits & np.uint64(1)).astype(np.bool_)
         table[:, some] = effective_weights(plan.model, excluded)
-    for start in range(0, len(changed), BLOCK_ROWS):
-        some = slice(start, start + BLOCK_ROWS)
-        rows, pattern = changed[some], which[some]
-        total = np.zeros(len(rows), np.float64)
-        for place, one in enumerate(plan.indicators):
-            weight = table[place, pattern]
-            points = plan.at_weight(
-                _OPS, one, out.points[place, rows].astype(np.float64), weight.astype(np.float64)
-            )
-            out.weights[place, rows] = weight
-            out.points[place, rows] = points
-            total += points
-        out.total[rows] = total
+    for place, one in enumerate(plan.indicators):
+        # Most weights stay what they are, also in rows where some are excluded.
+        moved = np.flatnonzero((table[place] != nominal[place])[which])
+        rows = changed[moved]
+        weight, before = table[place, which[moved]], out.points[place, rows]
+        after = plan.at_weight(
+            _OPS, one, before.astype(np.float64), weight.astype(np.float64)
+        ).astype(np.int32)
+        out.weights[place, rows] = weight
+        out.points[place, rows] = after
+        out.total[rows] += after - before
