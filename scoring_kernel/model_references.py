@@ -83,11 +83,9 @@ def _verify_register(
 
 def _place_of(document: Section, column: str) -> tuple[Section, str | None]:
     """Where a file names a column, or its measure without the window."""
-    measure = column.partition("@")[0]
-    for section, key, text in _texts(document):
-        if text in (column, measure):
-            return section, key
-    return document, None
+    names = (column, column.partition("@")[0])
+    places = ((section, key) for section, key, text in _texts(document) if text in names)
+    return next(places, (document, None))
 
 
 def _texts(section: Section) -> Iterator[tuple[Section, str, str]]:

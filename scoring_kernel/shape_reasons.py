@@ -81,10 +81,13 @@ class Place:
 
     def peer(self, statistic: str) -> tuple[Words, int]:
         """Whom the subject is compared with, and their statistic in millionths."""
-        result, group, found = self.result, EVERYBODY, None
-        if result.reference is not None:
-            level, kind = result.levels[self.row], result.types[self.row]
-            group, found = result.reference.lookup(self.indicator.id, statistic, level, kind)
+        reference, row = self.result.reference, self.row
+        levels, types = self.result.levels, self.result.types
+        group, found = (
+            (EVERYBODY, None)
+            if reference is None
+            else reference.lookup(self.indicator.id, statistic, levels[row], types[row])
+        )
         return _PEERS["/".join(part.partition(":")[0] for part in group.split("/"))], found or 0
 
 
@@ -151,7 +154,7 @@ def _steps(place: Place, shape: StepShape) -> Words:
     parts: list[Words] = []
     if reached < len(shape.steps):
         zh, en = _step(place, shape, reached, ends[reached])
-        parts.append((f"达到第 {reached + 1} 档（{zh}）", f"step {reached + 1} is reached ({en})"))
+        parts.append((f"达到第 {reached + 1} 档：{zh}", f"step {reached + 1} is reached: {en}"))
     else:
         share = _share(shape.rest_e4)
         parts.append(
@@ -159,7 +162,7 @@ def _steps(place: Place, shape: StepShape) -> Words:
         )
     if reached > 0:
         zh, en = _step(place, shape, reached - 1, ends[reached - 1])
-        parts.append((f"上一档为{zh}", f"the next better step is {en}"))
+        parts.append((f"上一档：{zh}", f"the next better step: {en}"))
     return "；".join(zh for zh, _ in parts), "; ".join(en for _, en in parts)
 
 
@@ -170,7 +173,7 @@ def _step(place: Place, shape: StepShape, at: int, end: int) -> Words:
         whose_zh, whose_en = _percentile(place, step.at.peer)
         zh, en = f"{zh}（参照{whose_zh}）", f"{en} ({whose_en})"
     share = _share(step.share_e4)
-    return f"{word_zh} {zh}，得权重的 {share}", f"{word_en} {en}: {share} of the weight"
+    return f"{word_zh} {zh}，得权重的 {share}", f"{word_en} {en} for {share} of the weight"
 
 
 def _share(share_e4: int) -> str:
@@ -185,7 +188,7 @@ def _robust_z(place: Place, shape: RobustZShape) -> Words:
     first, last = (decimal_text(one * 10_000) for one in (shape.full_centi, shape.zero_centi))
     zh, en = f"{whose_zh}中位数 {median_zh}", f"median of {whose_en} {median_en}"
     if shape.side is Side.BOTH:
-        zh += f"，相差 {full_zh} 以内得满分，达到 {zero_zh} 不得分"
+        zh += f"，相差 {full_zh}以内得满分，达到 {zero_zh}不得分"
         en += f", up to {full_en} away from it earns everything, {zero_en} nothing"
     else:
         zh += f"，满分值 {full_zh}，零分值 {zero_zh}"

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
 
-from scoring_kernel.parameters import LIMIT_MICRO, SCALAR
+from scoring_kernel.parameters import SCALAR
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -90,7 +90,7 @@ class Threshold:
             statistic_micro: Value of the peer statistic, None where there is none.
 
         Returns:
-            Millionths, clipped to ``LIMIT_MICRO``; None where the statistic is missing.
+            Millionths, exact; None where the statistic is missing.
 
         Raises:
             ParameterNotInForceError: A parameter has no value on that day.
@@ -106,7 +106,7 @@ class Threshold:
             return None
         if self.plus is not None:
             base += _amount(self.plus, day, level)
-        return max(-LIMIT_MICRO, min(LIMIT_MICRO, base))
+        return base
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
@@ -262,7 +262,7 @@ def linear_points(
     Args:
         values: Values in millionths, any int64.
         weight_centi: Weight, hundredths of a point, 0 to 100,000.
-        zero: Value that earns nothing, millionths, at most ``LIMIT_MICRO`` in size.
+        zero: Value that earns nothing, millionths, at most 10**12 in size.
         full: Value that earns the whole weight, likewise. Where the two are equal, or
             in the wrong order, the shape is a step at ``full``.
         higher_is_better: Whether points rise with the value.
