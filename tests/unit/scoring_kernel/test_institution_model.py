@@ -104,6 +104,38 @@ def test_bands_are_the_published_ones() -> None:
     ]
 
 
+def test_letters_share_their_cuts_with_the_grades() -> None:
+    cuts = {band.id: band.at_least_centi for band in MODEL.bands}
+    letters = {band.letter: band.at_least_centi for band in MODEL.band_sets["letters"].bands}
+    assert letters == {"A": cuts["excellent"], "B": cuts["medium"], "C": cuts["poor"], "D": 0}
+
+
+def test_the_register_lists_hospitals_and_no_pharmacies() -> None:
+    assert (MODEL.alias, MODEL.register.item, MODEL.register.prefix) == ("institution", "20", "H")
+    assert "pharmacy" not in MODEL.types
+
+
+@pytest.mark.parametrize(
+    ("column", "grade"),
+    [
+        ("item.21.fraud_cases@current", "bad"),
+        ("item.17.cases@current", "bad"),
+        ("item.17.cases@age3", "bad"),
+        ("item.03.suspension@current", "bad"),
+        ("item.03.termination@current", "bad"),
+        ("item.l01.serious_dishonesty@current", "bad"),
+        ("item.18.cases@current", "poor"),
+        ("item.l01.judgment_defaulter@current", "poor"),
+    ],
+)
+def test_one_event_caps_the_grade_of_a_good_institution(column: str, grade: str) -> None:
+    subject = Subject(inputs=PERFECT | {column: 1})
+    result = score(MODEL, table(MODEL, [subject]), reference(), DAY)
+    assert result.earned_grades == ("excellent",)
+    assert result.grades == (grade,)
+    assert result.overridden.sum() == 1
+
+
 def test_everything_of_our_own_is_marked_as_a_proposal() -> None:
     assert MODEL.status is Status.PROPOSAL
     assert {one.status for one in MODEL.indicators} == {Status.PROPOSAL}
