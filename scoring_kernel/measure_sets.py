@@ -107,11 +107,12 @@ class Histogram:
         return tuple(f"{self.id}_{at}" for at in range(len(self.edges) + 1))
 
     def select(self, column: str) -> str:
-        r"""Columns of the SQL that count a column's values by bin; nulls are in none.
+        """Columns of the SQL that count a column's values by bin; nulls are in none.
 
-        >>> Histogram(id="stay", edges=(7,)).select("days")
-        'CAST(count(*) FILTER (WHERE days < 7) AS BIGINT) AS stay_0,\n    \
-CAST(count(*) FILTER (WHERE days >= 7) AS BIGINT) AS stay_1'
+        >>> for line in Histogram(id="stay", edges=(7,)).select("days").splitlines():
+        ...     print(line.strip())
+        CAST(count(*) FILTER (WHERE days < 7) AS BIGINT) AS stay_0,
+        CAST(count(*) FILTER (WHERE days >= 7) AS BIGINT) AS stay_1
         """
         inner = (f"{column} >= {low} AND {column} < {high}" for low, high in pairwise(self.edges))
         tests = (f"{column} < {self.edges[0]}", *inner, f"{column} >= {self.edges[-1]}")

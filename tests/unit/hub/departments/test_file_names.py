@@ -20,7 +20,12 @@ if TYPE_CHECKING:
         ("item_05_2026H1_corrected-2.csv", "05", "2026H1"),
         ("item_20.csv", "20", None),
         ("item_20-更正.csv", "20", None),
+        ("item_s01.csv", "s01", None),
+        ("ITEM_S03_2026H1_更正.csv", "s03", "2026H1"),
+        ("item_l01-2026H1.csv", "l01", None),
         ("item_5.csv", None, None),
+        ("item_ss1.csv", None, None),
+        ("item_\u0661\u0662.csv", None, None),
         ("item_05_2026H3.csv", "05", None),
         ("items.csv", None, None),
     ],
@@ -29,11 +34,12 @@ def test_a_name_tells_item_and_period(name: str, item: str | None, period: str |
     assert parse_name(name) == FileName(item=item, period=period)
 
 
-def test_the_register_is_read_first_and_other_files_are_left_alone(tmp_path: Path) -> None:
-    for name in ("item_05_2026H1.csv", "item_20.csv", "item_01_2026H1.csv", "README.md"):
+def test_registers_are_read_first_and_other_files_are_left_alone(tmp_path: Path) -> None:
+    for name in ("item_05_2026H1.csv", "item_20.csv", "item_s01.csv", "item_01_2026H1.csv", "a.md"):
         (tmp_path / name).touch()
-    assert [path.name for path in find_files(tmp_path)] == [
+    assert [path.name for path in find_files(tmp_path, {"20", "s01"})] == [
         "item_20.csv",
+        "item_s01.csv",
         "item_01_2026H1.csv",
         "item_05_2026H1.csv",
     ]
@@ -42,14 +48,14 @@ def test_the_register_is_read_first_and_other_files_are_left_alone(tmp_path: Pat
 def test_one_file_may_have_any_name(tmp_path: Path) -> None:
     path = tmp_path / "anything.txt"
     path.touch()
-    assert find_files(path) == (path,)
+    assert find_files(path, ()) == (path,)
 
 
 def test_an_absent_path_or_an_empty_directory_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ImportFileError, match="Found no CSV file"):
-        find_files(tmp_path)
+        find_files(tmp_path, ())
     with pytest.raises(ImportFileError, match="Found no file or directory"):
-        find_files(tmp_path / "absent")
+        find_files(tmp_path / "absent", ())
 
 
 def test_too_many_files_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,4 +63,4 @@ def test_too_many_files_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     for name in ("item_01.csv", "item_02.csv"):
         (tmp_path / name).touch()
     with pytest.raises(ImportFileError, match="several directories"):
-        find_files(tmp_path)
+        find_files(tmp_path, ())

@@ -95,7 +95,7 @@ def test_a_correction_is_a_new_version_and_the_last_one_counts(
     with reading(registered.engine) as connection:
         versions = connection.execute(
             select(item_row.c.version, item_row.c.current)
-            .where(item_row.c.item == "09", item_row.c.institution == HOSPITAL)
+            .where(item_row.c.item == "09", item_row.c.subject == HOSPITAL)
             .order_by(item_row.c.version)
         ).fetchall()
     assert [tuple(row) for row in versions] == [(1, False), (2, True)]
@@ -239,10 +239,10 @@ def test_a_row_moved_to_another_place_in_the_database_does_not_open(
 ) -> None:
     with writing(registered.engine) as connection:
         sealed = connection.execute(
-            select(item_row.c.sealed).where(item_row.c.institution == PHARMACY)
+            select(item_row.c.sealed).where(item_row.c.subject == PHARMACY)
         ).scalar_one()
         connection.execute(
-            update(item_row).where(item_row.c.institution == HOSPITAL).values(sealed=sealed)
+            update(item_row).where(item_row.c.subject == HOSPITAL).values(sealed=sealed)
         )
     with pytest.raises(HubStoreError, match=f"{HOSPITAL}.*restore both"):
         registered.rows("20")

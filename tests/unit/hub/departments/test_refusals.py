@@ -29,7 +29,7 @@ UNKNOWN = "H33030299999"
 @pytest.mark.parametrize(
     ("line", "field", "rule"),
     [
-        (f"{HOSPITAL},2026H1,-3,10.00", "rejected_visits", "format"),
+        (f"{HOSPITAL},2026H1,-3,10.00", "rejected_visits", "negative"),
         (f"{HOSPITAL},2026H1,3,10.005", "rejected_yuan", "places"),
         (f"{HOSPITAL},2025H1,3,10.00", "period", "other_period"),
         (f"{UNKNOWN},2026H1,3,10.00", "institution", "unknown_institution"),
