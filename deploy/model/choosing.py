@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from scoring_kernel.catalog_object import Catalog
+    from scoring_kernel.composite import CompositeModel
     from scoring_kernel.model import RatingModel
 
 MAX_MODEL_BYTES: Final = 1024 * 1024
@@ -57,8 +58,15 @@ def choose_model(name: str) -> Choice:
     for model in catalog.models.values():
         if name in {model.id, model.alias}:
             return Choice(catalog=catalog, model=model)
-    names = ", ".join(model.alias or model.id for model in catalog.models.values())
+    names = ", ".join(
+        (*(model.alias or model.id for model in catalog.models.values()), *catalog.composites)
+    )
     raise ModelChoiceError(f"no model {name[:80]!r}; expected one of {names}, or a .yaml file")
+
+
+def find_composite(name: str) -> CompositeModel | None:
+    """Find a composite model by id; None where the name means another kind of model."""
+    return load_catalog().composites.get(name)
 
 
 def parse_day(text: str | None, fallback: date) -> date:

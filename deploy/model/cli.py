@@ -12,9 +12,9 @@ from zoneinfo import ZoneInfo
 import typer
 from rich.console import Console
 
-from deploy.errors import DeployError
+from deploy.errors import DeployError, InputFileError
 from deploy.model.checking import inputs_table, models_table, verify_catalog
-from deploy.model.choosing import choose_model, parse_day
+from deploy.model.choosing import choose_model, find_composite, parse_day
 from scoring_kernel.catalog_loader import load_catalog, read_changes
 from scoring_kernel.errors import KernelError
 from security.operator.output import UNEXPECTED, CommandOutput, ErrorText, Result, speaking
@@ -148,17 +148,43 @@ def score(
             "--explain", help="Write a second file beside it with the reason of every point."
         ),
     ] = False,
+    measures: Annotated[
+        Path | None,
+        typer.Option("--measures", help="Composite models only: the measure table, a .csv file."),
+    ] = None,
+    subject_column: Annotated[
+        str,
+        typer.Option("--subject-column", help="Composite models only: column of the subject ids."),
+    ] = "subject",
     as_json: JsonOption = False,
 ) -> None:
     """Score a file of subjects with a model.
 
     Example: [bold]yixin model score institution --inputs inputs.csv --out scores.csv[/bold]
     Example: [bold]yixin model score pharmacy --inputs p.parquet --out s.parquet --explain[/bold]
+    Example: [bold]yixin model score cms_hospital_stars_2021 --inputs figures.csv
+    --measures measures.csv --subject-column PROVIDER_ID --out stars.csv[/bold]
     """
-    from deploy.model import input_files, scoring  # noqa: PLC0415 - pyarrow only where needed
+    from deploy.model import composite, input_files, scoring  # noqa: PLC0415 - pyarrow only here
 
     with speaking(CommandOutput(as_json=as_json), describe) as out, out.bar():
         input_files.refuse_ending(out_file)
+        stars = find_composite(model)
+        if stars is not None:
+            if measures is None:
+                raise InputFileError(
+                    f"{stars.id} is a composite model: name its measure table with --measures"
+                )
+            out.progress("score", 0, 1)
+            found = composite.score_file(
+                stars,
+                inputs=inputs,
+                measures=measures,
+                subject_column=subject_column,
+                out=out_file,
+            )
+            out.table(f"Scores by {stars.id} (basis: {stars.status.value})", found)
+            return
         choice = choose_model(model)
         read_on = parse_day(day, today())
         peers = None if reference is None else scoring.read_reference(reference)
