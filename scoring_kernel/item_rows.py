@@ -26,6 +26,7 @@ from scoring_kernel.subject_ids import (
     CODE_FORMS,
     ORGANISATION,
     PERSON,
+    holds_id_card,
     is_pseudonym,
     is_subject_id,
     personal_number,
@@ -235,6 +236,10 @@ def _text(one: ItemField, text: str) -> str:
         raise _fault(one, "too_long", text, f"At most {one.max_chars} characters.")
     if not text.isprintable():
         raise _fault(one, "format", text, "Remove control characters.")
+    if not one.personal and holds_id_card(text):
+        raise _fault(
+            one, "id_number", text, "Remove the identity number: give a document's number."
+        )
     return text
 
 

@@ -100,15 +100,21 @@ def personal_number(text: str) -> str | None:
     return None
 
 
+def holds_id_card(text: str) -> bool:
+    """Tell whether a text holds an identity number with its check digit.
+
+    >>> holds_id_card("99000119580312101-6"), holds_id_card("2026-990001195803121017")
+    (True, False)
+    """
+    bare = _SEPARATORS.sub("", text).upper()
+    windows = (bare[at : at + _ID_WIDTH] for at in range(len(bare) - _ID_WIDTH + 1))
+    return any(window[6:8] in _PLAUSIBLE_YEARS and is_valid_id_card(window) for window in windows)
+
+
 def _hides_a_number(digits: str) -> bool:
     """Tell whether 32 hexadecimal digits are, or hold, a number of a person.
 
     A keyed hash gives 32 decimal digits, or an identity number with its check digit and a
     year of birth, less than once in a million times.
     """
-    if digits.isdecimal():
-        return True
-    windows = (digits[at : at + _ID_WIDTH] for at in range(len(digits) - _ID_WIDTH + 1))
-    return any(
-        window[6:8] in _PLAUSIBLE_YEARS and is_valid_id_card(window.upper()) for window in windows
-    )
+    return digits.isdecimal() or holds_id_card(digits)

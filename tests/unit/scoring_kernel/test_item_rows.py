@@ -27,6 +27,10 @@ EVENT = {
     "document_number": "温医保协2026年1号",
     "event_day": "2026-03-31",
 }
+DOCUMENT = {"authority": "温州市医疗保障局", "document_number": "温医保2026年2号"}
+PSEUDONYM = "R0123456789abcdef0123456789abcdef"
+USCC = "91350100M000100Y43"
+SUBJECTS = {"s01": "D330302000001", "s03": "HY330302000002", "r01": PSEUDONYM, "e01": USCC}
 GOOD = {
     "03": EVENT | {"handling": "interview", "amount_yuan": ""},
     "05": ROW | {"rejected_visits": "12", "rejected_yuan": "3400.5"},
@@ -61,6 +65,38 @@ GOOD = {
         "first_agreement_day": "2016-07-01",
     },
     "21": EVENT | {"amount_yuan": "1000.00", "fraud": "1"},
+    "e01": {
+        "organisation": USCC,
+        "name": "温州示例公司",
+        "level": "1",
+        "type": "enterprise",
+        "division": "330302",
+    },
+    "l01": DOCUMENT
+    | {
+        "institution": "H33030200001",
+        "from_day": "2026-01-01",
+        "until_day": "",
+        "listed_as": "serious_dishonesty",
+    },
+    "r01": {"person": PSEUDONYM, "level": "0", "type": "employee", "division": "330302"},
+    "s01": {
+        "staff": "D330302000001",
+        "role": "physician",
+        "institution": "H33030200001",
+        "level": "2",
+        "type": "surgery",
+        "practice_start_day": "2010-07-01",
+    },
+    "s03": DOCUMENT
+    | {
+        "staff": "HY330302000002",
+        "event_day": "2026-03-31",
+        "act_id": "A1",
+        "points": "9",
+        "responsibility": "main",
+        "suspended_months": "2",
+    },
     "23": ROW | {"cases": "100", "weight": "103.25", "cost_ratio": "98.7654"},
 }
 
@@ -81,7 +117,7 @@ def test_a_faulty_row_is_refused_with_field_rule_and_mend(case: Section) -> None
 @pytest.mark.parametrize("number", GOOD)
 def test_the_rows_that_the_cases_change_are_good(number: str) -> None:
     row = parse_row(ITEMS[number], GOOD[number])
-    assert row.institution == "H33030200001"
+    assert row.subject == SUBJECTS.get(number, "H33030200001")
     assert list(row.values) == [field.column for field in ITEMS[number].fields]
 
 
@@ -104,6 +140,31 @@ def test_an_event_is_known_by_authority_and_document_number() -> None:
     assert row.key == ("温州市医疗保障局", "温医保协2026年1号")
     assert (row.period, row.event_day) == (None, date(2026, 3, 31))
     assert (row.values["fraud"], row.values["amount_fen"]) == (1, 100000)
+
+
+def test_a_subject_of_any_class_is_known_by_its_own_field() -> None:
+    assert parse_row(ITEMS["s01"], GOOD["s01"]).key == ("D330302000001",)
+    assert parse_row(ITEMS["r01"], GOOD["r01"]).key == (PSEUDONYM,)
+    decision = parse_row(ITEMS["s03"], GOOD["s03"])
+    assert decision.key == ("温州市医疗保障局", "温医保2026年2号")
+    assert (decision.subject, decision.event_day) == ("HY330302000002", date(2026, 3, 31))
+
+
+def test_an_entry_of_a_listing_has_days_and_no_event() -> None:
+    row = parse_row(ITEMS["l01"], GOOD["l01"] | {"until_day": "2026-01-01"})
+    assert (row.period, row.event_day) == (None, None)
+    assert (row.values["from_day"], row.values["until_day"]) == (date(2026, 1, 1),) * 2
+
+
+@pytest.mark.parametrize(
+    "case", [one for one in CASES if one.text("item") == "r01"], ids=lambda case: case.text("id")
+)
+def test_nothing_of_a_persons_number_stands_in_the_fault(case: Section) -> None:
+    found = str(case.section("given").values["person"])
+    with pytest.raises(ItemRowError) as caught:
+        parse_row(ITEMS["r01"], GOOD["r01"] | {"person": found})
+    shown = f"{caught.value} {caught.value.masked} {caught.value.mend}"
+    assert not any(found[at : at + 4] in shown for at in range(len(found) - 3))
 
 
 def test_an_empty_optional_field_is_none() -> None:
