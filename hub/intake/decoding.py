@@ -27,6 +27,7 @@ from protos.yixin.v1 import statement_pb2
 from scoring_kernel.errors import KernelInputError
 from scoring_kernel.measure_sets import MeasureSet
 from scoring_kernel.statements import row_digest, rows_digest
+from scoring_kernel.subject_ids import INSTITUTION, is_subject_id
 
 MAX_SLOTS: Final = 50_000
 MAX_PARTS: Final = 1_024
@@ -82,7 +83,7 @@ def decode_batch(payload: bytes, measure_sets: Mapping[str, MeasureSet]) -> Deco
     if not 1 <= len(batch.slots) <= MAX_SLOTS:
         raise StatementError(f"Found {len(batch.slots)} slots, expected 1 to {MAX_SLOTS}.")
     table = read_rows(batch.rows_ipc, rows_schema(tuple(m.id for m in measure_set.measures)))
-    rows = _Rows(table)
+    rows = _Rows(table, measure_set.subject)
     # 2. Rows belong to stated slots.
     stated = [(slot.institution, slot.month) for slot in batch.slots]
     if not rows.places.keys() <= set(stated):
@@ -110,9 +111,10 @@ def decode_batch(payload: bytes, measure_sets: Mapping[str, MeasureSet]) -> Deco
 class _Rows:
     """Rows of a batch, grouped by slot."""
 
-    __slots__ = ("_columns", "_names", "_subjects", "_wrong", "places")
+    __slots__ = ("_columns", "_kind", "_names", "_subjects", "_wrong", "places")
 
-    def __init__(self, table: pa.Table) -> None:
+    def __init__(self, table: pa.Table, kind: str) -> None:
+        self._kind = kind
         # Lists, not arrays: most batches are small, and the digest needs Python's integers.
         lists = [column.to_pylist() for column in table.combine_chunks().itercolumns()]
         institutions, months, self._subjects = lists[:3]
@@ -150,16 +152,21 @@ class _Rows:
             return digest_fault(self.of(place), *place, expected_rows, expected_digest)
         (index,) = indices
         values = [column[index] for column in self._columns.values()]
-        digest = row_digest(*place, place[0], self._names, values)
+        digest = row_digest(*place, self._subjects[index], self._names, values)
         return None if digest == expected_digest else _DIGEST_FAULT
 
     def is_sound(self, place: tuple[str, int]) -> bool:
-        """Whether the slot's rows speak of its institution only, with values in bounds."""
-        institution = place[0]
+        """Whether the slot's rows speak of its institution or its staff, with values in bounds."""
         return all(
-            self._subjects[index] == institution and index not in self._wrong
+            self._is_own(place[0], self._subjects[index]) and index not in self._wrong
             for index in self.places.get(place, ())
         )
+
+    def _is_own(self, institution: str, subject: str) -> bool:
+        """Whether a subject is what the measure set speaks of in a slot of an institution."""
+        if self._kind == INSTITUTION:
+            return subject == institution
+        return is_subject_id(self._kind, subject)
 
 
 def _fault(
