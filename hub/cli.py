@@ -147,7 +147,12 @@ def status(*, directory: Directory = None, as_json: AsJson = False) -> None:
             return
         classes = result.pop("classes")
         out.table("Hub", result)
-        out.rows("Classes", classes)
+        for one in classes:
+            out.say(
+                f"{one['subject_class']} {one['period']}: {one['graded']} graded, {one['capped']} "
+                f"of them capped, {one['not_rated']} not rated, "
+                f"{'published' if one['published'] else 'not published'} (basis: {one['basis']})."
+            )
 
 
 @app.command()

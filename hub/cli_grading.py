@@ -132,7 +132,7 @@ def grades(
             out.rows(
                 f"{one['subject_class']} {one['period']} (basis: {one['basis']}), "
                 f"{len(one['subjects'])} of {one['graded'] + one['not_rated']}",
-                [_listed(row) for row in one["subjects"]],
+                _listed(one["subjects"]),
             )
         out.rows("Distribution", _distributions(result["classes"]))
 
@@ -283,17 +283,22 @@ def _say_run(out: CommandOutput, run: Result) -> None:
         )
 
 
-def _listed(row: Result) -> Result:
-    shown = {
-        "subject": row["subject"],
-        "name": row["name"],
-        "level": row["level"],
-        "type": row["type"],
-        "points": _points(row["total_centi"]),
-        "grade": row["grade"],
-        "by points": row["earned_grade"] if row["earned_grade"] != row["grade"] else "",
-    }
-    return shown if row["name"] else {key: one for key, one in shown.items() if key != "name"}
+def _listed(rows: list[Result]) -> list[Result]:
+    """Rows as a screen shows them; columns that are empty for everybody are left out."""
+    shown = [
+        {
+            "subject": row["subject"],
+            "name": row["name"],
+            "level": row["level"],
+            "type": row["type"],
+            "points": _points(row["total_centi"]),
+            "grade": row["grade"],
+            "by points": row["earned_grade"] if row["earned_grade"] != row["grade"] else "",
+        }
+        for row in rows
+    ]
+    used = {name for row in shown for name, value in row.items() if value}
+    return [{name: value for name, value in row.items() if name in used} for row in shown]
 
 
 def _points(centi: int) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from hub.departments import import_items
 from hub.domain.institution_list import parse_codes
 from hub.domain.members import MemberId
-from hub.grading import GradeReport, grade
+from hub.grading import GradeReport, PeriodReport, grade
 from hub.store import custody
 from hub.store.engine import writing
 from scoring_kernel.periods import Period
@@ -124,8 +124,15 @@ class World:
             custody.propose(connection, CUSTODIAN, rows)
             custody.activate(connection, CUSTODIAN)
 
-    def grade(self, *, incomplete: bool = False) -> GradeReport:
-        """Grade the period."""
+    def grade(self, *, incomplete: bool = False, subject_class: str = "institution") -> GradeReport:
+        """Grade the hospitals, or another class, for the period."""
+        (report,) = self.grade_classes(incomplete=incomplete, subject_class=subject_class).classes
+        return report
+
+    def grade_classes(
+        self, *, incomplete: bool = False, subject_class: str | None = None
+    ) -> PeriodReport:
+        """Grade every class that has subjects for the period."""
         return grade(
             self.engine,
             self.statements,
@@ -133,5 +140,6 @@ class World:
             vault=self.vault,
             period=PERIOD,
             now=NOW,
+            subject_class=subject_class,
             incomplete=incomplete,
         )

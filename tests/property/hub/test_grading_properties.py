@@ -28,7 +28,7 @@ def rows(batch: dict[str, int]) -> list[ItemRow]:
     return [
         ItemRow(
             key=f'["局","{number}"]',
-            institution="H33030200001",
+            subject="H33030200001",
             period="",
             event_day=date(2026, 1, 1),
             values={"document_number": number, "amount_fen": amount, "day": date(2026, 1, 1)},

@@ -226,12 +226,24 @@ def test_items_are_imported_graded_published_and_explained(hub: Path, tmp_path: 
     assert missing["error"] == "statements_missing"
     assert "2 of 2 institutions" in missing["message"]
     graded = as_json("grade", *PERIOD, "--incomplete", *where)
-    assert (graded["no_model"], graded["incomplete"], graded["silent"]) == (1, True, 2)
+    hospitals, pharmacies = graded["classes"]
+    assert (hospitals["incomplete"], hospitals["silent"], pharmacies["silent"]) == (True, 2, 1)
+    assert len(graded["skipped"]) == 7
     told = call("grade", *PERIOD, "--day", "2026-06-30", "--incomplete", *where)
     assert "Distribution" in told
     assert "Incomplete: 2 institutions" in told
-    assert len(as_json("grades", *PERIOD, *where)["subjects"]) == 2
+    assert "physician was skipped: its register (item s01) names nobody" in told
+    only = as_json("grade", *PERIOD, "--class", "pharmacy", "--incomplete", *where)
+    assert [one["subject_class"] for one in only["classes"]] == ["designated_retail_pharmacy"]
+    assert "knows employer" in as_json("grade", *PERIOD, "--class", "x", *where, code=29)["message"]
+    listed = as_json("grades", *PERIOD, "--class", "institution", *where)["classes"]
+    assert [len(one["subjects"]) for one in listed] == [2]
+    shortened = as_json("grades", *PERIOD, "--limit", "1", *where)["classes"]
+    assert [len(one["subjects"]) for one in shortened] == [1, 1]
     assert "温州市第一医院" in call("grades", *PERIOD, *where)
+    assert as_json("publish", *PERIOD, "--class", "pharmacy", *where)["is_new"]
+    assert "designated_medical_institution" in call("status", *where)
+    assert [one["published"] for one in as_json("status", *where)["classes"]] == [False, True]
     assert as_json("publish", *PERIOD, *where)["is_new"]
     assert "nothing new" in call("publish", *PERIOD, *where)
     assert len(as_json("explain", "H33030200001", *PERIOD, *where)["indicators"]) == 36

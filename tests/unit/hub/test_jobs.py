@@ -49,16 +49,24 @@ async def test_a_graded_city_publishes_and_pushes_to_its_province(
         pushed = await jobs.push(PERIOD, no_progress)
 
     assert joined == {"member": CITY, "hub": province.parts.identity.hub}
-    assert (pushed["parts"], pushed["receipts"], pushed["quarantined"]) == (1, 1, 0)
+    assert (pushed["parts"], pushed["receipts"], pushed["quarantined"]) == (2, 2, 0)
     status = jobs.status({}, no_progress)
     assert (status["parent"], status["envelopes_sent"], status["receipts"]) == (
         province.parts.identity.hub,
-        1,
-        1,
+        2,
+        2,
     )
     assert (status["outbox"], status["certificate_days_left"]) == (0, 30)
     above = HubJobs(parts=province.parts).status({}, no_progress)
-    assert (above["pushed_grades"], above["pushed"]) == (2, {"2026H1": {"not_rated": 2}})
+    assert (above["pushed_grades"], above["pushed"]) == (
+        3,
+        {
+            "2026H1": {
+                "designated_medical_institution": {"not_rated": 2},
+                "designated_retail_pharmacy": {"not_rated": 1},
+            }
+        },
+    )
 
 
 def test_the_evidence_is_exported_by_a_job(city: City, node: Sender, tmp_path: Path) -> None:

@@ -12,7 +12,16 @@ from sqlalchemy import delete, select
 from hub.domain.custody import Custody
 from hub.domain.members import InstitutionCode, MemberId
 from hub.errors import NotGradedError, NotPublishedError
-from hub.grading import Publication, Signer, publish, publishing, push_payloads, pushes, regrade
+from hub.grading import (
+    Publication,
+    Signer,
+    mailing,
+    publish,
+    publishing,
+    push_payloads,
+    pushes,
+    regrade,
+)
 from hub.intake.pushes import decode_push
 from hub.store import custody
 from hub.store.engine import reading, writing
@@ -74,7 +83,7 @@ def graded(world: World) -> World:
 
 
 def publish_now(world: World) -> Publication:
-    return publish(
+    (made,) = publish(
         world.engine,
         Outbox(world.vault),
         world.catalog,
@@ -83,6 +92,7 @@ def publish_now(world: World) -> Publication:
         period=PERIOD,
         now=NOW,
     )
+    return made
 
 
 def sent(world: World, member: str | None = None) -> list[statement_pb2.SignedGradeStatement]:
@@ -195,7 +205,7 @@ def test_the_root_is_logged_once_as_a_publication(graded: World) -> None:
 def test_publishing_the_same_run_twice_changes_nothing(graded: World) -> None:
     first = publish_now(graded)
     before = state_of(graded)
-    again = publish(
+    (again,) = publish(
         graded.engine,
         Outbox(graded.vault),
         graded.catalog,
@@ -232,7 +242,7 @@ def test_after_an_appeal_only_the_new_version_is_published(graded: World) -> Non
 def test_large_publications_are_cut_into_batches(
     graded: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(publishing, "TARGET_BYTES", 30_000)
+    monkeypatch.setattr(mailing, "TARGET_BYTES", 30_000)
     report = publish_now(graded)
     assert report.sent == {FIRST: 1, COUNTY: 10}
     with reading(graded.engine) as connection:
@@ -253,8 +263,8 @@ def test_what_was_not_graded_cannot_be_published(world: World) -> None:
 def test_a_push_names_the_published_grades_and_statements(graded: World) -> None:
     report = publish_now(graded)
     with reading(graded.engine) as connection:
-        payloads = list(push_payloads(connection, PERIOD))
-        assert payloads == list(push_payloads(connection, PERIOD))
+        payloads = list(push_payloads(connection, graded.catalog, PERIOD))
+        assert payloads == list(push_payloads(connection, graded.catalog, PERIOD))
     (push,) = (decode_push(payload) for payload in payloads)
     assert (push.period, push.publication_root) == ("2026H1", report.root)
     assert [one.subject for one in push.grades] == list(HOSPITALS)
@@ -277,7 +287,9 @@ def test_a_push_after_an_appeal_holds_each_subject_once_under_its_own_root(
     graded.grade()
     second = publish_now(graded)
     with reading(graded.engine) as connection:
-        found = [decode_push(payload) for payload in push_payloads(connection, PERIOD)]
+        found = [
+            decode_push(payload) for payload in push_payloads(connection, graded.catalog, PERIOD)
+        ]
     assert [push.publication_root for push in found] == [first.root] * 3 + [second.root]
     assert [len(push.grades) for push in found] == [5, 5, 1, 1]
     subjects = [one.subject for push in found for one in push.grades]
@@ -288,6 +300,6 @@ def test_a_push_after_an_appeal_holds_each_subject_once_under_its_own_root(
 def test_what_was_not_published_cannot_be_pushed(graded: World) -> None:
     with (
         reading(graded.engine) as connection,
-        pytest.raises(NotPublishedError, match="run `yixin hub publish`"),
+        pytest.raises(NotPublishedError, match="`yixin hub publish`"),
     ):
-        list(push_payloads(connection, PERIOD))
+        list(push_payloads(connection, graded.catalog, PERIOD))

@@ -54,6 +54,8 @@ def test_a_push_is_decoded_grade_by_grade() -> None:
         push(grade(), period="2026"),
         push(grade(), publication_root=b"short"),
         push(grade(subject="H1")),
+        push(grade(subject="R0123456789abcdef0123456789abcdef", subject_class="insured_person")),
+        push(grade(subject="990001195803121016")),
         push(grade(subject_class="Not A Word")),
         push(grade(period="2025H1")),
         push(grade(version=0)),
@@ -68,6 +70,25 @@ def test_a_push_is_decoded_grade_by_grade() -> None:
 def test_a_push_that_is_out_of_bounds_is_refused_whole(payload: bytes) -> None:
     with pytest.raises(StatementError):
         decode_push(payload)
+
+
+def test_grades_of_staff_and_organisations_go_up() -> None:
+    decoded = decode_push(
+        push(
+            grade(subject="D330302000001", subject_class="physician"),
+            grade(subject="91350100M000100Y43", subject_class="supplier"),
+            grade(subject="91350100M000100Y43", subject_class="employer"),
+        )
+    )
+
+    assert [one.subject_class for one in decoded.grades] == ["physician", "supplier", "employer"]
+
+
+def test_a_refused_push_does_not_repeat_what_could_be_a_persons_number() -> None:
+    with pytest.raises(StatementError) as refused:
+        decode_push(push(grade(subject="990001195803121016")))
+
+    assert "990001195803121016" not in str(refused.value)
 
 
 @pytest.fixture
@@ -94,7 +115,9 @@ def test_a_pushed_version_is_kept_under_its_hub_and_replaces_only_itself(below: 
     ]
     assert [body.status for body in bodies] == [exchange_pb2.RECEIPT_STATUS_STORED] * 3
     with reading(province.parts.engine) as connection:
-        assert pushed.distribution(connection, "2026H1") == {"bad": 1, "good": 1}
+        assert pushed.distribution(connection, "2026H1") == {
+            "designated_medical_institution": {"bad": 1, "good": 1}
+        }
         assert pushed.count(connection) == 2
         assert list(pushed.periods(connection)) == ["2026H1"]
 
