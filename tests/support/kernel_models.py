@@ -32,6 +32,8 @@ SMALL_MODEL: Final = (CASES / "kernel" / "small_model.yaml").read_text("utf-8")
 TINY_FILE: Final = "models/tiny.yaml"
 TINY_MODEL: Final = (CASES / "kernel" / "tiny_model.yaml").read_text("utf-8")
 """A model with every shape, shrinkage, overrides, two band sets and a register."""
+WIDE_MODEL: Final = (CASES / "kernel" / "wide_model.yaml").read_text("utf-8")
+"""A model with the formulas, sides, statistics and policies the other two leave out."""
 
 
 def units(content: str | None = None) -> Mapping[str, Unit]:
@@ -67,6 +69,10 @@ def small_model() -> RatingModel:
 
 def tiny_model() -> RatingModel:
     return model_of(TINY_MODEL, TINY_FILE)
+
+
+def wide_model() -> RatingModel:
+    return model_of(WIDE_MODEL, "models/wide.yaml")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

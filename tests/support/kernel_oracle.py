@@ -11,6 +11,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from scoring_kernel.formulas import (
+    Difference,
     Formula,
     GatedRatio,
     Growth,
@@ -20,6 +21,7 @@ from scoring_kernel.formulas import (
     Tally,
 )
 from scoring_kernel.indicators import MissingPolicy
+from scoring_kernel.shapes import BooleanShape, LinearShape, RobustZShape, Shape, Side, StepShape
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,12 +29,24 @@ if TYPE_CHECKING:
 
     from scoring_kernel.indicators import Indicator
     from scoring_kernel.model import RatingModel
+    from scoring_kernel.overrides import Override
     from scoring_kernel.reference import Reference
     from scoring_kernel.shapes import Threshold
     from tests.support.kernel_models import Subject
 
 MICRO = 1_000_000
-LIMIT = 10**15
+MOST_WHOLE = 9_000_000_000 - 1
+MOST_TERM = 5_000_000 * MICRO
+MOST_SHRUNK = 1_000_000 * MICRO
+MOST_COUNT = 100_000
+
+
+class OutOfRangeError(Exception):
+    """A value cannot be told exactly."""
+
+
+class NoStatisticError(Exception):
+    """A peer statistic is missing or cannot be compared with exactly."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,10 +54,14 @@ class Scored:
     values: list[int]
     missing: list[bool]
     provisional: list[bool]
+    out_of_range: list[bool]
+    shrunk: list[bool]
     weights: list[int]
     points: list[int]
     total: int
     coverage: int
+    overridden: list[bool]
+    earned: str
     grade: str
 
 
@@ -51,23 +69,25 @@ def half_up(value: Fraction) -> int:
     return math.floor(value + Fraction(1, 2))
 
 
-def micro(value: Fraction) -> int:
-    return max(-LIMIT, min(LIMIT, half_up(value * MICRO)))
-
-
 def quotient(top: int | None, bottom: int | None) -> int | None:
     if top is None or bottom is None or bottom <= 0:
         return None
-    return micro(Fraction(top, bottom))
+    if abs(top // bottom) > MOST_WHOLE:
+        raise OutOfRangeError
+    return half_up(Fraction(top * MICRO, bottom))
 
 
 def value_of(formula: Formula, inputs: Mapping[str, int], day: date) -> int | None:
     value: int | None = None
     match formula:
         case Ratio():
-            value = quotient(inputs.get(formula.numerator), inputs.get(formula.denominator))
+            value = ratio(formula, inputs)
         case Scaled():
             value = quotient(inputs.get(formula.column), formula.divisor)
+        case Difference():
+            of, minus = inputs.get(formula.of), inputs.get(formula.minus)
+            if of is not None and minus is not None:
+                value = quotient(of - minus, formula.divisor)
         case GatedRatio():
             value = gated(formula, inputs, day)
         case MeanOfRatios():
@@ -79,6 +99,26 @@ def value_of(formula: Formula, inputs: Mapping[str, int], day: date) -> int | No
     return value
 
 
+def bottom_of(formula: Ratio, inputs: Mapping[str, int]) -> int | None:
+    if isinstance(formula.denominator, int):
+        return formula.denominator
+    return inputs.get(formula.denominator)
+
+
+def ratio(formula: Ratio, inputs: Mapping[str, int]) -> int | None:
+    bottom = bottom_of(formula, inputs)
+    if formula.empty is not None and bottom == 0:
+        return formula.empty
+    return quotient(inputs.get(formula.numerator), bottom)
+
+
+def share(top: int | None, bottom: int | None) -> int | None:
+    """A ratio whose whole is 1: what is beyond it is not looked at."""
+    if top is None or bottom is None or bottom <= 0:
+        return None
+    return half_up(max(Fraction(0), min(Fraction(1), Fraction(top, bottom))) * MICRO)
+
+
 def gated(formula: GatedRatio, inputs: Mapping[str, int], day: date) -> int | None:
     gate, top, bottom = (inputs.get(column) for column in formula.columns)
     if gate is None:
@@ -88,21 +128,15 @@ def gated(formula: GatedRatio, inputs: Mapping[str, int], day: date) -> int | No
     if top is None or bottom is None:
         return None
     everything = bottom <= 0 or top >= bottom
-    if everything and min(gate, MICRO) * MICRO >= formula.required.at(day):
+    if everything and gate * MICRO >= formula.required.at(day):
         return MICRO
-    share = MICRO if bottom <= 0 else within_one(quotient(top, bottom) or 0)
-    return half_up(Fraction(share * formula.partial.at(day), MICRO))
-
-
-def within_one(value: int) -> int:
-    return max(0, min(MICRO, value))
+    part = share(top, bottom)
+    return half_up(Fraction((MICRO if part is None else part) * formula.partial.at(day), MICRO))
 
 
 def mean(formula: MeanOfRatios, inputs: Mapping[str, int]) -> int | None:
-    found = [
-        quotient(inputs.get(one.numerator), inputs.get(one.denominator)) for one in formula.ratios
-    ]
-    known = [within_one(value) for value in found if value is not None]
+    found = [share(inputs.get(one.numerator), bottom_of(one, inputs)) for one in formula.ratios]
+    known = [value for value in found if value is not None]
     return half_up(Fraction(sum(known), len(known))) if known else None
 
 
@@ -111,48 +145,119 @@ def tally(formula: Tally, inputs: Mapping[str, int], day: date) -> int | None:
     for term in formula.terms:
         if term.column not in inputs:
             return None
-        count = max(0, min(MICRO, inputs[term.column]))
+        count = max(0, min(MOST_COUNT, inputs[term.column]))
         value += formula.sign * count * formula.parameter.at(day, term.key)
-    return max(-LIMIT, min(LIMIT, value))
+    return value
 
 
 def growth(formula: Growth, inputs: Mapping[str, int]) -> int | None:
     sides: list[int | None] = []
-    for when in ("current", "base"):
+    beyond = False
+    for when in ("current", formula.base):
         side = inputs.get(f"{formula.of}@{when}")
         if formula.over is not None:
-            side = quotient(side, inputs.get(f"{formula.over}@{when}"))
+            try:
+                side = quotient(side, inputs.get(f"{formula.over}@{when}"))
+            except OutOfRangeError:
+                side = None
+                beyond = True
+            if side is not None and abs(side) > MOST_TERM:
+                beyond = True
         sides.append(side)
+    if beyond:
+        raise OutOfRangeError
     now, before = sides
     return None if now is None or before is None else quotient(now - before, before)
 
 
-def end_of(
-    indicator: Indicator, end: Threshold, reference: Reference | None, day: date, who: Subject
+def statistic(
+    indicator: Indicator, name: str, reference: Reference | None, who: Subject
 ) -> int | None:
-    value = end.constant
-    if end.parameter is not None:
-        value = end.parameter.at(day, who.level if end.parameter.by == "level" else "")
-    if end.peer is not None:
-        if reference is None:
-            return None
-        for group in (f"level:{who.level}/type:{who.type}", f"level:{who.level}", "all"):
-            value = reference.entries.get((indicator.id, end.peer, group))
-            if value is not None:
-                break
-    if value is None:
-        return None
-    if end.plus is not None:
-        value += end.plus.at(day, who.level if end.plus.by == "level" else "")
-    return max(-MICRO * MICRO, min(MICRO * MICRO, value))
+    """The narrowest group of peers that has the statistic."""
+    for group in (f"level:{who.level}/type:{who.type}", f"level:{who.level}", "all"):
+        if reference is not None and (indicator.id, name, group) in reference.entries:
+            return reference.entries[indicator.id, name, group]
+    return None
 
 
-def shape_points(indicator: Indicator, value: int, zero: int, full: int) -> int:
-    sign = 1 if indicator.shape.higher_is_better else -1
-    if sign * (full - zero) <= 0:
-        return indicator.weight_centi if sign * (value - full) >= 0 else 0
-    share = Fraction(value - zero, full - zero)
-    return half_up(indicator.weight_centi * max(Fraction(0), min(Fraction(1), share)))
+def shrunk_value(
+    one: Indicator, value: int, reference: Reference | None, who: Subject
+) -> tuple[int, bool]:
+    if one.shrink is None:
+        return value, False
+    cases = max(0, min(one.shrink.least, who.inputs[one.shrink.sample]))
+    if cases == one.shrink.least:
+        return value, False
+    if abs(value) > MOST_SHRUNK:
+        raise OutOfRangeError
+    median = statistic(one, "p50", reference, who)
+    if median is None or abs(median) > MOST_SHRUNK:
+        raise NoStatisticError
+    both = value * cases + median * (one.shrink.least - cases)
+    return half_up(Fraction(both, one.shrink.least)), True
+
+
+def points_of(
+    one: Indicator, value: int, reference: Reference | None, day: date, who: Subject
+) -> int:
+    limit = (2**53 - 1) // (4 * one.weight_centi + 2)
+
+    def bounded(number: int | None) -> int:
+        if number is None or abs(number) > limit:
+            raise NoStatisticError
+        return number
+
+    def end(threshold: Threshold) -> int:
+        number = threshold.constant
+        if threshold.parameter is not None:
+            number = threshold.parameter.at(day, level_of(threshold.parameter.by, who))
+        if threshold.peer is not None:
+            number = bounded(statistic(one, threshold.peer, reference, who))
+        if number is not None and threshold.plus is not None:
+            number += threshold.plus.at(day, level_of(threshold.plus.by, who))
+        return bounded(number)
+
+    shape: Shape = one.shape
+    match shape:
+        case LinearShape():
+            zero, full = end(shape.zero), end(shape.full)
+            sign = 1 if shape.higher_is_better else -1
+            if sign * (full - zero) <= 0:
+                return one.weight_centi if sign * (value - full) >= 0 else 0
+            return line(one.weight_centi, Fraction(value - zero, full - zero))
+        case StepShape():
+            sign = 1 if shape.higher_is_better else -1
+            ends = [end(step.at) for step in shape.steps]
+            earned = [
+                step.share_e4
+                for step, at in zip(shape.steps, ends, strict=True)
+                if sign * (value - at) >= 0
+            ]
+            return half_up(Fraction(one.weight_centi * [*earned, shape.rest_e4][0], 10_000))
+        case BooleanShape():
+            return one.weight_centi if (value > 0) is shape.good else 0
+        case RobustZShape():
+            centre = bounded(statistic(one, "p50", reference, who))
+            mad = statistic(one, "mad", reference, who)
+            if mad is None:
+                raise NoStatisticError
+            spread = max(Fraction(14_826 * mad, 10_000), Fraction(end(shape.least_spread)))
+            near = half_up(spread * shape.full_centi / 100)
+            far = bounded(max(half_up(spread * shape.zero_centi / 100), near + 1))
+            distance = value - centre
+            if shape.side is Side.BOTH:
+                distance = abs(distance)
+            elif shape.side is Side.BELOW:
+                distance = -distance
+            return line(one.weight_centi, Fraction(far - distance, far - near))
+
+
+def level_of(by: str | None, who: Subject) -> str:
+    return who.level if by == "level" else ""
+
+
+def line(weight: int, part: Fraction) -> int:
+    return half_up(weight * max(Fraction(0), min(Fraction(1), part)))
 
 
 def divide(total: int, weights: Sequence[int]) -> list[int]:
@@ -192,26 +297,58 @@ def weights_of(model: RatingModel, excluded: Sequence[bool]) -> list[int]:
     return result
 
 
+def applies(override: Override, who: Subject, day: date) -> bool:
+    if day < override.since or (override.until is not None and day >= override.until):
+        return False
+    return any(who.inputs.get(column, 0) > 0 for column in override.columns)
+
+
+def grades_of(
+    model: RatingModel, total: int, coverage: int, overridden: Sequence[bool]
+) -> tuple[str, str]:
+    """Grade the points earn, and grade after overrides, in the first band set."""
+    key, band_set = next(iter(model.band_sets.items()))
+    order = [band.id for band in band_set.bands]
+    earned = "not_rated"
+    if coverage >= model.min_coverage:
+        earned = next(band.id for band in band_set.bands if total >= band.at_least_centi)
+    caps = [one.caps[key] for one, hit in zip(model.overrides, overridden, strict=True) if hit]
+    if not caps:
+        return earned, earned
+    candidates = caps if earned == "not_rated" else [earned, *caps]
+    return earned, max(candidates, key=order.index)
+
+
 def score_one(
     model: RatingModel, subject: Subject, reference: Reference | None, day: date
 ) -> Scored:
     values: list[int] = []
+    points: list[int] = []
     missing: list[bool] = []
     provisional: list[bool] = []
-    points: list[int] = []
+    out_of_range: list[bool] = []
+    shrunk: list[bool] = []
     for one in model.indicators:
-        value = value_of(one.derivation, subject.inputs, day)
-        zero = end_of(one, one.shape.zero, reference, day, subject)
-        full = end_of(one, one.shape.full, reference, day, subject)
-        provisional.append(value is not None and (zero is None or full is None))
-        if value is None or zero is None or full is None:
-            missing.append(True)
-            values.append(0)
-            points.append(one.weight_centi if one.missing is MissingPolicy.FULL else 0)
-        else:
-            missing.append(False)
-            values.append(value)
-            points.append(shape_points(one, value, zero, full))
+        value, earned, is_shrunk, lacking, beyond = None, None, False, False, False
+        try:
+            value = value_of(one.derivation, subject.inputs, day)
+            if one.shrink is not None and one.shrink.sample not in subject.inputs:
+                value = None
+            if value is not None:
+                value, is_shrunk = shrunk_value(one, value, reference, subject)
+                earned = points_of(one, value, reference, day, subject)
+        except OutOfRangeError:
+            beyond = True
+        except NoStatisticError:
+            lacking = True
+        gone = earned is None
+        values.append(0 if gone or value is None else value)
+        missing.append(gone)
+        provisional.append(lacking)
+        out_of_range.append(beyond)
+        shrunk.append(is_shrunk and not gone)
+        policy = one.weight_centi if one.missing is MissingPolicy.FULL else 0
+        points.append(policy if earned is None else earned)
     weights = weights_of(
         model,
         [
@@ -226,15 +363,19 @@ def score_one(
     coverage = sum(
         one.weight_centi for out, one in zip(missing, model.indicators, strict=True) if not out
     )
-    total = sum(points)
-    grade = next(band.id for band in model.bands if total >= band.at_least_centi)
+    overridden = [applies(one, subject, day) for one in model.overrides]
+    earned_grade, grade = grades_of(model, sum(points), coverage, overridden)
     return Scored(
         values=values,
         missing=missing,
         provisional=provisional,
+        out_of_range=out_of_range,
+        shrunk=shrunk,
         weights=weights,
         points=points,
-        total=total,
+        total=sum(points),
         coverage=coverage,
-        grade=grade if coverage >= model.min_coverage else "not_rated",
+        overridden=overridden,
+        earned=earned_grade,
+        grade=grade,
     )

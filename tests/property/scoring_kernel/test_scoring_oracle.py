@@ -6,14 +6,23 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from scoring_kernel.arithmetic import MAX_WHOLE
 from scoring_kernel.explanation import explain
-from scoring_kernel.measures import MAX_VALUE
+from scoring_kernel.inputs import MAX_INPUT
 from scoring_kernel.reference import Reference, build_reference, nearest_rank
 from scoring_kernel.scoring import score
-from tests.support.kernel_models import Subject, institution_model, small_model, table
+from tests.support.kernel_models import (
+    Subject,
+    institution_model,
+    small_model,
+    table,
+    tiny_model,
+    wide_model,
+)
 from tests.support.kernel_oracle import score_one
 
 if TYPE_CHECKING:
@@ -24,13 +33,26 @@ if TYPE_CHECKING:
 DAY = date(2026, 6, 30)
 SMALL = small_model()
 INSTITUTION = institution_model()
+MODELS = (SMALL, tiny_model(), wide_model())
 
 NUMBERS = st.one_of(
     st.integers(0, 12),
+    st.integers(0, 10**4),
     st.integers(0, 10**6),
     st.integers(0, 10**12),
     st.integers(-(10**6), 10**6),
-    st.integers(-MAX_VALUE, MAX_VALUE),
+    st.integers(-MAX_INPUT, MAX_INPUT),
+    # Both sides of the bounds: of an input, of a value's whole part, of a term of a growth,
+    # of a value that shrinks; and halves of a millionth.
+    st.sampled_from(
+        [
+            sign * (bound + step)
+            for bound in (MAX_WHOLE, 100 * MAX_WHOLE, 5_000_000, 10**6, 5 * 10**11)
+            for step in (-1, 0, 1)
+            for sign in (1, -1)
+        ]
+    ),
+    st.sampled_from([MAX_INPUT, -MAX_INPUT, 2 * 10**6, 4 * 10**6, 2 * 10**12]),
 )
 
 
@@ -66,25 +88,30 @@ def compare(model: RatingModel, given_subjects: list[Subject], *, with_reference
         assert result.values_micro[row].tolist() == expected.values
         assert result.missing[row].tolist() == expected.missing
         assert result.provisional[row].tolist() == expected.provisional
+        assert result.out_of_range[row].tolist() == expected.out_of_range
+        assert result.shrunk[row].tolist() == expected.shrunk
         assert result.weights_centi[row].tolist() == expected.weights
         assert result.points_centi[row].tolist() == expected.points
         assert int(result.total_centi[row]) == expected.total
         assert int(result.coverage_centi[row]) == expected.coverage
+        assert result.overridden[row].tolist() == expected.overridden
+        assert result.earned_grades[row] == expected.earned
         assert result.grades[row] == expected.grade
         told = explain(result, row)
         assert sum(one.points_centi for one in told) == expected.total
         assert all(0 <= one.lost_centi <= one.weight_centi for one in told)
 
 
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.id)
 @settings(max_examples=150, deadline=None)
-@given(given_subjects=subjects(SMALL, 8), with_reference=st.booleans())
+@given(data=st.data(), with_reference=st.booleans())
 def test_the_kernel_equals_the_fraction_oracle(
-    given_subjects: list[Subject], *, with_reference: bool
+    data: st.DataObject, model: RatingModel, *, with_reference: bool
 ) -> None:
-    compare(SMALL, given_subjects, with_reference=with_reference)
+    compare(model, data.draw(subjects(model, 8)), with_reference=with_reference)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(given_subjects=subjects(INSTITUTION, 3), with_reference=st.booleans())
 def test_the_institution_model_equals_the_fraction_oracle(
     given_subjects: list[Subject], *, with_reference: bool
@@ -92,34 +119,37 @@ def test_the_institution_model_equals_the_fraction_oracle(
     compare(INSTITUTION, given_subjects, with_reference=with_reference)
 
 
-@settings(max_examples=60, deadline=None)
-@given(subjects(SMALL, 10), st.randoms(use_true_random=False))
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.id)
+@settings(max_examples=40, deadline=None)
+@given(data=st.data(), random=st.randoms(use_true_random=False))
 def test_neither_order_nor_company_changes_a_score(
-    given_subjects: list[Subject], random: Random
+    data: st.DataObject, model: RatingModel, random: Random
 ) -> None:
-    inputs = table(SMALL, given_subjects)
-    reference = build_reference(SMALL, inputs, DAY)
-    whole = score(SMALL, inputs, reference, DAY)
+    given_subjects = data.draw(subjects(model, 10))
+    inputs = table(model, given_subjects)
+    reference = build_reference(model, inputs, DAY)
+    whole = score(model, inputs, reference, DAY)
     order = list(range(len(given_subjects)))
     random.shuffle(order)
     for row in order:
-        alone = table(SMALL, [given_subjects[row]])
+        alone = table(model, [given_subjects[row]])
         part = Reference.from_values(
             reference.values_for(alone.levels[0], alone.types[0]),
             model_digest=reference.model_digest,
             day=reference.day,
         )
-        own = score(SMALL, alone, part, DAY)
+        own = score(model, alone, part, DAY)
         assert own.points_centi[0].tolist() == whole.points_centi[row].tolist()
         assert own.weights_centi[0].tolist() == whole.weights_centi[row].tolist()
         assert own.grades[0] == whole.grades[row]
 
 
-@settings(max_examples=100, deadline=None)
-@given(subjects(SMALL, 6))
-def test_weights_add_up_whatever_is_missing(given_subjects: list[Subject]) -> None:
-    result = score(SMALL, table(SMALL, given_subjects), None, DAY)
-    assert set(result.weights_centi.sum(axis=1).tolist()) <= {SMALL.total_centi}
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.id)
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_weights_add_up_whatever_is_missing(data: st.DataObject, model: RatingModel) -> None:
+    result = score(model, table(model, data.draw(subjects(model, 6))), None, DAY)
+    assert set(result.weights_centi.sum(axis=1).tolist()) <= {model.total_centi}
 
 
 @settings(max_examples=60, deadline=None)
