@@ -8,6 +8,7 @@ Rules:
 
 from __future__ import annotations
 
+import hashlib
 from typing import Final
 
 import onnx
@@ -40,35 +41,53 @@ def verify_file(content: bytes) -> ModelCard:
         raise ModelFileError(f"compiled model: {len(content)} bytes, expected at most {MAX_BYTES}")
     try:
         model = onnx.load_model_from_string(content)
-        if len(model.graph.node) > MAX_NODES:
-            raise ModelFileError(
-                f"compiled model: {len(model.graph.node)} nodes, expected at most {MAX_NODES}"
-            )
-        onnx.checker.check_model(model, full_check=True)
-    except (
-        DecodeError,
-        onnx.checker.ValidationError,
-        onnx.shape_inference.InferenceError,
-    ) as error:
-        raise ModelFileError(
-            "compiled model: not an ONNX file: compile the model again with `yixin model compile`"
-        ) from error
+    except DecodeError as error:
+        raise _foreign() from error
     versions = [(one.domain, one.version) for one in model.opset_import]
-    if model.ir_version != IR_VERSION or versions != [("", OPSET)] or model.functions:
+    if model.ir_version != IR_VERSION or versions != [("", OPSET)]:
         raise ModelFileError(
             f"compiled model: found IR {model.ir_version} and operators {versions}, expected "
-            f"IR {IR_VERSION} and operators {OPSET} without functions"
+            f"IR {IR_VERSION} and operators {OPSET}"
         )
-    strange = sorted({node.op_type for node in model.graph.node} - NODES)
-    if strange or any(node.domain for node in model.graph.node):
+    card = ModelCard.from_texts({one.key: one.value for one in model.metadata_props})
+    found = hashlib.sha256(model.graph.SerializeToString(deterministic=True)).hexdigest()
+    if found != card.graph_digest:
+        raise ModelFileError(
+            f"compiled model {card.model}: graph {found[:16]}, its card names "
+            f"{card.graph_digest[:16]}: the file is damaged, compile the model again"
+        )
+    _verify_operations(model)
+    try:
+        onnx.checker.check_model(model, full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        raise _foreign() from error
+    _verify_tensors(model, card)
+    return card
+
+
+def _foreign() -> ModelFileError:
+    return ModelFileError(
+        "compiled model: not an ONNX file: compile the model again with `yixin model compile`"
+    )
+
+
+def _verify_operations(model: onnx.ModelProto) -> None:
+    graph = model.graph
+    if len(graph.node) > MAX_NODES:
+        raise ModelFileError(
+            f"compiled model: {len(graph.node)} nodes, expected at most {MAX_NODES}"
+        )
+    strange = sorted({node.op_type for node in graph.node} - NODES)
+    if strange or any(node.domain for node in graph.node):
         raise ModelFileError(
             f"compiled model: found operations {strange[:10]}, expected those of a plan only"
         )
-    if any(one.data_location for one in model.graph.initializer):
-        raise ModelFileError("compiled model: constants outside the file, expected none")
-    card = ModelCard.from_texts({one.key: one.value for one in model.metadata_props})
-    _verify_tensors(model, card)
-    return card
+    outside = any(one.data_location for one in graph.initializer)
+    if outside or graph.sparse_initializer or model.functions or model.training_info:
+        raise ModelFileError(
+            "compiled model: found functions, training or constants outside the file, "
+            "expected one graph with its constants"
+        )
 
 
 def _verify_tensors(model: onnx.ModelProto, card: ModelCard) -> None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import date
 
-    from onnx import ModelProto, NodeProto
+    from onnx import GraphProto, NodeProto
 
     from scoring_kernel.model import RatingModel
     from scoring_kernel.reference import Reference
@@ -102,8 +102,17 @@ def compile_model(model: RatingModel, reference: Reference | None, day: date) ->
         for name, wires in flags.items()
         if wires
     }
-    card = ModelCard.of(model, reference, day)
-    return _file(ops, names, card).SerializeToString(deterministic=True)
+    graph = _graph(ops, names, model.id, len(columns))
+    card = ModelCard.of(model, reference, day, graph.SerializeToString(deterministic=True))
+    made = helper.make_model(
+        graph,
+        producer_name="yixin",
+        opset_imports=[helper.make_opsetid("", OPSET)],
+        ir_version=IR_VERSION,
+    )
+    helper.set_model_props(made, card.to_texts())
+    checker.check_model(made, full_check=True)
+    return made.SerializeToString(deterministic=True)
 
 
 def _columns(ops: OnnxOps, columns: Sequence[str]) -> Mapping[str, tuple[NumberWire, FlagWire]]:
@@ -129,40 +138,42 @@ def _columns(ops: OnnxOps, columns: Sequence[str]) -> Mapping[str, tuple[NumberW
     return wires
 
 
-def _file(ops: OnnxOps, names: Mapping[str, Sequence[str]], card: ModelCard) -> ModelProto:
+def _graph(ops: OnnxOps, names: Mapping[str, Sequence[str]], name: str, columns: int) -> GraphProto:
+    """Graph of the nodes that some output needs.
+
+    Args:
+        ops: Nodes and constants.
+        names: Tensors of every output, one a row.
+        name: Name of the graph.
+        columns: Number of input columns.
+    """
     nodes = [
         *ops.nodes,
-        *(helper.make_node("Concat", list(rows), [name], axis=0) for name, rows in names.items()),
+        *(
+            helper.make_node("Concat", list(rows), [output], axis=0)
+            for output, rows in names.items()
+        ),
     ]
     used = _used(nodes, set(names))
-    read = {name for node in used for name in node.input}
-    graph = helper.make_graph(
+    read = {tensor for node in used for tensor in node.input}
+    return helper.make_graph(
         used,
-        card.model,
+        name,
         [
-            helper.make_tensor_value_info(VALUES, TensorProto.DOUBLE, [len(card.columns), "b"]),
-            helper.make_tensor_value_info(PRESENT, TensorProto.BOOL, [len(card.columns), "b"]),
+            helper.make_tensor_value_info(VALUES, TensorProto.DOUBLE, [columns, "b"]),
+            helper.make_tensor_value_info(PRESENT, TensorProto.BOOL, [columns, "b"]),
             helper.make_tensor_value_info(GROUP, TensorProto.INT64, [1, "b"]),
         ],
         [
             helper.make_tensor_value_info(
-                name,
-                TensorProto.DOUBLE if name in NUMBERS else TensorProto.BOOL,
+                output,
+                TensorProto.DOUBLE if output in NUMBERS else TensorProto.BOOL,
                 [len(rows), "b"],
             )
-            for name, rows in names.items()
+            for output, rows in names.items()
         ],
         [one for one in ops.constants if one.name in read],
     )
-    made = helper.make_model(
-        graph,
-        producer_name="yixin",
-        opset_imports=[helper.make_opsetid("", OPSET)],
-        ir_version=IR_VERSION,
-    )
-    helper.set_model_props(made, card.to_texts())
-    checker.check_model(made, full_check=True)
-    return made
 
 
 def _used(nodes: Sequence[NodeProto], wanted: set[str]) -> list[NodeProto]:

@@ -8,6 +8,7 @@ Rules:
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from dataclasses import dataclass, fields
@@ -43,6 +44,7 @@ class ModelCard:
         basis: Status of the model, ``proposal`` or ``final``.
         model_digest: Digest of the model file, hexadecimal.
         reference_digest: Digest of the peer reference, hexadecimal; empty without one.
+        graph_digest: SHA-256 of the graph, hexadecimal: a damaged file is told at once.
         effective_from: First day it holds, ISO; empty where nothing changed before.
         effective_to: First day it no longer holds, ISO; empty where no change is known.
         columns: Input columns, one row of the inputs each.
@@ -58,6 +60,7 @@ class ModelCard:
     basis: str
     model_digest: str
     reference_digest: str
+    graph_digest: str
     effective_from: str
     effective_to: str
     columns: tuple[str, ...]
@@ -68,8 +71,10 @@ class ModelCard:
     overrides: tuple[str, ...]
 
     @classmethod
-    def of(cls, model: RatingModel, reference: Reference | None, day: date) -> ModelCard:
-        """Describe what is compiled for a day."""
+    def of(
+        cls, model: RatingModel, reference: Reference | None, day: date, graph: bytes
+    ) -> ModelCard:
+        """Describe what is compiled for a day; ``graph`` is the serialised graph."""
         since, until = unchanged_days(model, day)
         return cls(
             format=FORMAT,
@@ -77,6 +82,7 @@ class ModelCard:
             basis=model.status.value,
             model_digest=model.digest.hex(),
             reference_digest="" if reference is None else reference.digest.hex(),
+            graph_digest=hashlib.sha256(graph).hexdigest(),
             effective_from="" if since is None else since.isoformat(),
             effective_to="" if until is None else until.isoformat(),
             columns=model.input_columns,
@@ -104,8 +110,9 @@ class ModelCard:
         card = cls(**parts)  # type: ignore[arg-type]  # The forms are those of the fields.
         for name in ("effective_from", "effective_to"):
             _verify_day(name, texts[name])
-        if not _DIGEST.fullmatch(card.model_digest):
-            raise _damaged("model_digest")
+        for name in ("model_digest", "graph_digest"):
+            if not _DIGEST.fullmatch(texts[name]):
+                raise _damaged(name)
         if card.reference_digest and not _DIGEST.fullmatch(card.reference_digest):
             raise _damaged("reference_digest")
         return card
