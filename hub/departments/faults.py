@@ -49,7 +49,8 @@ class Fault:
         rule: Stable name of the broken rule.
         masked: What was found, masked where it may be personal.
         mend: What the sender has to change.
-        content: SHA-256 of the raw line, so that the same fault is known again.
+        content: SHA-256 of the raw line, so that the same fault is known again; the line's
+            number in files about persons.
     """
 
     line: int

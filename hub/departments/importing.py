@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
@@ -35,6 +35,7 @@ from hub.store.item_imports import is_imported, record_import
 from hub.store.item_rows import ItemRow, Source, known_subjects, store_rows
 from scoring_kernel.errors import PeriodError
 from scoring_kernel.periods import Period
+from scoring_kernel.subject_ids import PERSON
 from security.progress import no_progress
 
 if TYPE_CHECKING:
@@ -242,7 +243,7 @@ def _batches(
         number = outcome.line
         if isinstance(outcome, Fault):
             tally.by_rule[str(outcome.rule)] += 1
-            faults.append(outcome)
+            faults.append(_unguessable(outcome, target.item))
             if tally.by_rule.total() > MAX_FAULTS_PER_FILE:
                 raise FileFaultError(
                     Rule.TOO_MANY_FAULTS,
@@ -256,6 +257,16 @@ def _batches(
             rows, faults = [], []
     if rows or faults:
         yield number, rows, faults
+
+
+def _unguessable(fault: Fault, item: InformationItem) -> Fault:
+    """Know a fault in a file about persons by its line's place, not by its content.
+
+    A digest of a line that holds a person's number would let the number be guessed.
+    """
+    if item.subject_type != PERSON:
+        return fault
+    return replace(fault, content=str(fault.line).encode())
 
 
 def _outcome(
