@@ -2,11 +2,12 @@
 
 0. simulate a city, found both hubs and three nodes
 1. hubs serve; the city joins the province, the nodes join the city, each by a one-use token
-2. nodes serve, take in two half-years and pre-score with what they know themselves
+2. nodes serve, take in two half-years and pre-score institutions and pharmacies with what they
+   know themselves
 3. nodes send sealed statements
-4. the city imports the departments' items, grades and publishes
+4. the city imports the departments' items, grades all nine classes of subjects and publishes
 5. nodes collect their signed grade statements, pre-score again and compare
-6. the city pushes to the province
+6. the city pushes to the province every class but the insured persons
 7. an auditor verifies both hubs' evidence with nothing but a trust file
 """
 
@@ -21,6 +22,7 @@ from typing import Any, Final
 
 import orjson
 
+from deploy.demo.classes import SUBJECT_CLASS, registered_in, summarise
 from deploy.demo.members import DemoHub, DemoNode, hubs_in, node_in
 from deploy.demo.processes import Crew, number
 from deploy.demo.summary import Findings, Summary
@@ -68,6 +70,8 @@ class Scenario:
     report: Report
     steps: dict[str, float] = field(default_factory=dict)
     nodes: tuple[DemoNode, ...] = ()
+    registered: dict[str, int] = field(default_factory=dict)
+    """Subjects of the simulated city by class."""
 
     async def run(self) -> Findings:
         """Go the whole way.
@@ -96,6 +100,8 @@ class Scenario:
         hubs = {"city": counted[0], "province": counted[1]}
         senders = [*states, hubs["city"]]
         sizes = {level: number(state, "log_size") for level, state in hubs.items()}
+        classes = summarise(graded, self.registered, hubs["province"], self.plan.period)
+        main = classes[SUBJECT_CLASS]
         summary = Summary(
             institutions=self.plan.institutions,
             messages_in=sum(number(one, "messages_in") for one in taken_in),
@@ -103,14 +109,15 @@ class Scenario:
             quarantined=sum(number(one, "quarantined") for one in taken_in),
             envelopes_sent=sum(number(one, "envelopes_sent") for one in senders),
             receipts=sum(number(one, "receipts") for one in senders),
-            subjects_graded=number(graded, "graded"),
-            grade_distribution=_distribution(graded),
+            subjects_graded=main.graded,
+            grade_distribution=main.told,
             prescore_equal=sum(number(one, "prescore_equal") for one in compared),
             prescore_compared=sum(number(one, "prescore_compared") for one in compared),
-            pushed=number(hubs["province"], "pushed_grades"),
+            pushed=main.pushed,
             audit=_worst(verdicts.values()),
-            basis=str(graded["basis"]),
+            basis=_basis(graded),
             seconds=round(time.monotonic() - begun, 1),
+            classes=classes,
         )
         return Findings(
             summary=summary,
@@ -174,6 +181,7 @@ class Scenario:
 
             await _together(simulated(), founded(city), founded(province))
         manifest = orjson.loads((plan.simulation / "manifest.json").read_bytes())
+        self.registered = registered_in(manifest)
         self.nodes = tuple(
             node_in(plan.work, plan.simulation, custodian=one["name"], division=one["division"])
             for one in manifest["custodians"]
@@ -237,7 +245,7 @@ class Scenario:
 
     # Step 4.
     async def _grade(self, city: DemoHub) -> dict[str, Any]:
-        with self._step("import 23 items, grade, publish", 3) as ended:
+        with self._step("import items, grade nine classes, publish", 3) as ended:
             await self._hub(city, "import", str(self.plan.simulation / "departments"))
             ended()
             graded = await self._hub(city, "grade", "--period", self.plan.period)
@@ -274,11 +282,12 @@ class Scenario:
             return {hub.level: verdict for hub, verdict in zip(hubs, found, strict=True)}
 
     async def _explain(self, compared: list[dict[str, Any]]) -> dict[str, Any]:
-        """Explain the subject in the middle of the county's ranking."""
+        """Explain the medical institution in the middle of the city's ranking."""
         ranked = sorted(
             (float(one["total"]), place, one["subject"])
             for place, answer in enumerate(compared)
             for one in answer["subjects"]
+            if one["subject"].startswith("H")
         )
         _, place, subject = ranked[len(ranked) // 2]
         return await self._node(self.nodes[place], "explain", subject, "--period", self.plan.period)
@@ -307,12 +316,11 @@ async def _awaited(act: Awaitable[Any]) -> Any:  # noqa: ANN401  # Hands through
     return await act
 
 
-def _distribution(graded: dict[str, Any]) -> dict[str, int]:
-    """Give the subjects by grade; those not rated only where there are any."""
-    found = {one["grade"]: number(one, "count") for one in graded["distribution"]}
-    if unrated := number(graded, "not_rated"):
-        found["not_rated"] = unrated
-    return found
+def _basis(graded: dict[str, Any]) -> str:
+    """Give the status of the model behind the grades of medical institutions."""
+    return next(
+        str(one["basis"]) for one in graded["classes"] if one["subject_class"] == SUBJECT_CLASS
+    )
 
 
 def _worst(verdicts: Iterable[str]) -> str:

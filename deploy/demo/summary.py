@@ -7,10 +7,10 @@ from typing import Any, Final
 from rich.console import Console
 from rich.table import Table
 
+from deploy.demo.classes import CLASSES, PRESCORED, SUBJECT_CLASS, ClassSummary
 from scoring_kernel import load_catalog
 from scoring_kernel.model import Band, RatingModel
 
-SUBJECT_CLASS: Final = "designated_medical_institution"
 _BAR_WIDTH: Final = 40
 _EXPLAINED: Final = 8
 
@@ -32,21 +32,23 @@ class Summary:
     receipts: int
     """Verified receipts for them."""
     subjects_graded: int
-    """Subjects the city graded."""
+    """Medical institutions the city graded."""
     grade_distribution: dict[str, int]
-    """Subjects by grade."""
+    """Medical institutions by grade."""
     prescore_equal: int
     """Indicators whose pre-score equals the final points, to the hundredth."""
     prescore_compared: int
-    """Indicators compared: institutions times 36."""
+    """Indicators compared: of every institution and pharmacy, those of its model."""
     pushed: int
-    """Grades the province holds."""
+    """Grades of medical institutions the province holds."""
     audit: str
     """``valid`` where the bundles of both hubs verified."""
     basis: str
     """``proposal`` or ``final``: status of the model behind the grades."""
     seconds: float
     """Wall time."""
+    classes: dict[str, ClassSummary]
+    """What became of every subject class, medical institutions among them."""
 
     def to_json(self) -> dict[str, Any]:
         """Give the summary as a JSON object.
@@ -59,7 +61,12 @@ class Summary:
     @property
     def failures(self) -> tuple[str, ...]:
         """What is not as it must be; empty after a demonstration that succeeded."""
-        expected = self.institutions * len(_model().indicators)
+        models = load_catalog().models
+        expected = sum(
+            one.subjects * len(models[name].indicators)
+            for name, one in self.classes.items()
+            if name in PRESCORED
+        )
         claims = {
             f"{self.receipts} receipts for {self.envelopes_sent} envelopes; expected one for each":
                 self.receipts == self.envelopes_sent > 0,
@@ -73,6 +80,17 @@ class Summary:
                 self.pushed == self.subjects_graded,
             f"the auditor says {self.audit}; expected valid": self.audit == "valid",
         }  # fmt: skip
+        for name, one in self.classes.items():
+            if name == SUBJECT_CLASS:
+                continue
+            found = one.graded + one.not_rated
+            claims[f"{name}: {found} subjects looked at; expected {one.subjects}"] = (
+                found == one.subjects
+            )
+            due = found if models[name].pushed else 0
+            claims[f"{name}: the province holds {one.pushed} grades; expected {due}"] = (
+                one.pushed == due
+            )
         return tuple(text for text, holds in claims.items() if not holds)
 
 
@@ -99,6 +117,7 @@ def show(findings: Findings, console: Console) -> None:
         console: Where to print.
     """
     console.print(_grades(findings.summary))
+    console.print(_by_class(findings.summary))
     console.print(_explained(findings.explanation))
     console.print(_proved(findings))
     for failure in findings.summary.failures:
@@ -111,7 +130,7 @@ def _model() -> RatingModel:
 
 def _grades(summary: Summary) -> Table:
     model = _model()
-    table = Table(title=f"Grades 信用等级 (basis: {summary.basis})")
+    table = Table(title=f"{CLASSES[SUBJECT_CLASS]} 信用等级 Grades (basis: {summary.basis})")
     for name in ("Grade", "等级", "Subjects", "Share", ""):
         table.add_column(name, justify="right" if name in {"Subjects", "Share"} else "left")
     whole = max(1, sum(summary.grade_distribution.values()))
@@ -122,6 +141,20 @@ def _grades(summary: Summary) -> Table:
         bar = "█" * round(share * _BAR_WIDTH)
         count = summary.grade_distribution.get(grade, 0)
         table.add_row(grade, labels.get(grade, "不予评级"), str(count), f"{share:.1%}", bar)
+    return table
+
+
+def _by_class(summary: Summary) -> Table:
+    """Show a line per subject class; the first model's grades are everybody's."""
+    bands = _model().bands
+    table = Table(title="Subject classes 主体类别")
+    table.add_column("Class")
+    for name in ("Graded", "Not rated", "Capped", *(band.name_zh for band in bands)):
+        table.add_column(name, justify="right")
+    for name, one in summary.classes.items():
+        counts = (one.grade_distribution.get(band.id, 0) for band in bands)
+        numbers = (one.graded, one.not_rated, one.capped, *counts)
+        table.add_row(f"{CLASSES.get(name, '')} {name}", *map(str, numbers))
     return table
 
 

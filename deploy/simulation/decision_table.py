@@ -177,7 +177,7 @@ _THIRD_PARTY: Final = (
 )
 DECISIONS: Final[Mapping[str, tuple[Decision, ...]]] = {
     # The other decisions about medical institutions follow from their misconduct.
-    MEDICAL: (_listed("l01", 0.02), _debtor("l01", 0.30, 0.32)),
+    MEDICAL: (_listed("l01", 0.02), _debtor("l01", 0.60, 0.62)),
     PHARMACY: _PHARMACY,
     PHYSICIAN: _STAFF,
     NURSE: _STAFF,

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from deploy.demo.processes import command_line, environment
+from scoring_kernel import load_catalog
 from tests.e2e.conftest import processes_naming, yixin
 
 pytestmark = pytest.mark.e2e
@@ -33,8 +34,12 @@ def summary(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return {**loaded, "printed": out, "manifest": manifest}
 
 
-def test_every_prescore_equals_the_final_points(summary: dict[str, Any]) -> None:
-    assert summary["prescore_equal"] == summary["prescore_compared"] == INSTITUTIONS * 36
+def test_every_prescore_of_institutions_and_pharmacies_equals_the_final_points(
+    summary: dict[str, Any],
+) -> None:
+    pharmacies = len(load_catalog().models["designated_retail_pharmacy"].indicators)
+    expected = INSTITUTIONS * 36 + summary["manifest"]["pharmacies"] * pharmacies
+    assert summary["prescore_equal"] == summary["prescore_compared"] == expected
 
 
 def test_every_envelope_has_its_receipt(summary: dict[str, Any]) -> None:
@@ -48,6 +53,20 @@ def test_everyone_is_graded_in_at_least_four_grades_and_pushed(summary: dict[str
     assert len(grades.keys() & {"excellent", "good", "medium", "poor", "bad"}) >= 4
     assert "not_rated" not in grades
     assert summary["pushed"] == INSTITUTIONS
+
+
+def test_every_class_is_graded_in_at_least_three_grades(summary: dict[str, Any]) -> None:
+    classes = summary["classes"]
+    assert set(classes) == set(load_catalog().models)
+    for name, one in classes.items():
+        assert one["graded"] + one["not_rated"] == one["subjects"] > 0
+        assert sum(count > 0 for count in one["grade_distribution"].values()) >= 3, name
+        assert one["pushed"] == (0 if name == "insured_person" else one["subjects"])
+
+
+@pytest.mark.parametrize("name", ["designated_medical_institution", "physician", "supplier"])
+def test_overrides_lower_grades(summary: dict[str, Any], name: str) -> None:
+    assert summary["classes"][name]["capped"] > 0
 
 
 def test_every_message_was_taken_in_and_none_quarantined(summary: dict[str, Any]) -> None:
@@ -64,7 +83,7 @@ def test_the_auditor_finds_both_hubs_evidence_valid(summary: dict[str, Any]) -> 
 def test_the_tables_show_grades_an_explanation_the_log_and_the_verdict(
     summary: dict[str, Any],
 ) -> None:
-    for shown in ("优秀", "where it lost most", "leaves", "the auditor says valid"):
+    for shown in ("优秀", "where it lost most", "leaves", "the auditor says valid", "医保医师"):
         assert shown in summary["printed"]
 
 

@@ -6,8 +6,21 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
+from deploy.demo.classes import CLASSES, ClassSummary, registered_in, summarise
 from deploy.demo.summary import Findings, Summary, show
 
+
+def of_class(subjects: int, *, pushed: bool = True, **more: int) -> ClassSummary:
+    known = {"graded": subjects, "not_rated": 0, "capped": 0, "pushed": subjects * pushed} | more
+    return ClassSummary(subjects=subjects, grade_distribution={"good": subjects}, **known)
+
+
+CLASSES_MADE = {
+    "designated_medical_institution": of_class(4),
+    "designated_retail_pharmacy": of_class(2),
+    "physician": of_class(30, capped=3),
+    "insured_person": of_class(9, pushed=False),
+}
 GOOD = Summary(
     institutions=4,
     messages_in=1_000,
@@ -17,12 +30,13 @@ GOOD = Summary(
     receipts=12,
     subjects_graded=4,
     grade_distribution={"excellent": 1, "good": 2, "bad": 1},
-    prescore_equal=144,
-    prescore_compared=144,
+    prescore_equal=188,
+    prescore_compared=188,
     pushed=4,
     audit="valid",
     basis="proposal",
     seconds=12.5,
+    classes=CLASSES_MADE,
 )
 EXPLANATION = {
     "subject": "H33030200001",
@@ -53,6 +67,10 @@ def test_the_json_file_has_exactly_these_keys() -> None:
         "institutions", "messages_in", "records_stored", "quarantined", "envelopes_sent",
         "receipts", "subjects_graded", "grade_distribution", "prescore_equal",
         "prescore_compared", "pushed", "audit", "basis", "seconds",
+        "classes",
+    }  # fmt: skip
+    assert set(GOOD.to_json()["classes"]["physician"]) == {
+        "subjects", "graded", "not_rated", "capped", "pushed", "grade_distribution",
     }  # fmt: skip
 
 
@@ -66,14 +84,22 @@ def test_a_demonstration_that_succeeded_has_no_failures() -> None:
         (replace(GOOD, receipts=11), "11 receipts for 12 envelopes"),
         (replace(GOOD, receipts=0, envelopes_sent=0), "0 receipts for 0 envelopes"),
         (replace(GOOD, prescore_compared=108, prescore_equal=108), "108 indicators compared"),
-        (replace(GOOD, prescore_equal=143), "143 of 144 pre-scores equal"),
+        (replace(GOOD, prescore_equal=187), "187 of 188 pre-scores equal"),
         (replace(GOOD, subjects_graded=3, pushed=3), "3 subjects graded; expected 4"),
         (replace(GOOD, pushed=3), "the province holds 3 grades"),
+        (
+            replace(GOOD, classes={**CLASSES_MADE, "physician": of_class(30, graded=29)}),
+            "physician: 29 subjects looked at; expected 30",
+        ),
+        (
+            replace(GOOD, classes={**CLASSES_MADE, "insured_person": of_class(9)}),
+            "insured_person: the province holds 9 grades; expected 0",
+        ),
         (replace(GOOD, audit="indeterminate"), "the auditor says indeterminate"),
     ],
 )
 def test_every_promise_that_is_broken_is_a_failure_and_is_shown(bad: Summary, told: str) -> None:
-    (failure,) = bad.failures
+    failure = bad.failures[0]
     assert failure.startswith(told)
     assert told in printed(bad)
 
@@ -87,7 +113,7 @@ def test_the_tables_show_all_five_grades_even_where_one_has_nobody() -> None:
         "50.0%",
         "H33030200001",
         "退回比例不足",
-        "144 of 144",
+        "188 of 188",
     ):
         assert shown in text
     assert "not_rated" not in text
@@ -96,3 +122,29 @@ def test_the_tables_show_all_five_grades_even_where_one_has_nobody() -> None:
 
 def test_subjects_without_a_rating_are_shown_where_there_are_any() -> None:
     assert "不予评级" in printed(replace(GOOD, grade_distribution={"good": 3, "not_rated": 1}))
+
+
+def test_there_is_a_line_for_every_class() -> None:
+    text = printed(GOOD)
+    for name, made in CLASSES_MADE.items():
+        (line,) = (one for one in text.splitlines() if name in one)
+        assert CLASSES[name] in line
+        assert str(made.graded) in line
+    assert "supplier" not in text
+
+
+def test_classes_are_summed_up_from_the_answers_of_city_and_province() -> None:
+    manifest = {"institutions": 4, "pharmacies": 0, "subjects": dict.fromkeys(list(CLASSES)[2:], 7)}
+    registered = registered_in(manifest)
+    assert list(registered) == list(CLASSES)
+    report = {
+        "subject_class": "physician", "basis": "proposal", "graded": 6, "not_rated": 1, "capped": 2,
+        "distribution": [{"grade": "good", "count": 6}, {"grade": "bad", "count": 0}],
+    }  # fmt: skip
+    province = {"pushed": {"2026H1": {"physician": {"good": 6, "not_rated": 1}}}}
+    found = summarise({"classes": [report]}, registered, province, "2026H1")
+    assert "designated_retail_pharmacy" not in found, "nobody is in its register"
+    assert found["supplier"].graded == found["supplier"].pushed == 0
+    physicians = found["physician"]
+    assert (physicians.subjects, physicians.pushed, physicians.capped) == (7, 7, 2)
+    assert physicians.told == {"good": 6, "bad": 0, "not_rated": 1}
