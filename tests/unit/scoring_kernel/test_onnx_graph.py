@@ -12,14 +12,21 @@ import onnx
 import pytest
 
 from scoring_kernel import load_catalog
-from scoring_kernel.errors import DraftModelError, KernelInputError, ParameterNotInForceError
+from scoring_kernel.errors import (
+    DraftModelError,
+    KernelInputError,
+    ModelNotInForceError,
+    ParameterNotInForceError,
+)
 from scoring_kernel.formulas import Scaled
 from scoring_kernel.indicators import Status
 from scoring_kernel.onnx_graph import IR_VERSION, OPSET, compile_model, rows_of
 from scoring_kernel.onnx_metadata import ModelCard, unchanged_days
 from scoring_kernel.onnx_scorer import OnnxScorer
+from scoring_kernel.parameters import MICRO
 from scoring_kernel.reference import build_reference
 from scoring_kernel.scoring import score
+from scoring_kernel.shapes import LinearShape, Threshold
 from tests.support.kernel_models import Subject, small_model, table, tiny_model
 from tests.support.onnx_models import DAY, made_up_model, made_up_table
 
@@ -128,12 +135,15 @@ def test_a_file_holds_between_two_changes_of_an_override() -> None:
         assert until is None or until > change
 
 
-def test_a_model_without_dates_holds_always() -> None:
-    model = one_column_model()
-    assert unchanged_days(model, DAY) == (None, None)
+def test_a_model_without_dates_holds_as_long_as_the_model() -> None:
+    model = replace(one_column_model(), since=date(2021, 5, 1), until=None)
+    assert unchanged_days(model, DAY) == (model.since, None)
     card = ModelCard.of(model, None, DAY, b"")
-    assert card.holds_on(date.min)
+    assert not card.holds_on(date(2021, 4, 30))
+    assert card.holds_on(date(2021, 5, 1))
     assert card.holds_on(date.max)
+    ended = replace(model, until=date(2027, 1, 1))
+    assert unchanged_days(ended, DAY) == (model.since, ended.until)
 
 
 def one_column_model() -> RatingModel:
@@ -141,6 +151,9 @@ def one_column_model() -> RatingModel:
     model = small_model()
     plain = next(one for one in model.indicators if isinstance(one.derivation, Scaled))
     weight = plain.weight_centi
+    shape = LinearShape(
+        higher_is_better=True, zero=Threshold(constant=0), full=Threshold(constant=10 * MICRO)
+    )
     outer, inner = (
         replace(group, weight_centi=weight)
         for group in model.groups
@@ -149,7 +162,7 @@ def one_column_model() -> RatingModel:
     return replace(
         model,
         groups=(outer, inner),
-        indicators=(replace(plain, parameters={}, level1=outer, level2=inner),),
+        indicators=(replace(plain, parameters={}, shape=shape, level1=outer, level2=inner),),
         total_centi=weight,
         overrides=(),
         min_coverage=0,
@@ -159,8 +172,11 @@ def one_column_model() -> RatingModel:
 def test_a_model_of_one_column_needs_no_cut() -> None:
     model = one_column_model()
     (column,) = model.input_columns
+    (one,) = model.indicators
+    assert isinstance(one.derivation, Scaled)
+    step = one.derivation.divisor
     inputs = table(
-        model, [Subject(inputs={column: 10**n // 3}) for n in range(10)] + [Subject(inputs={})]
+        model, [Subject(inputs={column: n * step}) for n in range(10)] + [Subject(inputs={})]
     )
     content = compile_model(model, None, DAY)
     found = OnnxScorer.load(content).score(inputs, DAY)
@@ -175,8 +191,10 @@ def test_a_draft_another_models_reference_and_an_unknown_day_are_refused() -> No
     model = small_model()
     with pytest.raises(DraftModelError):
         compile_model(replace(model, status=Status.DRAFT), None, DAY)
-    with pytest.raises(ParameterNotInForceError):
+    with pytest.raises(ModelNotInForceError):
         compile_model(model, None, date(2000, 1, 1))
+    with pytest.raises(ParameterNotInForceError):
+        compile_model(model, None, date(2023, 1, 1))
     other = made_up_model(Random(1))  # noqa: S311  # Repeatable, not secret.
     with pytest.raises(KernelInputError, match="use the reference of the same model"):
         compile_model(model, build_reference(other, made_up_table(other, 1, 50), DAY), DAY)
