@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scoring_kernel.errors import KernelInputError
+from scoring_kernel.measure_sets import Histogram
 from scoring_kernel.measures import (
     MonthlyMeasures,
     SlotRows,
@@ -24,13 +25,16 @@ from scoring_kernel.statements import rows_digest
 if TYPE_CHECKING:
     from random import Random
 
-LAWS = {"a": "sum", "b": "max", "c": "min"}
+    from scoring_kernel.measures import IntVector
+
+LAWS = {"a": "sum", "b": "max", "c": "min", "stay_0": "sum", "stay_1": "sum", "stay_2": "sum"}
+STAY = Histogram(id="stay", edges=(-1_000, 1_000))
 MONTHS = (202601, 202602, 202603)
 ROWS = st.lists(
     st.tuples(
         st.sampled_from(["D1", "D2", "D3", "D4"]),
         st.sampled_from(MONTHS),
-        st.integers(-(10**12), 10**12),
+        st.integers(-(10**11), 10**11),
     ),
     max_size=12,
 )
@@ -42,8 +46,18 @@ def measures(rows: list[tuple[str, int, int]]) -> MonthlyMeasures:
         measure_set="practice",
         subjects=np.array([subject for subject, *_ in rows], np.str_),
         months=np.array([month for _, month, _ in rows], np.int32),
-        columns={"a": values, "b": values, "c": -values},
+        columns={
+            "a": values,
+            "b": values,
+            "c": -values,
+            **{name: (at == bins(values)).astype(np.int64) for at, name in enumerate(STAY.bins)},
+        },
     )
+
+
+def bins(values: IntVector) -> IntVector:
+    """Bin of each value, by the histogram's edges."""
+    return np.searchsorted(np.array(STAY.edges, np.int64), values, side="right").astype(np.int64)
 
 
 def content(found: MonthlyMeasures) -> list[tuple[object, ...]]:
@@ -52,15 +66,33 @@ def content(found: MonthlyMeasures) -> list[tuple[object, ...]]:
 
 
 @given(ROWS, ROWS, ROWS)
-def test_slots_merge_in_any_order(
+def test_merging_is_associative(
     a: list[tuple[str, int, int]],
     b: list[tuple[str, int, int]],
     c: list[tuple[str, int, int]],
 ) -> None:
     one, two, three = measures(a), measures(b), measures(c)
     left = merge_slots(merge_slots(one, two, LAWS), three, LAWS)
-    right = merge_slots(one, merge_slots(three, two, LAWS), LAWS)
+    right = merge_slots(one, merge_slots(two, three, LAWS), LAWS)
     assert content(left) == content(right)
+
+
+@given(ROWS, ROWS)
+def test_merging_is_commutative(
+    a: list[tuple[str, int, int]], b: list[tuple[str, int, int]]
+) -> None:
+    one, two = measures(a), measures(b)
+    assert content(merge_slots(one, two, LAWS)) == content(merge_slots(two, one, LAWS))
+
+
+@given(ROWS, ROWS)
+def test_a_merged_histogram_counts_every_row_once_and_by_its_bin(
+    a: list[tuple[str, int, int]], b: list[tuple[str, int, int]]
+) -> None:
+    merged = merge_slots(measures(a), measures(b), LAWS)
+    for at, name in enumerate(STAY.bins):
+        values = np.array([value for *_, value in a + b], np.int64)
+        assert int(merged.columns[name].sum()) == int((bins(values) == at).sum())
 
 
 @given(ROWS, ROWS)
@@ -101,6 +133,15 @@ STATEMENTS = st.lists(
     min_size=1,
     max_size=12,
 )
+
+
+@given(STATEMENTS)
+def test_replacing_twice_is_replacing_once(statements: list[SlotRows]) -> None:
+    once: dict[tuple[str, str, int], SlotRows] = reduce(replace_slots, statements, {})
+    assert reduce(replace_slots, statements, once) == once
+    for statement in statements:
+        held = replace_slots(once, statement)
+        assert replace_slots(held, statement) == held == once
 
 
 @given(STATEMENTS, st.randoms(use_true_random=False))

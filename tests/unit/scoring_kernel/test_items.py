@@ -54,7 +54,7 @@ def event(institution: str, day: date, number: str = "1", **values: object) -> d
     }
 
 
-def test_rows_state_their_own_period_and_the_year_before() -> None:
+def test_rows_state_their_own_period_the_one_before_and_the_year_before() -> None:
     rows = [
         row(A, "2026H1", score_centi=9500),
         row(A, "2025H1", score_centi=9000),
@@ -64,6 +64,7 @@ def test_rows_state_their_own_period_and_the_year_before() -> None:
     assert inputs("09", rows) == {
         "score_centi@current": [9500, None, None],
         "score_centi@base": [9000, None, None],
+        "score_centi@prior": [None, 8000, None],
     }
 
 
@@ -164,7 +165,7 @@ def test_every_item_states_every_one_of_its_columns(number: str) -> None:
         (
             "07",
             [event(A, date(2026, 1, 1), str(n), amount_fen=MAX_VALUE) for n in range(2)],
-            f"amount_fen of a subject exceeds {MAX_VALUE}",
+            f"amount_fen of {A} is {2 * MAX_VALUE} and exceeds {MAX_VALUE}: check",
         ),
     ],
 )

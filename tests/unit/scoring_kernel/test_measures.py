@@ -8,7 +8,13 @@ import numpy as np
 import pytest
 
 from scoring_kernel.errors import KernelInputError
-from scoring_kernel.measures import MAX_VALUE, MonthlyMeasures, fold, merge_slots
+from scoring_kernel.measures import (
+    MAX_VALUE,
+    MonthlyMeasures,
+    fold,
+    merge_slots,
+    refuse_negative,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,8 +59,43 @@ def test_a_value_beyond_the_bound_is_refused(value: int) -> None:
 
 
 def test_a_sum_that_leaves_the_bound_is_an_error_never_a_wrap() -> None:
-    with pytest.raises(KernelInputError, match=r"s\.fund_fen: a sum exceeds"):
-        fold(rows([MAX_VALUE] * 2_000), LAWS, ["H1"], [202601])
+    for count in (2, 1_000_000):
+        with pytest.raises(
+            KernelInputError, match=r"s\.fund_fen: a sum exceeds .* subject H1: look"
+        ):
+            fold(rows([MAX_VALUE] * count), LAWS, ["H1"], [202601])
+    with pytest.raises(KernelInputError, match="a sum exceeds"):
+        fold(rows([-MAX_VALUE, -1]), LAWS, ["H1"], [202601])
+
+
+def test_large_amounts_that_net_out_are_no_error() -> None:
+    folded, _ = fold(rows([MAX_VALUE, MAX_VALUE, -MAX_VALUE]), LAWS, ["H1"], [202601])
+    assert folded["fund_fen"].tolist() == [MAX_VALUE]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_value_that_is_no_number_is_refused(value: float) -> None:
+    with pytest.raises(KernelInputError, match="found float64 of shape"):
+        MonthlyMeasures(
+            measure_set="s",
+            subjects=np.array(["H1"]),
+            months=np.array([202601], np.int32),
+            columns={"fund_fen": np.array([value])},
+        )
+
+
+def test_a_negative_count_is_refused_with_subject_and_month() -> None:
+    refuse_negative(rows([0, 3], name="visits"), "visits")
+    with pytest.raises(
+        KernelInputError, match=r"s\.visits: H1 counts -1 in 202601, expected no neg"
+    ):
+        refuse_negative(rows([0, -1], name="visits"), "visits")
+
+
+@pytest.mark.parametrize(("any_month", "expect"), [(False, [False]), (True, [True])])
+def test_one_month_can_be_enough(*, any_month: bool, expect: list[bool]) -> None:
+    folded, present = fold(rows([7]), LAWS, ["H1"], [202601, 202602], any_month=any_month)
+    assert (folded["fund_fen"].tolist(), present.tolist()) == ([7], expect)
 
 
 def test_reversals_net_out() -> None:
