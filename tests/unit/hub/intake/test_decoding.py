@@ -149,3 +149,21 @@ def test_values_at_the_bound_go_in() -> None:
     decoded = decode_batch(batch(Slot(value=10**13)), SETS)
 
     assert decoded.faults == ()
+
+
+def staff_batch(*slots: Slot) -> bytes:
+    names = tuple(measure.id for measure in SETS["physician"].measures)
+    return batch(*slots, measure_set="physician", names=names)
+
+
+def test_rows_of_a_staff_measure_set_name_staff_of_the_slot() -> None:
+    decoded = decode_batch(staff_batch(Slot(subject="D330302000101")), SETS)
+
+    assert decoded.faults == ()
+
+
+@pytest.mark.parametrize("subject", [FIRST, "D33030200010", "R0123456789abcdef0123456789abcdef"])
+def test_rows_of_a_staff_measure_set_name_nobody_else(subject: str) -> None:
+    decoded = decode_batch(staff_batch(Slot(subject=subject)), SETS)
+
+    assert [fault.rule for fault in decoded.faults] == ["rows"]
