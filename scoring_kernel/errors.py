@@ -39,6 +39,10 @@ class ParameterNotInForceError(KernelError):
     """A parameter has no value in force on the day asked for."""
 
 
+class ModelNotInForceError(KernelError):
+    """A model was asked for a day on which it does not hold."""
+
+
 class DraftModelError(KernelError):
     """A model in status ``draft`` was asked to grade."""
 

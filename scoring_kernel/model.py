@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from scoring_kernel.bands import NOT_RATED, Band, BandSet
-from scoring_kernel.errors import DraftModelError
+from scoring_kernel.errors import DraftModelError, ModelNotInForceError
 from scoring_kernel.indicators import Indicator, Status
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import date
 
     from scoring_kernel.groups import Group
     from scoring_kernel.overrides import Override
@@ -47,6 +48,8 @@ class RatingModel:
         name_zh: Chinese name.
         name_en: English name.
         status: Draft, proposal or final.
+        since: First day for which the model may score.
+        until: First day for which it may not any more; None while it holds.
         basis: Key of the source of groups and weights.
         digest: SHA-256 of the model file, 32 bytes.
         register: Where its subjects are listed.
@@ -68,6 +71,8 @@ class RatingModel:
     name_zh: str
     name_en: str
     status: Status
+    since: date
+    until: date | None
     basis: str
     digest: bytes
     register: Register
@@ -93,6 +98,19 @@ class RatingModel:
         found = {column for one in self.indicators for column in one.columns}
         found |= {column for one in self.overrides for column in one.columns}
         return tuple(sorted(found))
+
+    def refuse_day(self, day: date) -> None:
+        """Refuse a day for which the model does not hold.
+
+        Raises:
+            ModelNotInForceError: The day lies before ``since``, or on or after ``until``.
+        """
+        if day < self.since or (self.until is not None and day >= self.until):
+            until = "" if self.until is None else f" until {self.until.isoformat()}"
+            raise ModelNotInForceError(
+                f"model {self.id} holds from {self.since.isoformat()}{until}, asked for "
+                f"{day.isoformat()}: use the model of that time, or another day"
+            )
 
     def refuse_draft(self) -> None:
         """Refuse to grade with a draft.

@@ -38,6 +38,8 @@ _KEYS: Final = frozenset(
         "name_zh",
         "name_en",
         "status",
+        "since",
+        "until",
         "basis",
         "total",
         "min_coverage",
@@ -106,6 +108,8 @@ def parse_model(
         name_zh=document.text("name_zh", max_chars=80),
         name_en=document.text("name_en", max_chars=120),
         status=Status(document.choice("status", tuple(Status))),
+        since=document.day("since"),
+        until=None if document.values.get("until") is None else document.day("until"),
         basis=document.choice("basis", legal_basis),
         digest=digest,
         register=parse_register(document.section("register")),
@@ -124,6 +128,12 @@ def parse_model(
             legal_basis,
         ),
     )
+    if parsed.until is not None and parsed.until <= parsed.since:
+        raise document.error(
+            f"until: found {parsed.until.isoformat()}, not after since "
+            f"{parsed.since.isoformat()}: order the days upwards",
+            "until",
+        )
     _verify_numbers(parsed, entries)
     _verify_weights(parsed, document)
     _verify_status(parsed, document, entries, legal_basis)

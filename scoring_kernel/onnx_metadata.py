@@ -132,7 +132,7 @@ class ModelCard:
 
 
 def unchanged_days(model: RatingModel, day: date) -> tuple[date | None, date | None]:
-    """Days around a day on which no dated parameter or override of a model changes.
+    """Days around a day on which neither a model nor one of its parameters or overrides changes.
 
     Args:
         model: The model.
@@ -147,6 +147,7 @@ def unchanged_days(model: RatingModel, day: date) -> tuple[date | None, date | N
         for parameter in indicator.parameters.values()
         for change in parameter.days
     }
+    changes |= {model.since} if model.until is None else {model.since, model.until}
     for override in model.overrides:
         changes |= {override.since} if override.until is None else {override.since, override.until}
     before = [change for change in changes if change <= day]

@@ -151,10 +151,12 @@ class ScoringPlan:
 
         Raises:
             DraftModelError: The model is a draft.
+            ModelNotInForceError: The model does not hold on the day.
             KernelInputError: The reference is another model's.
             ParameterNotInForceError: A parameter of a shape has no value on that day.
         """
         model.refuse_draft()
+        model.refuse_day(day)
         if reference is not None and reference.model_digest != model.digest:
             raise KernelInputError(
                 f"reference is of model {reference.model_digest.hex()[:16]}, expected "

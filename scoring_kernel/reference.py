@@ -233,10 +233,12 @@ def build_reference(model: RatingModel, inputs: InputTable, day: date) -> Refere
 
     Raises:
         DraftModelError: The model is a draft.
+        ModelNotInForceError: The model does not hold on the day.
         KernelInputError: The table lacks a column of the model.
         ParameterNotInForceError: A parameter has no value on that day.
     """
     model.refuse_draft()
+    model.refuse_day(day)
     members = dict(_members(inputs))
     entries: dict[tuple[str, str, str], int] = {}
     for indicator in model.indicators:
@@ -248,10 +250,7 @@ def build_reference(model: RatingModel, inputs: InputTable, day: date) -> Refere
             if len(ranked) < model.min_peer:
                 continue
             for statistic in indicator.statistics:
-                found = _statistic(ranked, statistic)
-                # A spread that no shape could use exactly is no statistic.
-                if found <= VALUE_LIMIT:
-                    entries[indicator.id, statistic, group] = found
+                entries[indicator.id, statistic, group] = _statistic(ranked, statistic)
     return Reference(model_digest=model.digest, day=day, entries=entries)
 
 
@@ -285,6 +284,8 @@ def derived_values(
 
 def _statistic(ranked: IntVector, statistic: str) -> int:
     if statistic == MAD:
+        # At least half of the values lie on either side of the median, so the median
+        # distance is at most half their range, and within ``VALUE_LIMIT``.
         distances = np.abs(ranked - nearest_rank(ranked, STATISTICS[MEDIAN]))
         return nearest_rank(np.sort(distances), STATISTICS[MEDIAN])
     return nearest_rank(ranked, STATISTICS[statistic])
