@@ -73,15 +73,16 @@ def test_the_same_model_moves_nobody() -> None:
 
 
 def test_a_higher_cut_moves_those_between_the_two_cuts_and_nobody_else() -> None:
-    ranked = sorted(total for total in _score(MODEL).total_centi.tolist() if total > 80_000)
-    old, cut = _score(_stricter(MODEL, ranked[-6])), ranked[-3]
-    new = _score(_stricter(MODEL, cut))
+    totals = {*_score(MODEL, rows=600).total_centi.tolist()}
+    ranked = sorted(total for total in totals if total > 80_000)
+    old, cut = _score(_stricter(MODEL, ranked[-6]), rows=600), ranked[-3]
+    new = _score(_stricter(MODEL, cut), rows=600)
     expected = {
         subject
         for subject, total, grade in zip(old.subjects, old.total_centi, old.grades, strict=True)
         if grade == "excellent" and total < cut
     }
-    assert len(expected) == 3
+    assert len(expected) >= 3
     assert {one.subject for one in moves(old, new)} == expected
     assert all((one.before, one.causes) == ("excellent", ()) for one in moves(old, new))
 
