@@ -43,8 +43,10 @@ def _score(model: RatingModel, *, seed: int = 3, rows: int = ROWS) -> ScoreResul
     for place, column in enumerate(model.input_columns):
         if column in capping:
             values[:, place] = 0
-        elif column.startswith("item.e03"):
+        elif column.startswith("item.e03") or "gap" in column:
             values[:, place] = rng.random(rows) < 0.1
+        elif column.startswith("item.e04"):
+            values[:, place] = rng.integers(50_000, 100_000, rows)
     inputs = InputTable(
         subjects=tuple(f"E{row:05d}" for row in range(rows)),
         levels=tuple(rng.choice(model.levels, rows).tolist()),
