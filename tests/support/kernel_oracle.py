@@ -10,21 +10,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from scoring_kernel.formulas import (
-    Difference,
-    Formula,
-    GatedRatio,
-    Growth,
-    MeanOfRatios,
-    Ratio,
-    Scaled,
-    Tally,
-)
 from scoring_kernel.indicators import MissingPolicy
 from scoring_kernel.shapes import BooleanShape, LinearShape, RobustZShape, Shape, Side, StepShape
+from tests.support.kernel_oracle_values import MICRO, OutOfRangeError, half_up, value_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from datetime import date
 
     from scoring_kernel.indicators import Indicator
@@ -34,15 +25,7 @@ if TYPE_CHECKING:
     from scoring_kernel.shapes import Threshold
     from tests.support.kernel_models import Subject
 
-MICRO = 1_000_000
-MOST_WHOLE = 9_000_000_000 - 1
-MOST_TERM = 5_000_000 * MICRO
 MOST_SHRUNK = 1_000_000 * MICRO
-MOST_COUNT = 100_000
-
-
-class OutOfRangeError(Exception):
-    """A value cannot be told exactly."""
 
 
 class NoStatisticError(Exception):
@@ -63,111 +46,6 @@ class Scored:
     overridden: list[bool]
     earned: str
     grade: str
-
-
-def half_up(value: Fraction) -> int:
-    return math.floor(value + Fraction(1, 2))
-
-
-def quotient(top: int | None, bottom: int | None) -> int | None:
-    if top is None or bottom is None or bottom <= 0:
-        return None
-    if abs(top // bottom) > MOST_WHOLE:
-        raise OutOfRangeError
-    return half_up(Fraction(top * MICRO, bottom))
-
-
-def value_of(formula: Formula, inputs: Mapping[str, int], day: date) -> int | None:
-    value: int | None = None
-    match formula:
-        case Ratio():
-            value = ratio(formula, inputs)
-        case Scaled():
-            value = quotient(inputs.get(formula.column), formula.divisor)
-        case Difference():
-            of, minus = inputs.get(formula.of), inputs.get(formula.minus)
-            if of is not None and minus is not None:
-                value = quotient(of - minus, formula.divisor)
-        case GatedRatio():
-            value = gated(formula, inputs, day)
-        case MeanOfRatios():
-            value = mean(formula, inputs)
-        case Tally():
-            value = tally(formula, inputs, day)
-        case Growth():
-            value = growth(formula, inputs)
-    return value
-
-
-def bottom_of(formula: Ratio, inputs: Mapping[str, int]) -> int | None:
-    if isinstance(formula.denominator, int):
-        return formula.denominator
-    return inputs.get(formula.denominator)
-
-
-def ratio(formula: Ratio, inputs: Mapping[str, int]) -> int | None:
-    bottom = bottom_of(formula, inputs)
-    if formula.empty is not None and bottom == 0:
-        return formula.empty
-    return quotient(inputs.get(formula.numerator), bottom)
-
-
-def share(top: int | None, bottom: int | None) -> int | None:
-    """A ratio whose whole is 1: what is beyond it is not looked at."""
-    if top is None or bottom is None or bottom <= 0:
-        return None
-    return half_up(max(Fraction(0), min(Fraction(1), Fraction(top, bottom))) * MICRO)
-
-
-def gated(formula: GatedRatio, inputs: Mapping[str, int], day: date) -> int | None:
-    gate, top, bottom = (inputs.get(column) for column in formula.columns)
-    if gate is None:
-        return None
-    if gate <= 0:
-        return 0
-    if top is None or bottom is None:
-        return None
-    everything = bottom <= 0 or top >= bottom
-    if everything and gate * MICRO >= formula.required.at(day):
-        return MICRO
-    part = share(top, bottom)
-    return half_up(Fraction((MICRO if part is None else part) * formula.partial.at(day), MICRO))
-
-
-def mean(formula: MeanOfRatios, inputs: Mapping[str, int]) -> int | None:
-    found = [share(inputs.get(one.numerator), bottom_of(one, inputs)) for one in formula.ratios]
-    known = [value for value in found if value is not None]
-    return half_up(Fraction(sum(known), len(known))) if known else None
-
-
-def tally(formula: Tally, inputs: Mapping[str, int], day: date) -> int | None:
-    value = formula.start
-    for term in formula.terms:
-        if term.column not in inputs:
-            return None
-        count = max(0, min(MOST_COUNT, inputs[term.column]))
-        value += formula.sign * count * formula.parameter.at(day, term.key)
-    return value
-
-
-def growth(formula: Growth, inputs: Mapping[str, int]) -> int | None:
-    sides: list[int | None] = []
-    beyond = False
-    for when in ("current", formula.base):
-        side = inputs.get(f"{formula.of}@{when}")
-        if formula.over is not None:
-            try:
-                side = quotient(side, inputs.get(f"{formula.over}@{when}"))
-            except OutOfRangeError:
-                side = None
-                beyond = True
-            if side is not None and abs(side) > MOST_TERM:
-                beyond = True
-        sides.append(side)
-    if beyond:
-        raise OutOfRangeError
-    now, before = sides
-    return None if now is None or before is None else quotient(now - before, before)
 
 
 def statistic(
@@ -197,59 +75,83 @@ def shrunk_value(
     return half_up(Fraction(both, one.shrink.least)), True
 
 
-def points_of(
-    one: Indicator, value: int, reference: Reference | None, day: date, who: Subject
-) -> int:
-    limit = (2**53 - 1) // (4 * one.weight_centi + 2)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thresholds:
+    """The numbers of one indicator's shape for one subject."""
 
-    def bounded(number: int | None) -> int:
-        if number is None or abs(number) > limit:
+    one: Indicator
+    reference: Reference | None
+    day: date
+    who: Subject
+
+    def bounded(self, number: int | None) -> int:
+        if number is None or abs(number) > (2**53 - 1) // (4 * self.one.weight_centi + 2):
             raise NoStatisticError
         return number
 
-    def end(threshold: Threshold) -> int:
+    def peer(self, name: str) -> int:
+        return self.bounded(statistic(self.one, name, self.reference, self.who))
+
+    def at(self, threshold: Threshold) -> int:
         number = threshold.constant
         if threshold.parameter is not None:
-            number = threshold.parameter.at(day, level_of(threshold.parameter.by, who))
+            number = threshold.parameter.at(self.day, level_of(threshold.parameter.by, self.who))
         if threshold.peer is not None:
-            number = bounded(statistic(one, threshold.peer, reference, who))
+            number = self.peer(threshold.peer)
         if number is not None and threshold.plus is not None:
-            number += threshold.plus.at(day, level_of(threshold.plus.by, who))
-        return bounded(number)
+            number += threshold.plus.at(self.day, level_of(threshold.plus.by, self.who))
+        return self.bounded(number)
 
+
+def points_of(
+    one: Indicator, value: int, reference: Reference | None, day: date, who: Subject
+) -> int:
+    known = Thresholds(one=one, reference=reference, day=day, who=who)
     shape: Shape = one.shape
     match shape:
         case LinearShape():
-            zero, full = end(shape.zero), end(shape.full)
-            sign = 1 if shape.higher_is_better else -1
-            if sign * (full - zero) <= 0:
-                return one.weight_centi if sign * (value - full) >= 0 else 0
-            return line(one.weight_centi, Fraction(value - zero, full - zero))
+            return linear(shape, value, one.weight_centi, known)
         case StepShape():
-            sign = 1 if shape.higher_is_better else -1
-            ends = [end(step.at) for step in shape.steps]
-            earned = [
-                step.share_e4
-                for step, at in zip(shape.steps, ends, strict=True)
-                if sign * (value - at) >= 0
-            ]
-            return half_up(Fraction(one.weight_centi * [*earned, shape.rest_e4][0], 10_000))
+            return stepped(shape, value, one.weight_centi, known)
+        case RobustZShape():
+            return distant(shape, value, one.weight_centi, known)
         case BooleanShape():
             return one.weight_centi if (value > 0) is shape.good else 0
-        case RobustZShape():
-            centre = bounded(statistic(one, "p50", reference, who))
-            mad = statistic(one, "mad", reference, who)
-            if mad is None:
-                raise NoStatisticError
-            spread = max(Fraction(14_826 * mad, 10_000), Fraction(end(shape.least_spread)))
-            near = half_up(spread * shape.full_centi / 100)
-            far = bounded(max(half_up(spread * shape.zero_centi / 100), near + 1))
-            distance = value - centre
-            if shape.side is Side.BOTH:
-                distance = abs(distance)
-            elif shape.side is Side.BELOW:
-                distance = -distance
-            return line(one.weight_centi, Fraction(far - distance, far - near))
+
+
+def linear(shape: LinearShape, value: int, weight: int, known: Thresholds) -> int:
+    zero, full = known.at(shape.zero), known.at(shape.full)
+    sign = 1 if shape.higher_is_better else -1
+    if sign * (full - zero) <= 0:
+        return weight if sign * (value - full) >= 0 else 0
+    return line(weight, Fraction(value - zero, full - zero))
+
+
+def stepped(shape: StepShape, value: int, weight: int, known: Thresholds) -> int:
+    sign = 1 if shape.higher_is_better else -1
+    ends = [known.at(step.at) for step in shape.steps]
+    earned = [
+        step.share_e4
+        for step, at in zip(shape.steps, ends, strict=True)
+        if sign * (value - at) >= 0
+    ]
+    return half_up(Fraction(weight * [*earned, shape.rest_e4][0], 10_000))
+
+
+def distant(shape: RobustZShape, value: int, weight: int, known: Thresholds) -> int:
+    centre = known.peer("p50")
+    mad = statistic(known.one, "mad", known.reference, known.who)
+    if mad is None:
+        raise NoStatisticError
+    spread = max(Fraction(14_826 * mad, 10_000), Fraction(known.at(shape.least_spread)))
+    near = half_up(spread * shape.full_centi / 100)
+    far = known.bounded(max(half_up(spread * shape.zero_centi / 100), near + 1))
+    distance = value - centre
+    if shape.side is Side.BOTH:
+        distance = abs(distance)
+    elif shape.side is Side.BELOW:
+        distance = -distance
+    return line(weight, Fraction(far - distance, far - near))
 
 
 def level_of(by: str | None, who: Subject) -> str:

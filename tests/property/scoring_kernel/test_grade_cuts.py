@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scoring_kernel.grades import grade_of
-from scoring_kernel.redistribution import apportion
 from tests.support.kernel_models import institution_model
+from tests.support.kernel_oracle import divide
 
 MODEL = institution_model()
 CUTS = {85_000: ("excellent", "good"), 80_000: ("good", "medium")}
@@ -21,7 +21,7 @@ WEIGHTS = np.array([[one.weight_centi for one in MODEL.indicators]])
 @given(st.sampled_from(sorted(CUTS)), st.lists(st.integers(1, 1000), min_size=36, max_size=36))
 def test_points_that_add_up_to_a_cut_earn_the_upper_grade(cut: int, chance: list[int]) -> None:
     # Points are spread over the 36 indicators at random, never above a weight.
-    points = np.minimum(apportion(np.array([cut]), np.array([chance])), WEIGHTS)
+    points = np.minimum(np.array([divide(cut, chance)]), WEIGHTS)
     rest = cut - int(points.sum())
     for index in range(36):
         step = min(rest, int(WEIGHTS[0, index] - points[0, index]))

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 from scoring_kernel.errors import KernelInputError
-from scoring_kernel.inputs import InputTable
-from scoring_kernel.measures import MAX_VALUE
+from scoring_kernel.inputs import MAX_INPUT, InputTable
 from tests.support.kernel_models import Subject, small_model, table
 
 MODEL = small_model()
@@ -50,8 +49,8 @@ def test_select_and_rows_keep_what_is_asked_for() -> None:
         ({"subjects": ("H1", "H1")}, "appears twice"),
         ({"columns": ("a", "b")}, r"expected \(2, 2\)"),
         ({"values": TABLE.values.astype(np.int32)}, "expected int64 and bool"),
-        ({"values": TABLE.values + MAX_VALUE + 1}, "found 9000000000000001"),
-        ({"values": TABLE.values - MAX_VALUE - 1}, "found -9000000000000001"),
+        ({"values": TABLE.values + MAX_INPUT + 1}, "found 10000000000001, expected at most"),
+        ({"values": TABLE.values - MAX_INPUT - 1}, "found -10000000000001, expected at most"),
     ],
     ids=["levels", "subjects", "columns", "type", "too_large", "too_small"],
 )

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from scoring_kernel.errors import ParameterNotInForceError
+from scoring_kernel.errors import ModelNotInForceError
 from scoring_kernel.indicators import Status
 from scoring_kernel.parameters import MICRO
 from scoring_kernel.reference import EVERYBODY, Reference, ReferenceValue
@@ -149,8 +149,8 @@ def test_a_perfect_institution_has_1000_points() -> None:
     assert (result.grades, result.basis) == (("excellent",), "proposal")
 
 
-def test_before_the_regulation_no_parameter_is_in_force() -> None:
-    with pytest.raises(ParameterNotInForceError, match="2021-04-30"):
+def test_before_the_regulation_the_model_does_not_hold() -> None:
+    with pytest.raises(ModelNotInForceError, match="2021-04-30"):
         score(MODEL, table(MODEL, [Subject(inputs=PERFECT)]), reference(), date(2021, 4, 30))
 
 

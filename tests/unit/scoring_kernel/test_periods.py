@@ -52,6 +52,18 @@ def test_the_first_period_has_no_base() -> None:
         Period.parse("1990H2").base()
 
 
+@pytest.mark.parametrize(("name", "prior"), [("2026H1", "2025H2"), ("2026H2", "2026H1")])
+def test_the_prior_period_is_the_half_year_before(name: str, prior: str) -> None:
+    period = Period.parse(name)
+    assert period.prior().name == prior
+    assert period.prior().last_day == period.first_day - timedelta(days=1)
+
+
+def test_the_first_period_has_no_prior_one() -> None:
+    with pytest.raises(PeriodError, match="1989H2"):
+        Period.parse("1990H1").prior()
+
+
 @given(st.integers(2000, 2199), st.sampled_from([1, 2]))
 def test_age_windows_are_three_years_without_a_gap(year: int, half: int) -> None:
     period = Period(year=year, half=half)

@@ -8,8 +8,9 @@ from datetime import date
 
 import pytest
 
-from scoring_kernel.derivation import VALUE_LIMIT
+from scoring_kernel.arithmetic import MAX_WHOLE, VALUE_LIMIT
 from scoring_kernel.errors import DraftModelError, KernelInputError
+from scoring_kernel.parameters import MICRO
 from scoring_kernel.reference import (
     MAX_BYTES,
     MAX_ENTRIES,
@@ -18,7 +19,14 @@ from scoring_kernel.reference import (
     build_reference,
     peer_groups,
 )
-from tests.support.kernel_models import SMALL_MODEL, Subject, model_of, small_model, table
+from tests.support.kernel_models import (
+    SMALL_MODEL,
+    Subject,
+    model_of,
+    small_model,
+    table,
+    wide_model,
+)
 
 MODEL = small_model()
 DAY = date(2026, 6, 30)
@@ -75,6 +83,43 @@ def test_a_draft_has_no_reference() -> None:
     draft = model_of(SMALL_MODEL.replace("status: proposal", "status: draft"))
     with pytest.raises(DraftModelError, match="small is a draft"):
         build_reference(draft, table(draft, SUBJECTS), DAY)
+
+
+def test_the_statistics_of_one_group_are_nearest_ranks() -> None:
+    model = wide_model()
+    due = [
+        Subject(inputs={"item.e02.due_fen@current": 100 * fen, "item.e02.paid_fen@current": 0})
+        for fen in range(1, 11)
+    ]
+    entries = build_reference(model, table(model, due), DAY).entries
+    found = {name: value for (of, name, group), value in entries.items() if group == "all"}
+    assert found == {"p25": 3_000_000, "p90": 9_000_000}
+
+
+def test_mad_is_the_median_distance_from_the_median_before_shrinkage() -> None:
+    model = wide_model()
+    # Means of 1, 2, 4, 8 and 100 days; median 4, distances 3, 2, 0, 4 and 96, median 3. With
+    # one stay each, every value would shrink, but a reference is of the values themselves.
+    columns = ("work.days@current", "work.fen@current")
+    stays = [
+        Subject(inputs=dict.fromkeys(columns, days) | {"work.stays@current": 1})
+        for days in (1, 2, 4, 8, 100)
+    ]
+    entries = build_reference(model, table(model, stays), DAY).entries
+    assert entries["mean_days", "p50", "all"] == 4_000_000
+    assert entries["mean_days", "mad", "all"] == 3_000_000
+    assert entries["cost_place", "p50", "all"] == 4_000_000
+    assert entries["cost_place", "p10", "all"] == 1_000_000
+
+
+def test_the_widest_spread_is_within_the_bound_of_values() -> None:
+    model = wide_model()
+    days = [
+        Subject(inputs={"work.days@current": number, "work.stays@current": 1})
+        for number in (-MAX_WHOLE, 0, MAX_WHOLE)
+    ]
+    entries = build_reference(model, table(model, days), DAY).entries
+    assert entries["mean_days", "mad", "all"] == MAX_WHOLE * MICRO < VALUE_LIMIT
 
 
 def test_a_statistic_nobody_has_is_none() -> None:
@@ -152,7 +197,7 @@ def test_other_bytes_are_refused(content: bytes) -> None:
     "entry",
     [
         {("a", "p50", "all"): VALUE_LIMIT + 1},
-        {("a", "p75", "all"): 1},
+        {("a", "p99", "all"): 1},
         {("a" * 101, "p50", "all"): 1},
         {(f"a{number}", "p50", "all"): 1 for number in range(MAX_ENTRIES + 1)},
     ],

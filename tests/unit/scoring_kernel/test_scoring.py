@@ -8,12 +8,21 @@ from datetime import date
 import numpy as np
 import pytest
 
-from scoring_kernel.derivation import values_micro
 from scoring_kernel.errors import DraftModelError, KernelInputError, ParameterNotInForceError
+from scoring_kernel.inputs import MAX_INPUT
+from scoring_kernel.plan import ScoringPlan
 from scoring_kernel.redistribution import effective_weights
-from scoring_kernel.reference import build_reference
+from scoring_kernel.reference import build_reference, derived_values
 from scoring_kernel.scoring import BLOCK_ROWS, ScoreResult, score
-from tests.support.kernel_models import SMALL_MODEL, Subject, model_of, small_model, table
+from scoring_kernel.sweep import groups_of, sweep_inputs, sweep_values
+from tests.support.kernel_models import (
+    SMALL_MODEL,
+    Subject,
+    model_of,
+    small_model,
+    table,
+    wide_model,
+)
 
 MODEL = small_model()
 DAY = date(2026, 6, 30)
@@ -92,10 +101,10 @@ def test_the_worked_subject() -> None:
         "proposal",
         [10_000],
     )
-    assert (
-        result.values_micro[0].tolist()
-        == values_micro(MODEL, table(MODEL, [Subject(inputs=FULL)]), DAY)[0][0].tolist()
-    )
+    alone = table(MODEL, [Subject(inputs=FULL)])
+    assert result.values_micro[0].tolist() == [
+        int(derived_values(one, alone, DAY)[0][0]) for one in MODEL.indicators
+    ]
 
 
 def test_each_policy_for_missing_data() -> None:
@@ -118,10 +127,10 @@ def test_a_group_without_any_value_hands_its_weight_on() -> None:
 
 
 def test_a_level_1_group_without_any_value_hands_its_weight_on() -> None:
-    excluded = np.array([[False] * 5 + [True] * 4, [True] * 9])
+    excluded = np.array([[False] * 5 + [True] * 4, [True] * 9]).T
     weights = effective_weights(MODEL, excluded)
-    assert weights[0, :3].sum() == 4_761
-    assert weights.sum(axis=1).tolist() == [10_000, 0]
+    assert weights[:3, 0].sum() == 4_761
+    assert weights.sum(axis=0).tolist() == [10_000, 0]
 
 
 def test_a_missing_reference_makes_an_indicator_provisional() -> None:
@@ -135,6 +144,96 @@ def test_below_the_least_coverage_there_is_no_grade() -> None:
     columns = ("item.01.experts@current", "item.12.city@current")
     result = scored(Subject(inputs={name: FULL[name] for name in columns}))
     assert (result.coverage_centi.tolist(), result.grades) == ([1_000], ("not_rated",))
+
+
+def test_another_level_or_type_than_the_models_is_refused() -> None:
+    inputs = replace(table(MODEL, [Subject(inputs=FULL)]), levels=("9",))
+    with pytest.raises(KernelInputError, match=r"\('9', 'general'\); model small knows levels"):
+        score(MODEL, inputs, None, DAY)
+
+
+WIDE = wide_model()
+
+
+def graded(day: date = DAY, **events: int) -> ScoreResult:
+    """Grade one subject of the wide model, as good as can be but for some events."""
+    columns = {one.rpartition(".")[2].replace("@", "_"): one for one in WIDE.input_columns}
+    inputs = {
+        "item.e02.balance_fen@current": 10**6,
+        "item.03.minor@year": 0,
+        "item.03.undone@year": 0,
+    }
+    inputs |= {columns[name]: number for name, number in events.items()}
+    return score(WIDE, table(WIDE, [Subject(inputs=inputs)]), None, day)
+
+
+@pytest.mark.parametrize(
+    ("events", "day", "overridden", "grade"),
+    [
+        ({}, DAY, [False, False, False], "high"),
+        ({"fraud_current": 0, "fraud_age3": 0, "listed_current": 0}, DAY, [False] * 3, "high"),
+        ({"listed_current": 1}, DAY, [False, True, False], "middle"),
+        ({"fraud_age3": 2}, DAY, [True, False, False], "low"),
+        ({"fraud_current": 1, "listed_current": 1}, DAY, [True, True, False], "low"),
+        ({"fraud_current": -1}, DAY, [False, False, False], "high"),
+        ({"fraud_current": 1}, date(2030, 1, 1), [False, False, False], "high"),
+        ({"fraud_current": 1}, date(2029, 12, 31), [True, False, False], "low"),
+    ],
+    ids=[
+        "none",
+        "zeros",
+        "listed",
+        "one_column_of_two",
+        "the_worst_cap_counts",
+        "negative",
+        "on_its_last_day",
+        "before_its_last_day",
+    ],
+)
+def test_an_override_caps_the_grade(
+    events: dict[str, int], day: date, overridden: list[bool], grade: str
+) -> None:
+    result = graded(day, **events)
+    assert result.overridden.tolist() == [overridden]
+    assert (result.earned_grades, result.grades) == (("high",), (grade,))
+
+
+def test_an_override_never_lifts_a_grade() -> None:
+    result = graded(balance_fen_current=-(10**6), minor_year=100, listed_current=1)
+    assert (result.earned_grades, result.grades) == (("low",), ("low",))
+
+
+def test_missing_data_is_no_refuge_from_a_cap() -> None:
+    nobody = table(WIDE, [Subject(inputs={"item.l01.listed@current": 1}), Subject(inputs={})])
+    result = score(WIDE, nobody, None, DAY)
+    assert result.earned_grades == ("not_rated", "not_rated")
+    assert result.grades == ("middle", "not_rated")
+
+
+def test_a_value_out_of_range_is_missing_and_says_so() -> None:
+    result = graded(balance_fen_current=MAX_INPUT)
+    assert np.flatnonzero(result.out_of_range[0]).tolist() == [6]
+    assert (bool(result.missing[0, 6]), bool(result.provisional[0, 6])) == (True, False)
+    assert (int(result.values_micro[0, 6]), int(result.weights_centi[0, 6])) == (0, 0)
+
+
+def test_the_scores_of_values_are_those_of_their_inputs() -> None:
+    subjects = [Subject(inputs=FULL), without("work.done@base", "item.08.reports@current")]
+    inputs = table(MODEL, subjects)
+    plan = ScoringPlan.of(MODEL, build_reference(MODEL, table(MODEL, PEERS), DAY), DAY)
+    whole = sweep_inputs(plan, inputs)
+    again = sweep_values(plan, whole.values.T, ~whole.missing.T, groups_of(plan, inputs))
+    assert again.points.tolist() == whole.points.tolist()
+    assert again.weights.tolist() == whole.weights.tolist()
+    assert again.grade.tolist() == whole.grade.tolist()
+
+
+def test_overrides_can_be_given_with_values() -> None:
+    plan = ScoringPlan.of(WIDE, None, DAY)
+    values, present = np.zeros((2, 8), np.int64), np.ones((2, 8), np.bool_)
+    capped = np.array([[False, False, False], [True, False, False]])
+    found = sweep_values(plan, values, present, np.zeros(2, np.int64), capped)
+    assert found.grade.tolist() == [int(found.earned[0]), 2]
 
 
 def test_blocks_do_not_show() -> None:
