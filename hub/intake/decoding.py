@@ -83,7 +83,7 @@ def decode_batch(payload: bytes, measure_sets: Mapping[str, MeasureSet]) -> Deco
     if not 1 <= len(batch.slots) <= MAX_SLOTS:
         raise StatementError(f"Found {len(batch.slots)} slots, expected 1 to {MAX_SLOTS}.")
     table = read_rows(batch.rows_ipc, rows_schema(tuple(m.id for m in measure_set.measures)))
-    rows = _Rows(table, measure_set.subject)
+    rows = _Rows(table, measure_set)
     # 2. Rows belong to stated slots.
     stated = [(slot.institution, slot.month) for slot in batch.slots]
     if not rows.places.keys() <= set(stated):
@@ -113,8 +113,9 @@ class _Rows:
 
     __slots__ = ("_columns", "_kind", "_names", "_subjects", "_wrong", "places")
 
-    def __init__(self, table: pa.Table, kind: str) -> None:
-        self._kind = kind
+    def __init__(self, table: pa.Table, measure_set: MeasureSet) -> None:
+        self._kind = measure_set.subject
+        least = dict.fromkeys(measure_set.never_negative, 0)
         # Lists, not arrays: most batches are small, and the digest needs Python's integers.
         lists = [column.to_pylist() for column in table.combine_chunks().itercolumns()]
         institutions, months, self._subjects = lists[:3]
@@ -124,10 +125,10 @@ class _Rows:
         self._names = tuple(self._columns)
         self._wrong = frozenset(
             index
-            for values in self._columns.values()
-            if values and (max(values) > MAX_VALUE or min(values) < -MAX_VALUE)
+            for name, values in self._columns.items()
+            if values and (max(values) > MAX_VALUE or min(values) < least.get(name, -MAX_VALUE))
             for index, value in enumerate(values)
-            if not -MAX_VALUE <= value <= MAX_VALUE
+            if not least.get(name, -MAX_VALUE) <= value <= MAX_VALUE
         )
         self.places: dict[tuple[str, int], list[int]] = {}
         for index, place in enumerate(zip(institutions, months, strict=True)):
@@ -209,7 +210,8 @@ def _broken_rule(
     if counts[slot.institution, slot.month] > 1:
         return SlotRule.SLOT_TWICE, "state a slot once per batch"
     # 3. Own rows, sound values.
-    return SlotRule.ROWS, f"rows name another subject or exceed {MAX_VALUE}; {_RESTATE}"
+    problem = f"rows name another subject, exceed {MAX_VALUE} or hold a negative count"
+    return SlotRule.ROWS, f"{problem}; {_RESTATE}"
 
 
 def digest_fault(

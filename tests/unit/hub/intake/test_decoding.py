@@ -167,3 +167,11 @@ def test_rows_of_a_staff_measure_set_name_nobody_else(subject: str) -> None:
     decoded = decode_batch(staff_batch(Slot(subject=subject)), SETS)
 
     assert [fault.rule for fault in decoded.faults] == ["rows"]
+
+
+@pytest.mark.parametrize(("measure_set", "rules"), [("settlement", []), ("interface", ["rows"])])
+def test_a_net_sum_may_be_negative_and_a_count_may_not(measure_set: str, rules: list[str]) -> None:
+    names = tuple(measure.id for measure in SETS[measure_set].measures)
+    payload = batch(Slot(value=-1), measure_set=measure_set, names=names)
+
+    assert [fault.rule for fault in decode_batch(payload, SETS).faults] == rules
