@@ -97,9 +97,12 @@ def test_every_input_of_the_models_is_stated_by_somebody() -> None:
     catalog = load_catalog()
     stated = {column for item in catalog.items.values() for column in item.input_columns}
     for one in catalog.measure_sets.values():
-        stated |= {f"{one.id}.{measure}@{w}" for measure in one.merges for w in ("current", "base")}
+        windows = ("current", "base", "prior")
+        stated |= {f"{one.id}.{measure}@{window}" for measure in one.merges for window in windows}
     for model in catalog.models.values():
         assert set(model.input_columns) <= stated
+        capped = {column for override in model.overrides for column in override.columns}
+        assert capped <= set(model.input_columns)
 
 
 def test_a_model_that_reads_an_unknown_column_is_refused() -> None:
@@ -107,6 +110,46 @@ def test_a_model_that_reads_an_unknown_column_is_refused() -> None:
     contents[MODEL] = contents[MODEL].replace(b"item.05.rejected_fen@", b"item.05.rejected@")
     with pytest.raises(CatalogError, match=r"reads item\.05\.rejected@current, which no"):
         parse_catalog(contents)
+
+
+def test_an_override_that_reads_an_unknown_column_is_refused() -> None:
+    contents = read_catalog_files()
+    changed = contents[MODEL].replace(b"item.l01.serious_dishonesty@", b"item.l01.dishonesty@")
+    assert changed != contents[MODEL]
+    with pytest.raises(CatalogError, match=r"reads item\.l01\.dishonesty@current, which no"):
+        parse_catalog(contents | {MODEL: changed})
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        (b'register: {item: "s01"', b'register: {item: "s02"', "item: s02 is no register"),
+        (b"where: {role: physician}", b"where: {role: doctor}", "s01: role has no code doctor"),
+        (b"where: {role: physician}", b"where: {job: physician}", "item s01 has no column job"),
+        (b"type: type}", b"type: speciality}", "item s01 has no column speciality"),
+        (b"types: [internal,", b"types: [internal, dentistry,", "type has no code dentistry"),
+    ],
+)
+def test_a_register_that_cannot_say_what_a_model_reads_is_refused(
+    before: bytes, after: bytes, message: str
+) -> None:
+    contents = read_catalog_files()
+    name = "models/physician.yaml"
+    changed = contents[name].replace(before, after, 1)
+    assert changed != contents[name]
+    with pytest.raises(CatalogError, match=message):
+        parse_catalog(contents | {name: changed})
+
+
+def test_every_item_names_the_register_of_its_subjects() -> None:
+    items = load_catalog().items
+    registers = {number for number, item in items.items() if item.register is None}
+    assert registers == {"20", "d01", "e01", "r01", "s01", "t01"}
+    for item in items.values():
+        if item.register is not None:
+            assert items[item.register].subject_type == item.subject_type
+    with_rules = {number for number, item in items.items() if item.qualification is not None}
+    assert with_rules == {"s03"}
 
 
 def test_two_models_of_one_subject_class_are_refused() -> None:
@@ -130,7 +173,13 @@ def test_models_of_different_subject_classes_stand_side_by_side() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["units.yaml", "legal_basis.yaml", "records.yaml", "interface/transactions.yaml"],
+    [
+        "units.yaml",
+        "legal_basis.yaml",
+        "qualification.yaml",
+        "records.yaml",
+        "interface/transactions.yaml",
+    ],
 )
 def test_a_missing_file_is_named(name: str) -> None:
     contents = read_catalog_files()
