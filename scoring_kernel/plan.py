@@ -18,12 +18,13 @@ Rules:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from scoring_kernel.arithmetic import any_of, flag_by_group, half_up, never, positive, total_of
 from scoring_kernel.curves import Curve, Table, curve_of, table_of
 from scoring_kernel.derivation import derive
 from scoring_kernel.errors import KernelInputError
+from scoring_kernel.grades import places_of
 from scoring_kernel.indicators import MissingPolicy
 from scoring_kernel.redistribution import redistribute
 from scoring_kernel.shapes import MEDIAN
@@ -33,19 +34,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import date
 
-    from scoring_kernel.bands import BandSet
     from scoring_kernel.derivation import Columns
     from scoring_kernel.indicators import Indicator
     from scoring_kernel.model import RatingModel
     from scoring_kernel.ops import Ops
-    from scoring_kernel.overrides import Override
     from scoring_kernel.reference import Reference
 
 N = TypeVar("N")
 F = TypeVar("F")
-
-NO_CAP: Final = -1
-"""Place of a grade in a band set that caps nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -277,7 +273,9 @@ class ScoringPlan:
             ],
         )
         bands = next(iter(self.model.band_sets.values()))
-        earned, grade = self.grade(ops, bands, total, coverage, overridden)
+        earned, grade = places_of(
+            ops, self.model, bands, total=total, coverage=coverage, overridden=overridden
+        )
         return Finished(points=points, total=total, coverage=coverage, earned=earned, grade=grade)
 
     def at_weight(self, ops: Ops[N, F], one: IndicatorPlan, points: N, weight: N) -> N:
@@ -287,31 +285,6 @@ class ScoringPlan:
         """
         nominal = one.indicator.weight_centi
         return half_up(ops, ops.mul(points, weight), nominal)
-
-    def grade(
-        self, ops: Ops[N, F], band_set: BandSet, total: N, coverage: N, overridden: Sequence[F]
-    ) -> tuple[N, N]:
-        """Grade of a total in one band set.
-
-        A cap holds for those that are not rated, too: missing data is no refuge from it.
-
-        Returns:
-            Places in the band set, the number of its bands where not rated: of the grade
-            the points give, and of the grade after overrides.
-        """
-        none, one = ops.number(0), ops.number(1)
-        place = none
-        for band in band_set.bands[:-1]:
-            reached = ops.at_least(total, ops.number(band.at_least_centi))
-            place = ops.add(place, ops.where(reached, none, one))
-        is_rated = ops.at_least(coverage, ops.number(self.model.min_coverage))
-        earned = ops.where(is_rated, place, ops.number(len(band_set.bands)))
-        cap = ops.number(NO_CAP)
-        for override, applies in zip(self.model.overrides, overridden, strict=True):
-            own = ops.number(cap_of(override, band_set))
-            cap = ops.maximum(cap, ops.where(applies, own, ops.number(NO_CAP)))
-        capped = ops.maximum(cap, ops.where(is_rated, place, none))
-        return earned, ops.where(ops.at_least(cap, none), capped, earned)
 
     def evaluate(self, ops: Ops[N, F], columns: Columns[N, F], group: N) -> PlanOutputs[N, F]:
         """All stages for the same rows; arguments as for ``derive``."""
@@ -326,11 +299,6 @@ class ScoringPlan:
             overridden=overridden,
             finished=self.finish(ops, rated, weights, overridden),
         )
-
-
-def cap_of(override: Override, band_set: BandSet) -> int:
-    """Place of an override's cap in a band set."""
-    return [band.id for band in band_set.bands].index(override.caps[band_set.id])
 
 
 def statistic_of(

@@ -11,8 +11,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from scoring_kernel.curves import Curve, LinearCurve, curve_of
-from scoring_kernel.grades import names_of
+from scoring_kernel.errors import KernelInputError
+from scoring_kernel.grades import names_of, places_of
+from scoring_kernel.ops import NumpyOps
 from scoring_kernel.plan import ScoringPlan, statistic_of
 from scoring_kernel.shapes import LinearShape
 from scoring_kernel.sweep import BLOCK_ROWS, sweep_inputs
@@ -20,7 +24,6 @@ from scoring_kernel.sweep import BLOCK_ROWS, sweep_inputs
 if TYPE_CHECKING:
     from datetime import date
 
-    import numpy as np
     import numpy.typing as npt
 
     from scoring_kernel.indicators import Indicator
@@ -82,6 +85,31 @@ class ScoreResult:
     def basis(self) -> str:
         """``proposal`` or ``final``: how far the score may be trusted."""
         return self.model.status.value
+
+    def grades_in(self, band_set: str) -> tuple[str, ...]:
+        """Grades in one of the model's band sets, after overrides.
+
+        Args:
+            band_set: Id of the set, for example ``letters``.
+
+        Raises:
+            KernelInputError: The model has no such set.
+        """
+        if band_set not in self.model.band_sets:
+            raise KernelInputError(
+                f"model {self.model.id}: no band set {band_set[:40]!r}, expected one of "
+                f"{sorted(self.model.band_sets)}"
+            )
+        found = self.model.band_sets[band_set]
+        _, places = places_of(
+            NumpyOps(),
+            self.model,
+            found,
+            total=self.total_centi.astype(np.float64),
+            coverage=self.coverage_centi.astype(np.float64),
+            overridden=list(self.overridden.T),
+        )
+        return names_of(found.bands, places.astype(np.int64))
 
 
 def score(

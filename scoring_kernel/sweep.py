@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from scoring_kernel.errors import KernelInputError
+from scoring_kernel.grades import places_of
 from scoring_kernel.indicators import MissingPolicy
 from scoring_kernel.ops import NumpyOps
 from scoring_kernel.redistribution import effective_weights
@@ -200,12 +201,13 @@ def _sweep(
         _rate(plan, values, groups, rows, out)
     _redistribute(plan, out)
     bands = next(iter(plan.model.band_sets.values()))
-    out.earned[:], out.grade[:] = plan.grade(
+    out.earned[:], out.grade[:] = places_of(
         _OPS,
+        plan.model,
         bands,
-        out.total.astype(np.float64),
-        out.coverage.astype(np.float64),
-        list(out.overridden),
+        total=out.total.astype(np.float64),
+        coverage=out.coverage.astype(np.float64),
+        overridden=list(out.overridden),
     )
     return out
 

@@ -198,6 +198,14 @@ def test_an_override_caps_the_grade(
     assert (result.earned_grades, result.grades) == (("high",), (grade,))
 
 
+def test_every_band_set_is_capped() -> None:
+    assert graded().grades_in("letters") == ("a",)
+    assert graded(listed_current=1).grades_in("letters") == ("b",)
+    assert graded(listed_current=1).grades_in("grades") == ("middle",)
+    with pytest.raises(KernelInputError, match="no band set 'stars', expected one of"):
+        graded().grades_in("stars")
+
+
 def test_an_override_never_lifts_a_grade() -> None:
     result = graded(balance_fen_current=-(10**6), minor_year=100, listed_current=1)
     assert (result.earned_grades, result.grades) == (("low",), ("low",))
