@@ -61,11 +61,22 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Take the classes back; results and items that only the newer schema knows go."""
+    # The older program knows one class only: its highest run of a period holds.
+    others = sa.text("subject_class <> :first").bindparams(first=_FIRST_CLASS)
+    runs = sa.text("run_id IN (SELECT id FROM grade_run WHERE subject_class <> :first)").bindparams(
+        first=_FIRST_CLASS
+    )
+    for table, which in (
+        ("published_statement", others),
+        ("publication", runs),
+        ("grade_run_result", runs),
+        ("grade_result", others),
+        ("grade_run", others),
+        ("pushed_grade", others),
+    ):
+        op.execute(sa.delete(sa.table(table)).where(which))
     with op.batch_alter_table("pushed_grade") as batch:
         _key(batch, "pushed_grade", ["sender", "subject", "period", "version"])
-    others = sa.text("subject_class <> :first").bindparams(first=_FIRST_CLASS)
-    for table in ("published_statement", "grade_result"):
-        op.execute(sa.delete(sa.table(table)).where(others))
     with op.batch_alter_table("published_statement") as batch:
         batch.drop_constraint(
             op.f("uq_published_statement_period_subject_class_subject_version"), type_="unique"
