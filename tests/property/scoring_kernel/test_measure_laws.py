@@ -50,7 +50,7 @@ def measures(rows: list[tuple[str, int, int]]) -> MonthlyMeasures:
             "a": values,
             "b": values,
             "c": -values,
-            **{name: (at == bins(values)).astype(np.int64) for at, name in enumerate(STAY.bins)},
+            **{name: np.int64(1) * (bins(values) == at) for at, name in enumerate(STAY.bins)},
         },
     )
 

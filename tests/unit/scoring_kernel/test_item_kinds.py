@@ -92,7 +92,7 @@ def test_a_listing_that_was_not_handed_in_says_nothing() -> None:
 
 
 def test_a_register_states_days_as_months_and_flags_as_numbers() -> None:
-    rows = [
+    rows: list[dict[str, object]] = [
         {"staff": DOCTOR, "practice_start_day": date(2016, 7, 1), "commitment_signed": 1},
         {"staff": NURSE, "practice_start_day": None, "commitment_signed": None},
     ]
