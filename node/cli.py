@@ -152,7 +152,7 @@ def prescore(
     directory: Directory = None,
     as_json: AsJson = False,
 ) -> None:
-    """Score this node's institutions with the hub's kernel, and compare with final points.
+    """Score this node's hospitals and pharmacies with the hub's kernel; compare with final points.
 
     Example: [bold]yixin node prescore --period 2026H1[/bold]
     """
@@ -170,7 +170,7 @@ def explain(
     directory: Directory = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show where an institution's pre-score lost points, and why.
+    """Show what caps an institution's pre-score, where it lost points, and why.
 
     Example: [bold]yixin node explain H33030200001 --period 2026H1[/bold]
     """

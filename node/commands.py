@@ -48,12 +48,20 @@ class NodeOutput(CommandOutput):
         if self.as_json:
             self.done(result, "")
             return
-        self.rows(f"Pre-scores {result['period']}", result["subjects"])
-        if all(float(one["coverage"]) == 0 for one in result["subjects"]):
+        columns = ("subject", "total", "grade", "coverage", "inputs")
+        shown = [{name: one[name] for name in columns} for one in result["subjects"]]
+        self.rows(f"Pre-scores {result['period']}", shown)
+        for one in result["no_model"]:
+            self.say(
+                f"{one['code']} is not pre-scored: no model knows level {one['level']}, type "
+                f"{one['type']}. Ask the hub to correct the custody register."
+            )
+        if result["subjects"] and all(float(one["coverage"]) == 0 for one in result["subjects"]):
             self.say(f"Nothing of {result['period']} has been taken in or received yet.")
         self.say(
             f"Basis of the model: {result['basis']}. Compared with the hub's final points: "
-            f"{result['prescore_equal']} of {result['prescore_compared']} indicators equal."
+            f"{result['prescore_equal']} of {result['prescore_compared']} indicators and "
+            f"{result['grades_equal']} of {result['grades_compared']} grades equal."
         )
 
     def explained(self, result: Mapping[str, Any]) -> None:
@@ -61,6 +69,8 @@ class NodeOutput(CommandOutput):
         if self.as_json:
             self.done(result, "")
             return
+        for one in result["overrides"]:
+            self.say(f"{one['reason_zh']}\n{one['reason_en']} (basis: {one['basis']})")
         self.rows(
             f"{result['subject']} {result['period']}: {result['total']} points, {result['grade']} "
             f"(basis: {result['basis']})",

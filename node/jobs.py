@@ -23,6 +23,7 @@ from node.sync.flow import Link, restate, synchronise
 from protos.yixin.v1 import statement_pb2
 from scoring_kernel import Catalog
 from scoring_kernel.explanation import explain
+from scoring_kernel.override_explanation import explain_overrides
 from scoring_kernel.periods import Period
 from security.exchange.archive import count_receipts, count_refusals
 from security.progress import ProgressReporter
@@ -95,47 +96,59 @@ class NodeJobs:
         return total
 
     def prescore(self, arguments: Result, progress: ProgressReporter) -> Result:
-        """Pre-score every medical institution of the node and store the result."""
+        """Pre-score every institution of the node, hospitals and pharmacies, and store it."""
         scored = self._prescoring(arguments, progress)
-        period = scored.prescores[0].period if scored.prescores else arguments["period"]
-        self.scores.replace_prescores(period, scored.prescores, scored_at=self.now().isoformat())
+        period = Period.parse(arguments["period"]).name
+        prescores = scored.prescores
+        self.scores.replace_prescores(period, prescores, scored_at=self.now().isoformat())
         comparison = scored.comparison
         return {
             "period": period,
-            "basis": scored.result.basis,
+            "basis": scored.basis,
             "subjects": [
                 {
                     "subject": one.subject,
+                    "class": one.subject_class,
                     "total": f"{one.total_centi / 100:.2f}",
                     "grade": one.grade,
+                    "earned_grade": one.earned_grade,
                     "coverage": f"{one.coverage_centi / 100:.2f}",
                     "inputs": "final" if one.final_inputs else "provisional",
                 }
-                for one in scored.prescores
+                for one in prescores
             ],
+            "no_model": [asdict(one) for one in scored.no_model],
             "prescore_compared": comparison.compared,
             "prescore_equal": comparison.equal,
+            "grades_compared": comparison.grades_compared,
+            "grades_equal": comparison.grades_equal,
             "differences": [asdict(one) for one in comparison.differences[:100]],
         }
 
     def explain(self, arguments: Result, progress: ProgressReporter) -> Result:
-        """Explain one institution's pre-score, the largest loss first."""
+        """Explain one institution's pre-score: what caps it, then the largest loss first."""
         subject = arguments["subject"]
-        scored = self._prescoring(arguments, progress)
-        rows = [row for row, one in enumerate(scored.prescores) if one.subject == subject]
-        if not rows:
+        found = self._prescoring(arguments, progress).find(subject)
+        if found is None:
             raise ConfigurationError(
-                f"{subject} is not a medical institution of this node; "
+                f"{subject} is no institution of this node that a model grades; "
                 "see `yixin node prescore` for those that are"
             )
-        one = scored.prescores[rows[0]]
-        indicators = sorted(explain(scored.result, rows[0]), key=lambda item: -item.lost_centi)
+        scores, row = found
+        one = scores.prescores[row]
+        indicators = sorted(explain(scores.result, row), key=lambda item: -item.lost_centi)
         return {
             "subject": subject,
+            "class": one.subject_class,
             "period": one.period,
             "total": f"{one.total_centi / 100:.2f}",
             "grade": one.grade,
+            "earned_grade": one.earned_grade,
             "basis": one.basis,
+            "overrides": [
+                asdict(each) | {"since": each.since.isoformat()}
+                for each in explain_overrides(scores.result, row, self.catalog)
+            ],
             "indicators": [
                 {
                     "indicator": item.name_zh,
@@ -186,10 +199,7 @@ class NodeJobs:
         if self.link is not None:
             result |= self._link_status(self.link)
         result["prescored"] = len(self.scores.prescores())
-        result["grade_statements"] = {
-            period: len(self.scores.latest_statements(period))
-            for period in self.scores.statement_periods()
-        }
+        result["grade_statements"] = self.scores.count_statements()
         return result
 
     def _link_status(self, link: Link) -> Result:
@@ -244,6 +254,7 @@ class NodeJobs:
                 table,
                 months,
                 first,
+                of_staff=self.catalog.measure_sets[name].any_month,
             )
             for name, table in tables.items()
         ]
@@ -256,18 +267,19 @@ class NodeJobs:
             report.measure_set: report.monthly() for report in self.reports()
         }
         progress("scoring", 0, 0, "")
+        subjects = [
+            Subject(code=one.code, level=one.level, type=one.type)
+            for one in self.store.institutions()
+        ]
+        statements = self.scores.latest_statements(named.name, {one.code for one in subjects})
         return prescore(
             self.catalog,
             monthly,
-            [
-                Subject(code=one.code, level=one.level, type=one.type)
-                for one in self.store.institutions()
-                if one.code.startswith("H")
-            ],
+            subjects,
             named,
             {
                 subject: statement_pb2.GradeStatement.FromString(body)
-                for subject, body in self.scores.latest_statements(named.name).items()
+                for subject, body in statements.items()
             },
             day=day,
         )

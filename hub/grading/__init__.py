@@ -1,6 +1,6 @@
 """Grading: from statements and department items to grades, publications and explanations."""
 
-from hub.grading.explaining import Explanation, OverrideExplanation, explain
+from hub.grading.explaining import Explanation, explain
 from hub.grading.mutual_scores import MutualScores, export_mutual_scores
 from hub.grading.ports import MonthlySource
 from hub.grading.publishing import Publication, Signer, publish
@@ -17,7 +17,6 @@ __all__ = [
     "GradeReport",
     "MonthlySource",
     "MutualScores",
-    "OverrideExplanation",
     "PeriodReport",
     "Publication",
     "Recomputation",

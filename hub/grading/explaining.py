@@ -12,55 +12,21 @@ from typing import TYPE_CHECKING
 
 from hub.errors import GradingError, NotGradedError
 from hub.grading.holding import held_class, hold_run
-from hub.grading.inputs import is_item_column
-from hub.grading.outcomes import grade_cap
 from hub.grading.recomputing import differing
 from hub.store.grading_tables import grade_result
 from scoring_kernel.explanation import explain as explain_score
-from scoring_kernel.model import NOT_RATED
+from scoring_kernel.override_explanation import explain_overrides
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from datetime import date
 
     from sqlalchemy import Connection
 
-    from hub.grading.holding import HeldRun
-    from hub.store.grade_results import Result
     from scoring_kernel import Catalog
     from scoring_kernel.explanation import IndicatorExplanation
-    from scoring_kernel.overrides import Override
+    from scoring_kernel.override_explanation import OverrideExplanation
     from scoring_kernel.periods import Period
     from security.at_rest import Vault
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OverrideExplanation:
-    """One override (一票否决、限级) that is in force for a subject.
-
-    Attributes:
-        override: Id of the override.
-        name_zh: Chinese name.
-        name_en: English name.
-        cap: Grade id; the grade is this one at best.
-        since: First day in force of the rule.
-        lowers: Whether the points alone would give a better grade than the cap.
-        evidence: Names of the information items or measure sets that state the event.
-        basis: Key of the source.
-        reason_zh: What it does, in Chinese.
-        reason_en: What it does, in English.
-    """
-
-    override: str
-    name_zh: str
-    name_en: str
-    cap: str
-    since: date
-    lowers: bool
-    evidence: tuple[str, ...]
-    basis: str
-    reason_zh: str
-    reason_en: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,64 +132,6 @@ def explain(
         grade_zh=names.get(result.grade, ""),
         earned_grade=result.earned_grade,
         earned_grade_zh=names.get(result.earned_grade, ""),
-        overrides=_overrides(catalog, held, result),
+        overrides=explain_overrides(scores, 0, catalog),
         indicators=explain_score(scores, 0),
-    )
-
-
-def _overrides(catalog: Catalog, held: HeldRun, result: Result) -> tuple[OverrideExplanation, ...]:
-    in_force = frozenset(result.overrides)
-    inputs = dict(zip(held.run.columns, result.inputs, strict=True))
-    return tuple(
-        _explained(held, result, one, _evidence(catalog, one, inputs))
-        for one in held.model.overrides
-        if one.id in in_force
-    )
-
-
-def _evidence(
-    catalog: Catalog, override: Override, inputs: Mapping[str, int | None]
-) -> tuple[str, ...]:
-    """Names of the sources whose inputs put an override in force, each once."""
-    found: dict[str, None] = {}
-    for column in override.columns:
-        if (inputs.get(column) or 0) > 0:
-            parts = column.split(".")
-            is_item = is_item_column(column)
-            source = catalog.items[parts[1]] if is_item else catalog.measure_sets[parts[0]]
-            found[source.name_zh] = None
-    return tuple(found)
-
-
-def _explained(
-    held: HeldRun, result: Result, override: Override, evidence: tuple[str, ...]
-) -> OverrideExplanation:
-    bands = held.model.bands
-    order = [band.id for band in bands]
-    cap = grade_cap(held.model, override)
-    best = bands[order.index(cap)]
-    # A subject that the points leave unrated is capped all the same: missing data is no refuge.
-    is_rated = result.earned_grade != NOT_RATED
-    lowers = not is_rated or order.index(result.earned_grade) < order.index(cap)
-    earned = bands[order.index(result.earned_grade)] if is_rated else None
-    points_zh = f"按得分应为{earned.name_zh}" if earned else "按得分不予评级"
-    points_en = f"the points alone give {earned.name_en}" if earned else "the points give no grade"
-    since = override.since.isoformat()
-    return OverrideExplanation(
-        override=override.id,
-        name_zh=override.name_zh,
-        name_en=override.name_en,
-        cap=cap,
-        since=override.since,
-        lowers=lowers,
-        evidence=evidence,
-        basis=override.basis,
-        reason_zh=(
-            f"{override.name_zh}：等级最高为{best.name_zh}（规则自{since}起施行，"
-            f"依据{'、'.join(evidence)}）；{points_zh}{'' if lowers else '，等级未因此再降低'}。"
-        ),
-        reason_en=(
-            f"{override.name_en}: {best.name_en} at best (rule in force since {since}); "
-            f"{points_en}{'' if lowers else ', so nothing is lowered'}."
-        ),
     )

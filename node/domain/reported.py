@@ -8,6 +8,8 @@ stated", which is a missing value and not a zero. Rules:
 2. An institution reports a set when it has one record in it, and from the first month in which
    it has a record in any set: what lies before was not connected yet, and is not a zero.
 3. In every such month without rows the institution states zeros, with itself as subject.
+4. In a set of staff (one row per member of staff) it states an empty slot there instead: nobody
+   worked, and rows that were stated before are taken back.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -37,6 +39,8 @@ class ReportedSet:
     """Subject ids, shape (n,); the institution itself for institution-level sets."""
     columns: Mapping[str, IntColumn] = field(repr=False)
     """Measures by id, each of shape (n,), in the unit the catalogue gives."""
+    empty: tuple[tuple[str, int], ...] = field(default=(), repr=False)
+    """Institution and month of every slot that is stated without a row, sorted."""
 
     def monthly(self) -> MonthlyMeasures:
         """The same rows as the kernel folds them."""
@@ -48,18 +52,20 @@ class ReportedSet:
         )
 
     def slots(self) -> list[tuple[str, int, slice]]:
-        """Slots in order, each with the slice of its rows."""
+        """Slots in order, each with the slice of its rows; an empty slot has an empty slice."""
+        empty = [(institution, month, slice(0, 0)) for institution, month in self.empty]
         if not len(self.months):
-            return []
+            return empty
         changes = (self.institutions[1:] != self.institutions[:-1]) | (
             self.months[1:] != self.months[:-1]
         )
         starts = np.concatenate(([0], np.flatnonzero(changes) + 1))
         ends = np.concatenate((starts[1:], [len(self.months)]))
-        return [
+        stated = [
             (str(self.institutions[start]), int(self.months[start]), slice(int(start), int(end)))
             for start, end in zip(starts, ends, strict=True)
         ]
+        return sorted([*stated, *empty], key=lambda slot: slot[:2])
 
 
 def first_months(tables: Iterable[pa.Table]) -> dict[str, int]:
@@ -79,8 +85,10 @@ def reported_set(
     table: pa.Table,
     months: Sequence[int],
     first: Mapping[str, int],
+    *,
+    of_staff: bool = False,
 ) -> ReportedSet:
-    """State zeros where an institution has no row, and sort.
+    """State zeros, or empty slots, where an institution has no row, and sort.
 
     Args:
         measure_set: Id of the measure set.
@@ -88,9 +96,11 @@ def reported_set(
         table: Columns institution, month, subject and one int64 column a measure.
         months: Months in which the node's ledger holds any record, yyyymm.
         first: First month of every institution, see `first_months`.
+        of_staff: Whether its subjects are staff, who have no zeros.
 
     Returns:
-        One row for every institution of the table and every month from its first on, at least.
+        One row, or one empty slot, for every institution of the table and every month from its
+        first on, at least.
     """
     institutions = _text(table, "institution")
     row_months = np.asarray(table.column("month").to_numpy(), dtype=np.int32)
@@ -103,6 +113,8 @@ def reported_set(
         for month in sorted(set(months))
         if month >= first[str(institution)] and (str(institution), int(month)) not in stated
     ]
+    empty = tuple(sorted(silent)) if of_staff else ()
+    silent = [] if of_staff else silent
     fill = np.array([institution for institution, _ in silent], dtype=np.str_)
     all_institutions = np.concatenate((institutions, fill)) if silent else institutions
     all_subjects = np.concatenate((subjects, fill)) if silent else subjects
@@ -122,6 +134,7 @@ def reported_set(
             )[order]
             for measure in measures
         },
+        empty=empty,
     )
 
 

@@ -19,6 +19,7 @@ from scoring_kernel.measures import MonthlyMeasures
 from scoring_kernel.model import RatingModel
 from scoring_kernel.periods import Period
 from scoring_kernel.reference import Reference, ReferenceValue
+from scoring_kernel.subject_ids import INSTITUTION
 from scoring_kernel.windows import window_inputs
 
 Column = tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]
@@ -32,7 +33,7 @@ class Subject:
     level: str
     """Level of the institution: "3", "2", "1" or "0"."""
     type: str
-    """Type: general, tcm, specialist, primary."""
+    """Type: general, tcm, specialist, primary or pharmacy."""
 
 
 def own_columns(
@@ -41,11 +42,13 @@ def own_columns(
     subjects: Sequence[Subject],
     period: Period,
 ) -> dict[str, Column]:
-    """Input columns from the node's own measures, by column name."""
+    """Input columns from the node's own measures of institutions, by column name."""
     codes = [subject.code for subject in subjects]
     columns: dict[str, Column] = {}
     for name, measures in monthly.items():
-        columns |= window_inputs(catalog.measure_sets[name], measures, codes, period)
+        measure_set = catalog.measure_sets[name]
+        if measure_set.subject == INSTITUTION:
+            columns |= window_inputs(measure_set, measures, codes, period)
     return columns
 
 

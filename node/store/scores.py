@@ -5,7 +5,7 @@ a newer version of the same grade is a new row, never an overwrite.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,6 +14,8 @@ from sqlite_utils import Database, Migrations
 from node.store.database import open_database, transaction
 
 _migrations = Migrations("yixin-scores")
+_FIRST_CLASS = "designated_medical_institution"
+"""The only class that was pre-scored before classes were kept."""
 
 
 @_migrations()
@@ -39,15 +41,29 @@ def create_score_tables(db: Database) -> None:
     )
 
 
+@_migrations()
+def add_classes(db: Database) -> None:
+    """Class of each subject and the grade before overrides; older pre-scores are of hospitals."""
+    table = db.table("prescore")
+    table.add_column("subject_class", str, not_null_default=_FIRST_CLASS)
+    table.add_column("earned_grade", str, not_null_default="")
+    db.execute("update prescore set earned_grade = grade")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreScore:
     """One subject's pre-score (预评分) for a period."""
 
     period: str
     subject: str
+    subject_class: str
+    """Class of subjects (主体类别)."""
     total_centi: int
     """Total, hundredths of a point."""
     grade: str
+    """Grade id, after overrides."""
+    earned_grade: str
+    """Grade id that the points alone give."""
     basis: str
     """Status of the model: "proposal" or "final"."""
     coverage_centi: int
@@ -82,20 +98,24 @@ class ScoreStore:
             )
         return cursor.rowcount == 1
 
-    def latest_statements(self, period: str) -> dict[str, bytes]:
-        """Body of the newest grade statement of every subject of a period."""
+    def latest_statements(self, period: str, subjects: Collection[str]) -> dict[str, bytes]:
+        """Body of the newest grade statement of some subjects of a period, where one is held."""
         rows = self._db.query(
-            "select subject, body from grade_statement as one where period = :period and version ="
+            "select subject, body from grade_statement as one where period = :period"
+            " and subject in (select value from json_each(:subjects)) and version ="
             " (select max(version) from grade_statement as other"
             " where other.period = one.period and other.subject = one.subject)",
-            {"period": period},
+            {"period": period, "subjects": json.dumps(sorted(subjects))},
         )
         return {str(row["subject"]): bytes(row["body"]) for row in rows}
 
-    def statement_periods(self) -> list[str]:
-        """Periods for which a grade statement is held, in order."""
-        rows = self._db.query("select distinct period from grade_statement order by period")
-        return [str(row["period"]) for row in rows]
+    def count_statements(self) -> dict[str, int]:
+        """Number of subjects, staff too, with a grade statement, by period in order."""
+        rows = self._db.query(
+            "select period, count(distinct subject) as subjects from grade_statement"
+            " group by period order by period"
+        )
+        return {str(row["period"]): int(row["subjects"]) for row in rows}
 
     def replace_prescores(
         self, period: str, prescores: Sequence[PreScore], *, scored_at: str
@@ -104,13 +124,17 @@ class ScoreStore:
         with transaction(self._db.conn) as connection:
             connection.execute("delete from prescore where period = ?", (period,))
             connection.executemany(
-                "insert into prescore values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "insert into prescore (period, subject, subject_class, total_centi, grade,"
+                " earned_grade, basis, coverage_centi, final_inputs, points, scored_at)"
+                " values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 [
                     (
                         period,
                         score.subject,
+                        score.subject_class,
                         score.total_centi,
                         score.grade,
+                        score.earned_grade,
                         score.basis,
                         score.coverage_centi,
                         int(score.final_inputs),
@@ -132,8 +156,10 @@ class ScoreStore:
             PreScore(
                 period=str(row["period"]),
                 subject=str(row["subject"]),
+                subject_class=str(row["subject_class"]),
                 total_centi=int(row["total_centi"]),
                 grade=str(row["grade"]),
+                earned_grade=str(row["earned_grade"]),
                 basis=str(row["basis"]),
                 coverage_centi=int(row["coverage_centi"]),
                 final_inputs=bool(row["final_inputs"]),

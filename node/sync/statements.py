@@ -109,7 +109,8 @@ def statement_payloads(
     for slot in changed:
         parts = _parts(slot.rows)
         for number, rows in enumerate(parts, start=1):
-            length = rows.stop - rows.start
+            # An empty slot weighs as much as a row, so that slots are bounded as well.
+            length = max(rows.stop - rows.start, 1)
             if group and size + length > MAX_ROWS_PER_PAYLOAD:
                 yield _payload(report, group, ledger_size)
                 group, size = [], 0
@@ -120,6 +121,9 @@ def statement_payloads(
 
 
 def _parts(rows: slice) -> list[slice]:
+    """Rows of a slot, part by part; an empty slot is one part without rows."""
+    if rows.start == rows.stop:
+        return [rows]
     return [
         slice(start, min(start + MAX_ROWS_PER_PAYLOAD, rows.stop))
         for start in range(rows.start, rows.stop, MAX_ROWS_PER_PAYLOAD)

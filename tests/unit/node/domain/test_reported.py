@@ -59,6 +59,28 @@ def test_what_lies_before_an_institutions_first_record_is_not_stated() -> None:
     assert {("H33030200002", 202602), ("H33030200002", 202603)} <= slots
 
 
+def test_a_silent_month_of_a_staff_set_is_an_empty_slot() -> None:
+    rows = [("H33030200001", 202601, 3, 500), ("H33030200001", 202603, 1, 70)]
+    found = table(rows)
+    months = [202601, 202602, 202603]
+    report = reported_set(
+        "physician", MEASURES, found, months, first_months([found]), of_staff=True
+    )
+    assert as_rows(report) == rows
+    assert report.empty == (("H33030200001", 202602),)
+    assert [(month, rows.stop - rows.start) for _, month, rows in report.slots()] == [
+        (202601, 1),
+        (202602, 0),
+        (202603, 1),
+    ]
+
+
+def test_a_staff_set_without_any_row_states_nothing() -> None:
+    found = table([])
+    report = reported_set("physician", MEASURES, found, [202601], {}, of_staff=True)
+    assert report.slots() == []
+
+
 def test_a_first_record_in_any_set_begins_the_report_of_all() -> None:
     admissions = table([("H33030200001", 202601, 1, 0)])
     settlements = table([("H33030200001", 202602, 1, 70)])

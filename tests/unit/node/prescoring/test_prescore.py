@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from node.prescoring.inputs import Column, Subject
-from node.prescoring.prescore import SUBJECT_CLASS, prescore
+from node.prescoring.prescore import prescore
 from protos.yixin.v1 import statement_pb2
 from scoring_kernel import Catalog, load_catalog
 from scoring_kernel.inputs import InputTable
@@ -13,11 +13,18 @@ from scoring_kernel.scoring import score
 from scoring_kernel.windows import window_inputs
 
 PERIOD = Period.parse("2026H1")
+HOSPITALS = "designated_medical_institution"
+PHARMACIES = "designated_retail_pharmacy"
+PHARMACY = Subject(code="P33030200003", level="0", type="pharmacy")
 SUBJECTS = [
     Subject(code="H33030200001", level="3", type="general"),
     Subject(code="H33030200002", level="1", type="primary"),
 ]
-ITEMS = {"item.05.rejected_visits@current": 3, "item.05.rejected_fen@current": 12_000}
+ITEMS = {
+    "item.05.rejected_visits@current": 3,
+    "item.05.rejected_fen@current": 12_000,
+    "item.l01.judgment_defaulter@current": 1,
+}
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +52,7 @@ def own_measures(catalog: Catalog) -> dict[str, MonthlyMeasures]:
 
 def hub_statements(catalog: Catalog) -> dict[str, statement_pb2.GradeStatement]:
     """What a hub publishes that saw the same measures and has the items."""
-    model = catalog.models[SUBJECT_CLASS]
+    model = catalog.models[HOSPITALS]
     codes = [subject.code for subject in SUBJECTS]
     columns: dict[str, Column] = {}
     for name, monthly in own_measures(catalog).items():
@@ -65,6 +72,7 @@ def hub_statements(catalog: Catalog) -> dict[str, statement_pb2.GradeStatement]:
             model_digest=model.digest,
             day=int(PERIOD.last_day.strftime("%Y%m%d")),
             version=1,
+            grade=result.grades[row],
         )
         for name, amount in ITEMS.items():
             statement.inputs.add(column=name, value=amount)
@@ -89,6 +97,24 @@ def test_with_the_hubs_inputs_every_indicator_equals_the_final_points(catalog: C
     assert scored.comparison.differences == ()
     assert scored.comparison.equal == 2 * 36
     assert [one.final_inputs for one in scored.prescores] == [True, True]
+    assert (scored.comparison.grades_compared, scored.comparison.grades_equal) == (2, 2)
+
+
+def test_an_override_that_the_hub_sent_down_caps_the_pre_score_too(catalog: Catalog) -> None:
+    measures, statements = own_measures(catalog), hub_statements(catalog)
+    with_list = prescore(catalog, measures, SUBJECTS, PERIOD, statements)
+    assert {one.grade for one in with_list.prescores} <= {"poor", "bad"}
+    for statement in statements.values():
+        kept = [one for one in statement.inputs if not one.column.startswith("item.l01")]
+        del statement.inputs[:]
+        statement.inputs.extend(kept)
+    without = prescore(catalog, measures, SUBJECTS, PERIOD, statements)
+    assert [one.grade for one in without.prescores] == [
+        one.earned_grade for one in with_list.prescores
+    ]
+    assert [one.total_centi for one in without.prescores] == [
+        one.total_centi for one in with_list.prescores
+    ]
 
 
 def test_a_changed_final_point_is_reported_as_a_difference(catalog: Catalog) -> None:
@@ -115,3 +141,25 @@ def test_a_statement_of_another_model_is_not_compared(catalog: Catalog) -> None:
     scored = prescore(catalog, own_measures(catalog), SUBJECTS, PERIOD, statements)
     assert scored.comparison.compared == 36
     assert [one.final_inputs for one in scored.prescores] == [False, True]
+
+
+def test_pharmacies_are_scored_by_the_model_of_their_own_class(catalog: Catalog) -> None:
+    scored = prescore(catalog, own_measures(catalog), [*SUBJECTS, PHARMACY], PERIOD, {})
+    assert [scores.model.subject_class for scores in scored.classes] == [HOSPITALS, PHARMACIES]
+    found = scored.find(PHARMACY.code)
+    assert found is not None
+    scores, row = found
+    assert scores.prescores[row].subject_class == PHARMACIES
+    weights = sum(one.weight_centi for one in catalog.models[PHARMACIES].indicators)
+    assert weights == 100_000
+    assert [one.subject for one in scored.prescores] == [
+        *(one.code for one in SUBJECTS),
+        PHARMACY.code,
+    ]
+    assert (scored.basis, scored.no_model, scored.find("H33030299999")) == ("proposal", (), None)
+
+
+def test_an_institution_of_an_unknown_level_is_named_and_not_scored(catalog: Catalog) -> None:
+    odd = Subject(code="P33030200004", level="9", type="pharmacy")
+    scored = prescore(catalog, own_measures(catalog), [odd], PERIOD, {})
+    assert (scored.no_model, scored.prescores) == ((odd,), ())

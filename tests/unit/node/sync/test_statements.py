@@ -67,6 +67,29 @@ def test_the_payload_carries_the_rows_its_digests_promise() -> None:
         assert (slot.ledger_size, slot.part, slot.parts) == (9, 1, 1)
 
 
+def test_an_empty_slot_is_one_part_without_rows_and_is_stated_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rows = pa.table(
+        {
+            "institution": ["H33030200001"],
+            "month": pa.array([202601], pa.int32()),
+            "subject": ["D330302000001"],
+            "fund_fen": pa.array([500], pa.int64()),
+        }
+    )
+    first = {"H33030200001": MONTHS[0]}
+    reported = reported_set("physician", ["fund_fen"], rows, MONTHS, first, of_staff=True)
+    monkeypatch.setattr(statements, "MAX_ROWS_PER_PAYLOAD", 1)
+    parts = list(statement_payloads(reported, changed_slots(reported, {}, CUSTODY), ledger_size=9))
+    (_, empty) = (statement_pb2.StatementBatch.FromString(part.payload) for part in parts)
+    (slot,) = empty.slots
+    assert (slot.month, slot.rows, slot.part, slot.parts) == (202602, 0, 1, 1)
+    assert slot.digest == rows_digest([], [], [], {"fund_fen": []})
+    assert pa.ipc.open_stream(empty.rows_ipc).read_all().num_rows == 0
+    assert changed_slots(reported, marks_of(reported, {}), CUSTODY) == []
+
+
 def test_a_slot_too_large_for_one_payload_comes_in_parts(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
