@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from scoring_kernel.errors import KernelInputError
+from scoring_kernel.positions import positions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -206,39 +207,66 @@ def fold(
         KernelInputError: Subjects or months repeat, the window is empty, a measure
             has no law, or a sum exceeds ``MAX_VALUE``.
     """
-    if len(set(subjects)) != len(subjects) or len(set(months)) != len(months) or not months:
+    (folded,) = fold_windows(measures, merges, subjects, [months], any_month=any_month)
+    return folded
+
+
+def fold_windows(
+    measures: MonthlyMeasures,
+    merges: Mapping[str, str],
+    subjects: Sequence[str],
+    windows: Sequence[Sequence[int]],
+    *,
+    any_month: bool = False,
+) -> list[tuple[dict[str, IntVector], BoolVector]]:
+    """Fold as ``fold`` does, for several windows: subjects are looked up once.
+
+    Args:
+        measures: Rows of all winning slots; other months and subjects are ignored.
+        merges: Law of each measure.
+        subjects: Subjects of the result, unique.
+        windows: Months of each window, as for ``fold``.
+        any_month: As for ``fold``.
+
+    Returns:
+        What ``fold`` gives for each window.
+
+    Raises:
+        KernelInputError: As ``fold``.
+    """
+    unique = all(months and len(set(months)) == len(months) for months in windows)
+    if len(set(subjects)) != len(subjects) or not unique:
         raise KernelInputError(
             f"fold of {measures.measure_set}: expected unique subjects and unique months"
         )
     n = len(subjects)
-    if n == 0 or len(measures.subjects) == 0:
-        empty = {name: np.zeros(n, np.int64) for name in measures.columns}
-        return empty, np.zeros(n, np.bool_)
-    wanted, window = np.asarray(subjects, np.str_), np.asarray(months, np.int32)
-    subject_at, subject_known = _positions(wanted, measures.subjects)
-    month_at, month_known = _positions(window, measures.months)
-    kept = subject_known & month_known
-    target = subject_at[kept]
-    stated = np.zeros((n, len(months)), np.bool_)
-    stated[target, month_at[kept]] = True
-    columns = {
-        name: _reduce(
-            values[kept], target, wanted, _law(merges, name), f"{measures.measure_set}.{name}"
-        )
-        for name, values in measures.columns.items()
-    }
-    enough = np.logical_or if any_month else np.logical_and
-    return columns, enough.reduce(stated, axis=1)
-
-
-def _positions(
-    wanted: TextVector | MonthVector, found: TextVector | MonthVector
-) -> tuple[npt.NDArray[np.intp], BoolVector]:
-    """Position of each found value in ``wanted``, and whether it is there at all."""
-    order = np.argsort(wanted, kind="stable")
-    ranked = wanted[order]
-    slot = np.minimum(np.searchsorted(ranked, found), len(wanted) - 1)
-    return order[slot], np.asarray(ranked[slot] == found)
+    wanted = np.asarray(subjects, np.str_)
+    rows = len(measures.subjects)
+    at, known = np.zeros(rows, np.intp), np.zeros(rows, np.bool_)
+    if n and rows:
+        at, known = positions(wanted, measures.subjects)
+    folds: list[tuple[dict[str, IntVector], BoolVector]] = []
+    for months in windows:
+        stated = np.zeros((len(months), n), np.bool_)
+        inside = np.zeros(rows, np.bool_)
+        for place, month in enumerate(months):
+            there = known & (measures.months == month)
+            stated[place, at[there]] = True
+            inside |= there
+        target = at[inside]
+        columns = {
+            name: _reduce(
+                values[inside],
+                target,
+                wanted,
+                _law(merges, name),
+                f"{measures.measure_set}.{name}",
+            )
+            for name, values in measures.columns.items()
+        }
+        enough = np.logical_or if any_month else np.logical_and
+        folds.append((columns, enough.reduce(stated, axis=0)))
+    return folds
 
 
 def _law(merges: Mapping[str, str], name: str) -> Merge:

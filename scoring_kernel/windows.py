@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from scoring_kernel.measure_sets import MeasureSet
-from scoring_kernel.measures import MonthlyMeasures, fold, refuse_negative
+from scoring_kernel.measures import MonthlyMeasures, fold_windows, refuse_negative
 from scoring_kernel.periods import Period
 
 
@@ -41,11 +41,16 @@ def window_inputs(
     for name in sorted(measure_set.never_negative & monthly.columns.keys()):
         refuse_negative(monthly, name)
     columns: dict[str, tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]] = {}
-    windows = (("current", period), ("base", period.base()), ("prior", period.prior()))
-    for window, half in windows:
-        folded, present = fold(
-            monthly, measure_set.merges, subjects, half.months, any_month=measure_set.any_month
-        )
+    names = ("current", "base", "prior")
+    halves = (period, period.base(), period.prior())
+    folds = fold_windows(
+        monthly,
+        measure_set.merges,
+        subjects,
+        [half.months for half in halves],
+        any_month=measure_set.any_month,
+    )
+    for window, (folded, present) in zip(names, folds, strict=True):
         for measure, values in folded.items():
             columns[f"{measure_set.id}.{measure}@{window}"] = (values, present)
     return columns
