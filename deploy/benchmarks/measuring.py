@@ -70,6 +70,24 @@ class Row:
         }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skipped:
+    """A row that could not be measured here, and is shown as such."""
+
+    name: str
+    """Row and work."""
+    reason: str
+    """What is missing and how to get it."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the row as a JSON object.
+
+        Returns:
+            ``name, skipped``.
+        """
+        return {"name": self.name, "skipped": self.reason}
+
+
 def alternate(
     ours: Callable[[int], float], reference: Callable[[int], float], *, repeats: int
 ) -> tuple[float, float]:
