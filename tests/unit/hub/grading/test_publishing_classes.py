@@ -1,0 +1,254 @@
+"""What leaves the hub, class by class: statements of staff, pushes, exchange of scores."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from itertools import chain
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import select
+
+from hub.errors import ConfigurationError, HubStoreError, NotPublishedError
+from hub.grading import (
+    Publication,
+    Signer,
+    class_lines,
+    export_mutual_scores,
+    mailing,
+    mutual_scores,
+    outcomes,
+    publish,
+    push_payloads,
+)
+from hub.intake.pushes import decode_push
+from hub.store.engine import reading
+from hub.store.grading_tables import published_statement
+from hub.store.score_exports import count_exports, recent_exports
+from protos.yixin.v1 import statement_pb2
+from security.exchange.outbox import Outbox
+from security.exchange.tables import outbox as outbox_table
+from security.group_signature import Proof, verify_member
+from security.keys import Signature, SigningKey
+from security.progress import no_progress
+from tests.support.class_world import (
+    COUNT,
+    NURSES,
+    PERSONS,
+    PHARMACISTS,
+    PHYSICIANS,
+    list_dishonest,
+    populate,
+)
+from tests.support.grading_world import CUSTODIAN, HOSPITALS, NOW, PERIOD
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hub.grading import MutualScores
+    from tests.support.grading_world import World
+
+HUB = "yixin://330300/hub/city"
+KEY = SigningKey.generate(post_quantum=True)
+PEOPLE = ("physician", "nurse", "pharmacist", "insured_person")
+
+
+@pytest.fixture
+def city(world: World) -> World:
+    """A city whose staff, persons and organisations were graded; one nurse is on a list."""
+    populate(world)
+    list_dishonest(world, "l02", NURSES[0], "serious_dishonesty")
+    world.entrust(*HOSPITALS)
+    for named in (*PEOPLE, "employer"):
+        world.grade(subject_class=named)
+    return world
+
+
+def publish_now(world: World, named: str | None = None) -> dict[str, Publication]:
+    found = publish(
+        world.engine,
+        Outbox(world.vault),
+        world.catalog,
+        vault=world.vault,
+        signer=Signer(hub=HUB, key=KEY),
+        period=PERIOD,
+        now=NOW,
+        subject_class=named,
+    )
+    return {one.subject_class: one for one in found}
+
+
+def sent(world: World) -> list[statement_pb2.GradeStatement]:
+    """Every statement in the outbox, verified as the member would."""
+    with reading(world.engine) as connection:
+        rows = connection.execute(select(outbox_table).order_by(outbox_table.c.id)).mappings().all()
+    payloads = [world.vault.open(row["payload"], f"x_outbox/{row['token']}") for row in rows]
+    signed = chain.from_iterable(
+        statement_pb2.GradeStatements.FromString(payload).statements for payload in payloads
+    )
+    found = []
+    for one in signed:
+        proof = Proof(leaf_index=one.leaf_index, group_size=one.group_size, path=tuple(one.path))
+        signature = Signature(ed25519=one.signature, mldsa65=one.pq_signature)
+        verify_member(KEY.verifying, "yixin/publication/v1", one.body, proof, signature)
+        found.append(statement_pb2.GradeStatement.FromString(one.body))
+    return found
+
+
+def test_staff_are_told_to_the_custodian_of_their_institution_and_persons_to_nobody(
+    city: World,
+) -> None:
+    found = publish_now(city)
+    assert {name: one.statements for name, one in found.items()} == dict.fromkeys(
+        ("employer", *sorted(PEOPLE)), COUNT
+    )
+    assert found["physician"].sent == found["nurse"].sent == {CUSTODIAN: COUNT}
+    # The pharmacy where the pharmacists work is in nobody's custody.
+    for name in ("pharmacist", "insured_person", "employer"):
+        assert (found[name].sent, found[name].without_custodian) == ({}, COUNT)
+    statements = sent(city)
+    assert sorted(one.subject for one in statements) == sorted([*PHYSICIANS, *NURSES])
+    # The custodian is not the subject: what departments said about staff does not go there.
+    assert all(not one.inputs for one in statements)
+    assert all(one.points and one.measures_digest for one in statements)
+
+
+def test_a_statement_names_the_override_its_cap_and_the_earned_grade(city: World) -> None:
+    publish_now(city, "nurse")
+    (listed,) = (one for one in sent(city) if one.subject == NURSES[0])
+    free = next(one for one in sent(city) if one.subject == NURSES[1])
+    assert [(one.id, one.cap) for one in listed.overrides] == [("serious_dishonesty", "bad")]
+    assert (listed.grade, listed.earned_grade) == ("bad", free.grade)
+    assert (list(free.overrides), free.earned_grade) == ([], free.grade)
+
+
+def test_one_class_can_be_published_alone_and_twice_changes_nothing(city: World) -> None:
+    (alone,) = publish_now(city, "physician").values()
+    assert (alone.subject_class, alone.is_new) == ("physician", True)
+    with reading(city.engine) as connection:
+        published = {one.subject_class: one.published for one in class_lines(connection)}
+    assert [name for name, one in published.items() if one] == ["physician"]
+    again = publish_now(city)
+    assert [name for name, one in again.items() if not one.is_new] == ["physician"]
+    assert again["physician"].root == alone.root
+    assert not any(one.is_new for one in publish_now(city).values())
+
+
+def test_batches_and_small_mailboxes_give_the_same_publication(
+    city: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outcomes, "BATCH", 2)
+    monkeypatch.setattr("hub.grading.holding.BATCH", 2)
+    monkeypatch.setattr(mailing, "WAITING_BYTES", 9_000)
+    found = publish_now(city, "physician")["physician"]
+    assert (found.statements, found.sent) == (COUNT, {CUSTODIAN: COUNT})
+    assert [one.subject for one in sent(city)] == list(PHYSICIANS)
+    with reading(city.engine) as connection:
+        rows = connection.execute(
+            select(published_statement).order_by(published_statement.c.leaf_index)
+        ).mappings()
+        stored = [(row["leaf_index"], row["subject"], row["digest"]) for row in rows]
+        assert len(list(connection.execute(select(outbox_table)))) > 1
+    assert [(index, subject) for index, subject, _ in stored] == list(enumerate(PHYSICIANS))
+    assert {digest for *_, digest in stored} == {
+        hashlib.sha256(one.SerializeToString(deterministic=True)).digest() for one in sent(city)
+    }
+
+
+def test_grades_of_insured_persons_never_go_up(city: World) -> None:
+    publish_now(city, "person")
+    with (
+        reading(city.engine) as connection,
+        pytest.raises(NotPublishedError, match="Nothing that goes to the parent hub"),
+    ):
+        list(push_payloads(connection, city.catalog, PERIOD))
+    publish_now(city)
+    with reading(city.engine) as connection:
+        payloads = list(push_payloads(connection, city.catalog, PERIOD))
+    pushed = [one for payload in payloads for one in decode_push(payload).grades]
+    assert {one.subject_class for one in pushed} == {"physician", "nurse", "pharmacist", "employer"}
+    assert len(pushed) == 4 * COUNT
+    assert not any(person.encode() in payload for payload in payloads for person in PERSONS)
+
+
+def exported(world: World, path: Path, officer: str = "王五") -> MutualScores:
+    return export_mutual_scores(
+        world.engine,
+        world.catalog,
+        path,
+        period=PERIOD,
+        officer=officer,
+        now=NOW,
+        progress=no_progress,
+    )
+
+
+def test_published_scores_of_natural_persons_are_exported_and_the_export_is_recorded(
+    city: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mutual_scores, "_REPORT_EVERY", 5)
+    publish_now(city)
+    path = tmp_path / "scores.csv"
+    made = exported(city, path)
+    content = path.read_bytes()
+    assert made.rows == dict.fromkeys(sorted(PEOPLE), COUNT)
+    assert made.sha256 == hashlib.sha256(content).hexdigest()
+    assert path.stat().st_mode & 0o777 == 0o600
+    rows = list(csv.DictReader(content.decode().splitlines()))
+    assert {row["subject"] for row in rows} == {*PHYSICIANS, *NURSES, *PHARMACISTS, *PERSONS}
+    (listed,) = (row for row in rows if row["subject"] == NURSES[0])
+    assert (listed["grade"], listed["period"], listed["basis"]) == ("bad", "2026H1", "proposal")
+    with reading(city.engine) as connection:
+        (record,) = recent_exports(connection, 10)
+        assert count_exports(connection) == 1
+    assert (record.officer, record.period, record.rows) == ("王五", "2026H1", 4 * COUNT)
+    assert record.sha256 == hashlib.sha256(content).digest()
+    assert (record.file_name, record.exported_at_ms) == ("scores.csv", int(NOW.timestamp() * 1000))
+    assert list(tmp_path.glob(".scores*")) == []
+
+
+def test_an_export_names_who_made_it_and_overwrites_nothing(city: World, tmp_path: Path) -> None:
+    with pytest.raises(NotPublishedError, match="No grade of a natural person"):
+        exported(city, tmp_path / "scores.csv")
+    publish_now(city)
+    for nobody in ("", "  ", "a" * 65, "a\nb"):
+        with pytest.raises(ConfigurationError, match="--officer"):
+            exported(city, tmp_path / "scores.csv", nobody)
+    (tmp_path / "scores.csv").write_text("kept")
+    with pytest.raises(ConfigurationError, match="Name a new file"):
+        exported(city, tmp_path / "scores.csv")
+    assert (tmp_path / "scores.csv").read_text() == "kept"
+    with reading(city.engine) as connection:
+        assert count_exports(connection) == 0
+
+
+def test_without_its_record_no_file_appears(
+    city: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish_now(city)
+
+    def fail(*_: object) -> None:
+        raise HubStoreError("the disk is full")
+
+    monkeypatch.setattr(mutual_scores, "record_export", fail)
+    with pytest.raises(HubStoreError):
+        exported(city, tmp_path / "scores.csv")
+    assert [one.name for one in tmp_path.glob("*scores*")] == []
+
+
+def test_a_name_that_appears_meanwhile_is_not_overwritten(
+    city: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish_now(city)
+    path = tmp_path / "scores.csv"
+    record = mutual_scores.record_export
+
+    def record_late(*arguments: object) -> None:
+        path.write_text("somebody else's")
+        record(*arguments)  # type: ignore[arg-type]  # handed through
+
+    monkeypatch.setattr(mutual_scores, "record_export", record_late)
+    with pytest.raises(ConfigurationError, match="exists by now"):
+        exported(city, path)
+    assert path.read_text() == "somebody else's"
