@@ -191,7 +191,8 @@ def _proved(findings: Findings) -> Table:
         "pre-scores equal to the final points",
         f"{summary.prescore_equal} of {summary.prescore_compared}",
     )
-    table.add_row("grades held by the province", str(summary.pushed))
+    held = sum(one.pushed for one in summary.classes.values())
+    table.add_row("grades of all classes held by the province", f"{held:,}")
     for hub, size in findings.log_sizes.items():
         verdict = findings.verdicts.get(hub, "not audited")
         table.add_row(f"log of {hub}", f"{size} leaves; the auditor says {verdict}")
