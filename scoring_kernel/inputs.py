@@ -108,12 +108,20 @@ class InputTable:
             KernelInputError: A part has another shape, or a level or type is unknown.
         """
         n, columns = len(subjects), model.input_columns
-        for subject, level, kind in zip(subjects, levels, types, strict=True):
-            if level not in model.levels or kind not in model.types:
-                raise KernelInputError(
-                    f"subject {subject}: level {level[:20]!r}, type {kind[:20]!r}; model "
-                    f"{model.id} knows levels {model.levels} and types {model.types}"
-                )
+        # Few pairs occur among many subjects: each is looked at once.
+        strange = {
+            (level, kind)
+            for level, kind in set(zip(levels, types, strict=True))
+            if level not in model.levels or kind not in model.types
+        }
+        if strange:
+            subject, level, kind = next(
+                row for row in zip(subjects, levels, types, strict=True) if row[1:] in strange
+            )
+            raise KernelInputError(
+                f"subject {subject}: level {level[:20]!r}, type {kind[:20]!r}; model "
+                f"{model.id} knows levels {model.levels} and types {model.types}"
+            )
         # Columns lie next to each other, so the scorer reads each in one sweep.
         values = np.zeros((len(columns), n), np.int64)
         present = np.zeros((len(columns), n), np.bool_)

@@ -177,8 +177,10 @@ def _write(path: Path, monthly: MonthlyMeasures) -> Path:
 
 
 def _scan(connection: duckdb.DuckDBPyConnection, path: Path) -> int:
-    """Read every column; returns the number of rows."""
+    """Read every column, in a way that no statistics of the file can answer."""
+    names = [name for name in pq.read_schema(path).names if name != "subject"]
+    sums = ", ".join(f"sum({name})" for name in names)
     found = connection.execute(
-        f"SELECT count(*), max(COLUMNS(*)) FROM '{path}'"  # noqa: S608  # Our path.
+        f"SELECT count(*), sum(length(subject)), {sums} FROM '{path}'"  # noqa: S608  # Ours.
     ).fetchone()
     return 0 if found is None else int(found[0])
