@@ -249,7 +249,7 @@ def mutual_scores(
         arguments: Result = {
             "period": period,
             "out": str(out_file.resolve()),
-            "officer": officer or getpass.getuser(),
+            "officer": officer or _login_name(),
         }
         result = run_job(hub_directory(directory), "mutual-scores", arguments, out)
         out.done(
@@ -257,6 +257,14 @@ def mutual_scores(
             f"{sum(result['rows'].values())} grades of {result['period']} in {result['file']}, "
             f"SHA-256 {result['sha256']}; recorded for {result['officer']}.",
         )
+
+
+def _login_name() -> str:
+    """Login name of the operator; empty where the system knows none, and the job then asks."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return ""
 
 
 def _say_run(out: CommandOutput, run: Result) -> None:

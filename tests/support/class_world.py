@@ -98,7 +98,7 @@ def populate(world: World) -> None:
     take(world, "p01", PERIOD, [line(world.catalog.items["p01"], PHARMACY, PERIOD, {})])
     take(world, "p02", PERIOD, [line(world.catalog.items["p02"], PHARMACY, PERIOD, {})])
     for number, item in world.catalog.items.items():
-        if item.register not in REGISTERS:
+        if item.register is None or item.register not in REGISTERS:
             continue
         subjects = [one for group, _ in REGISTERS[item.register] for one in group]
         for period in (PERIOD, PERIOD.prior()):

@@ -252,6 +252,29 @@ def test_items_are_imported_graded_published_and_explained(hub: Path, tmp_path: 
     assert as_json("join", "--token", "nonsense", *where, code=10)["error"] == "token"
 
 
+def test_scores_of_natural_persons_are_exported_under_a_name(hub: Path, tmp_path: Path) -> None:
+    where = ("--dir", hub)
+    header = "person,level,type,division,first_insured_day,commitment_signed"
+    odd = tmp_path / "item_r01.csv"
+    write_csv(odd, header, [f"R1{one}{'abcdef' * 5},0,resident,330302,,1" for one in range(3)])
+    assert as_json("import", odd, *where)["added"] == 3
+    told = call("grade", *PERIOD, "--class", "person", *where)
+    assert "insured_person, run 1" in told
+    assert "R10" in call("grades", *PERIOD, *where)
+    call("publish", *PERIOD, *where)
+
+    target = tmp_path / "scores.csv"
+    made = as_json("mutual-scores", *PERIOD, "--out", target, "--officer", "王五", *where)
+
+    assert (made["rows"], made["officer"]) == ({"insured_person": 3}, "王五")
+    assert len(target.read_text("utf-8").splitlines()) == 4
+    other = tmp_path / "again.csv"
+    assert "recorded for" in call("mutual-scores", *PERIOD, "--out", other, *where)
+    assert as_json("mutual-scores", *PERIOD, "--out", other, *where, code=3)
+    assert as_json("status", *where)["score_exports"] == 2
+    assert as_json("push", *PERIOD, *where, code=5)["error"] == "not_joined"
+
+
 def test_refused_lines_give_exit_code_one(hub: Path, tmp_path: Path) -> None:
     register = write_register(tmp_path)
     lines = register.read_text("utf-8").splitlines()

@@ -25,7 +25,7 @@ from hub.grading import (
 from hub.intake.pushes import decode_push
 from hub.store.engine import reading
 from hub.store.grading_tables import published_statement
-from hub.store.score_exports import count_exports, recent_exports
+from hub.store.score_exports import count_exports, recent_exports, record_export
 from protos.yixin.v1 import statement_pb2
 from security.exchange.outbox import Outbox
 from security.exchange.tables import outbox as outbox_table
@@ -46,7 +46,10 @@ from tests.support.grading_world import CUSTODIAN, HOSPITALS, NOW, PERIOD
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from sqlalchemy import Connection
+
     from hub.grading import MutualScores
+    from hub.store.score_exports import ScoreExport
     from tests.support.grading_world import World
 
 HUB = "yixin://330300/hub/city"
@@ -242,11 +245,10 @@ def test_a_name_that_appears_meanwhile_is_not_overwritten(
 ) -> None:
     publish_now(city)
     path = tmp_path / "scores.csv"
-    record = mutual_scores.record_export
 
-    def record_late(*arguments: object) -> None:
+    def record_late(connection: Connection, export: ScoreExport) -> None:
         path.write_text("somebody else's")
-        record(*arguments)  # type: ignore[arg-type]  # handed through
+        record_export(connection, export)
 
     monkeypatch.setattr(mutual_scores, "record_export", record_late)
     with pytest.raises(ConfigurationError, match="exists by now"):

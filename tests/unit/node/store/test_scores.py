@@ -58,7 +58,7 @@ def test_older_prescores_are_of_hospitals_and_earned_their_grade(tmp_path: Path)
     db = open_database(tmp_path)
     create = next(one for one in _migrations.pending(db) if one.name == "create_score_tables")
     create.fn(db)
-    db["prescore"].insert(
+    db.table("prescore").insert(
         {
             "period": "2025H2",
             "subject": "H33030200001",
@@ -73,6 +73,6 @@ def test_older_prescores_are_of_hospitals_and_earned_their_grade(tmp_path: Path)
     )
     with db.atomic():
         add_classes(db)
-    (row,) = db["prescore"].rows
+    (row,) = db.table("prescore").rows
     assert (row["subject_class"], row["earned_grade"]) == ("designated_medical_institution", "bad")
     db.close()
