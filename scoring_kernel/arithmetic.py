@@ -63,7 +63,7 @@ def share_micro(ops: Ops[N, F], part: N, whole: N) -> N:
         part: At most 1e13 in size.
         whole: 1 to 1e13.
     """
-    inside = clamp(ops, part, ops.number(0), whole)
+    inside = ops.clamp(part, ops.number(0), whole)
     return _with_digits(ops, ops.floor_div(inside, whole), inside, whole)
 
 
@@ -97,11 +97,6 @@ def half_up_int(top: int, bottom: int) -> int:
     (3, -2)
     """
     return (2 * top + bottom) // (2 * bottom)
-
-
-def clamp(ops: Ops[N, F], value: N, low: N, high: N) -> N:
-    """``value`` kept within ``low`` and ``high``."""
-    return ops.minimum(ops.maximum(value, low), high)
 
 
 def within(ops: Ops[N, F], value: N, most: int) -> F:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias, TypeVar, assert_never
 
-from scoring_kernel.arithmetic import PerGroup, by_group, clamp, half_up_int, per_group
+from scoring_kernel.arithmetic import PerGroup, by_group, half_up_int, per_group
 from scoring_kernel.shapes import (
     MAD,
     MAD_SCALE_E4,
@@ -210,7 +210,7 @@ class LinearTable:
     def points(self, ops: Ops[N, F], value: N, group: N) -> N:
         """Points of some rows."""
         low, high = by_group(ops, group, self.low), by_group(ops, group, self.high)
-        inside = clamp(ops, value, low, high)
+        inside = ops.clamp(value, low, high)
         top = ops.add(ops.mul(inside, ops.number(self.slope)), by_group(ops, group, self.offset))
         return ops.floor_div(top, by_group(ops, group, self.divisor))
 
@@ -240,7 +240,7 @@ class DistanceTable:
         """Points of some rows."""
         low, high = by_group(ops, group, self.low), by_group(ops, group, self.high)
         centre = by_group(ops, group, self.centre)
-        inside = clamp(ops, value, low, high)
+        inside = ops.clamp(value, low, high)
         distance = ops.maximum(ops.sub(inside, centre), ops.sub(centre, inside))
         return self.line.points(ops, distance, group)
 

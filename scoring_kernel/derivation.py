@@ -21,7 +21,6 @@ from scoring_kernel.arithmetic import (
     MAX_TERM,
     all_of,
     any_of,
-    clamp,
     half_up,
     never,
     positive,
@@ -206,7 +205,7 @@ def _mean_of_ratios(ops: Ops[N, F], formula: MeanOfRatios, columns: Columns[N, F
 def _tally(ops: Ops[N, F], formula: Tally, columns: Columns[N, F], day: date) -> Derived[N, F]:
     value = ops.number(formula.start)
     for term in formula.terms:
-        count = clamp(ops, columns[term.column][0], ops.number(0), ops.number(MAX_COUNT))
+        count = ops.clamp(columns[term.column][0], ops.number(0), ops.number(MAX_COUNT))
         points = formula.sign * formula.parameter.at(day, term.key)
         value = ops.add(value, ops.mul(count, ops.number(points)))
     return Derived(

@@ -156,6 +156,10 @@ class OnnxOps:
             return NumberWire(name="", known=_NUMPY.maximum(a.known, b.known))
         return self._number("Max", a, b)
 
+    def clamp(self, value: NumberWire, low: NumberWire, high: NumberWire) -> NumberWire:
+        """``value`` kept within ``low`` and ``high``."""
+        return self.minimum(self.maximum(value, low), high)
+
     def at_least(self, a: NumberWire, b: NumberWire) -> FlagWire:
         """``a >= b``."""
         if a.known is not None and b.known is not None:

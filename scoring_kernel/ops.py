@@ -63,6 +63,9 @@ class Ops(Protocol[N, F]):
     def maximum(self, a: N, b: N) -> N:
         """Greater of the two."""
 
+    def clamp(self, value: N, low: N, high: N) -> N:
+        """``value`` kept within ``low`` and ``high``."""
+
     def at_least(self, a: N, b: N) -> F:
         """``a >= b``."""
 
@@ -122,12 +125,16 @@ class NumpyOps:
 
     def minimum(self, a: FloatVector, b: FloatVector) -> FloatVector:
         """Lesser of the two."""
-        # One number for all rows: numpy clips faster than it compares with a number.
-        return np.minimum(a, b) if b.ndim else np.clip(a, -np.inf, b)
+        return np.minimum(a, b)
 
     def maximum(self, a: FloatVector, b: FloatVector) -> FloatVector:
         """Greater of the two."""
+        # One number for all rows: numpy clips faster than it compares with a number.
         return np.maximum(a, b) if b.ndim else np.clip(a, b, np.inf)
+
+    def clamp(self, value: FloatVector, low: FloatVector, high: FloatVector) -> FloatVector:
+        """``value`` kept within ``low`` and ``high``."""
+        return np.clip(value, low, high)
 
     def at_least(self, a: FloatVector, b: FloatVector) -> FlagVector:
         """``a >= b``."""
@@ -151,7 +158,13 @@ class NumpyOps:
 
     def where(self, condition: FlagVector, a: FloatVector, b: FloatVector) -> FloatVector:
         """``a`` where the condition holds, else ``b``."""
-        return np.where(condition, a, b)
+        if a.ndim or b.ndim:
+            return np.where(condition, a, b)
+        # Two numbers for all rows: a flag becomes a number faster than it chooses one.
+        found = condition.astype(np.float64)
+        if a != 1 or b != 0:
+            found = np.add(np.multiply(found, a - b), b)
+        return found
 
     def gather(self, table: FloatVector, index: FloatVector) -> FloatVector:
         """``table[index]``; the index is a whole number per row."""

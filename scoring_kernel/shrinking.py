@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar
 from scoring_kernel.arithmetic import (
     all_of,
     by_group,
-    clamp,
     flag_by_group,
     half_up,
     never,
@@ -93,11 +92,11 @@ def shrink(
     median = by_group(ops, group, per_group([anyone if one is None else one for one in usable]))
     has_median = flag_by_group(ops, group, [one is not None for one in usable])
 
-    cases = clamp(ops, sample[0], ops.number(0), ops.number(least))
+    cases = ops.clamp(sample[0], ops.number(0), ops.number(least))
     few = ops.above(ops.number(least), cases)
     most = ops.number(MAX_SHRUNK)
     small = within(ops, derived.value, MAX_SHRUNK)
-    inside = clamp(ops, derived.value, ops.number(-MAX_SHRUNK), most)
+    inside = ops.clamp(derived.value, ops.number(-MAX_SHRUNK), most)
     own = ops.mul(inside, cases)
     others = ops.mul(median, ops.sub(ops.number(least), cases))
     moved = half_up(ops, ops.add(own, others), least)

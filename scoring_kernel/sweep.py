@@ -3,14 +3,14 @@
 Rules:
 - A block's columns stay in the processor's cache; results go straight into arrays that
   were made once, column by column in memory.
-- Weights are redistributed once per pattern of excluded indicators, not once per row:
-  a pattern is the bits of one word, and rows without an excluded indicator have none.
+- Weights are redistributed once per pattern of missing indicators, not once per row: a
+  pattern is the bits of one word, and a row without a gap has none.
 - A flag that holds for no row is never written.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, cast
 
 import numpy as np
@@ -39,6 +39,11 @@ BLOCK_ROWS: Final = 8_192
 """Rows of one block."""
 
 _OPS: Final = NumpyOps()
+_NOBODY: Final = np.zeros(0, np.intp)
+_SHARED_BLOCKS: Final = 16
+_SLOT_BITS: Final = 18
+_SPREAD: Final = np.uint64(0x9E3779B97F4A7C15)
+"""Odd, and its bits look random: products differ in their upper bits (Knuth, 6.4)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,14 +57,16 @@ class Sweep:
         lacking: Where it applied for want of a peer statistic, shape (k, n).
         beyond: Where it applied because the value is out of range, shape (k, n).
         shrunk: Where few cases moved the value, shape (k, n).
-        weights: Weights after redistribution, hundredths, int32, shape (k, n).
         points: Points, hundredths, int32, shape (k, n).
         overridden: Where each override applies, shape (o, n).
         total: Totals, hundredths, int32, shape (n,).
         coverage: Nominal weight of what is not missing, hundredths, int32, shape (n,).
         earned: Place of the grade the points give, shape (n,).
         grade: Place of the grade after overrides, shape (n,).
-        excluded: Bits of the excluded indicators, the first one lowest, shape (n,).
+        gaps: Bits of the missing indicators, the first one lowest, uint64, shape (n,).
+        pattern: Column of ``pattern_weights`` that holds for a row, int32, shape (n,).
+        pattern_weights: Weights after redistribution, hundredths, int32, shape (k, p); the
+            first of the p patterns has no gap.
     """
 
     values: npt.NDArray[np.int64]
@@ -67,14 +74,20 @@ class Sweep:
     lacking: npt.NDArray[np.bool_]
     beyond: npt.NDArray[np.bool_]
     shrunk: npt.NDArray[np.bool_]
-    weights: npt.NDArray[np.int32]
     points: npt.NDArray[np.int32]
     overridden: npt.NDArray[np.bool_]
     total: npt.NDArray[np.int32]
     coverage: npt.NDArray[np.int32]
     earned: npt.NDArray[np.int8]
     grade: npt.NDArray[np.int8]
-    excluded: npt.NDArray[np.uint64]
+    gaps: npt.NDArray[np.uint64]
+    pattern: npt.NDArray[np.int32]
+    pattern_weights: npt.NDArray[np.int32]
+
+    @property
+    def weights(self) -> npt.NDArray[np.int32]:
+        """Weights after redistribution, hundredths, int32, shape (k, n), made anew."""
+        return self.pattern_weights.take(self.pattern, axis=1)
 
     @classmethod
     def empty(cls, plan: ScoringPlan, rows: int, *, with_values: bool) -> Sweep:
@@ -86,14 +99,17 @@ class Sweep:
             lacking=np.zeros((k, n), np.bool_),
             beyond=np.zeros((k, n), np.bool_),
             shrunk=np.zeros((k, n), np.bool_),
-            weights=np.empty((k, n), np.int32),
             points=np.empty((k, n), np.int32),
             overridden=np.zeros((len(plan.model.overrides), n), np.bool_),
             total=np.zeros(n, np.int32),
-            coverage=np.zeros(n, np.int32),
+            coverage=np.full(n, plan.model.total_centi, np.int32),
             earned=np.zeros(n, np.int8),
             grade=np.zeros(n, np.int8),
-            excluded=np.zeros(n, np.uint64),
+            gaps=np.zeros(n, np.uint64),
+            pattern=np.zeros(n, np.int32),
+            pattern_weights=np.array(
+                [[one.indicator.weight_centi] for one in plan.indicators], np.int32
+            ),
         )
 
 
@@ -199,7 +215,7 @@ def _sweep(
         for place, flag in enumerate(applies):
             _write(out.overridden[place, rows], flag)
         _rate(plan, values, groups, rows, out)
-    _redistribute(plan, out)
+    out = _redistribute(plan, out)
     bands = next(iter(plan.model.band_sets.values()))
     out.earned[:], out.grade[:] = places_of(
         _OPS,
@@ -221,62 +237,118 @@ def _rate(
 ) -> None:
     """Stages 1 and 2 of one block."""
     group = cast("FloatVector", groups[rows])  # numpy gathers by integers
-    total = np.zeros(len(group), np.float64)
-    coverage = np.full(len(group), plan.model.total_centi, np.float64)
+    number = len(group)
+    gaps = out.gaps[rows]
     for place, (one, value) in enumerate(zip(plan.indicators, values, strict=True)):
         points, there, lacking = plan.earned(_OPS, one, value, group)
         _write(out.lacking[place, rows], lacking)
         _write(out.beyond[place, rows], value.beyond)
-        _write(out.shrunk[place, rows], value.shrunk & there)
+        if value.shrunk.ndim:
+            _write(out.shrunk[place, rows], value.shrunk & there)
         out.points[place, rows] = points
-        total += points
-        # Few rows miss a value: they are put right one by one, not by another sweep.
-        gone = np.flatnonzero(~there)
-        if len(gone):
-            out.missing[place, rows] = ~there
+        gone = _NOBODY
+        if np.count_nonzero(there) < number:
+            # Few rows miss a value: they are put right one by one, not by another sweep.
+            missing = out.missing[place, rows]
+            np.logical_not(there, out=missing)
+            gone = np.flatnonzero(missing)
             out.points[place, rows][gone] = one.policy
-            total[gone] += one.policy - np.broadcast_to(points, total.shape)[gone]
-            coverage[gone] -= one.indicator.weight_centi
-            if one.indicator.missing is MissingPolicy.EXCLUDE:
-                out.excluded[rows][gone] |= np.uint64(1 << place)
+            gaps[gone] |= np.uint64(1 << place)
         if len(out.values):
             # A missing value carries nothing, so both ends of the wire agree on it.
             value.value[gone] = 0.0
             out.values[place, rows] = value.value
-    out.total[rows] = total
-    out.coverage[rows] = coverage
+    np.add.reduce(out.points[:, rows], axis=0, dtype=np.int32, out=out.total[rows])
 
 
 def _write(target: npt.NDArray[np.bool_], flag: FlagVector) -> None:
     """Write a flag, unless it holds for no row: there the target is false already."""
-    if flag.any():
+    if np.count_nonzero(flag):
         target[:] = flag
 
 
-def _redistribute(plan: ScoringPlan, out: Sweep) -> None:
-    """Stage 3, and of stage 4 the points of rows with an excluded indicator."""
-    nominal = np.array([one.indicator.weight_centi for one in plan.indicators], np.int32)[:, None]
-    out.weights[:] = nominal
-    changed = np.flatnonzero(out.excluded)
-    if not len(changed):
-        return
-    words = out.excluded[changed]
-    patterns = np.unique(words)
-    which = np.searchsorted(patterns, words)
-    table = np.empty((len(nominal), len(patterns)), np.int32)
+def _redistribute(plan: ScoringPlan, out: Sweep) -> Sweep:
+    """Stage 3 once per pattern of gaps, and the points of stage 4 where weights move."""
+    some = np.flatnonzero(out.gaps)
+    if not len(some):
+        return out
+    patterns, places = ranked(out.gaps[some])
+    out.pattern[some] = places + 1
+    nominal = out.pattern_weights
+    table = np.repeat(nominal, len(patterns) + 1, axis=1)
+    covered = np.full(len(patterns) + 1, plan.model.total_centi, np.int32)
     bits = np.arange(len(nominal), dtype=np.uint64)[:, None]
+    excludes = np.array(
+        [[one.indicator.missing is MissingPolicy.EXCLUDE] for one in plan.indicators], np.bool_
+    )
     for start in range(0, len(patterns), BLOCK_ROWS):
-        some = slice(start, start + BLOCK_ROWS)
-        excluded = (patterns[some] >> bits & np.uint64(1)).astype(np.bool_)
-        table[:, some] = effective_weights(plan.model, excluded)
+        block = slice(start, min(start + BLOCK_ROWS, len(patterns)))
+        gone = (patterns[block] >> bits & np.uint64(1)).astype(np.bool_)
+        after = slice(block.start + 1, block.stop + 1)
+        table[:, after] = effective_weights(plan.model, gone & excludes)
+        covered[after] -= np.where(gone, nominal, 0).sum(axis=0, dtype=np.int32)
+    out.coverage[:] = covered.take(out.pattern)
+    changed = some[(table != nominal).any(axis=0)[out.pattern[some]]]
+    for start in range(0, len(changed), _SHARED_BLOCKS * BLOCK_ROWS):
+        _reweigh(plan, table, changed[start : start + _SHARED_BLOCKS * BLOCK_ROWS], out)
+    return replace(out, pattern_weights=table)
+
+
+def _reweigh(
+    plan: ScoringPlan, table: npt.NDArray[np.int32], changed: npt.NDArray[np.intp], out: Sweep
+) -> None:
+    """Points of some rows at the weights of their patterns.
+
+    Several blocks share each indicator's weights before the next one's are fetched.
+    """
+    first, last = int(changed[0]), int(changed[-1]) + 1
+    # Where most rows move, all of them do: a nominal weight leaves points as they are.
+    is_dense = 2 * len(changed) > last - first
+    blocks: list[tuple[slice | IntVector, IntVector, FloatVector]] = []
+    for start in range(0, last - first if is_dense else len(changed), BLOCK_ROWS):
+        stop = start + BLOCK_ROWS
+        rows = slice(first + start, min(first + stop, last)) if is_dense else changed[start:stop]
+        pattern = out.pattern[rows].astype(np.intp)
+        blocks.append((rows, pattern, np.zeros(len(pattern), np.float64)))
     for place, one in enumerate(plan.indicators):
-        # Most weights stay what they are, also in rows where some are excluded.
-        moved = np.flatnonzero((table[place] != nominal[place])[which])
-        rows = changed[moved]
-        weight, before = table[place, which[moved]], out.points[place, rows]
-        after = plan.at_weight(
-            _OPS, one, before.astype(np.float64), weight.astype(np.float64)
-        ).astype(np.int32)
-        out.weights[place, rows] = weight
-        out.points[place, rows] = after
-        out.total[rows] += after - before
+        weights, points = table[place].astype(np.float64), out.points[place]
+        for rows, pattern, total in blocks:
+            before = points[rows].astype(np.float64)
+            after = plan.at_weight(_OPS, one, before, weights.take(pattern))
+            points[rows] = after
+            np.add(total, after, out=total)
+    for rows, _, total in blocks:
+        out.total[rows] = total
+
+
+def ranked(words: npt.NDArray[np.uint64]) -> tuple[npt.NDArray[np.uint64], IntVector]:
+    """Find the distinct words, and the place of each word among them.
+
+    Args:
+        words: Words other than 0, shape (n,).
+
+    Returns:
+        Distinct words, the most frequent first, shape (p,), and places, shape (n,).
+
+    >>> distinct, places = ranked(np.array([9, 7, 7], np.uint64))
+    >>> distinct.tolist(), places.tolist()
+    ([7, 9], [1, 0, 0])
+    """
+    # Each word has a slot; of those that share one, one stays and the others are sorted.
+    # That is several times faster than sorting them all, because words repeat.
+    slot = (words * _SPREAD) >> np.uint64(64 - _SLOT_BITS)
+    held = np.zeros(1 << _SLOT_BITS, np.uint64)
+    held[slot] = words
+    lost = np.flatnonzero(held[slot] != words)
+    kept = np.flatnonzero(held)
+    others = np.unique(words[lost])
+    place_of = np.zeros(len(held), np.int64)
+    place_of[kept] = np.arange(len(kept))
+    places = place_of[slot]
+    places[lost] = len(kept) + np.searchsorted(others, words[lost])
+    distinct = np.concatenate([held[kept], others])
+    # What belongs to frequent words lies close together and stays in the cache.
+    order = np.argsort(-np.bincount(places, minlength=len(distinct)), kind="stable")
+    rank = np.empty(len(distinct), np.int64)
+    rank[order] = np.arange(len(distinct))
+    return distinct[order], rank[places]
