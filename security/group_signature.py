@@ -52,14 +52,13 @@ def sign_group(
     Raises:
         ValueError: The group is empty.
     """
-    if not leaves:
-        raise ValueError("an empty group cannot be signed")
     tree = Tree(leaf_hash(leaf) for leaf in leaves)
+    signature = sign_tree(key, payload_type, tree)
     proofs = tuple(
         Proof(leaf_index=index, group_size=tree.size, path=tree.inclusion_path(index))
         for index in range(tree.size)
     )
-    return tree.root, proofs, sign_tree(key, payload_type, tree)
+    return tree.root, proofs, signature
 
 
 def sign_tree(key: SigningKey, payload_type: str, tree: Tree) -> Signature:

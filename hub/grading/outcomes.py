@@ -18,6 +18,7 @@ import numpy.typing as npt
 import orjson
 
 from hub.store.grade_results import Points, Result
+from scoring_kernel.errors import KernelInputError
 from scoring_kernel.inputs import InputTable
 
 if TYPE_CHECKING:
@@ -200,6 +201,12 @@ def table_of(columns: tuple[str, ...], results: Sequence[Result]) -> InputTable:
         KernelInputError: The stored inputs do not fit the columns.
     """
     shape = (len(results), len(columns))
+    for result in results:
+        if len(result.inputs) != len(columns):
+            raise KernelInputError(
+                f"The result of {result.subject} holds {len(result.inputs)} inputs, its run names "
+                f"{len(columns)} columns; restore the database from its backup."
+            )
     held = [[0 if value is None else value for value in result.inputs] for result in results]
     known = [[value is not None for value in result.inputs] for result in results]
     return InputTable(

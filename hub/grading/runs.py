@@ -31,7 +31,7 @@ from hub.store.grade_references import find_reference
 from hub.store.grade_runs import (
     add_versions,
     copy_versions,
-    latest_run,
+    latest_runs,
     load_run,
     versions_of_run,
 )
@@ -199,12 +199,7 @@ def regrade(
     with reading(engine) as connection:
         named = held_class(connection, catalog, period, subject=subject, named=subject_class)
         model = get_model(catalog, named)
-        run_id = latest_run(connection, period.name, model.subject_class)
-        if run_id is None:
-            raise NotGradedError(
-                f"{model.subject_class} was not graded for {period.name} yet; run "
-                f"`yixin hub grade` first."
-            )
+        run_id = latest_runs(connection, period.name)[named]
         run = load_run(connection, run_id)
         if run.model_digest != model.digest:
             raise NotGradedError(
@@ -248,6 +243,8 @@ def _with(versions: Iterable[tuple[str, int]], own: tuple[str, int]) -> Iterator
 
     >>> list(_with([("a", 1), ("c", 1)], ("b", 1))), list(_with([("a", 1)], ("a", 2)))
     ([('a', 1), ('b', 1), ('c', 1)], [('a', 2)])
+    >>> list(_with([("a", 1)], ("b", 1)))
+    [('a', 1), ('b', 1)]
     """
     waiting = True
     for subject, version in versions:

@@ -5,15 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import orjson
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select, update
 
 from hub.errors import GradingError, NotGradedError, StatementsMissingError
 from hub.grading import class_lines, explain, inputs, outcomes, recompute, regrade, summaries
 from hub.grading.classes import exchanged_classes, models_to_grade, pushed_classes
-from hub.store.engine import reading
+from hub.grading.holding import hold_run
+from hub.store.engine import reading, writing
 from hub.store.grade_results import load_results
-from hub.store.grading_tables import grade_result
+from hub.store.grading_tables import grade_reference, grade_result, grade_run
 from scoring_kernel.indicators import Status
 from tests.support.class_world import (
     COUNT,
@@ -290,3 +292,66 @@ def test_missing_data_is_no_refuge_from_an_override(city: World) -> None:
     (one,) = found.overrides
     assert (found.grade, one.cap) == ("poor", "poor")
     assert one.lowers
+
+
+def test_one_subject_is_recomputed_alone_and_a_damaged_run_is_told(city: World) -> None:
+    report = city.grade(subject_class="nurse")
+    city.grade(subject_class="person")
+
+    def recomputed(subject: str, named: str | None = None) -> int:
+        with reading(city.engine) as connection:
+            (found,) = recompute(
+                connection,
+                city.catalog,
+                vault=city.vault,
+                period=PERIOD,
+                subject=subject,
+                subject_class=named,
+            )
+        return found.checked
+
+    assert recomputed(NURSES[0]) == 1
+    with pytest.raises(NotGradedError, match=f"no grade of '{PERSONS[0]}'"):
+        recomputed(PERSONS[0], "nurse")
+    with pytest.raises(NotGradedError, match="not graded yet for physician"):
+        recomputed(PHYSICIANS[0], "physician")
+    with reading(city.engine) as connection, pytest.raises(NotGradedError, match="physician was"):
+        hold_run(connection, city.catalog, PERIOD, "physician")
+    with writing(city.engine) as connection:
+        layout = connection.execute(
+            select(grade_run.c.layout).where(grade_run.c.id == report.run_id)
+        ).scalar_one()
+        shorter = orjson.loads(layout)
+        shorter["columns"].pop()
+        connection.execute(
+            update(grade_run)
+            .where(grade_run.c.id == report.run_id)
+            .values(layout=orjson.dumps(shorter))
+        )
+    with pytest.raises(GradingError, match="cannot be read"):
+        recomputed(NURSES[0])
+    shorter["columns"].append("item.99.nothing@current")
+    with writing(city.engine) as connection:
+        connection.execute(
+            update(grade_run)
+            .where(grade_run.c.id == report.run_id)
+            .values(layout=orjson.dumps(shorter))
+        )
+    with pytest.raises(GradingError, match="cannot be recomputed"):
+        recomputed(NURSES[0])
+
+
+def test_an_appeal_without_the_reference_of_its_run_is_refused(city: World) -> None:
+    city.grade(subject_class="nurse")
+    with writing(city.engine) as connection:
+        connection.execute(delete(grade_reference))
+    with pytest.raises(NotGradedError, match="has no reference"):
+        regrade(
+            city.engine,
+            city.statements,
+            city.catalog,
+            vault=city.vault,
+            subject=NURSES[0],
+            period=PERIOD,
+            now=NOW,
+        )
