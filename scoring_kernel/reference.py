@@ -28,7 +28,7 @@ from scoring_kernel.shapes import MAD, MEDIAN, STATISTICS
 from scoring_kernel.sweep import BLOCK_ROWS, block_columns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from scoring_kernel.indicators import Indicator
     from scoring_kernel.inputs import InputTable
@@ -242,15 +242,15 @@ def build_reference(model: RatingModel, inputs: InputTable, day: date) -> Refere
     members = dict(_members(inputs))
     entries: dict[tuple[str, str, str], int] = {}
     for indicator in model.indicators:
-        if not indicator.statistics:
-            continue
+        # The median is there for everybody who reads an explanation.
+        wanted = sorted({MEDIAN, *indicator.statistics})
         values, present = derived_values(indicator, inputs, day)
         for group, rows in members.items():
-            ranked = np.sort(values[rows][present[rows]])
-            if len(ranked) < model.min_peer:
+            found = values[rows][present[rows]]
+            if len(found) < model.min_peer:
                 continue
-            for statistic in indicator.statistics:
-                entries[indicator.id, statistic, group] = _statistic(ranked, statistic)
+            for statistic, value in zip(wanted, _statistics(found, wanted), strict=True):
+                entries[indicator.id, statistic, group] = value
     return Reference(model_digest=model.digest, day=day, entries=entries)
 
 
@@ -282,20 +282,35 @@ def derived_values(
     return values, present
 
 
-def _statistic(ranked: IntVector, statistic: str) -> int:
-    if statistic == MAD:
-        # At least half of the values lie on either side of the median, so the median
-        # distance is at most half their range, and within ``VALUE_LIMIT``.
-        distances = np.abs(ranked - nearest_rank(ranked, STATISTICS[MEDIAN]))
-        return nearest_rank(np.sort(distances), STATISTICS[MEDIAN])
-    return nearest_rank(ranked, STATISTICS[statistic])
+def _statistics(values: IntVector, wanted: Sequence[str]) -> list[int]:
+    """Statistics of one group's values, in the order asked for."""
+    shares = {STATISTICS[MEDIAN], *(STATISTICS[one] for one in wanted if one != MAD)}
+    # Only the ranks that are asked for need to stand where sorting would put them.
+    ranked = np.partition(values, [_rank(share, len(values)) for share in shares])
+    median = nearest_rank(ranked, STATISTICS[MEDIAN])
+    return [
+        _median_distance(values, median) if one == MAD else nearest_rank(ranked, STATISTICS[one])
+        for one in wanted
+    ]
+
+
+def _median_distance(values: IntVector, median: int) -> int:
+    # At least half of the values lie on either side of the median, so the median distance
+    # is at most half their range, and within ``VALUE_LIMIT``.
+    middle = _rank(STATISTICS[MEDIAN], len(values))
+    return int(np.partition(np.abs(values - median), middle)[middle])
+
+
+def _rank(percentage: int, count: int) -> int:
+    """Place of a nearest-rank quantile among so many values, from 0."""
+    return -(-percentage * count // 100) - 1
 
 
 def nearest_rank(ranked: IntVector, percentage: int) -> int:
     """Nearest-rank quantile: the smallest value that so many percent do not exceed.
 
     Args:
-        ranked: Values in ascending order, not empty.
+        ranked: Values in ascending order, at least as far as the ranks asked for; not empty.
         percentage: 1 to 100.
 
     Source:
@@ -304,15 +319,20 @@ def nearest_rank(ranked: IntVector, percentage: int) -> int:
     >>> nearest_rank(np.arange(1, 11), 90), nearest_rank(np.array([7]), 50)
     (9, 7)
     """
-    rank = -(-percentage * len(ranked) // 100)
-    return int(ranked[rank - 1])
+    return int(ranked[_rank(percentage, len(ranked))])
 
 
-def _members(inputs: InputTable) -> Iterator[tuple[str, IntVector]]:
+def _members(inputs: InputTable) -> Iterator[tuple[str, IntVector | slice]]:
     """Rows of every peer group that has a member."""
-    groups: dict[str, list[int]] = {EVERYBODY: list(range(len(inputs.subjects)))}
-    for row, (level, kind) in enumerate(zip(inputs.levels, inputs.types, strict=True)):
-        for group in peer_groups(level, kind)[:2]:
-            groups.setdefault(group, []).append(row)
-    for group, rows in groups.items():
-        yield group, np.array(rows, np.int64)
+    yield EVERYBODY, slice(None)
+    places: dict[str, int] = {}
+    for width in (0, 1):
+        names = [
+            peer_groups(*pair)[width] for pair in zip(inputs.levels, inputs.types, strict=True)
+        ]
+        places.clear()
+        codes = np.fromiter(
+            (places.setdefault(name, len(places)) for name in names), np.int64, len(names)
+        )
+        for name, code in places.items():
+            yield name, np.flatnonzero(codes == code)

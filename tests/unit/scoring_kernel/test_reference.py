@@ -17,6 +17,7 @@ from scoring_kernel.reference import (
     Reference,
     ReferenceValue,
     build_reference,
+    derived_values,
     peer_groups,
 )
 from tests.support.kernel_models import (
@@ -67,7 +68,10 @@ def test_too_few_of_everybody_have_no_statistic() -> None:
     few = SUBJECTS[:2]
     assert build_reference(MODEL, table(MODEL, few), DAY).entries == {}
     enough = SUBJECTS[1:4]
-    assert build_reference(MODEL, table(MODEL, enough), DAY).entries == {
+    found = build_reference(MODEL, table(MODEL, enough), DAY).entries
+    assert {key: value for key, value in found.items() if key[0] == "rejected"} == {
+        ("rejected", "p50", "all"): 30_000,
+        ("rejected", "p50", "level:3"): 30_000,
         ("rejected", "p90", "all"): 100_000,
         ("rejected", "p90", "level:3"): 100_000,
     }
@@ -93,7 +97,7 @@ def test_the_statistics_of_one_group_are_nearest_ranks() -> None:
     ]
     entries = build_reference(model, table(model, due), DAY).entries
     found = {name: value for (of, name, group), value in entries.items() if group == "all"}
-    assert found == {"p25": 3_000_000, "p90": 9_000_000}
+    assert found == {"p25": 3_000_000, "p50": 5_000_000, "p90": 9_000_000}
 
 
 def test_mad_is_the_median_distance_from_the_median_before_shrinkage() -> None:
@@ -123,12 +127,20 @@ def test_the_widest_spread_is_within_the_bound_of_values() -> None:
 
 
 def test_a_statistic_nobody_has_is_none() -> None:
-    assert REFERENCE.lookup("volume_growth", "p50", "3", "general") == ("all", None)
-    assert REFERENCE.lookup("rejected", "p50", "3", "general") == ("all", None)
+    assert REFERENCE.lookup("volume_growth", "p90", "3", "general") == ("all", None)
+    assert REFERENCE.lookup("rejected", "p10", "3", "general") == ("all", None)
 
 
-def test_only_shapes_that_name_a_statistic_are_in_the_reference() -> None:
-    assert {key[:2] for key in REFERENCE.entries} == {("rejected", "p90")}
+def test_every_indicator_with_enough_values_has_its_median_and_what_its_shape_names() -> None:
+    inputs = table(MODEL, SUBJECTS)
+    for one in MODEL.indicators:
+        values, present = derived_values(one, inputs, DAY)
+        expected = {"p50", *one.statistics} if present.sum() >= MODEL.min_peer else set()
+        found = {name for of, name, group in REFERENCE.entries if (of, group) == (one.id, "all")}
+        assert found == expected
+        if found:
+            median = sorted(values[present].tolist())[(present.sum() + 1) // 2 - 1]
+            assert REFERENCE.entries[one.id, "p50", "all"] == median
 
 
 def test_what_a_subject_is_compared_with_is_enough_to_look_it_up() -> None:
