@@ -75,19 +75,24 @@ def _with_digits(ops: Ops[N, F], whole: N, top: N, bottom: N) -> N:
     hundred = ops.number(100)
     rest = ops.sub(top, ops.mul(whole, bottom))
     found = whole
-    for _ in range(_DIGITS):
+    for _ in range(_DIGITS - 1):
         rest = ops.mul(rest, hundred)
         digit = ops.floor_div(rest, bottom)
         rest = ops.sub(rest, ops.mul(digit, bottom))
         found = ops.add(ops.mul(found, hundred), digit)
-    up = ops.at_least(ops.add(rest, rest), bottom)
-    return ops.add(found, ops.where(up, ops.number(1), ops.number(0)))
+    # The last digit is rounded: floor(x + 1/2) of a hundred remainders, up to a hundred itself.
+    twice = ops.add(ops.mul(rest, ops.number(200)), bottom)
+    last = ops.floor_div(twice, ops.add(bottom, bottom))
+    return ops.add(ops.mul(found, hundred), last)
 
 
 def half_up(ops: Ops[N, F], top: N, bottom: int) -> N:
-    """``top / bottom`` rounded half up; ``2 * top + bottom`` is below 2**53 in size."""
-    twice = ops.add(ops.add(top, top), ops.number(bottom))
-    return ops.floor_div(twice, ops.number(2 * bottom))
+    """``top / bottom`` rounded half up; ``top + bottom`` is below 2**53 in size.
+
+    For whole numbers the half of an odd ``bottom`` may be left out: where ``top`` and half of
+    ``bottom`` do not reach the next multiple, a half more does not either.
+    """
+    return ops.floor_div(ops.add(top, ops.number(bottom // 2)), ops.number(bottom))
 
 
 def half_up_int(top: int, bottom: int) -> int:

@@ -101,6 +101,7 @@ class OnnxOps:
         self.group: Final = NumberWire(name=group)
         self._written: dict[tuple[object, ...], str] = {}
         self._negated: dict[str, FlagWire] = {}
+        self._opposites: set[str] = set()
 
     def number(self, value: int) -> NumberWire:
         """One number for all rows."""
@@ -198,13 +199,19 @@ class OnnxOps:
             opposite = self._flag("Not", a)
             self._negated[a.name] = opposite
             self._negated[opposite.name] = a
+            self._opposites.add(opposite.name)
         return self._negated[a.name]
 
     def where(self, condition: FlagWire, a: NumberWire, b: NumberWire) -> NumberWire:
         """``a`` where the condition holds, else ``b``."""
         if condition.known is not None:
             return a if bool(condition.known) else b
-        return a if self._same(a, b) else self._number("Where", condition, a, b)
+        if self._same(a, b):
+            return a
+        if condition.name in self._opposites:
+            # One way to write a choice, so that equal choices are written once.
+            return self._number("Where", self._negated[condition.name], b, a)
+        return self._number("Where", condition, a, b)
 
     def gather(self, table: NumberWire, index: NumberWire) -> NumberWire:
         """``table[index]``.

@@ -30,6 +30,8 @@ FORMULAS: Final[dict[str, Formula]] = {
     "negate": lambda o, _x, _y, c, _g: o.negate(c),
     "twice_negated": lambda o, _x, _y, c, _g: o.negate(o.negate(c)),
     "where": lambda o, x, y, c, _g: o.where(c, x, y),
+    "where_not": lambda o, x, y, c, _g: o.where(o.negate(c), x, y),
+    "clamp": lambda o, x, y, _c, _g: o.clamp(x, o.number(-3), y),
     "gather": lambda o, _x, _y, _c, g: o.gather(o.table([5, 9, 2, 9, 1, -4, 0, 3, 8]), g),
     "gather_in_steps": lambda o, _x, _y, _c, g: o.gather(o.table([5, 5, 2, 2, 2, 9, 9, 9, 9]), g),
     "gather_of_one": lambda o, _x, _y, _c, g: o.gather(o.table([5] * 9), g),
@@ -110,6 +112,13 @@ def test_equal_operations_and_constants_are_written_once() -> None:
     assert ops.mul(x, ops.number(5)) != first
     assert len(ops.nodes) == 2
     assert len(ops.constants) == 1
+
+
+def test_a_choice_and_its_opposite_are_written_once() -> None:
+    ops = OnnxOps("g")
+    flag, x, y = FlagWire(name="c"), NumberWire(name="x"), NumberWire(name="y")
+    assert ops.where(flag, x, y) == ops.where(ops.negate(flag), y, x)
+    assert [node.op_type for node in ops.nodes] == ["Where", "Not"]
 
 
 def test_a_table_with_many_steps_is_gathered_and_one_with_few_is_compared() -> None:
