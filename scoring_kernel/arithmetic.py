@@ -89,8 +89,8 @@ def _with_digits(ops: Ops[N, F], whole: N, top: N, bottom: N) -> N:
 def half_up(ops: Ops[N, F], top: N, bottom: int) -> N:
     """``top / bottom`` rounded half up; ``top + bottom`` is below 2**53 in size.
 
-    For whole numbers the half of an odd ``bottom`` may be left out: where ``top`` and half of
-    ``bottom`` do not reach the next multiple, a half more does not either.
+    Of whole numbers the floor of ``top / bottom + 1/2`` is that of ``(top + bottom // 2) /
+    bottom``.
     """
     return ops.floor_div(ops.add(top, ops.number(bottom // 2)), ops.number(bottom))
 

@@ -181,30 +181,30 @@ def _robust(
 class LinearTable:
     """Linear curves of all peer groups, with what is constant taken together.
 
-    Points are ``(slope * x + offset) / divisor``, where x is the value kept within low and
-    high: ``2 * weight * |x - zero| + span`` over ``2 * span``. Inside ``threshold_limit``
-    every part of it stays below 2**53.
+    Points are ``(slope * x + offset) / span``, where x is the value kept within low and
+    high: ``weight * |x - zero| / span`` rounded half up. Inside ``threshold_limit`` every
+    part of it stays below 2**53.
     """
 
     low: PerGroup
     high: PerGroup
     slope: int
     offset: PerGroup
-    divisor: PerGroup
+    span: PerGroup
 
     @classmethod
     def of(cls, curves: Sequence[LinearCurve], weight: int) -> LinearTable:
         """Put the curves of all peer groups together; all run the same way."""
-        slope = 2 * weight if curves[0].full > curves[0].zero else -2 * weight
+        slope = weight if curves[0].full > curves[0].zero else -weight
         spans = [abs(one.full - one.zero) for one in curves]
         return cls(
             low=per_group([min(one.zero, one.full) for one in curves]),
             high=per_group([max(one.zero, one.full) for one in curves]),
             slope=slope,
             offset=per_group(
-                [span - slope * one.zero for one, span in zip(curves, spans, strict=True)]
+                [span // 2 - slope * one.zero for one, span in zip(curves, spans, strict=True)]
             ),
-            divisor=per_group([2 * span for span in spans]),
+            span=per_group(spans),
         )
 
     def points(self, ops: Ops[N, F], value: N, group: N) -> N:
@@ -212,7 +212,7 @@ class LinearTable:
         low, high = by_group(ops, group, self.low), by_group(ops, group, self.high)
         inside = ops.clamp(value, low, high)
         top = ops.add(ops.mul(inside, ops.number(self.slope)), by_group(ops, group, self.offset))
-        return ops.floor_div(top, by_group(ops, group, self.divisor))
+        return ops.floor_div(top, by_group(ops, group, self.span))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
