@@ -168,8 +168,8 @@ class NumpyOps:
 
     def gather(self, table: FloatVector, index: FloatVector) -> FloatVector:
         """``table[index]``; the index is a whole number per row."""
-        return table[index.astype(np.intp, copy=False)]
+        return table.take(index.astype(np.intp, copy=False))
 
     def gather_flags(self, table: FlagVector, index: FloatVector) -> FlagVector:
         """``table[index]`` of a vector of flags."""
-        return table[index.astype(np.intp, copy=False)]
+        return table.take(index.astype(np.intp, copy=False))

@@ -87,7 +87,11 @@ class Sweep:
     @property
     def weights(self) -> npt.NDArray[np.int32]:
         """Weights after redistribution, hundredths, int32, shape (k, n), made anew."""
-        return self.pattern_weights.take(self.pattern, axis=1)
+        found = np.empty(self.points.shape, np.int32)
+        pattern = self.pattern.astype(np.intp)
+        for place, weights in enumerate(self.pattern_weights):
+            weights.take(pattern, out=found[place], mode="clip")
+        return found
 
     @classmethod
     def empty(cls, plan: ScoringPlan, rows: int, *, with_values: bool) -> Sweep:
@@ -216,16 +220,21 @@ def _sweep(
             _write(out.overridden[place, rows], flag)
         _rate(plan, values, groups, rows, out)
     out = _redistribute(plan, out)
-    bands = next(iter(plan.model.band_sets.values()))
-    out.earned[:], out.grade[:] = places_of(
+    for start in range(0, n, BLOCK_ROWS):
+        _grade(plan, slice(start, start + BLOCK_ROWS), out)
+    return out
+
+
+def _grade(plan: ScoringPlan, rows: slice, out: Sweep) -> None:
+    """Grades of one block."""
+    out.earned[rows], out.grade[rows] = places_of(
         _OPS,
         plan.model,
-        bands,
-        total=out.total.astype(np.float64),
-        coverage=out.coverage.astype(np.float64),
-        overridden=list(out.overridden),
+        next(iter(plan.model.band_sets.values())),
+        total=out.total[rows].astype(np.float64),
+        coverage=out.coverage[rows].astype(np.float64),
+        overridden=list(out.overridden[:, rows]),
     )
-    return out
 
 
 def _rate(
