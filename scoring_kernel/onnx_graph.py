@@ -103,14 +103,15 @@ def compile_model(model: RatingModel, reference: Reference | None, day: date) ->
         if wires
     }
     graph = _graph(ops, names, model.id, len(columns))
-    card = ModelCard.of(model, reference, day, graph.SerializeToString(deterministic=True))
+    card = ModelCard.of(model, reference, day)
     made = helper.make_model(
         graph,
         producer_name="yixin",
         opset_imports=[helper.make_opsetid("", OPSET)],
         ir_version=IR_VERSION,
     )
-    helper.set_model_props(made, card.to_texts())
+    texts = card.to_texts(graph.SerializeToString(deterministic=True))
+    helper.set_model_props(made, texts)
     checker.check_model(made, full_check=True)
     return made.SerializeToString(deterministic=True)
 

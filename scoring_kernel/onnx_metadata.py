@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 FORMAT: Final = "yixin-model-1"
 """Format of a compiled model; another one is another meaning of its inputs and outputs."""
+SEAL: Final = "seal"
+"""Name of the metadata with the SHA-256 of everything else: a damaged file is told at once."""
 MAX_NAMES: Final = 4_096
 """Most names in one list."""
 MAX_TEXT: Final = 128
@@ -44,7 +46,6 @@ class ModelCard:
         basis: Status of the model, ``proposal`` or ``final``.
         model_digest: Digest of the model file, hexadecimal.
         reference_digest: Digest of the peer reference, hexadecimal; empty without one.
-        graph_digest: SHA-256 of the graph, hexadecimal: a damaged file is told at once.
         effective_from: First day it holds, ISO; empty where nothing changed before.
         effective_to: First day it no longer holds, ISO; empty where no change is known.
         columns: Input columns, one row of the inputs each.
@@ -60,7 +61,6 @@ class ModelCard:
     basis: str
     model_digest: str
     reference_digest: str
-    graph_digest: str
     effective_from: str
     effective_to: str
     columns: tuple[str, ...]
@@ -71,10 +71,8 @@ class ModelCard:
     overrides: tuple[str, ...]
 
     @classmethod
-    def of(
-        cls, model: RatingModel, reference: Reference | None, day: date, graph: bytes
-    ) -> ModelCard:
-        """Describe what is compiled for a day; ``graph`` is the serialised graph."""
+    def of(cls, model: RatingModel, reference: Reference | None, day: date) -> ModelCard:
+        """Describe what is compiled for a day."""
         since, until = unchanged_days(model, day)
         return cls(
             format=FORMAT,
@@ -82,7 +80,6 @@ class ModelCard:
             basis=model.status.value,
             model_digest=model.digest.hex(),
             reference_digest="" if reference is None else reference.digest.hex(),
-            graph_digest=hashlib.sha256(graph).hexdigest(),
             effective_from="" if since is None else since.isoformat(),
             effective_to="" if until is None else until.isoformat(),
             columns=model.input_columns,
@@ -94,36 +91,50 @@ class ModelCard:
         )
 
     @classmethod
-    def from_texts(cls, texts: Mapping[str, str]) -> ModelCard:
+    def from_texts(cls, texts: Mapping[str, str], graph: bytes) -> ModelCard:
         """Read what ``to_texts`` wrote.
 
+        Args:
+            texts: Metadata by name.
+            graph: The serialised graph the metadata came with.
+
         Raises:
-            ModelFileError: A text is missing, unknown, too long or of another form.
+            ModelFileError: A text is missing, unknown, too long or of another form, or
+                the seal is not that of the texts and the graph.
         """
         names = {field.name for field in fields(cls)}
-        if set(texts) != names or texts["format"] != FORMAT:
+        if set(texts) != {*names, SEAL} or texts["format"] != FORMAT:
             raise ModelFileError(
                 f"compiled model: found metadata {sorted(texts)[:20]}, expected format {FORMAT}: "
                 "compile the model again with `yixin model compile`"
             )
-        parts = {name: _read(name, text) for name, text in texts.items()}
+        found = _seal({name: texts[name] for name in names}, graph)
+        if texts[SEAL] != found:
+            raise ModelFileError(
+                f"compiled model: sealed {texts[SEAL][:16]!r}, found {found[:16]}: the file is "
+                "damaged, compile the model again with `yixin model compile`"
+            )
+        parts = {name: _read(name, texts[name]) for name in names}
         card = cls(**parts)  # type: ignore[arg-type]  # The forms are those of the fields.
         for name in ("effective_from", "effective_to"):
             _verify_day(name, texts[name])
-        for name in ("model_digest", "graph_digest"):
-            if not _DIGEST.fullmatch(texts[name]):
-                raise _damaged(name)
+        if not _DIGEST.fullmatch(card.model_digest):
+            raise _damaged("model_digest")
         if card.reference_digest and not _DIGEST.fullmatch(card.reference_digest):
             raise _damaged("reference_digest")
         return card
 
-    def to_texts(self) -> dict[str, str]:
-        """Metadata by name: texts as they are, lists as JSON."""
+    def to_texts(self, graph: bytes) -> dict[str, str]:
+        """Metadata by name: texts as they are, lists as JSON, and the seal of all.
+
+        Args:
+            graph: The serialised graph.
+        """
         found: dict[str, str] = {}
         for field in fields(self):
             value = getattr(self, field.name)
             found[field.name] = value if isinstance(value, str) else json.dumps(value)
-        return found
+        return found | {SEAL: _seal(found, graph)}
 
     def holds_on(self, day: date) -> bool:
         """Whether the compiled model gives what the model gives on a day."""
@@ -153,6 +164,11 @@ def unchanged_days(model: RatingModel, day: date) -> tuple[date | None, date | N
     before = [change for change in changes if change <= day]
     after = [change for change in changes if change > day]
     return max(before, default=None), min(after, default=None)
+
+
+def _seal(texts: Mapping[str, str], graph: bytes) -> str:
+    head = json.dumps(dict(texts), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(head.encode() + b"\n" + graph).hexdigest()
 
 
 _LISTS: Final = frozenset(("columns", "levels", "types", "indicators", "grades", "overrides"))

@@ -174,10 +174,10 @@ class OnnxScorer:
             )
         }
         try:
-            each = [places[pair] for pair in zip(inputs.levels, inputs.types, strict=True)]
+            pairs = zip(inputs.levels, inputs.types, strict=True)
+            return np.fromiter(map(places.__getitem__, pairs), np.int64, len(inputs.subjects))
         except KeyError as error:
             raise KernelInputError(
                 f"level and type {error}: compiled model {card.model} knows levels "
                 f"{card.levels} and types {card.types}"
             ) from error
-        return np.array(each, np.int64)

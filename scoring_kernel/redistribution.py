@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from scoring_kernel.arithmetic import any_of, positive, total_of
+from scoring_kernel.arithmetic import any_of, total_of
 from scoring_kernel.ops import NumpyOps
 
 if TYPE_CHECKING:
@@ -57,9 +57,8 @@ def redistribute(ops: Ops[N, F], model: RatingModel, excluded: Sequence[F]) -> l
     outer_alive = [any_of(ops, [alive[group.id] for group in groups]) for groups in inner]
 
     found: list[N] = [ops.number(0)] * len(kept)
-    shares = _divide(
-        ops, ops.number(model.total_centi), [top.weight_centi for top in outer], outer_alive
-    )
+    whole = ops.where(any_of(ops, outer_alive), ops.number(model.total_centi), ops.number(0))
+    shares = _divide(ops, whole, [top.weight_centi for top in outer], outer_alive)
     for share, groups in zip(shares, inner, strict=True):
         parts = _divide(
             ops,
@@ -97,17 +96,22 @@ def apportion(ops: Ops[N, F], total: N, weights: Sequence[N]) -> list[N]:
 
     Args:
         ops: Backend.
-        total: What to divide, 0 to 100,000; it is given to nobody where all weights are 0.
+        total: What to divide, 0 to 100,000; 0 where all weights are 0.
         weights: Weights, 0 to 100,000, together at most 100,000; 0 for members that take no part.
 
     Returns:
         Shares that add up to the total; ties go to the earlier member.
     """
     if len(weights) == 1:
-        return [ops.where(positive(ops, weights[0]), total, ops.number(0))]
+        return [total]
+    divisor = ops.maximum(total_of(ops, weights), ops.number(1))
+    if len(weights) == 2:
+        # The larger of two remainders is at least half: the first is rounded half up.
+        product = ops.mul(total, weights[0])
+        twice = ops.add(ops.add(product, product), divisor)
+        first = ops.floor_div(twice, ops.add(divisor, divisor))
+        return [first, ops.sub(total, first)]
     number = len(weights)
-    whole = total_of(ops, weights)
-    divisor = ops.maximum(whole, ops.number(1))
     shares: list[N] = []
     keys: list[N] = []
     for place, weight in enumerate(weights):
@@ -118,7 +122,6 @@ def apportion(ops: Ops[N, F], total: N, weights: Sequence[N]) -> list[N]:
         # Larger remainders first, ties to the earlier: all keys differ.
         keys.append(ops.add(ops.mul(rest, ops.number(number)), ops.number(number - 1 - place)))
     left = ops.sub(total, total_of(ops, shares))
-    left = ops.where(positive(ops, whole), left, ops.number(0))
     one, none = ops.number(1), ops.number(0)
     ranks = [ops.number(number - 1 - place) for place in range(number)]
     for place in range(number):

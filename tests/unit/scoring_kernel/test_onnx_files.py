@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -14,7 +15,7 @@ from scoring_kernel import onnx_files
 from scoring_kernel.errors import ModelFileError
 from scoring_kernel.onnx_files import MAX_BYTES, verify_file
 from scoring_kernel.onnx_graph import compile_model
-from scoring_kernel.onnx_metadata import MAX_NAMES, MAX_TEXT
+from scoring_kernel.onnx_metadata import MAX_NAMES, MAX_TEXT, SEAL
 from tests.support.kernel_models import tiny_model
 from tests.support.onnx_models import DAY
 
@@ -29,8 +30,10 @@ def changed(change: Callable[[onnx.ModelProto], None], *, sealed: bool = True) -
     model = onnx.load_model_from_string(CONTENT)
     change(model)
     if sealed:
+        texts = {one.key: one.value for one in model.metadata_props if one.key != SEAL}
+        head = json.dumps(texts, sort_keys=True, separators=(",", ":")).encode() + b"\n"
         graph = model.graph.SerializeToString(deterministic=True)
-        say(model, "graph_digest", hashlib.sha256(graph).hexdigest())
+        say(model, SEAL, hashlib.sha256(head + graph).hexdigest())
     return model.SerializeToString()
 
 
@@ -54,12 +57,19 @@ def test_anything_else_is_refused(content: bytes) -> None:
         verify_file(content)
 
 
-def test_a_damaged_graph_is_told() -> None:
-    def rename(model: onnx.ModelProto) -> None:
-        model.graph.name = "other"
+def rename_graph(model: onnx.ModelProto) -> None:
+    model.graph.name = "other"
 
-    with pytest.raises(ModelFileError, match="the file is damaged"):
-        verify_file(changed(rename, sealed=False))
+
+def rename_column(model: onnx.ModelProto) -> None:
+    text = next(one.value for one in model.metadata_props if one.key == "columns")
+    say(model, "columns", text.replace("current", "currant"))
+
+
+@pytest.mark.parametrize("change", [rename_graph, rename_column])
+def test_a_damaged_file_is_told(change: Callable[[onnx.ModelProto], None]) -> None:
+    with pytest.raises(ModelFileError, match="damaged, compile the model again"):
+        verify_file(changed(change, sealed=False))
 
 
 def rounds(model: onnx.ModelProto) -> None:

@@ -138,7 +138,7 @@ def test_a_file_holds_between_two_changes_of_an_override() -> None:
 def test_a_model_without_dates_holds_as_long_as_the_model() -> None:
     model = replace(one_column_model(), since=date(2021, 5, 1), until=None)
     assert unchanged_days(model, DAY) == (model.since, None)
-    card = ModelCard.of(model, None, DAY, b"")
+    card = ModelCard.of(model, None, DAY)
     assert not card.holds_on(date(2021, 4, 30))
     assert card.holds_on(date(2021, 5, 1))
     assert card.holds_on(date.max)
