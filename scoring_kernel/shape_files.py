@@ -4,11 +4,12 @@ Rules:
 - Thresholds and shares stand in the order that ``better`` declares, on every day on
   which a parameter changes and for every level.
 - A threshold has the indicator's unit, and is small enough for exact points
-  (``threshold_limit``).
+  (``threshold_limit``). A statistic of the peers may have a floor, nothing else.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final, TypeAlias
@@ -120,11 +121,12 @@ def _linear(section: Section, context: _Context) -> LinearShape:
         zero=_threshold(section, "zero", context),
         full=_threshold(section, "full", context),
     )
-    for since, level, (zero, full) in _known(shape.thresholds, context.levels):
-        if (zero > full) if shape.higher_is_better else (zero < full):
-            raise section.error(
-                f"zero and full contradict better{_since(since, level)}: exchange them", "zero"
-            )
+    for ends in (_known, _lowest):
+        for since, level, (zero, full) in ends(shape.thresholds, context.levels):
+            if (zero > full) if shape.higher_is_better else (zero < full):
+                raise section.error(
+                    f"zero and full contradict better{_since(since, level)}: exchange them", "zero"
+                )
     return shape
 
 
@@ -161,8 +163,11 @@ def _verify_order(
         pairs = [(date.min, "", tuple(percentages))]
     else:
         pairs = list(_known((better, worse), context.levels))
-    for since, level, (first, second) in pairs:
-        if (second >= first) if shape.higher_is_better else (second <= first):
+    # Steps of peers may fall together on their floors: then the better one is reached.
+    floors = [(*found, 0) for found in _lowest((better, worse), context.levels)]
+    for since, level, pair, apart in (*((*found, 1) for found in pairs), *floors):
+        first, second = pair if shape.higher_is_better else pair[::-1]
+        if first - second < apart:
             raise entry.error(
                 f"at: a worse step is reached before a better one{_since(since, level)}: "
                 f"with better: {'higher' if shape.higher_is_better else 'lower'} the steps {mend}",
@@ -233,12 +238,42 @@ def _known(
     """
     if len({end.peer for end in ends}) > 1:
         return
+    # A threshold is None only where its statistic is: here it is given.
+    bare = [replace(end, least=None) for end in ends]
+    yield from _on_days(ends, levels, lambda day, level: [one.at(day, level, 0) for one in bare])
+
+
+def _lowest(
+    ends: Sequence[Threshold], levels: Collection[str]
+) -> Iterator[tuple[date, str, tuple[int, ...]]]:
+    """Where the floors leave the thresholds, however low the peers are.
+
+    Nothing where no end has a floor, or where the peers alone decide about one.
+    """
+    if any(end.peer is not None and end.least is None for end in ends):
+        return
+    if all(end.least is None for end in ends):
+        return
+
+    def lowest(day: date, level: str) -> list[int | None]:
+        return [
+            end.at(day, level, None) if end.least is None else end.floor(day, level) for end in ends
+        ]
+
+    yield from _on_days(ends, levels, lowest)
+
+
+def _on_days(
+    ends: Sequence[Threshold],
+    levels: Collection[str],
+    numbers: Callable[[date, str], Sequence[int | None]],
+) -> Iterator[tuple[date, str, tuple[int, ...]]]:
+    """Numbers for every day on which a parameter of the ends changes, and every level."""
     days = {day for end in ends for one in end.parameters for day in one.days} or {date.min}
     for day in sorted(days):
         for level in levels:
             try:
-                # A threshold is None only where its statistic is: here it is given.
-                yield day, level, tuple(end.at(day, level, 0) or 0 for end in ends)
+                yield day, level, tuple(one or 0 for one in numbers(day, level))
             except ParameterNotInForceError:
                 continue
 
@@ -252,21 +287,27 @@ def _threshold(section: Section, key: str, context: _Context) -> Threshold:
         found = Threshold(constant=micro_of(section, key))
     else:
         entry = section.section(key)
-        entry.refuse_unknown(("parameter", "peer", "plus"))
+        entry.refuse_unknown(("parameter", "peer", "plus", "least"))
         if ("parameter" in entry.values) == ("peer" in entry.values):
             raise entry.error(f"{key}: expected exactly one of parameter and peer")
+        if "least" in entry.values and "peer" not in entry.values:
+            raise entry.error(
+                f"{key}: least: only a peer value has a floor: state the number itself", "least"
+            )
         found = Threshold(
             parameter=_named(entry, "parameter", context),
             peer=entry.choice("peer", STATISTICS) if "peer" in entry.values else None,
             plus=_named(entry, "plus", context),
+            least=_named(entry, "least", context),
         )
-    for since, level, (value,) in _known((found,), context.levels):
-        if abs(value) > context.limit:
-            raise section.error(
-                f"{key}: found {decimal_text(value)}{_since(since, level)}, expected "
-                f"{_at_most(context.limit)} in size for exact points: choose a larger unit",
-                key,
-            )
+    for numbers in (_known, _lowest):
+        for since, level, (value,) in numbers((found,), context.levels):
+            if abs(value) > context.limit:
+                raise section.error(
+                    f"{key}: found {decimal_text(value)}{_since(since, level)}, expected "
+                    f"{_at_most(context.limit)} in size for exact points: choose a larger unit",
+                    key,
+                )
     return found
 
 

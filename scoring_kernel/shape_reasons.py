@@ -3,13 +3,14 @@
 Rules:
 - A reader sees the numbers that decided: ends, the step that was reached and the next
   better one, the peers' median and the distance from it.
-- A number that comes from the peers says from whom, and which statistic it is.
+- A number that comes from the peers says from whom, and which statistic it is; where a
+  floor stands under it, which of the two is used.
 - Every number comes from the result and its curve; nothing is scored here.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, TypeAlias, assert_never
 
 from scoring_kernel.amounts import amount_en, amount_zh, decimal_text
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from scoring_kernel.indicators import Indicator
     from scoring_kernel.scoring import ScoreResult
+    from scoring_kernel.shapes import Threshold
 
 Words: TypeAlias = tuple[str, str]
 """The same in Chinese and in English."""
@@ -122,12 +124,10 @@ def _linear(place: Place, shape: LinearShape) -> Words:
         place.indicator, result.reference, result.day, result.levels[row], result.types[row]
     )
     zero, full = ends or (0, 0)
-    (zero_zh, zero_en), (full_zh, full_en) = place.amount(zero), place.amount(full)
+    zero_zh, zero_en = _end(place, shape.zero, zero)
+    full_zh, full_en = _end(place, shape.full, full)
     zh = f"满分值 {full_zh}，零分值 {zero_zh}"
     en = f"full at {full_en}, nothing at {zero_en}"
-    for statistic in shape.statistics:
-        whose_zh, whose_en = _percentile(place, statistic)
-        zh, en = f"{zh}（参照{whose_zh}）", f"{en} ({whose_en})"
     higher = shape.higher_is_better
     if (full <= zero) if higher else (zero <= full):
         step_zh, step_en = _NO_RANGE[higher]
@@ -135,9 +135,30 @@ def _linear(place: Place, shape: LinearShape) -> Words:
     return zh, en
 
 
-def _percentile(place: Place, statistic: str) -> Words:
-    (zh, en), _ = place.peer(statistic)
-    return f"{zh}第 {statistic[1:]} 百分位", f"percentile {statistic[1:]} of {en}"
+def _end(place: Place, threshold: Threshold, end: int) -> Words:
+    """A threshold and, where the peers have a say in it, what they say and what the floor."""
+    zh, en = place.amount(end)
+    if threshold.peer is None:
+        return zh, en
+    (whose_zh, whose_en), statistic = place.peer(threshold.peer)
+    whose_zh = f"{whose_zh}第 {threshold.peer[1:]} 百分位"
+    whose_en = f"percentile {threshold.peer[1:]} of {whose_en}"
+    result, level = place.result, place.result.levels[place.row]
+    floor = threshold.floor(result.day, level)
+    if floor is None:
+        return f"{zh}（参照{whose_zh}）", f"{en} ({whose_en})"
+    alone = replace(threshold, least=None).at(result.day, level, statistic)
+    if alone is not None and alone >= floor:
+        least_zh, least_en = place.amount(floor)
+        return (
+            f"{zh}（参照{whose_zh}，不低于下限 {least_zh}）",
+            f"{en} ({whose_en}, not below the floor of {least_en})",
+        )
+    found_zh, found_en = place.amount(alone or 0)
+    return (
+        f"{zh}（取下限：{whose_zh}仅 {found_zh}）",
+        f"{en} (the floor: {whose_en} gives only {found_en})",
+    )
 
 
 def _steps(place: Place, shape: StepShape) -> Words:
@@ -168,10 +189,7 @@ def _steps(place: Place, shape: StepShape) -> Words:
 
 def _step(place: Place, shape: StepShape, at: int, end: int) -> Words:
     step = shape.steps[at]
-    (word_zh, word_en), (zh, en) = _REACHED[shape.higher_is_better], place.amount(end)
-    if step.at.peer is not None:
-        whose_zh, whose_en = _percentile(place, step.at.peer)
-        zh, en = f"{zh}（参照{whose_zh}）", f"{en} ({whose_en})"
+    (word_zh, word_en), (zh, en) = _REACHED[shape.higher_is_better], _end(place, step.at, end)
     share = _share(step.share_e4)
     return f"{word_zh} {zh}，得权重的 {share}", f"{word_en} {en} for {share} of the weight"
 

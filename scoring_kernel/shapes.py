@@ -8,7 +8,8 @@ Rules:
   deviations; a value on the good side of a one-sided shape earns everything.
 - ``boolean`` earns everything or nothing, as the value is above 0 or not.
 - A threshold is a number, a dated parameter (perhaps by level), or a statistic of
-  the peers, plus an optional parameter.
+  the peers, plus an optional parameter. A statistic may have a floor: where nearly all
+  peers are at 0, one event must not cost everything.
 - Values and thresholds are whole millionths: they were rounded before the shape sees
   them. From there on integers are exact; points are rounded half up once, in
   hundredths of a point.
@@ -69,17 +70,21 @@ def threshold_limit(weight_centi: int) -> int:
 class Threshold:
     """One end of a shape: ``constant``, ``parameter`` or ``peer``, plus ``plus``.
 
+    The threshold of a statistic is ``max(statistic + plus, least)``.
+
     Attributes:
         constant: Millionths, where the threshold is a number.
         parameter: Where it is a dated parameter.
         peer: Where it is a statistic of the peers, a key of ``STATISTICS``.
         plus: Parameter to add.
+        least: Parameter below which the statistic and what is added to it do not count.
     """
 
     constant: int | None = None
     parameter: Parameter | None = None
     peer: str | None = None
     plus: Parameter | None = None
+    least: Parameter | None = None
 
     def at(self, day: date, level: str, statistic_micro: int | None) -> int | None:
         """Threshold in force for one level of subject.
@@ -106,12 +111,21 @@ class Threshold:
             return None
         if self.plus is not None:
             base += _amount(self.plus, day, level)
-        return base
+        floor = self.floor(day, level)
+        return base if floor is None else max(base, floor)
+
+    def floor(self, day: date, level: str) -> int | None:
+        """Least threshold of the peers in force for one level, millionths; None without one.
+
+        Raises:
+            ParameterNotInForceError: It has no value on that day.
+        """
+        return None if self.least is None else _amount(self.least, day, level)
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
         """Dated parameters the threshold reads."""
-        return tuple(one for one in (self.parameter, self.plus) if one is not None)
+        return tuple(one for one in (self.parameter, self.plus, self.least) if one is not None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -100,6 +100,10 @@ class Thresholds:
             number = self.peer(threshold.peer)
         if number is not None and threshold.plus is not None:
             number += threshold.plus.at(self.day, level_of(threshold.plus.by, self.who))
+        if number is not None and threshold.least is not None:
+            number = max(
+                number, threshold.least.at(self.day, level_of(threshold.least.by, self.who))
+            )
         return self.bounded(number)
 
 

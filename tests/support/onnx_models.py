@@ -212,6 +212,7 @@ def _threshold(random: Random) -> Threshold:
             Threshold(parameter=dated),
             Threshold(peer=random.choice(_STATISTICS)),
             Threshold(peer=random.choice(_STATISTICS), plus=_parameter((SCALAR, number))),
+            Threshold(peer=random.choice(_STATISTICS), least=dated),
         )
     )
 

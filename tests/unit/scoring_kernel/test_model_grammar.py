@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from scoring_kernel.errors import CatalogError
+from scoring_kernel.errors import CatalogError, ParameterNotInForceError
 from scoring_kernel.formulas import Difference, Growth, Ratio
 from scoring_kernel.model import MAX_INDICATORS, Band
 from scoring_kernel.register_spec import Register
@@ -22,7 +22,14 @@ from scoring_kernel.shapes import (
     threshold_limit,
 )
 from scoring_kernel.shrinkage import Shrinkage
-from tests.support.kernel_models import TINY_FILE, TINY_MODEL, model_of, small_model, tiny_model
+from tests.support.kernel_models import (
+    TINY_FILE,
+    TINY_MODEL,
+    model_of,
+    small_model,
+    tiny_model,
+    wide_model,
+)
 
 MODEL = tiny_model()
 BY_ID = {one.id: one for one in MODEL.indicators}
@@ -105,6 +112,21 @@ def test_shapes_name_their_thresholds_and_statistics() -> None:
 def test_steps_that_depend_on_other_peers_are_left_to_the_day() -> None:
     mixed = TINY_MODEL.replace("{at: {peer: p50}", '{at: "0.1"')
     assert model_of(mixed, TINY_FILE).indicators[2].statistics == ("p25", "p90")
+
+
+def test_a_floor_holds_for_its_days_and_levels() -> None:
+    wide = {one.id: one.shape for one in wide_model().indicators}
+    share, unpaid = wide["mean_share"], wide["unpaid"]
+    assert isinstance(share, LinearShape)
+    assert isinstance(unpaid, LinearShape)
+    day, later = date(2026, 6, 30), date(2026, 7, 1)
+    assert [share.full.at(day, level, 0) for level in ("3", "2")] == [400_000, 300_000]
+    assert [unpaid.zero.at(one, "3", 1) for one in (day, later)] == [20_000_000, 40_000_000]
+    assert unpaid.zero.at(day, "3", 20_000_001) == 20_000_001
+    assert unpaid.zero.at(day, "3", None) is None
+    assert (unpaid.full.floor(day, "3"), unpaid.full.at(day, "3", -1)) == (None, -1)
+    with pytest.raises(ParameterNotInForceError, match="least_zero"):
+        unpaid.zero.at(date(2023, 12, 31), "3", 1)
 
 
 def test_a_repealed_threshold_is_not_compared() -> None:

@@ -133,6 +133,77 @@ def test_steps_say_which_one_is_reached_and_the_next(credits_: int, zh: str, en:
     assert en in found.reason_en
 
 
+COST: Final = TINY_MODEL[TINY_MODEL.index("    shape:\n      kind: steps\n      better: lower") :]
+COST_SHAPE: Final = COST[: COST.index("  - id: committed")]
+
+
+def floored(shape: str, floor: str) -> tuple[str, str]:
+    """The place of the cost by another shape, with a parameter ``floor``."""
+    return COST_SHAPE, (
+        f"{shape}    missing: exclude\n    status: proposal\n    basis: scoring_formula_proposal\n"
+        f'    parameters:\n      floor:\n        unit: "1"\n        values:\n'
+        f'          2024-01-01: {{value: "{floor}", basis: scoring_formula_proposal}}\n'
+    )
+
+
+@pytest.mark.parametrize(
+    ("floor", "zh", "en"),
+    [
+        (
+            "0.08",
+            (
+                "满分值 1.00%（参照同级同类主体第 25 百分位），"
+                "零分值 8.00%（取下限：同级同类主体第 90 百分位仅 5.00%）；"
+            ),
+            (
+                "full at 1.00% (percentile 25 of peers of the same level and type), nothing at 8.00% "
+                "(the floor: percentile 90 of peers of the same level and type gives only 5.00%);"
+            ),
+        ),
+        (
+            "0.05",
+            "零分值 5.00%（参照同级同类主体第 90 百分位，不低于下限 5.00%）；",
+            (
+                "nothing at 5.00% (percentile 90 of peers of the same level and type, "
+                "not below the floor of 5.00%);"
+            ),
+        ),
+        ("0.02", "第 90 百分位，不低于下限 2.00%）；", "not below the floor of 2.00%);"),
+    ],
+    ids=["used", "met", "not_used"],
+)
+def test_a_floor_says_whether_it_or_the_peers_decide(floor: str, zh: str, en: str) -> None:
+    line = (
+        "    shape: {kind: linear, better: lower, zero: {peer: p90, least: floor}, "
+        "full: {peer: p25}}\n"
+    )
+    found = told(replaced=floored(line, floor))["cost"]
+    assert zh in found.reason_zh
+    assert en in found.reason_en
+
+
+def test_a_floor_is_compared_with_all_that_is_added_to_the_peers() -> None:
+    line = (
+        "    shape: {kind: linear, better: lower, zero: {peer: p90, plus: floor, least: floor}, "
+        'full: "0"}\n'
+    )
+    found = told(replaced=floored(line, "0.06"))["cost"]
+    assert "零分值 11.00%（参照同级同类主体第 90 百分位，不低于下限 6.00%）" in found.reason_zh
+
+
+def test_steps_on_their_floor_say_so() -> None:
+    steps = (
+        "    shape:\n      kind: steps\n      better: lower\n      steps:\n"
+        '        - {at: "0.001", share: "1"}\n'
+        '        - {at: {peer: p50, least: floor}, share: "0.5"}\n      rest: "0"\n'
+    )
+    found = told(replaced=floored(steps, "0.03"))["cost"]
+    assert (
+        "达到第 2 档：不高于 3.00%（取下限：同级同类主体第 50 百分位仅 2.00%），得权重的 50%；"
+    ) in found.reason_zh
+    assert "at most 3.00% (the floor: percentile 50 of peers of the" in found.reason_en
+
+
 def test_steps_of_peers_name_their_percentile() -> None:
     found = told()["cost"]
     assert (
