@@ -100,8 +100,8 @@ class ItemMeasure:
     unit: str
     column: str | None = None
     """Column whose value is taken (rows, registers) or summed (events, listings)."""
-    where: tuple[str, str | int] | None = None
-    """(column, value) that an event or entry must have to count; None for every one."""
+    where: tuple[str, tuple[str | int, ...]] | None = None
+    """(column, values), one of which an event or entry must have to count; None for every one."""
     derive: str | None = None
     """One of ``DERIVATIONS`` or ``MONTHS_SINCE`` (registers), or of ``QUALIFICATIONS``."""
     day: str | None = None

@@ -2,7 +2,7 @@
 
 Rules:
 - A row's measure is a numeric column; an event's or listing's is a count, or the sum
-  of a numeric column, over those with one code or flag.
+  of a numeric column, over those with a flag, a code or one of several codes.
 - A register's measure is a numeric column, full months since one of its days, or
   derived from the row as a whole.
 - The state of payment qualification follows from events with ``points`` from 1 to 12.
@@ -101,7 +101,7 @@ def _counted_measure(
     )
 
 
-def _parse_where(section: Section, columns: _Columns) -> tuple[str, str | int] | None:
+def _parse_where(section: Section, columns: _Columns) -> tuple[str, tuple[str | int, ...]] | None:
     where = section.find_section("where")
     if where is None:
         return None
@@ -110,10 +110,24 @@ def _parse_where(section: Section, columns: _Columns) -> tuple[str, str | int] |
     (column,) = where.values
     field = columns.get(column)
     if field is not None and field.type == "code":
-        return column, where.choice(column, field.codes)
+        return column, _codes(where, column, field)
     if field is not None and field.type == "flag":
-        return column, where.integer(column, least=0, most=1)
+        return column, (where.integer(column, least=0, most=1),)
     raise section.error(f"where: {column!r} is not a code or flag column of the item", "where")
+
+
+def _codes(where: Section, column: str, field: ItemField) -> tuple[str, ...]:
+    """One code, or a list of several."""
+    if isinstance(where.values[column], str):
+        return (where.choice(column, field.codes),)
+    codes = where.texts(column)
+    unknown = [code for code in codes if code not in field.codes]
+    if unknown:
+        expected = ", ".join(sorted(field.codes))
+        raise where.error(f"{column}: found {unknown[0]!r}, expected some of {expected}", column)
+    if not codes or len({*codes}) < len(codes):
+        raise where.error(f"{column}: expected at least one code, none twice", column)
+    return codes
 
 
 def _qualification_measure(

@@ -44,7 +44,7 @@ def counted_values(item: InformationItem, measure: ItemMeasure, rows: Iterable[R
     """
     found: Found = {}
     for row in rows:
-        if measure.where is not None and row.get(measure.where[0]) != measure.where[1]:
+        if measure.where is not None and row.get(measure.where[0]) not in measure.where[1]:
             continue
         value = 1 if measure.column is None else _number(item, row, measure.column) or 0
         subject = _subject(item, row)

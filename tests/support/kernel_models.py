@@ -100,8 +100,8 @@ def table(model: RatingModel, subjects: Sequence[Subject]) -> InputTable:
     )
 
 
-def load_cases(name: str) -> list[dict[str, Any]]:
-    """Cases of one table of ``tests/cases/kernel``; supervisors read and extend them."""
-    text = (CASES / "kernel" / f"{name}.yaml").read_text("utf-8")
+def load_cases(name: str, *, folder: str = "kernel") -> list[dict[str, Any]]:
+    """Cases of one table of ``tests/cases``; supervisors read and extend them."""
+    text = (CASES / folder / f"{name}.yaml").read_text("utf-8")
     cases: list[dict[str, Any]] = yaml.safe_load(text)["cases"]
     return cases

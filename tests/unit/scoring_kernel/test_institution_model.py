@@ -25,7 +25,7 @@ PERFECT = (
     | {
         column: 0
         for column in MODEL.input_columns
-        if re.match(r"item\.(03|07|17|18|19|21|l01)\.|item\.(05|08)\.(rejected|mismatch)", column)
+        if re.match(r"item\.(03|07|17|18|19|21|l01|l07)\.|item\.(05|08)\.(rejected|mismatch)", column)
     }
     | {"item.23.weight_e4@current": 105_000}
 )
@@ -121,8 +121,11 @@ def test_the_register_lists_hospitals_and_no_pharmacies() -> None:
         ("item.21.fraud_cases@current", "bad"),
         ("item.17.cases@current", "bad"),
         ("item.17.cases@age3", "bad"),
-        ("item.03.suspension@current", "bad"),
+        ("item.21.fraud_cases@age1", "bad"),
+        ("item.l07.suspended@current", "bad"),
+        ("item.l07.terminated@current", "bad"),
         ("item.03.termination@current", "bad"),
+        ("item.03.termination@age3", "bad"),
         ("item.l01.serious_dishonesty@current", "bad"),
         ("item.18.cases@current", "poor"),
         ("item.l01.judgment_defaulter@current", "poor"),

@@ -30,7 +30,7 @@ STATUTE = date(2021, 5, 1)
 """First day of the regulation on the fund: nothing is in force before."""
 
 BAD_NEWS = re.compile(
-    r"item\.(03|17|18|19|21|l0\d|s04|r03|e03|d04|t03)\."
+    r"item\.(03|07|17|18|19|21|l0\d|s04|r03|e03|d04|t03)\."
     r"|item\.s03\.barred@"
     r"|\.(rejected_\w+|valid_complaints|stock_gap_fen|base_gap_fen|sample_errors"
     r"|uncorrected_warnings|rating_rank|especially_serious)@"
@@ -225,6 +225,16 @@ def test_each_override_caps_every_band_set_from_its_first_day(name: str) -> None
             assert result.overridden[0, at]
             assert result.grades == (caps[override.id],)
             assert result.total_centi[0] == result.points_centi.sum()
+
+
+@pytest.mark.parametrize("case", load_cases("overrides"), ids=lambda case: case["id"])
+def test_what_caps_a_grade_and_what_does_not(case: dict[str, Any]) -> None:
+    model = CATALOG.models[case["model"]]
+    result = rated(model, case["given"], day=date.fromisoformat(case.get("day", str(DAY))))
+    firing = [
+        one.id for one, fires in zip(model.overrides, result.overridden[0], strict=True) if fires
+    ]
+    assert (firing, result.grades) == (case["overrides"], (case["grade"],))
 
 
 def test_the_qualification_bars_nobody_before_the_system_exists() -> None:
