@@ -11,6 +11,7 @@ Rules:
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from scoring_kernel.bands import NOT_RATED, Band, BandSet
@@ -30,11 +31,19 @@ __all__ = [
     "NOT_RATED",
     "Band",
     "BandSet",
+    "PeerLabel",
     "RatingModel",
 ]
 
 MAX_INDICATORS: Final = 52
 """Most indicators of a model: a missing pattern is one exact float64."""
+
+
+class PeerLabel(StrEnum):
+    """The label that peers still share where too few share level and type."""
+
+    LEVEL = "level"
+    TYPE = "type"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +68,7 @@ class RatingModel:
         total_centi: Sum of all weights, hundredths.
         min_coverage: Least weight of present indicators for a grade, hundredths.
         min_peer: Least members of a peer group, of all subjects too.
+        peers: Which label is kept where the group of both is too small.
         groups: All groups, each of level 1 before its own.
         indicators: Indicators in order of their numbers.
         band_sets: Sets of bands by id; the first one grades.
@@ -82,6 +92,7 @@ class RatingModel:
     total_centi: int
     min_coverage: int
     min_peer: int
+    peers: PeerLabel
     groups: tuple[Group, ...]
     indicators: tuple[Indicator, ...]
     band_sets: Mapping[str, BandSet]

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 from scoring_kernel.bands import parse_band_sets
 from scoring_kernel.groups import ID, parse_groups, weight_centi
 from scoring_kernel.indicators import Status, parse_indicator
-from scoring_kernel.model import MAX_INDICATORS, RatingModel
+from scoring_kernel.model import MAX_INDICATORS, PeerLabel, RatingModel
 from scoring_kernel.overrides import parse_overrides
 from scoring_kernel.register_spec import parse_register
 
@@ -44,6 +44,7 @@ _KEYS: Final = frozenset(
         "total",
         "min_coverage",
         "min_peer",
+        "peers",
         "register",
         "pushed",
         "levels",
@@ -119,6 +120,11 @@ def parse_model(
         total_centi=total,
         min_coverage=weight_centi(document, "min_coverage"),
         min_peer=document.integer("min_peer", least=1, most=100_000),
+        peers=PeerLabel(
+            document.choice("peers", tuple(PeerLabel))
+            if "peers" in document.values
+            else PeerLabel.LEVEL
+        ),
         groups=tuple(groups.values()),
         indicators=indicators,
         band_sets=band_sets,

@@ -1,8 +1,9 @@
 """The peer reference (同类参照): statistics of indicator values among peers, frozen.
 
 Rules:
-- Peers share level and type; where fewer than the model's ``min_peer`` have a value,
-  the level alone counts; where these are too few, everybody. Where even everybody is
+- Peers share level and type; where fewer than the model's ``min_peer`` have a value, they
+  share the one label that the model keeps (``peers``: the level of a hospital, the
+  specialty of a physician); where these are too few, everybody. Where even everybody is
   too few, there is no statistic: a quantile of a handful says who stands out by chance.
 - A quantile is a nearest rank of exact integers: one of the values itself. ``mad`` is the
   nearest-rank median of the distances from the median. Values are those before shrinkage.
@@ -23,6 +24,7 @@ import numpy as np
 from scoring_kernel.arithmetic import VALUE_LIMIT
 from scoring_kernel.derivation import derive
 from scoring_kernel.errors import KernelInputError
+from scoring_kernel.model import PeerLabel
 from scoring_kernel.ops import NumpyOps
 from scoring_kernel.shapes import MAD, MEDIAN, STATISTICS
 from scoring_kernel.sweep import BLOCK_ROWS, block_columns
@@ -62,13 +64,25 @@ class ReferenceValue:
     value_micro: int
 
 
-def peer_groups(level: str, kind: str) -> tuple[str, str, str]:
+def peer_groups(level: str, kind: str, kept: PeerLabel) -> tuple[str, str, str]:
     """Groups a subject can be compared with, the narrowest first.
 
-    >>> peer_groups("3", "general")
-    ('level:3/type:general', 'level:3', 'all')
+    Args:
+        level: Level of the subject.
+        kind: Type of the subject.
+        kept: Label that is kept where the group of both is too small.
+
+    >>> from scoring_kernel.model import PeerLabel
+    >>> peer_groups("3", "general", PeerLabel.TYPE)
+    ('level:3/type:general', 'type:general', 'all')
     """
-    return f"level:{level}/type:{kind}", f"level:{level}", EVERYBODY
+    both, of_level, of_type, everybody = _every_group(level, kind)
+    return both, of_level if kept is PeerLabel.LEVEL else of_type, everybody
+
+
+def _every_group(level: str, kind: str) -> tuple[str, str, str, str]:
+    """Groups of a subject in any model, the narrowest first."""
+    return f"level:{level}/type:{kind}", f"level:{level}", f"type:{kind}", EVERYBODY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,9 +209,10 @@ class Reference:
 
         Returns:
             The narrowest group that has the statistic and its value in millionths;
-            (``EVERYBODY``, None) where no group has.
+            (``EVERYBODY``, None) where no group has. A reference has groups of one kept
+            label only: its model's.
         """
-        for group in peer_groups(level, kind):
+        for group in _every_group(level, kind):
             value = self.entries.get((indicator, statistic, group))
             if value is not None:
                 return group, value
@@ -239,7 +254,7 @@ def build_reference(model: RatingModel, inputs: InputTable, day: date) -> Refere
     """
     model.refuse_draft()
     model.refuse_day(day)
-    members = dict(_members(inputs))
+    members = dict(_members(inputs, model.peers))
     entries: dict[tuple[str, str, str], int] = {}
     for indicator in model.indicators:
         # The median is there for everybody who reads an explanation.
@@ -322,13 +337,14 @@ def nearest_rank(ranked: IntVector, percentage: int) -> int:
     return int(ranked[_rank(percentage, len(ranked))])
 
 
-def _members(inputs: InputTable) -> Iterator[tuple[str, IntVector | slice]]:
+def _members(inputs: InputTable, kept: PeerLabel) -> Iterator[tuple[str, IntVector | slice]]:
     """Rows of every peer group that has a member."""
     yield EVERYBODY, slice(None)
     places: dict[str, int] = {}
     for width in (0, 1):
         names = [
-            peer_groups(*pair)[width] for pair in zip(inputs.levels, inputs.types, strict=True)
+            peer_groups(*pair, kept)[width]
+            for pair in zip(inputs.levels, inputs.types, strict=True)
         ]
         places.clear()
         codes = np.fromiter(

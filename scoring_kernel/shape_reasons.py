@@ -39,6 +39,7 @@ Words: TypeAlias = tuple[str, str]
 _PEERS: Final[Mapping[str, Words]] = {
     "level/type": ("同级同类主体", "peers of the same level and type"),
     "level": ("同级主体", "subjects of the same level"),
+    "type": ("同类主体", "subjects of the same type"),
     "all": ("全部主体", "all subjects"),
 }
 _NO_RANGE: Final[Mapping[bool, Words]] = {

@@ -52,7 +52,8 @@ def statistic(
     indicator: Indicator, name: str, reference: Reference | None, who: Subject
 ) -> int | None:
     """The narrowest group of peers that has the statistic."""
-    for group in (f"level:{who.level}/type:{who.type}", f"level:{who.level}", "all"):
+    narrow = f"level:{who.level}/type:{who.type}"
+    for group in (narrow, f"level:{who.level}", f"type:{who.type}", "all"):
         if reference is not None and (indicator.id, name, group) in reference.entries:
             return reference.entries[indicator.id, name, group]
     return None

@@ -23,7 +23,7 @@ from scoring_kernel.formulas import (
 from scoring_kernel.groups import Group
 from scoring_kernel.indicators import Indicator, MissingPolicy, Status
 from scoring_kernel.inputs import MAX_INPUT, InputTable
-from scoring_kernel.model import RatingModel
+from scoring_kernel.model import PeerLabel, RatingModel
 from scoring_kernel.overrides import Override
 from scoring_kernel.parameters import MICRO, SCALAR, DatedAmounts, Parameter
 from scoring_kernel.register_spec import Register
@@ -87,6 +87,7 @@ def made_up_model(random: Random) -> RatingModel:
         total_centi=total,
         min_coverage=random.randint(0, total),
         min_peer=random.randint(1, 4),
+        peers=random.choice(tuple(PeerLabel)),
         groups=tuple(groups),
         indicators=tuple(indicators),
         band_sets={"grades": bands},

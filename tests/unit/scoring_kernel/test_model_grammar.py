@@ -8,7 +8,7 @@ import pytest
 
 from scoring_kernel.errors import CatalogError, ParameterNotInForceError
 from scoring_kernel.formulas import Difference, Growth, Ratio
-from scoring_kernel.model import MAX_INDICATORS, Band
+from scoring_kernel.model import MAX_INDICATORS, Band, PeerLabel
 from scoring_kernel.register_spec import Register
 from scoring_kernel.shapes import (
     MAD,
@@ -184,6 +184,10 @@ def test_the_register_says_where_subjects_are_listed() -> None:
     assert MODEL.register.columns == ("role", "title", "specialty")
     anybody = small_model().register
     assert (anybody.where, anybody.columns) == ({}, ("level", "type"))
+
+
+def test_peers_keep_their_level_unless_the_model_says_type() -> None:
+    assert (MODEL.peers, wide_model().peers) == (PeerLabel.LEVEL, PeerLabel.TYPE)
 
 
 def test_alias_and_push_have_defaults() -> None:

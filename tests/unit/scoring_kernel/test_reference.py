@@ -64,6 +64,50 @@ def test_too_few_peers_widen_the_group(level: str, kind: str, group: str, value:
     assert REFERENCE.lookup("rejected", "p90", level, kind) == (group, value)
 
 
+def named(level: str, kind: str, days: int) -> Subject:
+    inputs = {"work.days@current": days, "work.stays@current": 1}
+    return Subject(inputs=inputs, level=level, type=kind)
+
+
+BY_TYPE = wide_model()
+STAFF = [
+    named("3", "general", 1),
+    named("3", "general", 2),
+    named("3", "tcm", 7),
+    named("2", "tcm", 9),
+    named("2", "general", 4),
+]
+
+
+@pytest.mark.parametrize(
+    ("level", "kind", "group", "median"),
+    [
+        ("3", "general", "level:3/type:general", 1),
+        ("2", "general", "type:general", 2),
+        ("3", "tcm", "type:tcm", 7),
+    ],
+)
+def test_a_model_may_keep_the_type_instead_of_the_level(
+    level: str, kind: str, group: str, median: int
+) -> None:
+    reference = build_reference(BY_TYPE, table(BY_TYPE, STAFF), DAY)
+    assert reference.lookup("mean_days", "p50", level, kind) == (group, median * MICRO)
+    assert {of for _, _, of in reference.entries} == {
+        "level:3/type:general",
+        "type:general",
+        "type:tcm",
+        "all",
+    }
+
+
+def test_a_kept_type_too_small_widens_to_everybody() -> None:
+    few = table(BY_TYPE, STAFF[:3])
+    assert build_reference(BY_TYPE, few, DAY).lookup("mean_days", "p50", "3", "tcm") == (
+        "all",
+        2 * MICRO,
+    )
+
+
 def test_too_few_of_everybody_have_no_statistic() -> None:
     few = SUBJECTS[:2]
     assert build_reference(MODEL, table(MODEL, few), DAY).entries == {}
@@ -149,7 +193,7 @@ def test_what_a_subject_is_compared_with_is_enough_to_look_it_up() -> None:
             values = REFERENCE.values_for(level, kind)
             part = Reference.from_values(values, model_digest=MODEL.digest, day=DAY)
             assert part.values_for(level, kind) == values
-            assert values[0].peer_group in peer_groups(level, kind)
+            assert values[0].peer_group in peer_groups(level, kind, MODEL.peers)
 
 
 def test_a_part_for_other_peers_says_nothing() -> None:

@@ -97,6 +97,7 @@ def test_robust_deviations_name_their_side(side: str, zh: str, en: str) -> None:
     ("group", "zh", "en"),
     [
         ("level:3", "同级主体中位数", "median of subjects of the same level"),
+        ("type:general", "同类主体中位数", "median of subjects of the same type"),
         (EVERYBODY, "全部主体中位数", "median of all subjects"),
     ],
 )
@@ -156,8 +157,9 @@ def floored(shape: str, floor: str) -> tuple[str, str]:
                 "零分值 8.00%（取下限：同级同类主体第 90 百分位仅 5.00%）；"
             ),
             (
-                "full at 1.00% (percentile 25 of peers of the same level and type), nothing at 8.00% "
-                "(the floor: percentile 90 of peers of the same level and type gives only 5.00%);"
+                "full at 1.00% (percentile 25 of peers of the same level and type), nothing at "
+                "8.00% (the floor: percentile 90 of peers of the same level and type gives only "
+                "5.00%);"
             ),
         ),
         (
