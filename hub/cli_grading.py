@@ -177,6 +177,40 @@ def explain(
             f"{result['grade_zh'] or result['grade']} (basis: {result['basis']})",
             rows,
         )
+        out.advice(result["advice"])
+
+
+@app.command()
+def inputs(
+    *,
+    period: PeriodOption,
+    subject_class: Annotated[
+        str, typer.Option("--class", help="Class of subjects, for example institution.")
+    ],
+    out_file: Annotated[Path, typer.Option("--out", help="CSV file to make.")],
+    directory: Directory = None,
+    as_json: AsJson = False,
+) -> None:
+    """Export what a class was graded from, and the peer reference beside it.
+
+    The files are for `yixin model simulate`, `score` and `explain`: scoring them with the
+    reference gives the very points of the run.
+
+    Example: [bold]yixin hub inputs --period 2026H1 --class institution --out 2026H1.csv[/bold]
+    """
+    with start(as_json) as out:
+        arguments: Result = {
+            "period": period,
+            "class": subject_class,
+            "out": str(out_file.resolve()),
+        }
+        result = run_job(hub_directory(directory), "inputs", arguments, out, writes=False)
+        out.done(
+            result,
+            f"{result['subjects']} subjects of {result['subject_class']} {result['period']} "
+            f"(run {result['run_id']}, parameters of {result['day']}) in {result['file']}; peer "
+            f"reference in {result['reference']}.",
+        )
 
 
 @app.command()

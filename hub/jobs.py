@@ -34,7 +34,7 @@ Result: TypeAlias = dict[str, Any]
 Job: TypeAlias = Callable[[Result, ProgressReporter], Result | Awaitable[Result]]
 
 READERS: Final = frozenset(
-    {"status", "members", "refusals", "quarantine", "grades", "explain", "export-trust"}
+    {"status", "members", "refusals", "quarantine", "grades", "explain", "inputs", "export-trust"}
 )
 """Jobs that change nothing."""
 LISTED: Final = 500
@@ -59,6 +59,7 @@ class HubJobs:
             "grades": self.grades,
             "publish": self.publish,
             "explain": self.explain,
+            "inputs": self.inputs,
             "push": self.push,
             "mutual-scores": self.mutual_scores,
             "status": self.status,
@@ -228,6 +229,23 @@ class HubJobs:
             asdict(one) | {"since": one.since.isoformat()} for one in explanation.overrides
         ]
         return asdict(explanation) | {"day": explanation.day.isoformat(), "overrides": overrides}
+
+    def inputs(self, arguments: Result, progress: ProgressReporter) -> Result:
+        """Write the inputs of a graded class, for what-ifs."""
+        from hub.grading import export_inputs  # noqa: PLC0415 - a room of its own
+
+        parts = self.parts
+        with reading(parts.engine) as connection:
+            made = export_inputs(
+                connection,
+                parts.catalog,
+                Path(arguments["out"]),
+                vault=parts.identity.vault,
+                period=Period.parse(arguments["period"]),
+                subject_class=arguments["class"],
+                progress=progress,
+            )
+        return asdict(made)
 
     def mutual_scores(self, arguments: Result, progress: ProgressReporter) -> Result:
         """Write the published grades of natural persons for the city's personal credit office."""

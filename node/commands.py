@@ -76,6 +76,7 @@ class NodeOutput(CommandOutput):
             f"(basis: {result['basis']})",
             result["indicators"],
         )
+        self.advice(result["advice"])
 
 
 def _describe(error: Exception) -> ErrorText:

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from node.domain.institutions import Institution
 from node.domain.reported import ReportedSet, first_months, reported_set
 from node.errors import ConfigurationError, IntakeFileError, NotJoinedError
 from node.intake import ingest_file, load_mapping
+from node.intake.ingest import SHANGHAI
 from node.prescoring.inputs import Subject
 from node.prescoring.prescore import PreScoring, prescore
 from node.store import NodeStore
@@ -22,6 +24,7 @@ from node.store.scores import ScoreStore
 from node.sync.flow import Link, restate, synchronise
 from protos.yixin.v1 import statement_pb2
 from scoring_kernel import Catalog
+from scoring_kernel.advice import advise
 from scoring_kernel.explanation import explain
 from scoring_kernel.override_explanation import explain_overrides
 from scoring_kernel.periods import Period
@@ -145,6 +148,7 @@ class NodeJobs:
             "grade": one.grade,
             "earned_grade": one.earned_grade,
             "basis": one.basis,
+            "advice": asdict(advise(scores.result, row, self._remaining(one.period))),
             "overrides": [
                 asdict(each) | {"since": each.since.isoformat()}
                 for each in explain_overrides(scores.result, row, self.catalog)
@@ -161,6 +165,15 @@ class NodeJobs:
                 for item in indicators
             ],
         }
+
+    def _remaining(self, period: str) -> Fraction:
+        """Share of the period that is left today; a whole one before and after it."""
+        named = Period.parse(period)
+        today = self.now().astimezone(SHANGHAI).date()
+        if not named.first_day <= today <= named.last_day:
+            return Fraction(1)
+        days = (named.last_day - named.first_day).days + 1
+        return Fraction((named.last_day - today).days + 1, days)
 
     def sync(self, arguments: Result, progress: ProgressReporter) -> Result:
         """Synchronise once with the hub."""

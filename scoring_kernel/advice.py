@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from scoring_kernel.amounts import points_text
+from scoring_kernel.amounts import amount_zh, points_text
 from scoring_kernel.cheapest_sets import cheapest_set
 from scoring_kernel.errors import KernelError, KernelInputError
 from scoring_kernel.plan import ScoringPlan
@@ -44,6 +44,8 @@ class Change:
         name_en: English name.
         from_micro: Value now, millionths of its unit.
         to_micro: Value to reach, millionths.
+        from_text: Value now with its unit, for reading.
+        to_text: Value to reach with its unit, for reading.
         gain_centi: Points it gains, hundredths.
         effort: Declared effort.
     """
@@ -53,6 +55,8 @@ class Change:
     name_en: str
     from_micro: int
     to_micro: int
+    from_text: str
+    to_text: str
     gain_centi: int
     effort: int
 
@@ -181,6 +185,8 @@ def reachable_changes(
                     name_en=indicator.name_en,
                     from_micro=int(result.values_micro[row, index]),
                     to_micro=target,
+                    from_text=amount_zh(int(result.values_micro[row, index]), indicator.unit),
+                    to_text=amount_zh(target, indicator.unit),
                     gain_centi=gain,
                     effort=indicator.improve.effort,
                 )
@@ -287,12 +293,12 @@ def _too_little(
         changes=(),
         total_centi=int(result.total_centi[row]),
         text_zh=(
-            f"距{above.name_zh}还差 {points_text(need)} 分；本周期内可改进的指标最多再得 "
-            f"{points_text(most)} 分，本周期达不到。{words_zh}"
+            f"距{above.name_zh}还差 {points_text(need)} 分；在剩余时间内可改进的指标最多再得 "
+            f"{points_text(most)} 分，尚不足。{words_zh}"
         ),
         text_en=(
             f"{points_text(need)} points are wanting for {above.name_en}; everything that can "
-            f"still be moved gives {points_text(most)}, so it is out of reach this period."
+            f"still be moved in the time left gives {points_text(most)}, which is not enough."
             f"{words_en}"
         ),
     )

@@ -1,7 +1,8 @@
 """``yixin model``: check, list, score, explain, compile and simulate rating models.
 
-Exit codes: 0 done, 1 the catalogue, the model or the inputs are refused (the message says where
-and how to mend it), 3 a path cannot be used.
+Exit codes: 0 done, 2 no such model or day, 3 a path cannot be used, 6 a file of inputs cannot be
+read, 18 the catalogue, a model or the inputs are not sound. The message says where and how to
+mend it.
 """
 
 from datetime import UTC, date, datetime
@@ -12,14 +13,24 @@ from zoneinfo import ZoneInfo
 import typer
 from rich.console import Console
 
-from deploy.errors import DeployError, InputFileError
+from deploy.errors import InputFileError, ModelChoiceError
 from deploy.model.checking import inputs_table, models_table, verify_catalog
 from deploy.model.choosing import choose_model, find_composite, parse_day
 from scoring_kernel.catalog_loader import load_catalog, read_changes
 from scoring_kernel.errors import KernelError
-from security.operator.output import UNEXPECTED, CommandOutput, ErrorText, Result, speaking
+from security.errors import KeyFileError
+from security.operator.output import (
+    SYSTEM_EXIT,
+    UNEXPECTED,
+    CommandOutput,
+    ErrorText,
+    Result,
+    speaking,
+)
 
-EXIT_REFUSED: Final = 1
+EXIT_USAGE: Final = 2
+EXIT_INPUT_FILE: Final = 6
+EXIT_UNSOUND: Final = 18
 EXIT_UNEXPECTED: Final = 70
 
 app = typer.Typer(
@@ -62,9 +73,13 @@ def today() -> date:
 def describe(error: Exception) -> ErrorText:
     """Say an error of a model command: stable code, message, exit code."""
     if isinstance(error, KernelError):
-        return "refused", str(error), EXIT_REFUSED
-    if isinstance(error, DeployError):
-        return "inputs", str(error), EXIT_REFUSED
+        return "kernel", str(error), EXIT_UNSOUND
+    if isinstance(error, InputFileError):
+        return "import_file", str(error), EXIT_INPUT_FILE
+    if isinstance(error, ModelChoiceError):
+        return "usage", str(error), EXIT_USAGE
+    if isinstance(error, KeyFileError):
+        return "configuration", str(error), SYSTEM_EXIT
     return UNEXPECTED, f"unexpected {type(error).__name__}", EXIT_UNEXPECTED
 
 

@@ -162,23 +162,7 @@ def show(found: Explained, out: CommandOutput) -> None:
             f"{_named(result.model, result.earned_grades[row])}"
         )
     out.say("")
-    out.say(found.advice.text_zh)
-    out.say(found.advice.text_en)
-    if found.advice.changes:
-        out.rows(
-            "What would change it",
-            [
-                {
-                    "指标": one.name_zh,
-                    "indicator": one.name_en,
-                    "from": _amount(one.from_micro, one.indicator, result.model),
-                    "to": _amount(one.to_micro, one.indicator, result.model),
-                    "gains": points_text(one.gain_centi),
-                    "effort": one.effort,
-                }
-                for one in found.advice.changes
-            ],
-        )
+    out.advice(asdict(found.advice))
 
 
 def _line(one: IndicatorExplanation, model: RatingModel) -> dict[str, object]:

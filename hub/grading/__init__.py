@@ -1,6 +1,7 @@
 """Grading: from statements and department items to grades, publications and explanations."""
 
 from hub.grading.explaining import Explanation, explain
+from hub.grading.input_export import ExportedInputs, export_inputs
 from hub.grading.mutual_scores import MutualScores, export_mutual_scores
 from hub.grading.ports import MonthlySource
 from hub.grading.publishing import Publication, Signer, publish
@@ -14,6 +15,7 @@ __all__ = [
     "BandShare",
     "ClassLine",
     "Explanation",
+    "ExportedInputs",
     "GradeReport",
     "MonthlySource",
     "MutualScores",
@@ -26,6 +28,7 @@ __all__ = [
     "Summary",
     "class_lines",
     "explain",
+    "export_inputs",
     "export_mutual_scores",
     "grade",
     "publish",

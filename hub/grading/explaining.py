@@ -14,6 +14,7 @@ from hub.errors import GradingError, NotGradedError
 from hub.grading.holding import held_class, hold_run
 from hub.grading.recomputing import differing
 from hub.store.grading_tables import grade_result
+from scoring_kernel.advice import Advice, advise
 from scoring_kernel.explanation import explain as explain_score
 from scoring_kernel.override_explanation import explain_overrides
 
@@ -52,6 +53,7 @@ class Explanation:
         earned_grade_zh: Its Chinese name; empty when not rated.
         overrides: Overrides in force, in the model's order.
         indicators: One explanation per indicator, in the model's order.
+        advice: What would lift it to the next grade within a whole period.
     """
 
     subject: str
@@ -72,6 +74,7 @@ class Explanation:
     earned_grade_zh: str
     overrides: tuple[OverrideExplanation, ...]
     indicators: tuple[IndicatorExplanation, ...]
+    advice: Advice
 
 
 def explain(
@@ -134,4 +137,5 @@ def explain(
         earned_grade_zh=names.get(result.earned_grade, ""),
         overrides=explain_overrides(scores, 0, catalog),
         indicators=explain_score(scores, 0),
+        advice=advise(scores, 0),
     )

@@ -100,6 +100,26 @@ class CommandOutput:
             table.add_row(name.replace("_", " "), shown(value))
         self._out.print(table)
 
+    def advice(self, advice: Mapping[str, Any]) -> None:
+        """Show what would lift a grade: a sentence in both languages, and the changes."""
+        self.say(advice["text_zh"])
+        self.say(advice["text_en"])
+        if advice["changes"]:
+            self.rows(
+                "What would change it",
+                [
+                    {
+                        "指标": one["name_zh"],
+                        "indicator": one["name_en"],
+                        "from": one["from_text"],
+                        "to": one["to_text"],
+                        "gains": f"{one['gain_centi'] / 100:.2f}",
+                        "effort": one["effort"],
+                    }
+                    for one in advice["changes"]
+                ],
+            )
+
     def rows(self, title: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """Show equal objects as a table."""
         if not rows:

@@ -8,13 +8,19 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import date
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from typer.testing import CliRunner
 
+from deploy.model.choosing import choose_model
+from deploy.model.input_files import read_inputs
 from hub.cli import app
 from hub.config import LOCK_FILE
+from scoring_kernel.reference import Reference
+from scoring_kernel.scoring import score
 from security.audit.trust import load_anchor
 from security.operator import writer_lock
 from security.tokens import JoinToken
@@ -23,7 +29,6 @@ from tests.support.hub_city import CITY, FIRST, NODE, Clock, Slot, batch, open_c
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 PERIOD = ("--period", "2026H1")
 
@@ -44,6 +49,20 @@ def call(*arguments: object, code: int = 0) -> str:
 
 def as_json(*arguments: object, code: int = 0) -> dict[str, Any]:
     return dict(json.loads(call(*arguments, "--json", code=code)))
+
+
+def score_again(inputs: Path, reference: Path, day: str) -> dict[str, tuple[int, str]]:
+    """Total and grade of every subject of an exported file, scored outside the hub."""
+    choice = choose_model("person")
+    peers = Reference.from_json(reference.read_bytes())
+    result = score(
+        choice.model,
+        read_inputs(inputs, choice.model, choice.catalog),
+        peers,
+        date.fromisoformat(day),
+    )
+    rows = zip(result.subjects, result.total_centi.tolist(), result.grades, strict=True)
+    return {subject: (total, grade) for subject, total, grade in rows}
 
 
 @pytest.fixture
@@ -262,6 +281,23 @@ def test_scores_of_natural_persons_are_exported_under_a_name(hub: Path, tmp_path
     assert "insured_person, run 1" in told
     assert "R10" in call("grades", *PERIOD, *where)
     call("publish", *PERIOD, *where)
+
+    inputs = tmp_path / "inputs.csv"
+    wrote = as_json("inputs", *PERIOD, "--class", "person", "--out", inputs, *where)
+    assert wrote["subjects"] == 3
+    assert inputs.read_text("utf-8").startswith("subject,level,type,item.")
+    assert inputs.stat().st_mode & 0o077 == 0
+    again = score_again(inputs, Path(wrote["reference"]), wrote["day"])
+    assert again == {
+        one["subject"]: (one["total_centi"], one["grade"])
+        for one in as_json("grades", *PERIOD, *where)["classes"][0]["subjects"]
+    }
+    assert (
+        "exists"
+        in as_json("inputs", *PERIOD, "--class", "person", "--out", inputs, *where, code=3)[
+            "message"
+        ]
+    )
 
     target = tmp_path / "scores.csv"
     made = as_json("mutual-scores", *PERIOD, "--out", target, "--officer", "王五", *where)

@@ -61,7 +61,7 @@ def test_a_broken_catalogue_ends_with_exit_code_1_and_its_line(
 
     monkeypatch.setattr(cli, "load_catalog", broken)
     result = RUNNER.invoke(cli.app, [command])
-    assert result.exit_code == cli.EXIT_REFUSED
+    assert result.exit_code == cli.EXIT_UNSOUND
     assert "units.yaml:7: found [fen] twice: keep one of them" in result.stderr
 
 
@@ -71,7 +71,7 @@ def test_a_changed_catalogue_without_an_entry_ends_with_exit_code_1(
     changed = dataclasses.replace(load_catalog(), digest=bytes(32))
     monkeypatch.setattr(cli, "load_catalog", lambda: changed)
     result = RUNNER.invoke(cli.app, ["check"])
-    assert result.exit_code == cli.EXIT_REFUSED
+    assert result.exit_code == cli.EXIT_UNSOUND
     assert "- digest: 0000000000000000" in result.stderr
 
 
@@ -88,4 +88,4 @@ def test_a_source_checked_after_the_day_of_the_check_is_refused(
     monkeypatch.setattr(cli, "load_catalog", lambda: changed)
     result = RUNNER.invoke(cli.app, ["check"])
     said = f"source {key}: checked_on is {day.isoformat()}, after" in result.stderr
-    assert (said, said and result.exit_code == cli.EXIT_REFUSED) == (refused, refused)
+    assert (said, said and result.exit_code == cli.EXIT_UNSOUND) == (refused, refused)

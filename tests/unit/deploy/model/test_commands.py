@@ -122,25 +122,27 @@ def test_a_day_before_the_model_is_a_named_error(tmp_path: Path) -> None:
         ["score", "employer", "--inputs", str(inputs), "--out", str(tmp_path / "o.csv"),
          "--day", "2019H1"],
     )  # fmt: skip
-    assert result.exit_code == 1
+    assert result.exit_code == 18
     assert "2019-06-30" in result.stderr
     assert not (tmp_path / "o.csv").exists()
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"),
+    ("arguments", "code", "words"),
     [
-        (["score", "hospital", "--inputs", "i.csv", "--out", "o.csv"], "no model 'hospital'"),
-        (["score", "employer", "--inputs", "i.csv", "--out", "o.csv"], "there is no such file"),
-        (["score", "employer", "--inputs", "i.csv", "--out", "o.xlsx"], "expected a name ending"),
-        (["score", "absent.yaml", "--inputs", "i.csv", "--out", "o.csv"], "there is no such file"),
-        (["explain", "employer", "--subject", "X", "--inputs", "i.csv"], "there is no such file"),
-        (["check", "absent.yaml"], "there is no such file"),
+        (["score", "hospital", "--inputs", "i.csv", "--out", "o.csv"], 2, "no model 'hospital'"),
+        (["score", "employer", "--inputs", "i.csv", "--out", "o.csv"], 6, "there is no such file"),
+        (["score", "employer", "--inputs", "i.csv", "--out", "o.xlsx"], 6, "a name ending in"),
+        (["score", "absent.yaml", "--inputs", "i.csv", "--out", "o.csv"], 2, "no such file"),
+        (["explain", "employer", "--subject", "X", "--inputs", "i.csv"], 6, "no such file"),
+        (["check", "absent.yaml"], 2, "there is no such file"),
     ],
 )
-def test_what_cannot_be_done_is_said_and_ends_with_1(arguments: list[str], words: str) -> None:
+def test_what_cannot_be_done_is_said_with_its_exit_code(
+    arguments: list[str], code: int, words: str
+) -> None:
     result = RUNNER.invoke(app, arguments)
-    assert result.exit_code == 1
+    assert result.exit_code == code
     assert words in result.stderr
 
 
@@ -151,7 +153,7 @@ def test_a_day_that_is_none_is_refused(tmp_path: Path) -> None:
         ["score", "employer", "--inputs", str(inputs), "--out", str(tmp_path / "o.csv"),
          "--day", "2026-02-30"],
     )  # fmt: skip
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "expected a day such as" in result.stderr
 
 
@@ -180,7 +182,7 @@ def test_an_explanation_adds_up_to_the_grade_and_its_advice_reaches_the_next(
 def test_a_subject_that_is_not_in_the_file_is_named(tmp_path: Path) -> None:
     inputs = _inputs(tmp_path, "employer")
     result = RUNNER.invoke(app, ["explain", "employer", "--subject", "X", "--inputs", str(inputs)])
-    assert result.exit_code == 1
+    assert result.exit_code == 6
     assert "X: not among the 40 subjects" in result.stderr
 
 
@@ -189,7 +191,7 @@ def test_check_accepts_an_edited_model_and_refuses_a_broken_one(tmp_path: Path) 
     assert RUNNER.invoke(app, ["check", str(edited)]).exit_code == 0
     broken = _edited(tmp_path, 'total: "1000"', 'total: "999"')
     result = RUNNER.invoke(app, ["check", str(broken)])
-    assert result.exit_code == 1
+    assert result.exit_code == 18
     assert "edited.yaml:" in result.stderr
     assert "add up to 100000 hundredths" in result.stderr
 

@@ -75,7 +75,7 @@ def test_figures_or_tables_that_do_not_fit_are_refused(
     inputs.write_text(figures, encoding="utf-8")
     measures.write_text(table, encoding="utf-8")
     code, said = _score(inputs, measures, tmp_path / "out.csv", "subject")
-    assert code == 1
+    assert code in {6, 18}
     assert words in said
     assert not (tmp_path / "out.csv").exists()
 
@@ -84,5 +84,5 @@ def test_a_composite_model_asks_for_its_measure_table(tmp_path: Path) -> None:
     result = RUNNER.invoke(
         app, ["score", MODEL, "--inputs", "i.csv", "--out", str(tmp_path / "o.csv")]
     )
-    assert result.exit_code == 1
+    assert result.exit_code == 6
     assert "--measures" in result.stderr
