@@ -39,7 +39,8 @@ class IndicatorExplanation:
         missing: Whether the missing policy applied.
         provisional: Whether it applied because a peer statistic was missing.
         basis: ``proposal`` or ``final``, to be shown with the reason.
-        sources: Keys of the legal basis of its formula, shape and parameters.
+        sources: Keys of the legal basis of its formula, shape and parameters, and of the
+            articles the matter itself rests on.
         reason_zh: Reason in Chinese.
         reason_en: Reason in English.
     """

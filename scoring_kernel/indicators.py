@@ -17,6 +17,7 @@ from scoring_kernel.formula_files import parse_formula
 from scoring_kernel.formulas import Formula, Tally, parameters_of
 from scoring_kernel.groups import ID, Group, weight_centi
 from scoring_kernel.improvement import Improvement, parse_improvement
+from scoring_kernel.legal_basis import laws_of
 from scoring_kernel.parameters import MICRO, Parameter, parse_parameters
 from scoring_kernel.shape_files import parse_shape, refuse_other_full
 from scoring_kernel.shapes import MEDIAN, Shape
@@ -72,6 +73,7 @@ class Indicator:
         missing: Policy for a missing value.
         status: Draft, proposal or final.
         basis: Key of the source of formula and shape.
+        laws: Keys of the articles the matter itself rests on.
         parameters: Dated parameters by name.
     """
 
@@ -90,6 +92,7 @@ class Indicator:
     missing: MissingPolicy
     status: Status
     basis: str
+    laws: tuple[str, ...]
     parameters: Mapping[str, Parameter]
 
     @property
@@ -110,7 +113,7 @@ class Indicator:
         dated = {
             value.basis for parameter in self.parameters.values() for value in parameter.values
         }
-        return tuple(sorted({self.basis, *dated}))
+        return tuple(sorted({self.basis, *self.laws, *dated}))
 
 
 def parse_indicator(
@@ -175,6 +178,7 @@ def parse_indicator(
         missing=MissingPolicy(section.choice("missing", tuple(MissingPolicy))),
         status=Status(section.choice("status", tuple(Status))),
         basis=section.choice("basis", legal_basis),
+        laws=laws_of(section, legal_basis),
         parameters=parameters,
     )
 
@@ -195,6 +199,7 @@ _INDICATOR_KEYS: Final = frozenset(
         "missing",
         "status",
         "basis",
+        "laws",
         "parameters",
     )
 )

@@ -1,7 +1,8 @@
 """Sources that rules, weights and parameters cite (``catalog/legal_basis.yaml``).
 
 Rules:
-- A ``basis`` key anywhere in the catalogue must stand in this list.
+- A ``basis`` key anywhere in the catalogue must stand in this list, and so must ``laws``:
+  ``basis`` is where our numbers come from, ``laws`` are the articles the matter rests on.
 - A source counts as checked only with the day and the person of the check; a
   model in status ``final`` may cite checked sources only.
 - Nobody has checked a source tomorrow: ``refuse_later_checks`` takes the day from
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from scoring_kernel.yaml_section import Section
 
 FILE: Final = "legal_basis.yaml"
+MAX_LAWS: Final = 8
+"""Most articles one indicator or override rests on."""
 
 _ID: Final = r"[a-z][a-z0-9_]{0,63}"
 _KEYS: Final = (
@@ -99,6 +102,35 @@ def parse_legal_basis(document: Section) -> Mapping[str, LegalBasis]:
             note=entry.find_text("note"),
         )
     return sources
+
+
+def laws_of(section: Section, sources: Mapping[str, LegalBasis]) -> tuple[str, ...]:
+    """Read the optional ``laws`` of an indicator or override.
+
+    Args:
+        section: Its mapping.
+        sources: Sources by key.
+
+    Returns:
+        Keys of sources in the order of the file; none where the key is absent.
+
+    Raises:
+        CatalogError: A key is no source, stands there twice, or the list is empty or long.
+    """
+    if "laws" not in section.values:
+        return ()
+    laws = section.texts("laws")
+    for law in laws:
+        if law not in sources:
+            raise section.error(
+                f"laws: found {law[:80]!r}, expected keys of {FILE}: correct it or add the source",
+                "laws",
+            )
+    if not 1 <= len(laws) <= MAX_LAWS or len({*laws}) < len(laws):
+        raise section.error(
+            f"laws: found {len(laws)} sources, expected 1 to {MAX_LAWS}, none twice", "laws"
+        )
+    return laws
 
 
 def refuse_later_checks(sources: Mapping[str, LegalBasis], day: date) -> None:

@@ -194,7 +194,7 @@ def _verify_status(
                 if not legal_basis[source].is_checked:
                     raise entry.error(f"status: final, but source {source} is unchecked", "status")
     cited = [one.basis for one in model.band_sets.values()]
-    cited += [one.basis for one in model.overrides]
+    cited += [source for one in model.overrides for source in one.sources]
     for source in (model.basis, *cited):
         if model.status is Status.FINAL and not legal_basis[source].is_checked:
             raise document.error(f"status: final, but source {source} is unchecked", "status")

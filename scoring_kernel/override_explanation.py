@@ -37,7 +37,8 @@ class OverrideExplanation:
         since: First day in force of the rule.
         lowers: Whether the points alone would give a better grade than the cap, or none.
         evidence: Chinese names of the information items or measure sets that state the event.
-        basis: Key of the source.
+        basis: Key of the source of the cap.
+        sources: Keys of every source: of the cap, and of the articles the event rests on.
         reason_zh: What it does, in Chinese.
         reason_en: What it does, in English.
     """
@@ -50,6 +51,7 @@ class OverrideExplanation:
     lowers: bool
     evidence: tuple[str, ...]
     basis: str
+    sources: tuple[str, ...]
     reason_zh: str
     reason_en: str
 
@@ -117,6 +119,7 @@ def _explained(
         lowers=lowers,
         evidence=evidence,
         basis=override.basis,
+        sources=override.sources,
         reason_zh=(
             f"{override.name_zh}：等级最高为{bands[cap].name_zh}（规则自{since}起施行，"
             f"依据{'、'.join(evidence)}）；{points_zh}{'' if lowers else '，等级未因此再降低'}。"

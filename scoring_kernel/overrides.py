@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from scoring_kernel.formula_files import column_of
 from scoring_kernel.groups import ID
+from scoring_kernel.legal_basis import laws_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -42,7 +43,8 @@ class Override:
         caps: Band by band set: the best that is left.
         since: First day in force.
         until: First day no longer in force; None where it stays.
-        basis: Key of the source.
+        basis: Key of the source of the cap.
+        laws: Keys of the articles the event itself rests on.
     """
 
     id: str
@@ -53,6 +55,12 @@ class Override:
     since: date
     until: date | None
     basis: str
+    laws: tuple[str, ...]
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Keys of every source it rests on, sorted."""
+        return tuple(sorted({self.basis, *self.laws}))
 
     def is_in_force(self, day: date) -> bool:
         """Whether it applies on a day."""
@@ -87,6 +95,7 @@ def parse_overrides(
             since=section.day("since"),
             until=None if section.values.get("until") is None else section.day("until"),
             basis=section.choice("basis", legal_basis),
+            laws=laws_of(section, legal_basis),
         )
         if override.until is not None and override.until <= override.since:
             raise section.error(
@@ -102,7 +111,9 @@ def parse_overrides(
     return tuple(found)
 
 
-_KEYS: Final = frozenset(("id", "name_zh", "name_en", "when", "cap", "since", "until", "basis"))
+_KEYS: Final = frozenset(
+    ("id", "name_zh", "name_en", "when", "cap", "since", "until", "basis", "laws")
+)
 
 
 def _columns(section: Section) -> tuple[str, ...]:

@@ -121,6 +121,7 @@ def _override(random: Random, place: int, bands: BandSet) -> Override:
         since=random.choice((_SINCE, date(2027, 1, 1))),
         until=random.choice((None, date(2026, 1, 1), date(2028, 1, 1))),
         basis="test",
+        laws=(),
     )
 
 
@@ -149,6 +150,7 @@ def _indicator(random: Random, at: int, weight: int, top: str, group: Group) -> 
         missing=random.choice((*MissingPolicy, MissingPolicy.EXCLUDE)),
         status=Status.PROPOSAL,
         basis="test",
+        laws=(),
         parameters={},
         improve=None,
     )

@@ -211,6 +211,30 @@ def test_a_final_model_needs_the_sources_of_bands_and_overrides_checked(cited: s
         model_of(unchecked, TINY_FILE, sources=CHECKED)
 
 
+LAW_OF_REFUNDS = (
+    '    shape: {kind: linear, better: higher, zero: "0", full: "1"}\n',
+    '    shape: {kind: linear, better: higher, zero: "0", full: "1"}\n    laws: [another]\n',
+)
+LAW_OF_FRAUD = ("    until: 2030-01-01\n", "    until: 2030-01-01\n    laws: [another]\n")
+
+
+def test_laws_stand_beside_the_source_of_the_numbers() -> None:
+    laws = TINY_MODEL.replace(*LAW_OF_REFUNDS).replace(*LAW_OF_FRAUD)
+    model = model_of(laws, TINY_FILE, sources=CHECKED)
+    both = ("another", "scoring_formula_proposal")
+    refunds, fraud = model.indicators[5], model.overrides[0]
+    assert (refunds.laws, refunds.basis, refunds.sources) == (("another",), both[1], both)
+    assert (fraud.laws, fraud.basis, fraud.sources) == (("another",), both[1], both)
+    assert (MODEL.overrides[0].laws, MODEL.overrides[0].sources) == ((), both[1:])
+
+
+@pytest.mark.parametrize("law", [LAW_OF_REFUNDS, LAW_OF_FRAUD], ids=["indicator", "override"])
+def test_a_final_model_needs_its_laws_checked(law: tuple[str, str]) -> None:
+    final = TINY_MODEL.replace("status: proposal", "status: final").replace(*law)
+    with pytest.raises(CatalogError, match="final, but source another is unchecked"):
+        model_of(final, TINY_FILE, sources=CHECKED)
+
+
 def test_a_model_has_at_most_52_indicators() -> None:
     block = TINY_MODEL[TINY_MODEL.index("  - id: refunds") :]
     many = "".join(

@@ -52,6 +52,11 @@ def test_every_override_in_force_is_told_in_the_models_order_with_its_evidence()
         (CATALOG.items["l02"].name_zh,),
     ]
     assert {one.cap for one in found} == {"bad"}
+    assert [one.sources for one in found] == [
+        one.sources
+        for one in result.model.overrides
+        if one.id in {"court_judgment", "serious_dishonesty"}
+    ]
     assert (result.grades, result.earned_grades) == (("bad",), ("not_rated",))
     assert all(one.lowers and "按得分不予评级" in one.reason_zh for one in found)
     assert all("the points give no grade" in one.reason_en for one in found)
