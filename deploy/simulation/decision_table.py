@@ -92,6 +92,22 @@ def _debtor(item: str, low: float, high: float) -> Decision:
     )  # fmt: skip
 
 
+def _agreement(state: str, low: float, high: float) -> Decision:
+    """Enter the state of a service agreement (协议状态) that is not in force."""
+    columns = {"until_day": "", "state": state}
+    return Decision(
+        item="l07", authority=_BUREAU, low=low, high=high, columns=MappingProxyType(columns)
+    )
+
+
+def _defaulter(item: str, low: float, high: float, misconduct: Misconduct) -> Decision:
+    """Enter an institution into the courts' list, which has no other kind of entry."""
+    return Decision(
+        item=item, authority=_COURT, low=low, high=high,
+        columns=MappingProxyType({"until_day": ""}), misconduct=misconduct,
+    )  # fmt: skip
+
+
 def _honour(item: str, level: str, low: float) -> Decision:
     columns = MappingProxyType({"level": level})
     return Decision(item=item, authority=_BUREAU, low=low, columns=columns)
@@ -118,6 +134,9 @@ def _penalty(
 
 _PHARMACY: Final = (
     _handling("suspension", 0.0, 0.06),
+    _agreement("suspension", 0.0, 0.06),
+    _handling("suspension_requested", 0.70, 0.73),
+    _agreement("suspension_requested", 0.70, 0.73),
     _handling("rectification", 0.06, 0.20),
     _handling("interview", 0.0, 0.40),
     _handling("interview", 0.10, 0.50, _EARLIER),
@@ -125,7 +144,7 @@ _PHARMACY: Final = (
     _penalty("21", None, 0.30, _EARLIER),
     _penalty("19", Misconduct.MARKET_PENALTY, 0.26),
     _penalty("19", None, 0.30, (1,)),
-    Decision(item="18", authority=_COURT, high=0.04, misconduct=Misconduct.DISHONEST_DEBTOR),
+    _defaulter("18", 0.0, 0.04, Misconduct.DISHONEST_DEBTOR),
     _listed("l01", 0.06),
     _honour("12", "county", 0.60),
     _honour("12", "city", 0.90),
@@ -177,7 +196,12 @@ _THIRD_PARTY: Final = (
 )
 DECISIONS: Final[Mapping[str, tuple[Decision, ...]]] = {
     # The other decisions about medical institutions follow from their misconduct.
-    MEDICAL: (_listed("l01", 0.02), _debtor("l01", 0.60, 0.62)),
+    MEDICAL: (
+        _listed("l01", 0.02),
+        _defaulter("18", 0.60, 0.62, Misconduct.LISTED_DEBTOR),
+        _handling("suspension_requested", 0.62, 0.70),
+        _agreement("suspension_requested", 0.62, 0.70),
+    ),
     PHARMACY: _PHARMACY,
     PHYSICIAN: _STAFF,
     NURSE: _STAFF,

@@ -28,6 +28,7 @@ AUTHORITIES: Final[Mapping[str, str]] = {
     "18": "温州市中级人民法院（仿真）",
     "19": "温州市市场监督管理局（仿真）",
     "21": "温州市医疗保障局（仿真）",
+    "l07": "温州市医疗保障局（仿真）",
 }
 """Deciding authority per information item."""
 
@@ -63,6 +64,7 @@ def _found_out(
     decided: list[tuple[str, dict[str, str]]] = []
     if Misconduct.AGREEMENT_SUSPENSION in kinds:
         decided.append(("03", {"handling": "suspension", **_amount(rng, 100_000, 500_000)}))
+        decided.append(("l07", {"state": "suspension", "until_day": ""}))
     if Misconduct.FRAUD_CASE in kinds:
         decided.append(("21", {"fraud": "1", **_amount(rng, 200_000, 900_000)}))
         decided.append(("17", {}))
@@ -74,7 +76,7 @@ def _found_out(
     if Misconduct.MARKET_PENALTY in kinds:
         decided.append(("19", _amount(rng, 5_000, 60_000)))
     if Misconduct.DISHONEST_DEBTOR in kinds:
-        decided.append(("18", {}))
+        decided.append(("18", {"until_day": ""}))
     return decided
 
 

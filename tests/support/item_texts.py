@@ -58,7 +58,7 @@ def _text(field: ItemField, number: int) -> str:
     if not field.required:
         return ""
     if field.name == "document_number":
-        return f"温示例〔2026〕{number}号"
+        return f"温示例\u30142026\u3015{number}号"
     if field.codes:
         return next(iter(field.codes))
     return _TEXTS.get(field.type, str(max(field.least, 1)))

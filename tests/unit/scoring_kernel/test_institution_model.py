@@ -127,8 +127,7 @@ def test_the_register_lists_hospitals_and_no_pharmacies() -> None:
         ("item.03.termination@current", "bad"),
         ("item.03.termination@age3", "bad"),
         ("item.l01.serious_dishonesty@current", "bad"),
-        ("item.18.cases@current", "poor"),
-        ("item.l01.judgment_defaulter@current", "poor"),
+        ("item.18.listed@current", "poor"),
     ],
 )
 def test_one_event_caps_the_grade_of_a_good_institution(column: str, grade: str) -> None:

@@ -23,7 +23,7 @@ SUBJECTS = [
 ITEMS = {
     "item.05.rejected_visits@current": 3,
     "item.05.rejected_fen@current": 12_000,
-    "item.l01.judgment_defaulter@current": 1,
+    "item.18.listed@current": 1,
 }
 
 
@@ -105,7 +105,7 @@ def test_an_override_that_the_hub_sent_down_caps_the_pre_score_too(catalog: Cata
     with_list = prescore(catalog, measures, SUBJECTS, PERIOD, statements)
     assert {one.grade for one in with_list.prescores} <= {"poor", "bad"}
     for statement in statements.values():
-        kept = [one for one in statement.inputs if not one.column.startswith("item.l01")]
+        kept = [one for one in statement.inputs if not one.column.startswith("item.18")]
         del statement.inputs[:]
         statement.inputs.extend(kept)
     without = prescore(catalog, measures, SUBJECTS, PERIOD, statements)
