@@ -340,15 +340,18 @@ def nearest_rank(ranked: IntVector, percentage: int) -> int:
 def _members(inputs: InputTable, kept: PeerLabel) -> Iterator[tuple[str, IntVector | slice]]:
     """Rows of every peer group that has a member."""
     yield EVERYBODY, slice(None)
-    places: dict[str, int] = {}
+    # Few pairs of level and type occur: groups are made of pairs, not of subjects.
+    places = {
+        pair: place
+        for place, pair in enumerate(dict.fromkeys(zip(inputs.levels, inputs.types, strict=True)))
+    }
+    pairs = zip(inputs.levels, inputs.types, strict=True)
+    codes = np.fromiter(map(places.__getitem__, pairs), np.int64, len(inputs.subjects))
     for width in (0, 1):
-        names = [
-            peer_groups(*pair, kept)[width]
-            for pair in zip(inputs.levels, inputs.types, strict=True)
-        ]
-        places.clear()
-        codes = np.fromiter(
-            (places.setdefault(name, len(places)) for name in names), np.int64, len(names)
-        )
-        for name, code in places.items():
-            yield name, np.flatnonzero(codes == code)
+        groups: dict[str, list[int]] = {}
+        for pair, place in places.items():
+            groups.setdefault(peer_groups(*pair, kept)[width], []).append(place)
+        for name, members in groups.items():
+            belongs = np.zeros(len(places), np.bool_)
+            belongs[members] = True
+            yield name, np.flatnonzero(belongs[codes])
