@@ -143,13 +143,33 @@ def _measure_reader(
     period: Period,
 ) -> Callable[[Sequence[str]], dict[str, Column]]:
     months = sorted({month for one in _periods(source, period) for month in one.months})
+    measure_set = catalog.measure_sets[source.name]
 
     def read(codes: Sequence[str]) -> dict[str, Column]:
-        monthly = statements.monthly(connection, source.name, months, (codes[0], codes[-1]))
-        found = window_inputs(catalog.measure_sets[source.name], monthly, codes, period)
-        return _only(found, source)
+        among = (codes[0], codes[-1])
+        monthly = statements.monthly(connection, source.name, months, among)
+        found = _only(window_inputs(measure_set, monthly, codes, period), source)
+        if measure_set.any_month:
+            # Staff have no row in a month without work; so whether the months are whole is
+            # asked of the institutions that stated them.
+            for window, half in _windows(source, period).items():
+                gaps = statements.patchy(connection, source.name, half.months, among)
+                _withhold(found, window, codes, gaps)
+        return found
 
     return read
+
+
+def _withhold(
+    found: dict[str, Column], window: str, codes: Sequence[str], gaps: frozenset[str]
+) -> None:
+    """Make the figures of some subjects missing in one window: a part is no half-year."""
+    if not gaps:
+        return
+    whole = np.fromiter((code not in gaps for code in codes), np.bool_, len(codes))
+    for name, (values, present) in found.items():
+        if name.endswith(f"@{window}"):
+            found[name] = (values, present & whole)
 
 
 def _item_reader(
@@ -186,10 +206,15 @@ def _sources(model: RatingModel) -> list[_Source]:
     ]
 
 
-def _periods(source: _Source, period: Period) -> list[Period]:
-    """Periods that a source's windows name."""
+def _windows(source: _Source, period: Period) -> dict[str, Period]:
+    """Periods that a source's windows name, the current one always."""
     named = {"base": period.base, "prior": period.prior}
-    return [period, *(of() for window, of in named.items() if window in source.windows)]
+    others = {window: of() for window, of in named.items() if window in source.windows}
+    return {"current": period, **others}
+
+
+def _periods(source: _Source, period: Period) -> list[Period]:
+    return list(_windows(source, period).values())
 
 
 def _wanted(

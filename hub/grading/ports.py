@@ -38,6 +38,22 @@ class MonthlySource(Protocol):
             among: Only rows of subjects in this range; None for every subject.
         """
 
+    def patchy(
+        self,
+        connection: Connection,
+        measure_set: str,
+        months: Sequence[int],
+        among: SubjectRange | None = None,
+    ) -> frozenset[str]:
+        """Subjects with a row of an institution that stated some of the months, but not all.
+
+        Args:
+            connection: A transaction.
+            measure_set: Id of the measure set.
+            months: Months of one window, yyyymm.
+            among: Only subjects in this range; None for every subject.
+        """
+
     def stated(self, connection: Connection, months: Sequence[int]) -> frozenset[str]:
         """Institutions with a complete statement of any measure set for any of the months.
 

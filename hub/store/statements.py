@@ -17,6 +17,7 @@ from typing import Final
 import duckdb
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from sqlalchemy import Connection, Engine, delete, func, insert, select, union_all
 
 from hub.errors import StatementsMissingError
@@ -133,6 +134,36 @@ class StatementStore:
             },
         )
 
+    def patchy(
+        self,
+        connection: Connection,
+        measure_set: str,
+        months: Sequence[int],
+        among: tuple[str, str] | None = None,
+    ) -> frozenset[str]:
+        """Subjects with a row of an institution that stated some of the months, but not all.
+
+        Args:
+            connection: A reading transaction.
+            measure_set: Measure set of the catalogue.
+            months: Months of one window, yyyymm.
+            among: First and last subject id wanted, both included; None for every subject.
+        """
+        # A slot whose statement is empty has no rows, but it was stated.
+        query = (
+            select(slot.c.institution)
+            .where(
+                slot.c.measure_set == measure_set,
+                slot.c.month.in_(list(months)),
+                slot.c.collecting.is_(False),
+            )
+            .group_by(slot.c.institution)
+            .having(func.count(slot.c.month.distinct()) < len(set(months)))
+        )
+        gaps = connection.execute(query).scalars().all()
+        rows = self._join(connection, measure_set, months, among, gaps) if gaps else None
+        return frozenset() if rows is None else frozenset(rows.column("subject").to_pylist())
+
     def stated(self, connection: Connection, months: Sequence[int]) -> frozenset[str]:
         """Institutions with a complete statement of any measure set for any of the months.
 
@@ -211,11 +242,17 @@ class StatementStore:
         measure_set: str,
         months: Sequence[int],
         among: tuple[str, str] | None,
+        institutions: Sequence[str] | None = None,
     ) -> pa.Table:
-        """Rows of statements that count, joined in DuckDB."""
+        """Rows of statements that count, joined in DuckDB; of some institutions, or of all."""
         stored = _segment_rows(connection, measure_set)
         with duckdb.connect(":memory:", config={"enable_external_access": "false"}) as database:
-            database.register("counting", _counting(connection, measure_set, months))
+            counting = _counting(connection, measure_set, months)
+            if institutions is not None:
+                counting = counting.filter(
+                    pc.is_in(counting.column("institution"), value_set=pa.array(institutions))
+                )
+            database.register("counting", counting)
             database.register("staged_rows", self._staged_table(connection, measure_set))
             source = "SELECT * FROM staged_rows"
             if stored:

@@ -43,6 +43,20 @@ class MemoryStatements:
         assert connection is not None
         return frozenset(institution for _, institution, month in self._rows if month in months)
 
+    def patchy(
+        self,
+        connection: Connection,
+        measure_set: str,
+        months: Sequence[int],
+        among: tuple[str, str] | None = None,
+    ) -> frozenset[str]:
+        """No subject: an institution is the only subject of its rows here."""
+        assert connection is not None
+        assert measure_set in self._catalog.measure_sets
+        assert months
+        assert among is None or among[0] <= among[1]
+        return frozenset()
+
     def monthly(
         self,
         connection: Connection,

@@ -127,3 +127,23 @@ def test_staged_rows_are_encrypted_at_rest(city: City, node: Sender) -> None:
 
     assert b"ARROW" not in database
     assert b"medfee_fen" not in database
+
+
+def test_whose_months_have_gaps_is_told_by_institution(city: City, node: Sender) -> None:
+    months = (202601, 202602)
+
+    def patchy(among: tuple[str, str] | None = None) -> frozenset[str]:
+        with reading(city.parts.engine) as connection:
+            return city.parts.statements.patchy(connection, "settlement", months, among)
+
+    assert patchy() == frozenset()
+    city.submit(
+        node.seal(batch(Slot(value=1))), node.seal(batch(Slot(institution=SECOND, value=4)))
+    )
+    assert patchy() == {FIRST, SECOND}
+    assert patchy((SECOND, SECOND)) == {SECOND}
+    # A month without anything to tell is stated, too.
+    city.submit(node.seal(batch(Slot(month=202602, empty=True))))
+    assert patchy() == {SECOND}
+    city.parts.statements.flush(city.parts.engine)
+    assert patchy() == {SECOND}
