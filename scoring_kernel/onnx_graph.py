@@ -41,8 +41,8 @@ NUMBERS: Final = ("points", "weights", "total", "coverage", "grade", "earned")
 
 ``total`` and ``coverage`` are hundredths, ``grade`` and ``earned`` places in the card's grades.
 """
-FLAGS: Final = ("missing", "provisional", "out_of_range", "shrunk", "overridden")
-"""Outputs of bool: (k, b), the last one (o, b) and left out where the model has no override."""
+FLAGS: Final = ("missing", "provisional", "out_of_range", "shrunk", "overridden", "undetermined")
+"""Outputs of bool: (k, b), the last two (o, b) and left out where the model has no override."""
 OUTPUTS: Final = (*NUMBERS, *FLAGS)
 
 
@@ -50,8 +50,9 @@ def rows_of(card: ModelCard) -> dict[str, int]:
     """Rows of every output: one an indicator, one an override, or one."""
     k, o = len(card.indicators), len(card.overrides)
     by_indicator = ("points", "weights", "missing", "provisional", "out_of_range", "shrunk")
+    by_override = ("overridden", "undetermined")
     return {
-        name: k if name in by_indicator else o if name == "overridden" else 1 for name in OUTPUTS
+        name: k if name in by_indicator else o if name in by_override else 1 for name in OUTPUTS
     }
 
 
@@ -93,6 +94,7 @@ def compile_model(model: RatingModel, reference: Reference | None, day: date) ->
             for value, missing in zip(found.values, found.rated.missing, strict=True)
         ],
         "overridden": found.overridden,
+        "undetermined": found.undetermined,
     }
     names = {
         name: [ops.named(ops.every_row(wire, like)) for wire in wires]

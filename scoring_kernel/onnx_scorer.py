@@ -45,6 +45,7 @@ class OnnxScores:
         out_of_range: Where it applied because the value was out of range, shape (n, k).
         shrunk: Where few cases moved the value, shape (n, k).
         overridden: Where each override of the model applied, shape (n, o).
+        undetermined: Where each override could not be judged, shape (n, o).
         total_centi: Totals, hundredths, int32, shape (n,).
         coverage_centi: Nominal weight of the present indicators, int32, shape (n,).
         grades: Grade ids after overrides.
@@ -59,6 +60,7 @@ class OnnxScores:
     out_of_range: npt.NDArray[np.bool_] = field(repr=False)
     shrunk: npt.NDArray[np.bool_] = field(repr=False)
     overridden: npt.NDArray[np.bool_] = field(repr=False)
+    undetermined: npt.NDArray[np.bool_] = field(repr=False)
     total_centi: npt.NDArray[np.int32] = field(repr=False)
     coverage_centi: npt.NDArray[np.int32] = field(repr=False)
     grades: tuple[str, ...] = field(repr=False)
@@ -139,6 +141,7 @@ class OnnxScorer:
             out_of_range=results["out_of_range"].T,
             shrunk=results["shrunk"].T,
             overridden=results["overridden"].T,
+            undetermined=results["undetermined"].T,
             total_centi=results["total"][0],
             coverage_centi=results["coverage"][0],
             grades=tuple(names[results["grade"][0]].tolist()),

@@ -3,6 +3,8 @@
 Rules:
 - An override applies on days from ``since`` up to, not including, ``until``, where any of
   its columns is there and above 0. It lowers a grade to its cap and never lifts one.
+- Where none of its columns is above 0 and one of them is not there, nobody can tell: it is
+  undetermined. It caps nothing then, and every output says so.
 - It caps every band set of the model, each below its best band, so that no set of words
   hides what another one shows.
 - It is dated and cites its source, as every number of the catalogue does.

@@ -4,7 +4,8 @@ Stages, each written once over ``Ops`` and carried out or written down by a back
     1. ``derive``: inputs to values; few cases move a value towards its peers.
     2. ``rate``: values to nominal points; missing values by their policy.
     3. ``redistribute``: weights of excluded indicators go to the others.
-    4. ``finish``: points at those weights, total, coverage, grade, overrides.
+    4. ``finish``: points at those weights, total, coverage, grade, overrides; and which
+       overrides nobody can judge.
 
 Rules:
 - Every number is a whole one below 2**53 in size, so a backend's float64 is exact and
@@ -20,7 +21,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from scoring_kernel.arithmetic import any_of, flag_by_group, half_up, never, positive, total_of
+from scoring_kernel.arithmetic import (
+    all_of,
+    any_of,
+    flag_by_group,
+    half_up,
+    never,
+    positive,
+    total_of,
+)
 from scoring_kernel.curves import Curve, Table, curve_of, table_of
 from scoring_kernel.derivation import derive
 from scoring_kernel.errors import KernelInputError
@@ -90,6 +99,7 @@ class PlanOutputs(Generic[N, F]):
         rated: Nominal points.
         weights: Weights after redistribution, hundredths, k of them.
         overridden: Where each of the model's overrides applies.
+        undetermined: Where each of them cannot be judged.
         finished: Points, total and grade.
     """
 
@@ -97,6 +107,7 @@ class PlanOutputs(Generic[N, F]):
     rated: Rated[N, F]
     weights: list[N]
     overridden: list[F]
+    undetermined: list[F]
     finished: Finished[N, F]
 
 
@@ -251,6 +262,19 @@ class ScoringPlan:
             for one in self.model.overrides
         ]
 
+    def undetermined(
+        self, ops: Ops[N, F], columns: Columns[N, F], overridden: Sequence[F]
+    ) -> list[F]:
+        """Where each override is in force, does not apply, and lacks one of its columns."""
+        return [
+            ops.negate(
+                ops.either(applies, all_of(ops, [columns[column][1] for column in one.columns]))
+            )
+            if one.is_in_force(self.day)
+            else never(ops)
+            for one, applies in zip(self.model.overrides, overridden, strict=True)
+        ]
+
     def finish(
         self,
         ops: Ops[N, F],
@@ -297,6 +321,7 @@ class ScoringPlan:
             rated=rated,
             weights=weights,
             overridden=overridden,
+            undetermined=self.undetermined(ops, columns, overridden),
             finished=self.finish(ops, rated, weights, overridden),
         )
 

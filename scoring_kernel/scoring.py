@@ -56,6 +56,8 @@ class ScoreResult:
         out_of_range: Where it applied because the value is out of range, shape (n, k).
         shrunk: Where few cases moved the value towards the peers, shape (n, k).
         overridden: Where each of the model's o overrides applies, shape (n, o).
+        undetermined: Where one that is in force does not apply, but lacks one of its
+            columns: nobody can tell whether it should, shape (n, o).
         earned_grades: Grade ids the points give, ``not_rated`` below the model's least
             coverage.
         grades: Grade ids after overrides.
@@ -78,6 +80,7 @@ class ScoreResult:
     out_of_range: npt.NDArray[np.bool_] = field(repr=False)
     shrunk: npt.NDArray[np.bool_] = field(repr=False)
     overridden: npt.NDArray[np.bool_] = field(repr=False)
+    undetermined: npt.NDArray[np.bool_] = field(repr=False)
     earned_grades: tuple[str, ...] = field(repr=False)
     grades: tuple[str, ...] = field(repr=False)
 
@@ -154,6 +157,7 @@ def score(
         total_centi=found.total,
         coverage_centi=found.coverage,
         overridden=found.overridden.T,
+        undetermined=found.undetermined.T,
         earned_grades=earned,
         grades=names_of(bands, found.grade) if is_capped else earned,
     )

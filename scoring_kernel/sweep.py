@@ -32,8 +32,11 @@ if TYPE_CHECKING:
     from scoring_kernel.ops import FlagVector, FloatVector
     from scoring_kernel.plan import ScoringPlan
 
-    Block = tuple[Iterator[Value[FloatVector, FlagVector]], Sequence[FlagVector]]
-    """Values of the k indicators of some rows, and where each override applies."""
+    Block = tuple[
+        Iterator[Value[FloatVector, FlagVector]], Sequence[FlagVector], Sequence[FlagVector]
+    ]
+    """Values of the k indicators of some rows, where each override applies, and where it
+    cannot be judged."""
 
 BLOCK_ROWS: Final = 32_768
 """Rows of one block: a few vectors fit the second cache, and calls cost little (measured)."""
@@ -59,6 +62,7 @@ class Sweep:
         shrunk: Where few cases moved the value, shape (k, n).
         points: Points, hundredths, int32, shape (k, n).
         overridden: Where each override applies, shape (o, n).
+        undetermined: Where each override cannot be judged, shape (o, n).
         total: Totals, hundredths, int32, shape (n,).
         coverage: Nominal weight of what is not missing, hundredths, int32, shape (n,).
         earned: Place of the grade the points give, shape (n,).
@@ -76,6 +80,7 @@ class Sweep:
     shrunk: npt.NDArray[np.bool_]
     points: npt.NDArray[np.int32]
     overridden: npt.NDArray[np.bool_]
+    undetermined: npt.NDArray[np.bool_]
     total: npt.NDArray[np.int32]
     coverage: npt.NDArray[np.int32]
     earned: npt.NDArray[np.int8]
@@ -105,6 +110,7 @@ class Sweep:
             shrunk=np.zeros((k, n), np.bool_),
             points=np.empty((k, n), np.int32),
             overridden=np.zeros((len(plan.model.overrides), n), np.bool_),
+            undetermined=np.zeros((len(plan.model.overrides), n), np.bool_),
             total=np.zeros(n, np.int32),
             coverage=np.full(n, plan.model.total_centi, np.int32),
             earned=np.zeros(n, np.int8),
@@ -169,7 +175,8 @@ def sweep_inputs(plan: ScoringPlan, inputs: InputTable) -> Sweep:
         columns = block_columns(inputs, wanted, rows)
         group = cast("FloatVector", groups[rows])  # numpy gathers by integers
         values = (plan.value(_OPS, one, columns, group) for one in plan.indicators)
-        return values, plan.overridden(_OPS, columns)
+        overridden = plan.overridden(_OPS, columns)
+        return values, overridden, plan.undetermined(_OPS, columns, overridden)
 
     return _sweep(plan, groups, read, with_values=True)
 
@@ -188,7 +195,8 @@ def sweep_values(
         values: Values in millionths, at most ``VALUE_LIMIT`` in size, shape (n, k).
         present: Where a value is there, shape (n, k).
         groups: Peer group of each row, a place in ``plan.groups``, shape (n,).
-        overridden: Where each override applies, shape (n, o); None where none does.
+        overridden: Where each override applies, shape (n, o); None where none does. All
+            of them count as judged.
     """
     none = np.zeros((), np.bool_)
 
@@ -203,7 +211,7 @@ def sweep_values(
             )
             for place in range(len(plan.indicators))
         )
-        return found, [] if overridden is None else list(overridden[rows].T)
+        return found, [] if overridden is None else list(overridden[rows].T), []
 
     return _sweep(plan, groups, read, with_values=False)
 
@@ -215,9 +223,10 @@ def _sweep(
     out = Sweep.empty(plan, n, with_values=with_values)
     for start in range(0, n, BLOCK_ROWS):
         rows = slice(start, min(start + BLOCK_ROWS, n))
-        values, applies = read(rows)
-        for place, flag in enumerate(applies):
-            _write(out.overridden[place, rows], flag)
+        values, applies, unknown = read(rows)
+        for target, flags in ((out.overridden, applies), (out.undetermined, unknown)):
+            for place, flag in enumerate(flags):
+                _write(target[place, rows], flag)
         _rate(plan, values, groups, rows, out)
     out = _redistribute(plan, out)
     for start in range(0, n, BLOCK_ROWS):

@@ -44,6 +44,7 @@ class Scored:
     total: int
     coverage: int
     overridden: list[bool]
+    undetermined: list[bool]
     earned: str
     grade: str
 
@@ -204,10 +205,18 @@ def weights_of(model: RatingModel, excluded: Sequence[bool]) -> list[int]:
     return result
 
 
+def holds(override: Override, day: date) -> bool:
+    return day >= override.since and (override.until is None or day < override.until)
+
+
 def applies(override: Override, who: Subject, day: date) -> bool:
-    if day < override.since or (override.until is not None and day >= override.until):
-        return False
-    return any(who.inputs.get(column, 0) > 0 for column in override.columns)
+    hit = any(who.inputs.get(column, 0) > 0 for column in override.columns)
+    return hit and holds(override, day)
+
+
+def is_unknown(override: Override, who: Subject, day: date) -> bool:
+    gap = any(column not in who.inputs for column in override.columns)
+    return gap and holds(override, day) and not applies(override, who, day)
 
 
 def grades_of(
@@ -283,6 +292,7 @@ def score_one(
         total=sum(points),
         coverage=coverage,
         overridden=overridden,
+        undetermined=[is_unknown(one, subject, day) for one in model.overrides],
         earned=earned_grade,
         grade=grade,
     )

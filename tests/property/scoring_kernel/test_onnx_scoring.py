@@ -33,6 +33,7 @@ FIELDS: Final = (
     "out_of_range",
     "shrunk",
     "overridden",
+    "undetermined",
     "total_centi",
     "coverage_centi",
 )

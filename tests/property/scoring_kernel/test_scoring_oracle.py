@@ -95,6 +95,7 @@ def compare(model: RatingModel, given_subjects: list[Subject], *, with_reference
         assert int(result.total_centi[row]) == expected.total
         assert int(result.coverage_centi[row]) == expected.coverage
         assert result.overridden[row].tolist() == expected.overridden
+        assert result.undetermined[row].tolist() == expected.undetermined
         assert result.earned_grades[row] == expected.earned
         assert result.grades[row] == expected.grade
         told = explain(result, row)

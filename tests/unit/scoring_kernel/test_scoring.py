@@ -198,6 +198,26 @@ def test_an_override_caps_the_grade(
     assert (result.earned_grades, result.grades) == (("high",), (grade,))
 
 
+@pytest.mark.parametrize(
+    ("events", "day", "undetermined"),
+    [
+        ({}, DAY, [True, True, False]),
+        ({"fraud_current": 0, "fraud_age3": 0, "listed_current": 0}, DAY, [False] * 3),
+        ({"fraud_current": 0, "listed_current": 1}, DAY, [True, False, False]),
+        ({"fraud_age3": 1, "listed_current": 0}, DAY, [False] * 3),
+        ({"fraud_age3": -1, "listed_current": 0}, DAY, [True, False, False]),
+        ({}, date(2030, 1, 1), [False, True, False]),
+    ],
+    ids=["nothing_stated", "all_stated", "one_of_two", "one_is_enough", "negative", "repealed"],
+)
+def test_an_override_nobody_can_judge_is_undetermined(
+    events: dict[str, int], day: date, undetermined: list[bool]
+) -> None:
+    result = graded(day, **events)
+    assert result.undetermined.tolist() == [undetermined]
+    assert (result.grades == ("high",)) is not result.overridden.any()
+
+
 def test_every_band_set_is_capped() -> None:
     assert graded().grades_in("letters") == ("a",)
     assert graded(listed_current=1).grades_in("letters") == ("b",)
