@@ -215,7 +215,7 @@ def test_an_override_nobody_can_judge_is_undetermined(
 ) -> None:
     result = graded(day, **events)
     assert result.undetermined.tolist() == [undetermined]
-    assert (result.grades == ("high",)) is not result.overridden.any()
+    assert (result.grades == ("high",)) is not bool(result.overridden.any())
 
 
 def test_every_band_set_is_capped() -> None:
