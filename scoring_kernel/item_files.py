@@ -4,6 +4,8 @@ Rules:
 - Keys, measures and rules may only name columns that the item's fields give.
 - The primary key follows from the kind: a row by subject and period, an event or an
   entry of a listing by authority and document number, a register by subject.
+- The day that ends an event (``revoked_day``) or an entry (``until_day``) is optional
+  and never before the day it began.
 - A register names no register; every other item names one, institutions' by default.
 """
 
@@ -35,6 +37,11 @@ MAX_FIELDS: Final = 40
 _DOCUMENT: Final = ("authority", "document_number")
 _DAYS: Final[Mapping[str, tuple[str, ...]]] = {"event": ("event_day",), "listing": ("from_day",)}
 """Days that a row of each kind must have."""
+_LATER_DAYS: Final[Mapping[str, tuple[str, str]]] = {
+    "event": ("event_day", "revoked_day"),
+    "listing": ("from_day", "until_day"),
+}
+"""Day of a row and the optional one that ends what it says, never before it."""
 _FIELD_KEYS: Final = frozenset(
     (
         *("name_zh", "type", "unit", "required", "personal", "counted", "codes"),
@@ -172,8 +179,11 @@ def _parse_at_most(
     document: Section, kind: str, columns: Mapping[str, ItemField]
 ) -> dict[str, str]:
     found: dict[str, str] = {}
-    if kind == "listing" and "until_day" in columns:
-        found["from_day"] = "until_day"
+    first, last = _LATER_DAYS.get(kind, ("", ""))
+    if last in columns:
+        if columns[last].type != "date" or columns[last].required:
+            raise document.error(f"{last}: expected an optional day", "fields")
+        found[first] = last
     rules = document.find_section("at_most")
     if rules is None:
         return found

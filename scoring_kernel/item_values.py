@@ -114,6 +114,17 @@ def is_in_force(item: InformationItem, row: Row, day: date) -> bool:
     return row.get("until_day") is None or day < day_of(item, row, "until_day")
 
 
+def is_revoked(item: InformationItem, row: Row, day: date) -> bool:
+    """Tell whether an event was revoked, disproved or repaired by a day (撤销、异议成立、修复).
+
+    Raises:
+        KernelInputError: The column holds no day.
+    """
+    if item.kind != "event" or row.get("revoked_day") is None:
+        return False
+    return day_of(item, row, "revoked_day") <= day
+
+
 def day_of(item: InformationItem, row: Row, column: str) -> date:
     """Day in a column of a row.
 

@@ -6,6 +6,7 @@ Rules:
 - An event item states a window when the item was imported for the period the window
   belongs to: then no event is a zero. Windows of past years belong to the current
   period, whose import brings the whole register of events.
+- An event revoked on or before the period's last day counts in no window.
 - A listing states who is on it on the period's last day, once it was imported for the
   period.
 - A register states its measures on the period's last day.
@@ -25,6 +26,7 @@ from scoring_kernel.item_values import (
     day_of,
     full_months,
     is_in_force,
+    is_revoked,
     register_values,
     row_values,
 )
@@ -68,7 +70,11 @@ def item_inputs(
             key stands twice, or a sum leaves the range of the kernel.
     """
     known = set(subjects)
-    own = [row for row in _unique(item, rows) if row[item.subject_field] in known]
+    own = [
+        row
+        for row in _unique(item, rows)
+        if row[item.subject_field] in known and not is_revoked(item, row, period.last_day)
+    ]
     columns: dict[str, Column] = {}
     for window in dict.fromkeys(name for one in item.measures for name in item.windows(one)):
         chosen = _chosen(item, own, period, window)

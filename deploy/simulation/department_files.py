@@ -122,6 +122,7 @@ class Departments:
                     "authority": event.authority,
                     "document_number": event.number,
                     day: event.day.isoformat(),
+                    **({"revoked_day": ""} if item.kind == "event" else {}),
                     **event.details,
                 }
                 for event in events

@@ -29,7 +29,7 @@ NOW: Final = datetime(2026, 7, 10, 2, 0, tzinfo=UTC)
 
 def event(number: str, day: str, institution: str = HOSPITAL, handling: str = "refusal") -> str:
     """A line of item 03."""
-    return f"{institution},温州市医保局,{number},{day},{handling},120.50"
+    return f"{institution},温州市医保局,{number},{day},{handling},120.50,"
 
 
 class Desk:

@@ -144,6 +144,13 @@ def test_months_count_when_they_are_full(first: date, expect: int) -> None:
     assert full_months(first, date(2026, 6, 30)) == expect
 
 
+def test_every_event_can_be_revoked_and_every_entry_removed() -> None:
+    for item in ITEMS.values():
+        days = {one.name for one in item.fields if one.type == "date" and not one.required}
+        wanted = {"event": {"revoked_day"}, "listing": {"until_day"}}.get(item.kind, set())
+        assert wanted <= days, item.number
+
+
 @pytest.mark.parametrize("number", sorted(ITEMS))
 def test_every_item_states_every_one_of_its_columns(number: str) -> None:
     assert inputs(number, [], BOTH)

@@ -33,7 +33,12 @@ SUBJECTS: Final = {
     "organisation": COMPANY,
 }
 ID_NUMBER: Final = "990001195803121016"
-DAYS: Final = {"event_day": "2026-03-31", "from_day": "2026-01-01", "until_day": "2026-12-31"}
+DAYS: Final = {
+    "event_day": "2026-03-31",
+    "from_day": "2026-01-01",
+    "until_day": "2026-12-31",
+    "revoked_day": "",
+}
 
 
 def line_of(catalog: Catalog, number: str, given: Mapping[str, str] | None = None) -> str:
