@@ -5,6 +5,8 @@ Rules:
   would cap a better total.
 - The reason names the cap, since when the rule is in force, and the sources that state the
   event; it never names the document itself.
+- An override that nobody can judge is told too, with what was not imported: that nothing is
+  known of an event does not mean that there was none.
 """
 
 from __future__ import annotations
@@ -16,9 +18,16 @@ from scoring_kernel.errors import KernelInputError
 from scoring_kernel.model import NOT_RATED
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import date
 
+    import numpy as np
+    import numpy.typing as npt
+
     from scoring_kernel.catalog_object import Catalog
+    from scoring_kernel.information import InformationItem
+    from scoring_kernel.inputs import InputTable
+    from scoring_kernel.measure_sets import MeasureSet
     from scoring_kernel.overrides import Override
     from scoring_kernel.scoring import ScoreResult
 
@@ -56,6 +65,32 @@ class OverrideExplanation:
     reason_en: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UndeterminedOverride:
+    """One override that is in force and cannot be judged for a subject.
+
+    Attributes:
+        override: Id of the override.
+        name_zh: Chinese name.
+        name_en: English name.
+        cap: Grade id at best, if it applied.
+        unknown: Numbers of the information items, or ids of the measure sets, that state
+            nothing; each once.
+        sources: Keys of every source: of the cap, and of the articles the event rests on.
+        reason_zh: What is not known, in Chinese.
+        reason_en: What is not known, in English.
+    """
+
+    override: str
+    name_zh: str
+    name_en: str
+    cap: str
+    unknown: tuple[str, ...]
+    sources: tuple[str, ...]
+    reason_zh: str
+    reason_en: str
+
+
 def explain_overrides(
     result: ScoreResult, row: int, catalog: Catalog
 ) -> tuple[OverrideExplanation, ...]:
@@ -72,14 +107,57 @@ def explain_overrides(
     Raises:
         KernelInputError: There is no such row.
     """
-    if not 0 <= row < len(result.subjects):
-        raise KernelInputError(f"row {row}: expected 0 to {len(result.subjects) - 1}")
-    flags = result.overridden[row].tolist()
     return tuple(
         _explained(result, row, one, _evidence(result, row, one, catalog))
-        for one, in_force in zip(result.model.overrides, flags, strict=True)
-        if in_force
+        for one in _flagged(result, result.overridden, row)
     )
+
+
+def explain_undetermined(
+    result: ScoreResult, row: int, catalog: Catalog
+) -> tuple[UndeterminedOverride, ...]:
+    """Explain the overrides that cannot be judged for one subject.
+
+    Args:
+        result: Scores.
+        row: Position of the subject, from 0.
+        catalog: Names the items and measure sets.
+
+    Returns:
+        One explanation per undetermined override, in the model's order.
+
+    Raises:
+        KernelInputError: There is no such row.
+    """
+    return tuple(
+        _undetermined(result, one, unknown_sources(result.inputs, row, one), catalog)
+        for one in _flagged(result, result.undetermined, row)
+    )
+
+
+def unknown_sources(inputs: InputTable, row: int, override: Override) -> tuple[str, ...]:
+    """Items (by number) and measure sets (by id) of an override that state nothing, each once."""
+    gone = (
+        column for column in override.columns if not inputs.present[row, inputs.position(column)]
+    )
+    return tuple(dict.fromkeys(_source_of(column) for column in gone))
+
+
+def _flagged(result: ScoreResult, flags: npt.NDArray[np.bool_], row: int) -> Iterator[Override]:
+    if not 0 <= row < len(result.subjects):
+        raise KernelInputError(f"row {row}: expected 0 to {len(result.subjects) - 1}")
+    return (
+        one for one, hit in zip(result.model.overrides, flags[row].tolist(), strict=True) if hit
+    )
+
+
+def _source_of(column: str) -> str:
+    kind, source = column.split(".")[:2]
+    return source if kind == _ITEM else kind
+
+
+def _named(source: str, catalog: Catalog) -> InformationItem | MeasureSet:
+    return catalog.items[source] if source in catalog.items else catalog.measure_sets[source]
 
 
 def _evidence(
@@ -91,10 +169,33 @@ def _evidence(
     for column in override.columns:
         place = inputs.position(column)
         if inputs.present[row, place] and inputs.values[row, place] > 0:
-            kind, source = column.split(".")[:2]
-            named = catalog.items[source] if kind == _ITEM else catalog.measure_sets[kind]
-            found[named.name_zh] = None
+            found[_named(_source_of(column), catalog).name_zh] = None
     return tuple(found)
+
+
+def _undetermined(
+    result: ScoreResult, override: Override, unknown: tuple[str, ...], catalog: Catalog
+) -> UndeterminedOverride:
+    bands = {band.id: band for band in result.model.bands}
+    cap = bands[override.caps[next(iter(result.model.band_sets))]]
+    named = [_named(source, catalog) for source in unknown]
+    return UndeterminedOverride(
+        override=override.id,
+        name_zh=override.name_zh,
+        name_en=override.name_en,
+        cap=cap.id,
+        unknown=unknown,
+        sources=override.sources,
+        reason_zh=(
+            f"{override.name_zh}：未导入{'、'.join(one.name_zh for one in named)}，"
+            f"无法判断是否受限；如有记录，等级最高为{cap.name_zh}。"
+        ),
+        reason_en=(
+            f"{override.name_en}: cannot be judged, nothing was imported of "
+            f"{', '.join(one.name_en for one in named)}; with an entry there, {cap.name_en} at "
+            "best."
+        ),
+    )
 
 
 def _explained(
