@@ -18,6 +18,12 @@ from deploy.model.scoring import read_reference, score_table
 from scoring_kernel.advice import Advice, advise
 from scoring_kernel.amounts import amount_en, amount_zh, points_text
 from scoring_kernel.explanation import IndicatorExplanation, explain
+from scoring_kernel.override_explanation import (
+    OverrideExplanation,
+    UndeterminedOverride,
+    explain_overrides,
+    explain_undetermined,
+)
 from scoring_kernel.periods import Period
 
 if TYPE_CHECKING:
@@ -42,6 +48,8 @@ class Explained:
         result: Scores of the subject and its peers.
         row: Position of the subject.
         indicators: Explanations, the greatest loss first.
+        overrides: Overrides that apply, in the model's order.
+        undetermined: Overrides that cannot be judged, in the model's order.
         advice: What would raise the grade.
         peers: Number of subjects it was compared with.
         source: Where the inputs come from, for the reader.
@@ -50,19 +58,11 @@ class Explained:
     result: ScoreResult
     row: int
     indicators: tuple[IndicatorExplanation, ...]
+    overrides: tuple[OverrideExplanation, ...]
+    undetermined: tuple[UndeterminedOverride, ...]
     advice: Advice
     peers: int
     source: str
-
-    @property
-    def overrides(self) -> tuple[tuple[str, str], ...]:
-        """Names of the overrides that apply, in Chinese and English."""
-        model, hits = self.result.model, self.result.overridden[self.row].tolist()
-        return tuple(
-            (one.name_zh, one.name_en)
-            for one, hit in zip(model.overrides, hits, strict=True)
-            if hit
-        )
 
     def to_json(self) -> dict[str, object]:
         """The whole explanation as one JSON object."""
@@ -79,7 +79,8 @@ class Explained:
             "coverage_centi": int(result.coverage_centi[row]),
             "grade": result.grades[row],
             "earned_grade": result.earned_grades[row],
-            "overrides": [name for name, _ in self.overrides],
+            "overrides": [asdict(one) | {"since": one.since.isoformat()} for one in self.overrides],
+            "undetermined": [asdict(one) for one in self.undetermined],
             "indicators": [asdict(one) for one in self.indicators],
             "advice": asdict(self.advice),
         }
@@ -128,6 +129,8 @@ def explain_subject(
         result=result,
         row=row,
         indicators=tuple(ordered),
+        overrides=explain_overrides(result, row, choice.catalog),
+        undetermined=explain_undetermined(result, row, choice.catalog),
         advice=advise(result, row),
         peers=len(table.subjects),
         source=source,
@@ -156,11 +159,10 @@ def show(found: Explained, out: CommandOutput) -> None:
         f"{points_text(int(result.total_centi[row]))}; grade "
         f"{_named(result.model, result.grades[row])} ({bands})"
     )
-    for zh, en in found.overrides:
-        out.say(
-            f"Override (等级限制): {zh} / {en}; points alone would give "
-            f"{_named(result.model, result.earned_grades[row])}"
-        )
+    told = [(one.reason_zh, one.reason_en, one.sources) for one in found.overrides]
+    told += [(one.reason_zh, one.reason_en, one.sources) for one in found.undetermined]
+    for zh, en, sources in told:
+        out.say(f"Override (等级限制): {zh}\n{en} (basis: {', '.join(sources)})")
     out.say("")
     out.advice(asdict(found.advice))
 

@@ -2,7 +2,8 @@
 
 Rules:
 - Points and totals are whole hundredths in the output too; every row names the grade, the
-  grade its points earned, its coverage and the basis of the model.
+  grade its points earned, its coverage, the basis of the model, the overrides that apply and
+  those that cannot be judged.
 - Without a reference of a hub the peers are the subjects of the file themselves, and the
   summary says so.
 """
@@ -23,6 +24,9 @@ from scoring_kernel.what_if import distribution
 if TYPE_CHECKING:
     from datetime import date
     from pathlib import Path
+
+    import numpy as np
+    import numpy.typing as npt
 
     from scoring_kernel.explanation import IndicatorExplanation
     from scoring_kernel.inputs import InputTable
@@ -60,6 +64,7 @@ class Scored:
             "subjects": len(self.result.subjects),
             "grades": distribution(self.result)["all"] if self.result.subjects else {},
             "overridden": int(self.result.overridden.any(axis=1).sum()),
+            "undetermined": int(self.result.undetermined.any(axis=1).sum()),
         }
 
 
@@ -101,21 +106,25 @@ def scores_table(result: ScoreResult) -> pa.Table:
         "total_centi": pa.array(result.total_centi),
         "coverage_centi": pa.array(result.coverage_centi),
         "basis": pa.array([result.basis] * count, pa.string()),
-        "overrides": pa.array(
-            [
-                ";".join(
-                    one.id for one, hit in zip(result.model.overrides, hits, strict=True) if hit
-                )
-                for hits in result.overridden.tolist()
-            ],
-            pa.string(),
-        ),
+        "overrides": _ids(result.model, result.overridden),
+        "undetermined": _ids(result.model, result.undetermined),
     }
     for index, indicator in enumerate(result.model.indicators):
         columns[f"points_centi.{indicator.id}"] = pa.array(result.points_centi[:, index])
         columns[f"weight_centi.{indicator.id}"] = pa.array(result.weights_centi[:, index])
         columns[f"missing.{indicator.id}"] = pa.array(result.missing[:, index])
     return pa.table(columns)
+
+
+def _ids(model: RatingModel, flags: npt.NDArray[np.bool_]) -> pa.Array:
+    """Ids of the flagged overrides of each subject; flags of shape (n, o)."""
+    return pa.array(
+        [
+            ";".join(one.id for one, hit in zip(model.overrides, hits, strict=True) if hit)
+            for hits in flags.tolist()
+        ],
+        pa.string(),
+    )
 
 
 def explained_table(result: ScoreResult) -> pa.Table:
