@@ -153,6 +153,9 @@ def _qualification_measure(
     act = columns.get("act_id")
     if act is not None and act.type != "text":
         raise section.error("act_id: expected a text field", "derive")
+    restored = columns.get("restored_day")
+    if restored is not None and (restored.type != "date" or restored.required):
+        raise section.error("restored_day: expected an optional day", "derive")
     return ItemMeasure(
         id=name,
         name_zh=section.text("name_zh", max_chars=60),

@@ -152,7 +152,7 @@ def _find(
     period: Period,
 ) -> Found:
     if measure.derive in QUALIFICATIONS:
-        return qualification_values(item, measure, rows, subjects, period.last_day)
+        return qualification_values(item, measure, rows, subjects, period)
     if item.kind == "row":
         return row_values(item, measure, rows)
     if item.kind == "register":

@@ -3,16 +3,18 @@
 Rules, in the order in which one day's decisions are taken:
 
 0. With the new year the points are 0. A running suspension or termination goes on.
-1. A suspension or termination whose term has ended is over before the day's points count.
-2. An act counts once, with its highest points: a further decision on it adds only what
-   exceeds the points it had. All decisions of one day are one step.
+1. A suspension ends with its term. A termination ends on the day of restoration (恢复、
+   重新备案) that follows it, never before its term and never by itself. Both are over
+   before the day's points count.
+2. An act counts once in the city, with its highest points: a further decision on it adds
+   only what exceeds the points it had. All decisions of one day are one step.
 3. 12 points in one act terminate for the longer term, 12 points of the year for the
-   shorter one, 9 and more suspend for the months of the decision, or of the ladder.
+   shorter one. 9 and more of the year, or of an act that the day raised, suspend for the
+   months of the decision, or of the ladder at that number.
 4. A term never becomes shorter: a later day of ending wins.
 
-Points follow the person to every institution. A person whose termination has ended may
-register again and counts as normal from then on. The order in which decisions arrive
-does not matter.
+Points follow the person to every institution. The order in which decisions arrive does
+not matter.
 
 Legal basis:
     ``nhsa_payment_qualification_2024``; the ladder of months within 1 to 6 is a proposal
@@ -52,6 +54,9 @@ class Step(StrEnum):
     SUSPENSION = "suspension"
     TERMINATION = "termination"
     TERM_ENDED = "term_ended"
+    """A suspension's term has ended."""
+    RESTORED = "restored"
+    """A terminated person is registered again, after the term."""
 
 
 TRANSITIONS: Final[Mapping[tuple[Qualification, Step], Qualification]] = {
@@ -65,9 +70,10 @@ TRANSITIONS: Final[Mapping[tuple[Qualification, Step], Qualification]] = {
     (Qualification.TERMINATED, Step.POINTS): Qualification.TERMINATED,
     (Qualification.TERMINATED, Step.SUSPENSION): Qualification.TERMINATED,
     (Qualification.TERMINATED, Step.TERMINATION): Qualification.TERMINATED,
-    (Qualification.TERMINATED, Step.TERM_ENDED): Qualification.NORMAL,
+    (Qualification.TERMINATED, Step.RESTORED): Qualification.NORMAL,
 }
-"""A normal qualification has no term that could end; every other pair is listed."""
+"""Only a suspension ends with its term, only a termination by restoration; no other pair is
+missing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,14 +83,16 @@ class PointsDecision:
     Attributes:
         day: Day of the decision.
         points: Points of the decision, 1 to 12.
-        act: Id of the act; decisions on one act do not add up.
+        act: Id of the act, unique in the city; decisions on one act do not add up.
         suspended_months: Months of suspension that the decision names; None for the ladder's.
+        restored: Day on which the person was registered again; None where not known.
     """
 
     day: date
     points: int
     act: str
     suspended_months: int | None = None
+    restored: date | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +102,8 @@ class QualificationState:
     Attributes:
         state: Normal, suspended or terminated.
         points: Points of the calendar year, at most the cap.
-        until: First day after the running term; None while normal.
+        until: First day after the term; None while normal. A termination goes on after it
+            until the person is restored.
         points_left: Points left of the cap, 0 while suspended or terminated.
     """
 
@@ -123,6 +132,8 @@ class _DayOfPoints:
 class _Record:
     state: Qualification = Qualification.NORMAL
     until: date | None = None
+    since: date | None = None
+    """Day of the last termination."""
     year: int = 0
     points: int = 0
 
@@ -148,6 +159,7 @@ def state_on(
     counted = sorted(
         (one for one in decisions if rules.since <= one.day <= day), key=lambda one: one.day
     )
+    restored = sorted({one.restored for one in counted if one.restored is not None})
     record = _Record()
     highest: dict[str, int] = {}
     for on, group in groupby(counted, key=lambda one: one.day):
@@ -162,7 +174,7 @@ def state_on(
             gained = sum(most - before.get(act, 0) for act, most in raised.items())
             named = [one.suspended_months for one in found if one.suspended_months is not None]
             record = _count(
-                _until(record, on),
+                _until(record, on, restored),
                 _DayOfPoints(
                     day=on,
                     gained=gained,
@@ -171,7 +183,7 @@ def state_on(
                 ),
                 numbers,
             )
-    record = _until(record, day)
+    record = _until(record, day, restored)
     barred = record.state is not Qualification.NORMAL
     left = 0 if barred else rules.on(day).cap - record.points
     return QualificationState(
@@ -180,6 +192,27 @@ def state_on(
         until=record.until,
         points_left=left,
     )
+
+
+def is_barred_within(
+    decisions: Sequence[PointsDecision], first: date, last: date, rules: QualificationRules
+) -> bool:
+    """Tell whether a person was suspended or terminated on any day of a span.
+
+    Args:
+        decisions: Decisions about one person, in any order.
+        first: First day; days before the rules bar nobody.
+        last: Last day.
+        rules: Thresholds and terms with their days in force.
+
+    Raises:
+        KernelInputError: A decision has points or months outside the rules.
+        ParameterNotInForceError: The rules have no values on a day.
+    """
+    first = max(first, rules.since)
+    # Only a decision bars: the first day and the days of decisions tell about all others.
+    days = {first, *(one.day for one in decisions if first <= one.day <= last)}
+    return any(state_on(decisions, day, rules).is_barred for day in sorted(days))
 
 
 def add_months(day: date, months: int) -> date:
@@ -207,13 +240,18 @@ def _refuse_foreign(decisions: Sequence[PointsDecision], rules: RulesOfDay) -> N
             )
 
 
-def _until(record: _Record, day: date) -> _Record:
-    """Let time pass up to a day: 0. the year's points, 1. the term."""
+def _until(record: _Record, day: date, restored: Sequence[date]) -> _Record:
+    """Let time pass up to a day: 0. the year's points, 1. the term or the restoration."""
     points = record.points if record.year == day.year else 0
+    record = replace(record, year=day.year, points=points)
     if record.until is None or day < record.until:
-        return replace(record, year=day.year, points=points)
-    state = TRANSITIONS[record.state, Step.TERM_ENDED]
-    return _Record(state=state, until=None, year=day.year, points=points)
+        return record
+    step = Step.TERM_ENDED
+    if record.since is not None:
+        step = Step.RESTORED
+        if not any(record.since < one <= day for one in restored):
+            return record
+    return _Record(state=TRANSITIONS[record.state, step], year=day.year, points=points)
 
 
 def _count(record: _Record, given: _DayOfPoints, rules: RulesOfDay) -> _Record:
@@ -224,12 +262,13 @@ def _count(record: _Record, given: _DayOfPoints, rules: RulesOfDay) -> _Record:
         step, term = Step.TERMINATION, rules.one_act_months
     elif record.points < rules.cap <= points:
         step, term = Step.TERMINATION, rules.cumulative_months
-    elif rules.suspends_from <= points < rules.cap:
+    elif rules.suspends_from <= (reached := max(points, given.most)) < rules.cap:
         step = Step.SUSPENSION
-        term = rules.ladder[points] if given.months is None else given.months
+        term = rules.ladder[reached] if given.months is None else given.months
     state = TRANSITIONS[record.state, step]
     until = record.until
+    since = given.day if step is Step.TERMINATION else record.since
     if step is Step.TERMINATION or (step is Step.SUSPENSION and state is Qualification.SUSPENDED):
         ends = add_months(given.day, term)
         until = ends if until is None else max(until, ends)
-    return replace(record, state=state, until=until, points=points)
+    return replace(record, state=state, until=until, since=since, points=points)

@@ -62,6 +62,7 @@ def _points(low: float, high: float, points: int, responsibility: str, months: s
         "points": str(points),
         "responsibility": responsibility,
         "suspended_months": months,
+        "restored_day": "",
     }
     return Decision(
         item="s03",

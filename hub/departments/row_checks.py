@@ -108,6 +108,9 @@ def _outside(item: InformationItem, line: Line, row: ParsedRow, checks: RowCheck
     if day is None:
         return None
     first = checks.period.age_window(HISTORY_YEARS)[0]
+    if item.qualification is not None:
+        # A termination lasts until restored: its document comes again with that day.
+        first = min(first, item.qualification.since)
     if first <= day <= last:
         return None
     return Fault(

@@ -42,8 +42,8 @@ ITEM_BATCH: Final = 20_000
 """Subjects whose department rows are opened at a time."""
 _ITEM_PREFIX: Final = "item."
 _EVENT_YEARS: Final = 4
-"""Calendar years before the period's own whose events can still matter: a termination of payment
-qualification lasts up to three years and may begin on the last day of the fourth."""
+"""Calendar years before the period's own whose events can still matter; points against the payment
+qualification matter from the first day of its rules, for a termination lasts until restored."""
 
 
 def is_item_column(column: str) -> bool:
@@ -226,5 +226,7 @@ def _wanted(
         return (item_row.c.period.in_(names),)
     if item.kind == "event":
         first = date(period.year - _EVENT_YEARS, 1, 1)
+        if item.qualification is not None:
+            first = min(first, item.qualification.since)
         return (item_row.c.event_day.between(day_number(first), day_number(period.last_day)),)
     return ()

@@ -9,7 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scoring_kernel.catalog_loader import load_catalog
-from scoring_kernel.qualification import PointsDecision, Qualification, add_months, state_on
+from scoring_kernel.qualification import (
+    PointsDecision,
+    Qualification,
+    add_months,
+    is_barred_within,
+    state_on,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +30,7 @@ DECISIONS = st.lists(
         points=st.integers(1, 12) | st.integers(1, 4),
         act=st.sampled_from("abcdef"),
         suspended_months=st.none() | st.integers(1, 6),
+        restored=st.none() | st.dates(FIRST, LAST),
     ),
     max_size=8,
 )
@@ -33,11 +40,13 @@ DAYS = st.dates(FIRST, LAST)
 def walked(decisions: Sequence[PointsDecision], until: date) -> tuple[str, int, date | None]:
     """The same rules, walked day by day over the calendar."""
     state, points, free, highest = "normal", 0, None, dict.fromkeys("abcdef", 0)
-    day = FIRST
+    day, registered = FIRST, False
+    restored = {one.restored for one in decisions if one.day <= until}
     while day <= until:
         if (day.month, day.day) == (1, 1):
             points = 0
-        if day == free:
+        registered = registered or day in restored
+        if free is not None and day >= free and (state == "suspended" or registered):
             state, free = "normal", None
         today = [one for one in decisions if one.day == day]
         before = dict(highest)
@@ -47,12 +56,13 @@ def walked(decisions: Sequence[PointsDecision], until: date) -> tuple[str, int, 
         if added:
             full, points = points, min(12, points + sum(added.values()))
             named = [one.suspended_months for one in today if one.suspended_months]
+            most = max(points, *(highest[act] for act in added))
             if any(highest[act] == 12 for act in added):
-                state, ends = "terminated", add_months(day, 36)
+                state, ends, registered = "terminated", add_months(day, 36), False
             elif full < 12 == points:
-                state, ends = "terminated", add_months(day, 12)
-            elif 9 <= points < 12 and state != "terminated":
-                months = max(named) if named else {9: 2, 10: 4, 11: 6}[points]
+                state, ends, registered = "terminated", add_months(day, 12), False
+            elif 9 <= most < 12 and state != "terminated":
+                months = max(named) if named else {9: 2, 10: 4, 11: 6}[most]
                 state, ends = "suspended", add_months(day, months)
             else:
                 ends = free or day
@@ -78,7 +88,10 @@ def test_points_and_terms_keep_within_the_rules(decisions: list[PointsDecision],
     assert 0 <= found.points <= 12
     assert found.points_left == (0 if found.is_barred else 12 - found.points)
     assert (found.until is None) == (found.state is Qualification.NORMAL)
-    assert found.until is None or day < found.until <= add_months(day, 36)
+    assert found.until is None or found.until <= add_months(day, 36)
+    if found.state is Qualification.SUSPENDED:
+        assert found.until is not None
+        assert day < found.until
 
 
 @given(DECISIONS, DAYS, st.integers(1, 12))
@@ -100,7 +113,10 @@ def test_new_year_clears_points_and_shortens_no_term(
     past = [one for one in decisions if one.day < new_year]
     eve, first = (state_on(past, one, RULES) for one in (new_year - timedelta(days=1), new_year))
     assert first.points == 0
-    assert first.until == (eve.until if eve.until is not None and eve.until > new_year else None)
+    over = eve.state is Qualification.SUSPENDED and eve.until == new_year
+    if eve.state is Qualification.TERMINATED:
+        over = not first.is_barred
+    assert first.until == (None if over else eve.until)
 
 
 @given(DECISIONS, DAYS)
@@ -112,3 +128,12 @@ def test_a_lower_decision_on_a_known_act_changes_nothing(
         for one in decisions
     ]
     assert state_on(decisions, day, RULES) == state_on([*decisions, *again], day, RULES)
+
+
+@given(DECISIONS, DAYS, st.integers(0, 200))
+def test_barred_within_a_span_is_barred_on_one_of_its_days(
+    decisions: list[PointsDecision], first: date, days: int
+) -> None:
+    span = [first + timedelta(days=one) for one in range(days + 1)]
+    every = any(state_on(decisions, day, RULES).is_barred for day in span)
+    assert is_barred_within(decisions, span[0], span[-1], RULES) == every

@@ -132,7 +132,7 @@ def test_points_left_are_none_while_suspended() -> None:
     ]
     columns = found("s03", rows)
     assert columns["points_left@current"] == [0, 3, 12]
-    assert columns["barred@current"] == [1, 0, 0]
+    assert columns["barred@current"] == [1, 1, 0]
     later = found("s03", rows, H2)
     assert (later["points_left@current"], later["barred@current"]) == ([3, 3, 12], [0, 0, 0])
 
@@ -143,14 +143,14 @@ def test_a_termination_of_years_ago_still_bars() -> None:
     assert columns["points@year"] == [0, 0, 0]
 
 
-def test_one_act_counts_once_and_acts_of_two_authorities_apart() -> None:
+def test_one_act_counts_once_whoever_decides() -> None:
     same = [
         points(DOCTOR, date(2026, 2, 1), 4, "1", act_id="a"),
         points(DOCTOR, date(2026, 3, 1), 5, "2", act_id="a"),
     ]
     assert found("s03", same)["points_left@current"][0] == 7
     other = [same[0], same[1] | {"authority": "另一局"}]
-    assert found("s03", other)["points_left@current"][0] == 3
+    assert found("s03", other)["points_left@current"][0] == 7
     unnamed = [one | {"act_id": None} for one in same]
     assert found("s03", unnamed)["points_left@current"][0] == 3
 

@@ -35,6 +35,7 @@ def decision(given: Section) -> PointsDecision:
         points=given.integer("points", least=1, most=12),
         act=given.text("act"),
         suspended_months=months if isinstance(months, int) else None,
+        restored=given.day("restored_day") if "restored_day" in given.values else None,
     )
 
 
@@ -50,9 +51,14 @@ def test_the_state_on_a_day_is_the_tables(case: Section) -> None:
         assert found.is_barred == (found.state is not Qualification.NORMAL)
 
 
-def test_only_a_normal_qualification_has_no_term_to_end() -> None:
+def test_a_suspension_ends_with_its_term_and_a_termination_by_restoration() -> None:
     every = {(state, step) for state in Qualification for step in Step}
-    assert every - TRANSITIONS.keys() == {(Qualification.NORMAL, Step.TERM_ENDED)}
+    assert every - TRANSITIONS.keys() == {
+        (Qualification.NORMAL, Step.TERM_ENDED),
+        (Qualification.NORMAL, Step.RESTORED),
+        (Qualification.SUSPENDED, Step.RESTORED),
+        (Qualification.TERMINATED, Step.TERM_ENDED),
+    }
 
 
 @pytest.mark.parametrize("points", [0, 13, -1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -38,6 +39,7 @@ DAYS: Final = {
     "from_day": "2026-01-01",
     "until_day": "2026-12-31",
     "revoked_day": "",
+    "restored_day": "",
 }
 
 
@@ -217,3 +219,19 @@ def test_an_item_number_of_the_command_may_have_a_letter(city: Desk, tmp_path: P
     other = source.rename(tmp_path / "退款.csv")
     assert city.take(other, item="r05", period="2026H1").added == 1
     assert CLINIC not in repr(city.rows("r05"))
+
+
+@pytest.mark.parametrize(
+    ("day", "rules"), [("2024-09-27", {}), ("2024-09-26", {"event_outside_period": 1})]
+)
+def test_points_of_many_years_ago_come_again_with_the_day_of_restoration(
+    city: Desk, tmp_path: Path, day: str, rules: dict[str, int]
+) -> None:
+    given = {"event_day": day, "points": "12", "suspended_months": "", "restored_day": "2030-01-31"}
+    header = ",".join(city.catalog.items["s03"].header)
+    path = tmp_path / "item_s03_2030H1.csv"
+    report = city.take(
+        write_csv(path, header, [line_of(city.catalog, "s03", given)]),
+        now=datetime(2030, 7, 10, tzinfo=UTC),
+    )
+    assert report.by_rule == rules

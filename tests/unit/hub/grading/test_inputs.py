@@ -1,8 +1,13 @@
 from __future__ import annotations
 
+from datetime import date
+
 import numpy as np
 
-from hub.grading.inputs import _withhold
+from hub.grading.inputs import _Source, _wanted, _withhold
+from hub.store.item_rows import day_number
+from scoring_kernel import load_catalog
+from scoring_kernel.periods import Period
 
 
 def test_figures_of_part_of_a_window_are_missing_in_that_window_only() -> None:
@@ -22,3 +27,12 @@ def test_nothing_is_withheld_without_gaps() -> None:
     found = {"physician.visits@current": column}
     _withhold(found, "current", ("D330302000001",), frozenset())
     assert found["physician.visits@current"] is column
+
+
+def test_points_are_read_from_the_first_day_of_their_rules_and_other_events_for_years() -> None:
+    period = Period.parse("2031H1")
+    for number, first in (("s03", date(2024, 9, 27)), ("s04", date(2027, 1, 1))):
+        source = _Source(name=number, is_item=True, windows=frozenset({"current"}))
+        (condition,) = _wanted(load_catalog().items[number], source, period)
+        days = set(condition.compile().params.values())
+        assert days == {day_number(first), day_number(date(2031, 6, 30))}
