@@ -158,8 +158,8 @@ def explain(
         if as_json:
             out.done(result, "")
             return
-        for one in result["overrides"]:
-            out.say(f"{one['reason_zh']}\n{one['reason_en']} (basis: {one['basis']})")
+        for one in (*result["overrides"], *result["undetermined"]):
+            out.say(f"{one['reason_zh']}\n{one['reason_en']} (basis: {', '.join(one['sources'])})")
         rows = [
             {
                 "指标": row["name_zh"],
@@ -318,6 +318,14 @@ def _say_run(out: CommandOutput, run: Result) -> None:
             f"Not graded: {named}{more if run['no_model'] > len(run['unknown']) else ''}. Correct "
             "their level or type in the register."
         )
+    if run["undetermined"]:
+        named = ", ".join(f"{one['item']} {one['name_zh']}" for one in run["not_imported"])
+        mend = (
+            f"Not imported for {run['period']}: {named}. Import them, also empty, and grade again."
+            if named
+            else "See `yixin hub explain` for what is missing about each."
+        )
+        out.say(f"Whether an override caps {run['undetermined']} of them cannot be judged. {mend}")
     if run["incomplete"]:
         out.say(
             f"Incomplete: {run['silent']} institutions lack statements or a custodian; the "

@@ -69,8 +69,8 @@ class NodeOutput(CommandOutput):
         if self.as_json:
             self.done(result, "")
             return
-        for one in result["overrides"]:
-            self.say(f"{one['reason_zh']}\n{one['reason_en']} (basis: {one['basis']})")
+        for one in (*result["overrides"], *result["undetermined"]):
+            self.say(f"{one['reason_zh']}\n{one['reason_en']} (basis: {', '.join(one['sources'])})")
         self.rows(
             f"{result['subject']} {result['period']}: {result['total']} points, {result['grade']} "
             f"(basis: {result['basis']})",

@@ -26,7 +26,7 @@ from protos.yixin.v1 import statement_pb2
 from scoring_kernel import Catalog
 from scoring_kernel.advice import advise
 from scoring_kernel.explanation import explain
-from scoring_kernel.override_explanation import explain_overrides
+from scoring_kernel.override_explanation import explain_overrides, explain_undetermined
 from scoring_kernel.periods import Period
 from security.exchange.archive import count_receipts, count_refusals
 from security.progress import ProgressReporter
@@ -152,6 +152,9 @@ class NodeJobs:
             "overrides": [
                 asdict(each) | {"since": each.since.isoformat()}
                 for each in explain_overrides(scores.result, row, self.catalog)
+            ],
+            "undetermined": [
+                asdict(each) for each in explain_undetermined(scores.result, row, self.catalog)
             ],
             "indicators": [
                 {

@@ -16,7 +16,7 @@ from hub.grading.recomputing import differing
 from hub.store.grading_tables import grade_result
 from scoring_kernel.advice import Advice, advise
 from scoring_kernel.explanation import explain as explain_score
-from scoring_kernel.override_explanation import explain_overrides
+from scoring_kernel.override_explanation import explain_overrides, explain_undetermined
 
 if TYPE_CHECKING:
     from datetime import date
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from scoring_kernel import Catalog
     from scoring_kernel.explanation import IndicatorExplanation
-    from scoring_kernel.override_explanation import OverrideExplanation
+    from scoring_kernel.override_explanation import OverrideExplanation, UndeterminedOverride
     from scoring_kernel.periods import Period
     from security.at_rest import Vault
 
@@ -52,6 +52,7 @@ class Explanation:
         earned_grade: Grade id that the points alone give.
         earned_grade_zh: Its Chinese name; empty when not rated.
         overrides: Overrides in force, in the model's order.
+        undetermined: Overrides that cannot be judged, in the model's order.
         indicators: One explanation per indicator, in the model's order.
         advice: What would lift it to the next grade within a whole period.
     """
@@ -73,6 +74,7 @@ class Explanation:
     earned_grade: str
     earned_grade_zh: str
     overrides: tuple[OverrideExplanation, ...]
+    undetermined: tuple[UndeterminedOverride, ...]
     indicators: tuple[IndicatorExplanation, ...]
     advice: Advice
 
@@ -136,6 +138,7 @@ def explain(
         earned_grade=result.earned_grade,
         earned_grade_zh=names.get(result.earned_grade, ""),
         overrides=explain_overrides(scores, 0, catalog),
+        undetermined=explain_undetermined(scores, 0, catalog),
         indicators=explain_score(scores, 0),
         advice=advise(scores, 0),
     )

@@ -43,6 +43,14 @@ class Unknown:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NotImported:
+    """An item that overrides need and that was not imported for the period."""
+
+    item: str
+    name_zh: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GradeReport:
     """What a run of one class did.
 
@@ -56,6 +64,8 @@ class GradeReport:
         graded: Subjects with a grade.
         not_rated: Subjects below the model's least coverage that no override caps.
         capped: Subjects whose grade an override lowered.
+        undetermined: Subjects scored by this run for whom an override cannot be judged.
+        not_imported: Items that were not imported for the period and left it unjudged.
         no_model: Subjects of the class whose level or type the model does not know.
         unknown: The first of these.
         new_versions: Subjects whose grade statement changed.
@@ -74,6 +84,8 @@ class GradeReport:
     graded: int
     not_rated: int
     capped: int
+    undetermined: int
+    not_imported: tuple[NotImported, ...]
     no_model: int
     unknown: tuple[Unknown, ...]
     new_versions: int

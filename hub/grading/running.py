@@ -16,6 +16,7 @@ from hub.errors import GradingError
 from hub.grading.inputs import assemble_inputs
 from hub.grading.outcomes import judge
 from hub.grading.report import GradeReport, Unknown, distribute
+from hub.grading.unjudged import count_undetermined, find_not_imported
 from hub.store.engine import writing
 from hub.store.grade_references import keep_reference
 from hub.store.grade_results import (
@@ -263,6 +264,8 @@ def _report(
         graded=sum(counts.values()) - not_rated,
         not_rated=not_rated,
         capped=count_capped(connection, run_id),
+        undetermined=count_undetermined(graded.outcomes.scores),
+        not_imported=find_not_imported(connection, job.catalog, job.period, graded.outcomes.scores),
         no_model=run.no_model,
         unknown=tuple(
             Unknown(subject=one.code, level=one.level, type=one.type)

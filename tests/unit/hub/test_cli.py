@@ -279,6 +279,9 @@ def test_scores_of_natural_persons_are_exported_under_a_name(hub: Path, tmp_path
     assert as_json("import", odd, *where)["added"] == 3
     told = call("grade", *PERIOD, "--class", "person", *where)
     assert "insured_person, run 1" in told
+    assert "Whether an override caps 3 of them cannot be judged." in told
+    assert "Not imported for 2026H1: l03" in told
+    assert "无法判断是否受限" in call("explain", f"R10{'abcdef' * 5}", *PERIOD, *where)
     assert "R10" in call("grades", *PERIOD, *where)
     call("publish", *PERIOD, *where)
 
