@@ -99,7 +99,9 @@ class ItemMeasure:
     name_zh: str
     unit: str
     column: str | None = None
-    """Column whose value is taken (rows, registers) or summed (events, listings)."""
+    """Column whose value or code is taken (rows, registers) or summed (events, listings)."""
+    values: Mapping[str, int] | None = None
+    """Integer by code of ``column``; None where the column is a number."""
     where: tuple[str, tuple[str | int, ...]] | None = None
     """(column, values), one of which an event or entry must have to count; None for every one."""
     derive: str | None = None

@@ -1,10 +1,11 @@
 """Read the ``measures`` of an information item: which integers it states.
 
 Rules:
-- A row's measure is a numeric column; an event's or listing's is a count, or the sum
-  of a numeric column, over those with a flag, a code or one of several codes.
-- A register's measure is a numeric column, full months since one of its days, or
-  derived from the row as a whole.
+- A row's measure is a numeric column, or an integer for every code of a field. An
+  event's or listing's is a count, or the sum of a numeric column, over those with a
+  flag, a code or one of several codes.
+- A register's measure is one of a row's, full months since one of its days, or derived
+  from the row as a whole.
 - The state of payment qualification follows from events with ``points`` from 1 to 12.
 """
 
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from scoring_kernel.information import (
     DERIVATIONS,
+    MAX_VALUE,
     MONTHS_SINCE,
     QUALIFICATIONS,
     ItemField,
@@ -67,6 +69,8 @@ def parse_measures(
 def _row_measure(
     name: str, section: Section, columns: _Columns, units: Collection[str]
 ) -> ItemMeasure:
+    if "of" in section.values or "values" in section.values:
+        return _coded_measure(name, section, columns, units)
     section.refuse_unknown(("name_zh", "unit"))
     unit = columns[name].unit if name in columns else None
     if unit is None or unit not in units:
@@ -75,6 +79,26 @@ def _row_measure(
         section.choice("unit", (unit,))
     title = section.text("name_zh", max_chars=60)
     return ItemMeasure(id=name, name_zh=title, unit=unit, column=name)
+
+
+def _coded_measure(
+    name: str, section: Section, columns: _Columns, units: Collection[str]
+) -> ItemMeasure:
+    """An integer for every code of a field."""
+    section.refuse_unknown(("name_zh", "unit", "of", "values"))
+    column = section.text("of")
+    if column not in columns or columns[column].type != "code":
+        raise section.error(f"of: {column!r} is not a code column of the item", "of")
+    listed = section.section("values")
+    codes = columns[column].codes
+    listed.refuse_unknown(codes)
+    return ItemMeasure(
+        id=name,
+        name_zh=section.text("name_zh", max_chars=60),
+        unit=section.choice("unit", units),
+        column=column,
+        values={code: listed.integer(code, least=0, most=MAX_VALUE) for code in codes},
+    )
 
 
 def _event_measure(

@@ -23,14 +23,14 @@ Found: TypeAlias = "dict[str, int]"
 
 
 def row_values(item: InformationItem, measure: ItemMeasure, rows: Iterable[Row]) -> Found:
-    """Take a numeric column of every row; an empty one states nothing.
+    """Take a numeric column of every row, or the integer of its code; an empty one states nothing.
 
     Raises:
-        KernelInputError: The column holds no whole number.
+        KernelInputError: The column holds no whole number, or no code of the measure.
     """
     found: Found = {}
     for row in rows:
-        value = _number(item, row, measure.column or measure.id)
+        value = _value(item, measure, row)
         if value is not None:
             found[_subject(item, row)] = value
     return found
@@ -142,6 +142,19 @@ def day_of(item: InformationItem, row: Row, column: str) -> date:
 
 def _subject(item: InformationItem, row: Row) -> str:
     return str(row[item.subject_field])
+
+
+def _value(item: InformationItem, measure: ItemMeasure, row: Row) -> int | None:
+    column = measure.column or measure.id
+    if measure.values is None or row.get(column) is None:
+        return _number(item, row, column)
+    code = str(row[column])
+    if code in measure.values:
+        return measure.values[code]
+    raise KernelInputError(
+        f"item {item.number}: column {column} holds {code[:30]!r}, expected one of "
+        f"{', '.join(measure.values)}: parse the row with parse_row"
+    )
 
 
 def _number(item: InformationItem, row: Row, column: str) -> int | None:

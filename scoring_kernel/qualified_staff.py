@@ -19,6 +19,7 @@ from scoring_kernel.qualification import PointsDecision, is_barred_within, state
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
     from scoring_kernel.information import InformationItem, ItemMeasure
     from scoring_kernel.item_values import Found, Row
     from scoring_kernel.periods import Period

@@ -13,14 +13,12 @@ _GAP_MOST: Final = 0.25
 """Part of the taxed wages that the worst employer keeps out of the contribution base."""
 _ERRORS_MOST: Final = 0.10
 _YEAR_MONTHS: Final = 12
-_RATING_BOUNDS: Final = ((0.05, 4), (0.12, 3), (0.22, 2), (0.35, 1))
-"""Rank of the price and procurement credit rating (医药价格和招采信用评价) up to each share."""
+_RATING_BOUNDS: Final = (
+    (0.05, "especially_serious"), (0.12, "serious"), (0.22, "medium"), (0.35, "general"),
+    (1.01, "normal"),
+)  # fmt: skip
+"""Price and procurement credit rating (医药价格和招采信用评价) up to each share."""
 _WARNING_BOUNDS: Final = ((0.08, 3), (0.20, 2), (0.45, 1))
-
-
-def _stepped(rank: float, bounds: tuple[tuple[float, int], ...]) -> int:
-    """Give the number of the first bound beyond the rank, 0 beyond all."""
-    return next((number for bound, number in bounds if rank < bound), 0)
 
 
 def _employment(case: Case) -> Row:
@@ -54,11 +52,10 @@ def _supply(case: Case) -> Row:
 
 
 def _prices(case: Case) -> Row:
-    rating = _stepped(case.marks.rank, _RATING_BOUNDS)
+    rank = case.marks.rank
     return {
-        "uncorrected_warnings": _stepped(case.marks.rank, _WARNING_BOUNDS),
-        "rating_rank": rating,
-        "especially_serious": int(rating == 4),
+        "uncorrected_warnings": next((n for bound, n in _WARNING_BOUNDS if rank < bound), 0),
+        "rating": next(code for bound, code in _RATING_BOUNDS if rank < bound),
     }
 
 

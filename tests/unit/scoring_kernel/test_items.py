@@ -165,6 +165,11 @@ def test_every_item_states_every_one_of_its_columns(number: str) -> None:
         ("09", [row(A, "2026H1", score_centi="95")], "column score_centi holds str, expected a wh"),
         ("09", [row(A, "2026H1", score_centi=True)], "column score_centi holds bool"),
         (
+            "d03",
+            [{"organisation": A, "period": "2026H1", "uncorrected_warnings": 0, "rating": "4"}],
+            "column rating holds '4', expected one of normal, general, medium, serious",
+        ),
+        (
             "07",
             [event(A, date(2026, 1, 1)) | {"event_day": "2026-01-01"}],
             "column event_day holds str, expected a day",

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 CATALOG = load_catalog()
 DAY = Period.parse("2026H1").last_day
 LISTED = "item.l02.serious_dishonesty@current"
-JUDGED = "item.s04.judgments@age2"
+JUDGED = "item.s04.fraud_judgments@age2"
 DEFAULTER = "item.l02.judgment_defaulter@current"
 
 
@@ -54,7 +54,7 @@ def test_without_an_event_nothing_is_explained() -> None:
 def test_every_override_in_force_is_told_in_the_models_order_with_its_evidence() -> None:
     result = nurse(LISTED, JUDGED, points=None)
     found = explained(result)
-    assert [one.override for one in found] == ["court_judgment", "serious_dishonesty"]
+    assert [one.override for one in found] == ["court_fraud", "serious_dishonesty"]
     assert [one.evidence for one in found] == [
         (CATALOG.items["s04"].name_zh,),
         (CATALOG.items["l02"].name_zh,),
@@ -63,7 +63,7 @@ def test_every_override_in_force_is_told_in_the_models_order_with_its_evidence()
     assert [one.sources for one in found] == [
         one.sources
         for one in result.model.overrides
-        if one.id in {"court_judgment", "serious_dishonesty"}
+        if one.id in {"court_fraud", "serious_dishonesty"}
     ]
     assert (result.grades, result.earned_grades) == (("bad",), ("not_rated",))
     assert all(one.lowers and "按得分不予评级" in one.reason_zh for one in found)
@@ -83,10 +83,10 @@ def test_an_override_nobody_can_judge_names_what_was_not_imported() -> None:
     result = nurse(LISTED, points=None)
     found = {one.override: one for one in explain_undetermined(result, 0, CATALOG)}
     assert set(found) == {one.id for one in result.model.overrides} - {"serious_dishonesty"}
-    judged = found["court_judgment"]
+    judged = found["court_fraud"]
     assert (judged.unknown, judged.cap) == (("s04",), "bad")
     assert judged.sources == next(
-        one.sources for one in result.model.overrides if one.id == "court_judgment"
+        one.sources for one in result.model.overrides if one.id == "court_fraud"
     )
     assert judged.reason_zh == (
         f"{judged.name_zh}：未导入{CATALOG.items['s04'].name_zh}，无法判断是否受限；"
