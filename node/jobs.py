@@ -20,7 +20,7 @@ from node.intake.ingest import SHANGHAI
 from node.prescoring.inputs import Subject
 from node.prescoring.prescore import PreScoring, prescore
 from node.store import NodeStore
-from node.store.scores import ScoreStore
+from node.store.scores import ScoreStore, digests_of
 from node.sync.flow import Link, restate, synchronise
 from protos.yixin.v1 import statement_pb2
 from scoring_kernel import Catalog
@@ -117,6 +117,7 @@ class NodeJobs:
                     "earned_grade": one.earned_grade,
                     "coverage": f"{one.coverage_centi / 100:.2f}",
                     "inputs": "final" if one.final_inputs else "provisional",
+                    "digests": digests_of(one),
                 }
                 for one in prescores
             ],
@@ -148,6 +149,7 @@ class NodeJobs:
             "grade": one.grade,
             "earned_grade": one.earned_grade,
             "basis": one.basis,
+            "digests": digests_of(one),
             "advice": asdict(advise(scores.result, row, self._remaining(one.period))),
             "overrides": [
                 asdict(each) | {"since": each.since.isoformat()}

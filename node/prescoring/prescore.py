@@ -131,9 +131,9 @@ def prescore(
             [one.type for one in own],
             scoring_inputs(catalog, monthly, own, period, ordered),
         )
+        inputs.refuse_negative(catalog.never_negative)
         result = score(model, inputs, reference_of(model, ordered, read_on), read_on)
-        received = [one is not None for one in ordered]
-        found = tuple(_prescores(model, result, period, received))
+        found = tuple(_prescores(model, result, period, ordered))
         classes.append(ClassScores(model=model, result=result, prescores=found))
     return PreScoring(
         classes=tuple(classes),
@@ -193,9 +193,12 @@ def _is_rated(model: RatingModel, subject: Subject) -> bool:
 
 
 def _prescores(
-    model: RatingModel, result: ScoreResult, period: Period, received: Sequence[bool]
+    model: RatingModel,
+    result: ScoreResult,
+    period: Period,
+    statements: Sequence[statement_pb2.GradeStatement | None],
 ) -> Iterator[PreScore]:
-    for row, subject in enumerate(result.subjects):
+    for row, (subject, received) in enumerate(zip(result.subjects, statements, strict=True)):
         yield PreScore(
             period=period.name,
             subject=subject,
@@ -205,7 +208,10 @@ def _prescores(
             earned_grade=result.earned_grades[row],
             basis=result.basis,
             coverage_centi=int(result.coverage_centi[row]),
-            final_inputs=received[row],
+            final_inputs=received is not None,
+            model_digest=model.digest.hex(),
+            inputs_digest=result.inputs.digest(row).hex(),
+            reference_digest="" if received is None else received.reference_digest.hex(),
             points={
                 indicator.id: int(result.points_centi[row, column])
                 for column, indicator in enumerate(model.indicators)

@@ -14,6 +14,7 @@ from sqlite_utils import Database, Migrations
 from node.store.database import open_database, transaction
 
 _migrations = Migrations("yixin-scores")
+_DIGESTS = ("model_digest", "inputs_digest", "reference_digest")
 _FIRST_CLASS = "designated_medical_institution"
 """The only class that was pre-scored before classes were kept."""
 
@@ -50,6 +51,14 @@ def add_classes(db: Database) -> None:
     db.execute("update prescore set earned_grade = grade")
 
 
+@_migrations()
+def add_digests(db: Database) -> None:
+    """What a pre-score rests on; older ones named nothing."""
+    table = db.table("prescore")
+    for name in _DIGESTS:
+        table.add_column(name, str, not_null_default="")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreScore:
     """One subject's pre-score (预评分) for a period."""
@@ -70,8 +79,19 @@ class PreScore:
     """Nominal weight of the indicators that had a value, hundredths of a point."""
     final_inputs: bool
     """True when the department items and the peer reference came from the hub."""
+    model_digest: str
+    """SHA-256 of the model, hexadecimal."""
+    inputs_digest: str
+    """SHA-256 of the inputs that were scored, hexadecimal."""
+    reference_digest: str
+    """SHA-256 of the hub's frozen peer reference, hexadecimal; empty without one."""
     points: Mapping[str, int] = field(repr=False)
     """Points by indicator id, hundredths of a point."""
+
+
+def digests_of(score: PreScore) -> dict[str, str]:
+    """What a pre-score rests on, by name, hexadecimal."""
+    return {name: str(getattr(score, name)) for name in _DIGESTS}
 
 
 class ScoreStore:
@@ -125,8 +145,9 @@ class ScoreStore:
             connection.execute("delete from prescore where period = ?", (period,))
             connection.executemany(
                 "insert into prescore (period, subject, subject_class, total_centi, grade,"
-                " earned_grade, basis, coverage_centi, final_inputs, points, scored_at)"
-                " values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                " earned_grade, basis, coverage_centi, final_inputs, points, scored_at,"
+                " model_digest, inputs_digest, reference_digest)"
+                " values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 [
                     (
                         period,
@@ -140,6 +161,9 @@ class ScoreStore:
                         int(score.final_inputs),
                         json.dumps(dict(score.points)),
                         scored_at,
+                        score.model_digest,
+                        score.inputs_digest,
+                        score.reference_digest,
                     )
                     for score in prescores
                 ],
@@ -163,6 +187,9 @@ class ScoreStore:
                 basis=str(row["basis"]),
                 coverage_centi=int(row["coverage_centi"]),
                 final_inputs=bool(row["final_inputs"]),
+                model_digest=str(row["model_digest"]),
+                inputs_digest=str(row["inputs_digest"]),
+                reference_digest=str(row["reference_digest"]),
                 points={name: int(value) for name, value in json.loads(row["points"]).items()},
             )
             for row in rows

@@ -15,6 +15,9 @@ def prescore(total: int) -> PreScore:
         basis="proposal",
         coverage_centi=100_000,
         final_inputs=True,
+        model_digest="ab" * 32,
+        inputs_digest="cd" * 32,
+        reference_digest="",
         points={"fund_growth": 3000},
     )
 
