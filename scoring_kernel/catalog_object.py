@@ -59,6 +59,15 @@ class Catalog:
         stated = {column for one in self.measure_sets.values() for column in one.input_columns}
         return frozenset(stated).union(*(one.input_columns for one in self.items.values()))
 
+    @property
+    def never_negative(self) -> frozenset[str]:
+        """Input columns that cannot be negative: departments' figures and measures that count."""
+        found = {column for one in self.items.values() for column in one.input_columns}
+        for one in self.measure_sets.values():
+            counted = tuple(f"{one.id}.{measure}@" for measure in one.never_negative)
+            found |= {column for column in one.input_columns if column.startswith(counted)}
+        return frozenset(found)
+
     def model_for(self, subject_class: str) -> RatingModel | None:
         """Find the model of a subject class (主体类别); None where the class has none."""
         for model in self.models.values():

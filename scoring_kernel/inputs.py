@@ -3,7 +3,10 @@
 Rules:
 - A value that is not known is not present; its number is 0 and means nothing.
 - Values are integers within ``MAX_INPUT``, in the unit of their measure: within it the
-  plan's arithmetic in float64 is exact (``arithmetic.py``).
+  plan's arithmetic in float64 is exact (``arithmetic.py``). Floats are refused, so that no
+  NaN, infinity or fraction is cut to a number on the way.
+- A formula takes a count below 0 for none; whoever fills a table refuses it
+  (``refuse_negative``), so that it never counts in somebody's favour.
 - The digest depends on names and values alone, so both ends of the wire agree.
 """
 
@@ -19,7 +22,7 @@ import numpy.typing as npt
 from scoring_kernel.errors import KernelInputError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from scoring_kernel.measures import BoolVector, IntVector
     from scoring_kernel.model import RatingModel
@@ -105,7 +108,7 @@ class InputTable:
             The table, stored column by column.
 
         Raises:
-            KernelInputError: A part has another shape, or a level or type is unknown.
+            KernelInputError: A part has another shape or type, or a level or type is unknown.
         """
         n, columns = len(subjects), model.input_columns
         # Few pairs occur among many subjects: each is looked at once.
@@ -133,6 +136,11 @@ class InputTable:
                 raise KernelInputError(
                     f"column {column}: shapes {numbers.shape} and {known.shape}, expected ({n},)"
                 )
+            if numbers.dtype != np.int64 or known.dtype != np.bool_:
+                raise KernelInputError(
+                    f"column {column}: {numbers.dtype} and {known.dtype}, expected int64 and bool: "
+                    "make whole numbers of the values where they are read"
+                )
             present[index] = known
             values[index] = np.where(known, numbers, 0)
         return cls(
@@ -143,6 +151,28 @@ class InputTable:
             values=values.T,
             present=present.T,
         )
+
+    def refuse_negative(self, columns: Collection[str]) -> None:
+        """Refuse a number below 0 in columns that count.
+
+        Args:
+            columns: Columns whose values are never negative; others of them are ignored.
+
+        Raises:
+            KernelInputError: A present value is negative.
+        """
+        for at, column in enumerate(self.columns):
+            if column not in columns or not len(self.subjects):
+                continue
+            values = self.values[:, at]
+            if int(values.min()) >= 0:
+                continue
+            wrong = np.flatnonzero((values < 0) & self.present[:, at])
+            if len(wrong):
+                raise KernelInputError(
+                    f"subject {self.subjects[wrong[0]]}, column {column}: found "
+                    f"{int(values[wrong[0]])}, but a count is never negative: have it stated again"
+                )
 
     def select(self, columns: Sequence[str]) -> InputTable:
         """Keep some columns, in the order given.

@@ -24,7 +24,6 @@ from deploy.errors import InputFileError
 from scoring_kernel.inputs import InputTable
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
     from pathlib import Path
 
     import numpy.typing as npt
@@ -61,7 +60,7 @@ def read_inputs(path: Path, model: RatingModel, catalog: Catalog) -> InputTable:
     table = _read(path)
     _refuse_columns(path, table, model, catalog)
     keys = [_texts(path, table, name) for name in KEYS]
-    counted = _counts(catalog)
+    counted = catalog.never_negative
     parts = {
         column: _numbers(path, table, column, is_count=column in counted)
         for column in model.input_columns
@@ -252,12 +251,3 @@ def _refuse_where(
         f"{path.name}: row {found + 1}, column {name}: {value!r} {problem}: correct it, or leave "
         "the cell empty where the value is not known"
     )
-
-
-def _counts(catalog: Catalog) -> Collection[str]:
-    """Columns whose values cannot be negative: departments' figures and measures that count."""
-    found = {column for item in catalog.items.values() for column in item.input_columns}
-    for one in catalog.measure_sets.values():
-        counted = tuple(f"{one.id}.{measure}@" for measure in one.never_negative)
-        found |= {column for column in one.input_columns if column.startswith(counted)}
-    return found

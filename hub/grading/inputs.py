@@ -93,7 +93,7 @@ def assemble_inputs(
         progress: Told before every source.
 
     Raises:
-        KernelInputError: Values leave the range of the kernel.
+        KernelInputError: Values leave the range of the kernel, or a count is negative.
         HubStoreError: A stored row does not open.
     """
     codes = [subject.code for subject in subjects]
@@ -108,13 +108,15 @@ def assemble_inputs(
             else _measure_reader(connection, statements, catalog, source, period)
         )
         _fill(parts, codes, source.batch, read)
-    return InputTable.assemble(
+    table = InputTable.assemble(
         model,
         codes,
         [subject.level for subject in subjects],
         [subject.type for subject in subjects],
         parts,
     )
+    table.refuse_negative(catalog.never_negative)
+    return table
 
 
 def _fill(

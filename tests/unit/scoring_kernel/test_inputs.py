@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from scoring_kernel.errors import KernelInputError
@@ -69,6 +70,45 @@ def test_a_part_of_another_length_is_refused() -> None:
     parts = {"work.done@current": (np.zeros(2, np.int64), np.zeros(2, np.bool_))}
     with pytest.raises(KernelInputError, match=r"column work\.done@current"):
         InputTable.assemble(MODEL, ["H1"], ["3"], ["general"], parts)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "known"),
+    [
+        (np.array([np.nan]), np.array([True])),
+        (np.array([np.inf]), np.array([True])),
+        (np.array([0.5]), np.array([True])),
+        (np.array([2**64 - 1], np.uint64), np.array([True])),
+        (np.array([1], np.int64), np.array([1], np.int64)),
+    ],
+    ids=["nan", "infinite", "fraction", "wraps_around", "presence_is_a_number"],
+)
+def test_a_part_of_another_type_is_refused_not_cut(
+    numbers: npt.NDArray[Any], known: npt.NDArray[Any]
+) -> None:
+    with pytest.raises(KernelInputError, match=r"column work\.done@current: .* expected int64"):
+        InputTable.assemble(
+            MODEL, ["H1"], ["3"], ["general"], {"work.done@current": (numbers, known)}
+        )
+
+
+def test_a_negative_count_is_refused_with_its_subject() -> None:
+    done = ("work.done@current",)
+    two = [Subject(inputs={done[0]: count}) for count in (0, -1)]
+    with pytest.raises(
+        KernelInputError, match=r"subject H00000000001, column work\.done@current: found -1"
+    ):
+        table(MODEL, two).refuse_negative(done)
+    table(MODEL, two).refuse_negative(("work.planned@current",))
+    table(MODEL, two[:1]).refuse_negative(done)
+    table(MODEL, []).refuse_negative(done)
+
+
+def test_what_is_not_present_is_never_negative() -> None:
+    at = TABLE.position("work.done@base")
+    values = TABLE.values.copy()
+    values[0, at] = -1
+    replace(TABLE, values=values).refuse_negative(("work.done@base",))
 
 
 def test_a_mask_of_another_length_is_refused() -> None:

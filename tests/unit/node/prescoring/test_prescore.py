@@ -5,6 +5,7 @@ from node.prescoring.inputs import Column, Subject
 from node.prescoring.prescore import prescore
 from protos.yixin.v1 import statement_pb2
 from scoring_kernel import Catalog, load_catalog
+from scoring_kernel.errors import KernelInputError
 from scoring_kernel.inputs import InputTable
 from scoring_kernel.measures import MonthlyMeasures
 from scoring_kernel.periods import Period
@@ -115,6 +116,15 @@ def test_an_override_that_the_hub_sent_down_caps_the_pre_score_too(catalog: Cata
     assert [one.total_centi for one in without.prescores] == [
         one.total_centi for one in with_list.prescores
     ]
+
+
+def test_a_negative_count_of_the_hub_is_refused(catalog: Catalog) -> None:
+    statements = hub_statements(catalog)
+    first = next(one for one in SUBJECTS if one.code in statements)
+    count = next(one for one in statements[first.code].inputs if one.column.startswith("item."))
+    count.value = -1
+    with pytest.raises(KernelInputError, match=rf"{first.code}, column item\..*found -1"):
+        prescore(catalog, own_measures(catalog), SUBJECTS, PERIOD, statements)
 
 
 def test_a_changed_final_point_is_reported_as_a_difference(catalog: Catalog) -> None:
