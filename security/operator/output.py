@@ -1,13 +1,15 @@
 """How a command speaks: progress bar, tables, one JSON object, errors with their exit code.
 
 Progress, hints and errors go to standard error, results to standard output; with ``--json`` a
-result is one JSON object and nothing else.
+result is one JSON object and nothing else, character for character. Texts from outside never reach
+a terminal with their control characters.
 """
 
 import json
 import sys
 import tempfile
 import traceback
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, TypeAlias, TypeVar
@@ -43,18 +45,18 @@ class CommandOutput:
 
     def __init__(self, *, as_json: bool) -> None:
         self.as_json = as_json
-        self._out = Console(highlight=False)
-        self._err = Console(stderr=True, highlight=False)
+        self._out = Console(highlight=False, markup=False, emoji=False)
+        self._err = Console(stderr=True, highlight=False, markup=False, emoji=False)
         self._bar: Progress | None = None
         self._task: tuple[str, TaskID] | None = None
 
     def say(self, text: str) -> None:
         """One line of result."""
-        self._out.print(text, markup=False, soft_wrap=True)
+        self._out.print(printable(text), soft_wrap=True)
 
     def hint(self, text: str) -> None:
         """One line for the operator that is no result."""
-        self._err.print(text, markup=False, soft_wrap=True)
+        self._err.print(printable(text), soft_wrap=True)
 
     def progress(self, stage: str, done: int, total: int = 0, unit: str = "") -> None:
         """Move the progress bar; stages follow each other on lines of their own."""
@@ -88,14 +90,25 @@ class CommandOutput:
 
     def done(self, result: Mapping[str, Any], text: str) -> None:
         """Say a result in words, or print it as JSON."""
-        self.say(json.dumps(result, ensure_ascii=False) if self.as_json else text)
+        if self.as_json:
+            self.json(result)
+        else:
+            self.say(text)
+
+    def json(self, result: Mapping[str, Any]) -> None:
+        """Print a result as one line of JSON, exactly; in ASCII where nothing else can be shown."""
+        bare = (sys.stdout.encoding or "").lower().replace("-", "") != "utf8"
+        sys.stdout.write(json.dumps(result, ensure_ascii=bare) + "\n")
+        sys.stdout.flush()
 
     def table(self, title: str, result: Mapping[str, Any]) -> None:
         """Show a flat result as two columns."""
         if self.as_json:
             self.done(result, "")
             return
-        table = Table(title=title, show_header=False)
+        table = Table(title=printable(title), show_header=False)
+        table.add_column()
+        table.add_column(overflow="fold")
         for name, value in result.items():
             table.add_row(name.replace("_", " "), shown(value))
         self._out.print(table)
@@ -125,11 +138,15 @@ class CommandOutput:
         if not rows:
             self.say(f"{title}: nothing")
             return
-        table = Table(title=title)
+        table = Table(title=printable(title))
         for name in rows[0]:
             table.add_column(name.replace("_", " "), overflow="fold")
         for row in rows:
             table.add_row(*(shown(value) for value in row.values()))
+        self._out.print(table)
+
+    def show(self, table: Table) -> None:
+        """Show a table that is laid out already."""
         self._out.print(table)
 
 
@@ -137,14 +154,32 @@ OutputT = TypeVar("OutputT", bound=CommandOutput)
 
 
 def shown(value: object) -> str:
-    """A value as a table shows it.
+    """A value as a table shows it: whole, and without control characters.
 
     >>> shown({"a": 1, "b": None}), shown({}), shown(None)
     ('a 1, b —', 'none', '—')
     """
     if isinstance(value, Mapping):
         return ", ".join(f"{key} {shown(item)}" for key, item in value.items()) or "none"
-    return "—" if value is None else str(value)
+    return "—" if value is None else printable(str(value))
+
+
+def printable(text: str) -> str:
+    r"""A text with its control characters escaped; line ends stay.
+
+    >>> printable("a\x1b[2J\u202e\n医"), printable("a b")
+    ('a\\x1b[2J\\u202e\n医', 'a b')
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        repr(one)[1:-1] if one != "\n" and unicodedata.category(one) in _UNSEEN else one
+        for one in text
+    )
+
+
+_UNSEEN: Final = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))
+"""Categories of characters that move, turn or hide what a terminal shows."""
 
 
 @contextmanager
@@ -166,8 +201,9 @@ def speaking(output: OutputT, describe: Callable[[Exception], ErrorText]) -> Ite
         output.hint("Interrupted. What was committed stays; run the command again to go on.")
         raise typer.Exit(INTERRUPTED_EXIT) from error
     except OSError as error:
-        place = error.filename or "the state directory"
-        _tell(output, SYSTEM, f"{place}: {error.strerror or error}; check the path and its rights")
+        place = "the operating system refuses" if error.filename is None else str(error.filename)
+        mend = "check the path and its rights" if error.filename else "mend that and run it again"
+        _tell(output, SYSTEM, f"{place}: {error.strerror or error}; {mend}")
         raise typer.Exit(SYSTEM_EXIT) from error
     except Exception as error:
         code, message, exit_code = describe(error)
@@ -179,7 +215,7 @@ def speaking(output: OutputT, describe: Callable[[Exception], ErrorText]) -> Ite
 
 def _tell(output: CommandOutput, code: str, message: str) -> None:
     if output.as_json:
-        output.say(json.dumps({"error": code, "message": message}, ensure_ascii=False))
+        output.json({"error": code, "message": message})
     else:
         output.hint(f"Error ({code}): {message}")
 

@@ -1,4 +1,7 @@
+import errno
+import io
 import json
+import sys
 import tempfile
 from pathlib import Path
 
@@ -49,6 +52,54 @@ def test_a_path_that_the_system_refuses_is_named(
         missing.read_bytes()
     assert ended.value.exit_code == 3
     assert f"Error (configuration): {missing}: No such file" in capsys.readouterr().err
+
+
+def test_an_error_without_a_path_blames_no_path(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(typer.Exit) as ended, speaking(CommandOutput(as_json=False), describe):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert ended.value.exit_code == 3
+    said = capsys.readouterr().err
+    assert "the operating system refuses: No space left on device" in said
+    assert "directory" not in said
+
+
+def test_control_characters_never_reach_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    output = CommandOutput(as_json=False)
+    output.say("a\x1b[31mred\u202e\nnext \ud800")
+    output.hint("bell\x07")
+    output.rows("Rows\x1b", [{"id": "x\x1b]0;title\x07y"}])
+    said = capsys.readouterr()
+    assert "a\\x1b[31mred\\u202e\nnext \\ud800\n" in said.out
+    assert "\\x1b]0;title" in said.out
+    assert said.err == "bell\\x07\n"
+    assert not {"\x1b", "\x07", "\u202e"} & {*said.out, *said.err}
+
+
+def test_json_is_exact(capsys: pytest.CaptureFixture[str]) -> None:
+    result = {"a": "[bold]:smile:[/bold] " + "x" * 300, "b": "\x1b[0m", "c": "医\u202e"}
+    CommandOutput(as_json=True).done(result, "")
+    said = capsys.readouterr().out
+    assert json.loads(said) == result
+    assert said.count("\n") == 1
+
+
+def test_json_is_ascii_where_nothing_else_can_be_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    sink = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", sink)
+    CommandOutput(as_json=True).done({"a": "医"}, "")
+    assert sink.buffer.getvalue() == b'{"a": "\\u533b"}\n'
+
+
+def test_a_long_value_is_folded_not_cut(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    output = CommandOutput(as_json=False)
+    output.table("Digest", {"model_digest": "0123456789abcdef" * 4, "markup": "[red]:smile:"})
+    shown = capsys.readouterr().out
+    assert "…" not in shown
+    cells = "".join(line.split("│")[2].strip() for line in shown.splitlines() if "│" in line)
+    assert cells == "0123456789abcdef" * 4 + "[red]:smile:"
 
 
 def test_an_interrupted_command_says_that_it_may_be_run_again(
