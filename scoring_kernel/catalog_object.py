@@ -68,6 +68,18 @@ class Catalog:
             found |= {column for column in one.input_columns if column.startswith(counted)}
         return frozenset(found)
 
+    @property
+    def cited_sources(self) -> frozenset[str]:
+        """Keys of the sources that a model, a parameter or the rules of qualification cite."""
+        cited = {one.basis for one in self.composites.values()}
+        for parameter in self.qualification.parameters.values():
+            cited |= {value.basis for value in parameter.values}
+        for model in self.models.values():
+            cited |= {model.basis, *(one.basis for one in model.band_sets.values())}
+            cited = cited.union(*(one.sources for one in model.indicators))
+            cited = cited.union(*(one.sources for one in model.overrides))
+        return frozenset(cited)
+
     def model_for(self, subject_class: str) -> RatingModel | None:
         """Find the model of a subject class (主体类别); None where the class has none."""
         for model in self.models.values():

@@ -8,7 +8,7 @@ from rich.table import Table
 from scoring_kernel.catalog_object import Catalog
 from scoring_kernel.change_list import verify_changes
 from scoring_kernel.errors import CatalogError
-from scoring_kernel.legal_basis import refuse_later_checks
+from scoring_kernel.legal_basis import FILE, refuse_later_checks
 
 ITEM_NUMBERS: Final = tuple(f"{number:02d}" for number in range(1, 24))
 """Numbers of the information items of the institutions' catalogue (table 1)."""
@@ -27,7 +27,7 @@ def verify_catalog(catalog: Catalog, changes: str, day: date) -> dict[str, objec
 
     Raises:
         CatalogError: An information item is missing, a source was checked after ``day``,
-            or the change list is behind.
+            the change list is behind, or a source is cited by nothing.
     """
     for number in ITEM_NUMBERS:
         if number not in catalog.items:
@@ -35,6 +35,7 @@ def verify_catalog(catalog: Catalog, changes: str, day: date) -> dict[str, objec
             raise CatalogError(name, 0, "the item of table 1 is missing: add it")
     refuse_later_checks(catalog.legal_basis, day)
     entry = verify_changes(changes, catalog.digest)
+    refuse_uncited(catalog)
     return {
         "digest": catalog.digest.hex(),
         "newest_change": entry.title,
@@ -56,6 +57,23 @@ def verify_catalog(catalog: Catalog, changes: str, day: date) -> dict[str, objec
         "described_transactions": sum(one.is_described for one in catalog.transactions.values()),
         "code_lists": len(catalog.code_lists),
     }
+
+
+def refuse_uncited(catalog: Catalog) -> None:
+    """Refuse a source that nothing rests on: a reader would look for what it decides.
+
+    Raises:
+        CatalogError: A source is cited by no model, parameter or rule.
+    """
+    uncited = sorted(catalog.legal_basis.keys() - catalog.cited_sources)
+    if uncited:
+        first = catalog.legal_basis[uncited[0]]
+        raise CatalogError(
+            FILE,
+            first.line,
+            f"nothing cites {', '.join(uncited)}: name each in the basis or laws of what rests "
+            "on it, or remove it",
+        )
 
 
 def models_table(catalog: Catalog) -> Table:

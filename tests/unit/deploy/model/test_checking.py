@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from deploy.model import cli
-from deploy.model.checking import ITEM_NUMBERS, verify_catalog
+from deploy.model.checking import ITEM_NUMBERS, refuse_uncited, verify_catalog
 from scoring_kernel.catalog_loader import load_catalog, read_changes
 from scoring_kernel.errors import CatalogError
 
@@ -89,3 +89,34 @@ def test_a_source_checked_after_the_day_of_the_check_is_refused(
     result = RUNNER.invoke(cli.app, ["check"])
     said = f"source {key}: checked_on is {day.isoformat()}, after" in result.stderr
     assert (said, said and result.exit_code == cli.EXIT_UNSOUND) == (refused, refused)
+
+
+def test_a_source_that_nothing_cites_is_refused() -> None:
+    catalog = load_catalog()
+    cited = {key: catalog.legal_basis[key] for key in catalog.cited_sources}
+    sound = dataclasses.replace(catalog, legal_basis=MappingProxyType(cited))
+    refuse_uncited(sound)
+    extra = dataclasses.replace(next(iter(cited.values())), id="law_of_the_sea", line=7)
+    idle = dataclasses.replace(
+        catalog, legal_basis=MappingProxyType(cited | {"law_of_the_sea": extra})
+    )
+    with pytest.raises(CatalogError, match="nothing cites law_of_the_sea") as caught:
+        refuse_uncited(idle)
+    assert (caught.value.file, caught.value.line) == ("legal_basis.yaml", 7)
+
+
+def test_every_part_of_the_catalogue_that_cites_a_source_counts() -> None:
+    catalog = load_catalog()
+    assert {
+        "cms_star_rating_method",
+        "qualification_ladder_proposal",
+        "override_proposal",
+        "shaoxing_letters",
+        "subject_model_proposal",
+        "scoring_formula_proposal",
+        "wenzhou_951_table_2",
+    } <= catalog.cited_sources
+    law = dataclasses.replace(catalog.models["employer"].indicators[0], laws=("law_of_the_sea",))
+    employer = dataclasses.replace(catalog.models["employer"], indicators=(law,))
+    changed = dataclasses.replace(catalog, models=MappingProxyType({"employer": employer}))
+    assert "law_of_the_sea" in changed.cited_sources
