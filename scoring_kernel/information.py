@@ -20,6 +20,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from scoring_kernel.document_numbers import DOCUMENT
 from scoring_kernel.subject_ids import SUBJECT_TYPES
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ SUFFIXES: Final[Mapping[str, tuple[str, str, str | None]]] = {
 """Field type → (suffix of the field, suffix of the value kept, unit)."""
 FIELD_TYPES: Final = frozenset(
     (
-        *("period", "count", "flag", "date", "code", "text"),
+        *("period", "count", "flag", "date", "code", "text", DOCUMENT),
         *("uscc", "division", "phone", *SUFFIXES, *SUBJECT_TYPES),
     )
 )

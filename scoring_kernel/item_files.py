@@ -4,6 +4,8 @@ Rules:
 - Keys, measures and rules may only name columns that the item's fields give.
 - The primary key follows from the kind: a row by subject and period, an event or an
   entry of a listing by authority and document number, a register by subject.
+- An item about persons has no free text: an event or entry names its authority and the
+  kind of decision by codes, and the decision by its number alone.
 - The day that ends an event (``revoked_day``) or an entry (``until_day``) is optional
   and never before the day it began.
 - A register names no register; every other item names one, institutions' by default.
@@ -13,6 +15,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from scoring_kernel.document_numbers import DOCUMENT
 from scoring_kernel.information import (
     FIELD_TYPES,
     INSTITUTION_REGISTER,
@@ -25,7 +28,7 @@ from scoring_kernel.information import (
     ItemField,
 )
 from scoring_kernel.item_measures import ID, parse_measures
-from scoring_kernel.subject_ids import INSTITUTION, SUBJECT_TYPES
+from scoring_kernel.subject_ids import INSTITUTION, PERSON, SUBJECT_TYPES
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -42,6 +45,13 @@ _LATER_DAYS: Final[Mapping[str, tuple[str, str]]] = {
     "listing": ("from_day", "until_day"),
 }
 """Day of a row and the optional one that ends what it says, never before it."""
+_FREE: Final = ("text", "phone")
+_OF_PERSONS: Final[Mapping[str, str]] = {
+    "authority": "code",
+    "document_number": DOCUMENT,
+    "decision": "code",
+}
+"""Types of the fields that tell which decision about a person a row is from."""
 _FIELD_KEYS: Final = frozenset(
     (
         *("name_zh", "type", "unit", "required", "personal", "counted", "codes"),
@@ -87,6 +97,8 @@ def parse_item(document: Section, units: Collection[str]) -> InformationItem:
         expected = ", ".join(SUBJECT_TYPES)
         problem = f"subject: {subject!r} is a {columns[subject].type}, expected one of {expected}"
         raise document.error(problem, "subject")
+    if columns[subject].type == PERSON:
+        _refuse_free_text(listed, kind, columns)
     return InformationItem(
         number=document.text("number", pattern=NUMBER),
         id=document.text("id", pattern=ID),
@@ -112,6 +124,21 @@ def _parse_key(document: Section, kind: str, subject: str) -> tuple[str, ...]:
         problem = f"primary_key: an item of kind {kind} has [{', '.join(expected)}]"
         raise document.error(problem, "primary_key")
     return found
+
+
+def _refuse_free_text(listed: Section, kind: str, columns: Mapping[str, ItemField]) -> None:
+    """Refuse fields of an item about persons that could carry a name or number of a person."""
+    for field in columns.values():
+        if field.type in _FREE:
+            problem = f"{field.name}: an item about persons has no field of type {field.type}"
+            raise listed.error(
+                f"{problem}, expected codes, days, numbers or a document", field.name
+            )
+    for name, expected in _OF_PERSONS.items() if kind in _DAYS else ():
+        found = columns.get(name)
+        if found is None or found.type != expected or not found.required:
+            problem = f"{name}: an item about persons needs it as a required field of type"
+            raise listed.error(f"{problem} {expected}", name)
 
 
 def _parse_register(document: Section, kind: str) -> str | None:

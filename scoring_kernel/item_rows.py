@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Final
 
+from scoring_kernel.document_numbers import DOCUMENT, MENDS, document_fault
 from scoring_kernel.errors import ItemRowError, PeriodError
 from scoring_kernel.information import SUFFIXES, InformationItem, ItemField
 from scoring_kernel.periods import Period
@@ -113,7 +114,7 @@ def masked(one: ItemField, text: str) -> str:
     Returns:
         The quoted value, or its length alone.
     """
-    if one.personal or one.type == PERSON:
+    if one.personal or one.type in (PERSON, DOCUMENT):
         return f"{len(text)} characters (personal, not shown)"
     return _shown(text)
 
@@ -231,6 +232,12 @@ def _person(one: ItemField, text: str) -> str:
     raise _fault(one, "format", text, "Give a pseudonym: R and 32 lower-case hexadecimal digits.")
 
 
+def _document(one: ItemField, text: str) -> str:
+    if (rule := document_fault(text)) is not None:
+        raise _fault(one, rule, text, MENDS[rule])
+    return text
+
+
 def _text(one: ItemField, text: str) -> str:
     if len(text) > one.max_chars:
         raise _fault(one, "too_long", text, f"At most {one.max_chars} characters.")
@@ -256,5 +263,6 @@ _PARSERS: Final[Mapping[str, Callable[[ItemField, str], ItemValue]]] = {
     "uscc": _uscc,
     ORGANISATION: _uscc,
     PERSON: _person,
+    DOCUMENT: _document,
     "text": _text,
 }

@@ -55,6 +55,27 @@ def _case(
     )
 
 
+def _misuse(
+    kind: str,
+    misconduct: Misconduct,
+    *,
+    low: float = 0.0,
+    high: float,
+    fraud: bool = False,
+) -> Decision:
+    """Write a decision about an insured person, whose authority and form are codes."""
+    decision = {"insurance_penalty": "penalty", "fraud_judgment": "judgment"}.get(kind, "handling")
+    return Decision(
+        item="r03",
+        authority="court" if decision == "judgment" else "insurance_bureau",
+        low=low,
+        high=high,
+        columns=MappingProxyType({"kind": kind, "fraud": str(int(fraud)), "decision": decision}),
+        amount=_FINE,
+        misconduct=misconduct,
+    )
+
+
 def _points(low: float, high: float, points: int, responsibility: str, months: str) -> Decision:
     """Write points against the payment qualification, suspended for some months or none."""
     columns = {
@@ -80,6 +101,15 @@ def _listed(item: str, high: float) -> Decision:
     columns = {"until_day": "", "listed_as": "serious_dishonesty"}
     return Decision(
         item=item, authority=_REFORM, high=high, columns=MappingProxyType(columns),
+        misconduct=Misconduct.SERIOUS_DISHONESTY,
+    )  # fmt: skip
+
+
+def _listed_person(high: float) -> Decision:
+    """Enter the worst insured persons into the same list."""
+    columns = {"until_day": "", "listed_as": "serious_dishonesty", "decision": "penalty"}
+    return Decision(
+        item="l03", authority="development_reform", high=high, columns=MappingProxyType(columns),
         misconduct=Misconduct.SERIOUS_DISHONESTY,
     )  # fmt: skip
 
@@ -166,14 +196,15 @@ _STAFF: Final = (
     _honour("s06", "provincial", 0.985),
 )
 _PERSON: Final = (
-    _case("r03", _BUREAU, "impersonation", Misconduct.CREDENTIAL_MISUSE, high=0.02, fraud=True),
-    _case("r03", _BUREAU, "lending", Misconduct.CREDENTIAL_MISUSE, low=0.02, high=0.06),
-    _case("r03", _BUREAU, "drug_resale", Misconduct.BENEFIT_MISUSE, high=0.04),
-    _case("r03", _BUREAU, "duplicate_benefit", Misconduct.BENEFIT_MISUSE, low=0.06, high=0.12),
-    _case("r03", _BUREAU, "over_possession", Misconduct.BENEFIT_MISUSE, low=0.10, high=0.16),
-    _case("r03", _BUREAU, "frequent_visits", Misconduct.BENEFIT_MISUSE, low=0.12, high=0.18),
-    _case("r03", _BUREAU, "insurance_penalty", Misconduct.INSURANCE_PENALTY, high=0.05),
-    _listed("l03", 0.01),
+    _misuse("impersonation", Misconduct.CREDENTIAL_MISUSE, high=0.02, fraud=True),
+    _misuse("lending", Misconduct.CREDENTIAL_MISUSE, low=0.02, high=0.06),
+    _misuse("drug_resale", Misconduct.BENEFIT_MISUSE, high=0.04),
+    _misuse("duplicate_benefit", Misconduct.BENEFIT_MISUSE, low=0.06, high=0.12),
+    _misuse("over_possession", Misconduct.BENEFIT_MISUSE, low=0.10, high=0.16),
+    _misuse("frequent_visits", Misconduct.BENEFIT_MISUSE, low=0.12, high=0.18),
+    _misuse("insurance_penalty", Misconduct.INSURANCE_PENALTY, high=0.05),
+    _misuse("fraud_judgment", Misconduct.FRAUD_CASE, high=0.01, fraud=True),
+    _listed_person(0.01),
 )
 _EMPLOYER: Final = (
     _case("e03", _BUREAU, "fictitious_employment", Misconduct.FICTITIOUS_EMPLOYMENT, high=0.06),

@@ -11,7 +11,7 @@ from typing import Final
 
 from deploy.simulation.city import City, Institution
 from deploy.simulation.conduct import Misconduct
-from deploy.simulation.events import HANDLED_BELOW, Event
+from deploy.simulation.events import HANDLED_BELOW, Event, document_number
 from deploy.simulation.population import CLASSES, Subject
 
 DECISIONS_TAG: Final = 9
@@ -20,6 +20,8 @@ MEDICAL: Final = "designated_medical_institution"
 _DECIDED: Final = (*CLASSES, PHARMACY, MEDICAL)
 """Classes in the order that keys their draws; new ones come last."""
 _DAYS_PER_YEAR: Final = 365
+_FIRST_PLACE: Final = 51
+"""Places of documents before it are those of what follows from a hospital's misconduct."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,9 +145,10 @@ def decisions_about(
             details = dict(sort.columns)
             if sort.amount is not None:
                 details["amount_yuan"] = f"{int(rng.integers(*sort.amount))}.00"
-            number = f"仿真{sort.item}[{day.year}]{addressee.index + 1:06d}-{len(made) + 1:02d}号"
+            place = _FIRST_PLACE + len(made)
+            number = document_number(sort.item, day.year, addressee.index, place)
             if "act_id" in details:
-                details["act_id"] = f"行为{addressee.index + 1:06d}-{len(made) + 1:02d}"
+                details["act_id"] = f"行为{addressee.index + 1:06d}-{place:02d}"
             made.append(
                 Event(
                     item=sort.item,

@@ -53,6 +53,31 @@ class Event:
     """What the ground truth calls it, where it says so itself."""
 
 
+_LABELS: Final = dict(
+    zip("0123456789ldersptc", "零一二三四五六七八九列药单参员店方卷", strict=True)
+)
+"""A sign of an agency's abbreviation for every sign of an item's number."""
+
+
+def document_number(item: str, year: int, index: int, place: int) -> str:
+    """Number a document (文书号): an agency of this simulation, the year, a number.
+
+    Args:
+        item: Information item.
+        year: Year of the decision.
+        index: Index of whom it is about.
+        place: Place among the decisions about the same, below 100.
+
+    Returns:
+        The number, unique by item, year, index and place.
+
+    >>> document_number("r03", 2026, 4, 7)
+    '\u4eff\u771f\u53c2\u96f6\u4e09\u30142026\u301500000507\u53f7'
+    """
+    label = "".join(_LABELS[sign] for sign in item)
+    return f"仿真{label}\u3014{year}\u3015{index + 1:06d}{place:02d}号"
+
+
 def _amount(rng: np.random.Generator, low: int, high: int) -> dict[str, str]:
     return {"amount_yuan": f"{int(rng.integers(low, high))}.00"}
 
@@ -154,7 +179,7 @@ def events_of(
             item=item,
             subject=institution.code,
             authority=AUTHORITIES[item],
-            number=f"仿真[{day.year}]{institution.index + 1:05d}-{place + 1:02d}号",
+            number=document_number(item, day.year, institution.index, place + 1),
             day=day,
             details=details,
         )

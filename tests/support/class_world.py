@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from scoring_kernel.check_digits import is_valid_uscc
-from scoring_kernel.subject_ids import INSTITUTION
+from scoring_kernel.subject_ids import INSTITUTION, PERSON
 from tests.support.department_files import write_csv
 from tests.support.grading_world import HOSPITALS, PERIOD, PHARMACY
 
@@ -75,14 +75,11 @@ def take(world: World, number: str, period: Period, lines: Sequence[str]) -> Non
 
 def list_dishonest(world: World, number: str, subject: str, listed_as: str) -> None:
     """Put a subject on a list, in force on the period's last day."""
-    values = {
-        "authority": "法院",
-        "document_number": f"{subject}-1",
-        "from_day": "2026-01-01",
-        "until_day": "",
-        "listed_as": listed_as,
-    }
-    take(world, number, PERIOD, [line(world.catalog.items[number], subject, PERIOD, values)])
+    item = world.catalog.items[number]
+    values = {"from_day": "2026-01-01", "until_day": "", "listed_as": listed_as}
+    if item.subject_type != PERSON:
+        values |= {"authority": "法院", "document_number": f"{subject}-1"}
+    take(world, number, PERIOD, [line(item, subject, PERIOD, values)])
 
 
 def populate(world: World) -> None:
@@ -123,6 +120,8 @@ def _text(field: ItemField) -> str:
         return next(iter(field.codes))
     if field.type == "text":
         return "甲"
+    if field.type == "document":
+        return "温示例\u30142026\u30151号"
     if field.type in _TEXTS:
         return _TEXTS[field.type]
     return str(max(field.least, 1))

@@ -57,7 +57,7 @@ def parsed_rows(
 def _text(field: ItemField, number: int) -> str:
     if not field.required:
         return ""
-    if field.name == "document_number":
+    if field.type == "document" or field.name == "document_number":
         return f"温示例\u30142026\u3015{number}号"
     if field.codes:
         return next(iter(field.codes))

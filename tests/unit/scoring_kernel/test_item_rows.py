@@ -15,9 +15,11 @@ from scoring_kernel.strict_yaml import load_strict
 if TYPE_CHECKING:
     from scoring_kernel.yaml_section import Section
 
-CASES = load_strict(
+FAULTS = load_strict(
     (Path(__file__).parents[2] / "cases" / "item_rows" / "faults.yaml").read_bytes(), "faults.yaml"
-).sections("cases")
+)
+CASES = FAULTS.sections("cases")
+DOCUMENTS = [str(one) for one in FAULTS.texts("documents")]
 ITEMS = load_catalog().items
 
 ROW = {"institution": "H33030200001", "period": "2026H1"}
@@ -30,7 +32,13 @@ EVENT = {
 DOCUMENT = {"authority": "温州市医疗保障局", "document_number": "温医保2026年2号"}
 PSEUDONYM = "R0123456789abcdef0123456789abcdef"
 USCC = "91350100M000100Y43"
-SUBJECTS = {"s01": "D330302000001", "s03": "HY330302000002", "r01": PSEUDONYM, "e01": USCC}
+SUBJECTS = {
+    "s01": "D330302000001",
+    "s03": "HY330302000002",
+    "r01": PSEUDONYM,
+    "r03": PSEUDONYM,
+    "e01": USCC,
+}
 GOOD = {
     "03": EVENT | {"handling": "interview", "amount_yuan": ""},
     "05": ROW | {"rejected_visits": "12", "rejected_yuan": "3400.5"},
@@ -80,6 +88,15 @@ GOOD = {
         "listed_as": "serious_dishonesty",
     },
     "r01": {"person": PSEUDONYM, "level": "0", "type": "employee", "division": "330302"},
+    "r03": {
+        "person": PSEUDONYM,
+        "authority": "insurance_bureau",
+        "document_number": "温医保罚\u30142026\u301512号",
+        "decision": "penalty",
+        "event_day": "2026-03-31",
+        "kind": "lending",
+        "fraud": "0",
+    },
     "s01": {
         "staff": "D330302000001",
         "role": "physician",
@@ -165,6 +182,23 @@ def test_nothing_of_a_persons_number_stands_in_the_fault(case: Section) -> None:
         parse_row(ITEMS["r01"], GOOD["r01"] | {"person": found})
     shown = f"{caught.value} {caught.value.masked} {caught.value.mend}"
     assert not any(found[at : at + 4] in shown for at in range(len(found) - 3))
+
+
+@pytest.mark.parametrize("number", DOCUMENTS)
+def test_a_decision_about_a_person_is_known_by_its_number(number: str) -> None:
+    row = parse_row(ITEMS["r03"], GOOD["r03"] | {"document_number": number})
+    assert row.key == ("insurance_bureau", number)
+
+
+def test_an_item_about_persons_has_no_field_for_a_name() -> None:
+    about = [item for item in ITEMS.values() if item.subject_type == "person"]
+    assert len(about) == 6
+    assert not [
+        (item.number, field.name)
+        for item in about
+        for field in item.fields
+        if field.type in {"text", "phone"} or field.personal
+    ]
 
 
 def test_an_empty_optional_field_is_none() -> None:

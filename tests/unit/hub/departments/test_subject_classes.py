@@ -56,6 +56,8 @@ def line_of(catalog: Catalog, number: str, given: Mapping[str, str] | None = Non
             value = next(iter(field.codes))
         elif field.type == "text":
             value = f"文{number}"
+        elif field.type == "document":
+            value = "温示例\u30142026\u30151号"
         elif field.type == "date":
             value = DAYS.get(field.name, "2015-01-01")
         else:
