@@ -12,7 +12,7 @@ import pyarrow as pa
 from node.errors import StoreError
 from scoring_kernel.record_kinds import RecordKind
 
-__all__ = ["MESSAGE", "RAW", "record_schemas", "verify_records"]
+__all__ = ["MESSAGE", "RAW", "complete_records", "record_schemas", "verify_records"]
 
 RAW: Final = "raw"
 """Messages of known transactions that make no typed record, kept as JSON text."""
@@ -59,6 +59,24 @@ def record_schemas(kinds: Mapping[str, RecordKind]) -> dict[str, pa.Schema]:
     }
     schemas[RAW] = _RAW_SCHEMA
     return schemas
+
+
+def complete_records(kind: str, table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Give records that were kept under an earlier catalogue the columns they lack, all null.
+
+    Raises:
+        StoreError: A column is lacking that may not be null.
+    """
+    for column in schema:
+        if column.name in table.schema.names:
+            continue
+        if not column.nullable:
+            raise StoreError(
+                f"records of kind {kind!r} that are kept lack {column.name}, which may not be"
+                " null; make the column nullable in the catalogue"
+            )
+        table = table.append_column(column, pa.nulls(table.num_rows, column.type))
+    return table.select(schema.names)
 
 
 def verify_records(kind: str, table: pa.Table, schema: pa.Schema) -> None:

@@ -84,22 +84,16 @@ def fee_table(
             "occurred_at": days,
             "item_code": node.texts["med_list_codg"],
             "local_code": node.texts["medins_list_codg"],
-            "doctor": _optional(node, "bilg_dr_codg"),
-            "department": _optional(node, "bilg_dept_codg"),
+            "doctor": node.optional("bilg_dr_codg"),
+            "department": node.optional("bilg_dept_codg"),
             "amount_fen": node.numbers["det_item_fee_sumamt"],
             "quantity_e4": node.numbers["cnt"],
             "price_e6": node.numbers["pric"],
             "inscp_fen": _insured_scope(node, answer),
+            "batch": node.optional("chrg_bchno"),
         },
         schema=schema,
     )
-
-
-def _optional(node: CheckedNode, name: str) -> list[str | None]:
-    values = node.texts.get(name)
-    if values is None:
-        return [None] * node.size
-    return [value or None for value in values]
 
 
 def _insured_scope(node: CheckedNode, answer: CheckedNode | None) -> pa.Array:

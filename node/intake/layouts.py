@@ -5,6 +5,7 @@
 | 2201 registration (门诊挂号), 2401 admission (入院办理) | admission |
 | 2402 discharge (出院办理) | discharge |
 | 2202, 2404 registration or admission cancelled (撤销), 2405 discharge cancelled | cancellation |
+| 2205, 2302 fee details withdrawn (费用明细撤销) | cancellation |
 | 2204, 2301 fee details (费用明细上传) | fee_detail |
 | 2207, 2304 settlement (结算) | settlement |
 | 2102 pharmacy settlement (药店结算) | settlement, fee_detail |
@@ -41,6 +42,7 @@ class Shape(StrEnum):
     REVERSAL = "reversal"
     MESSAGE_REVERSAL = "message_reversal"
     CANCELLATION = "cancellation"
+    WITHDRAWAL = "withdrawal"
     SETTLEMENT_LIST = "settlement_list"
 
 
@@ -164,6 +166,16 @@ def _cancellation(*, inpatient: bool) -> Layout:
     )
 
 
+def _withdrawal(named: str, *, inpatient: bool) -> Layout:
+    return Layout(
+        shape=Shape.WITHDRAWAL,
+        inpatient=inpatient,
+        node="data",
+        answer="",
+        needed={(REQUEST, "data"): frozenset(("mdtrt_id", named))},
+    )
+
+
 LAYOUTS: Final[Mapping[str, Layout]] = {
     "2201": Layout(
         shape=Shape.ADMISSION,
@@ -215,6 +227,8 @@ LAYOUTS: Final[Mapping[str, Layout]] = {
     "2202": _cancellation(inpatient=False),
     "2404": _cancellation(inpatient=True),
     "2405": _cancellation(inpatient=True),
+    "2205": _withdrawal("chrg_bchno", inpatient=False),
+    "2302": _withdrawal("feedetl_sn", inpatient=True),
     "2601": Layout(
         shape=Shape.MESSAGE_REVERSAL,
         inpatient=False,

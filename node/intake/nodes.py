@@ -38,6 +38,13 @@ class CheckedNode:
         """Number of rows."""
         return len(self.owners)
 
+    def optional(self, name: str) -> list[str | None]:
+        """Give a text of each row; None where it is blank, or where no message has the field."""
+        values = self.texts.get(name)
+        if values is None:
+            return [None] * self.size
+        return [value or None for value in values]
+
 
 def check_node(rules: NodeRules, messages: Sequence[Message], book: FaultBook) -> CheckedNode:
     """Take one node out of some messages and check its fields.

@@ -122,6 +122,7 @@ def build_reversals(
             "sign": np.full(request.size, -1, np.int8),
             "settled_at": days,
             **amounts,
+            "batch": pa.nulls(request.size, pa.string()),
         },
         schema=schema,
     )

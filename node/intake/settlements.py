@@ -79,6 +79,7 @@ def build_settlements(group: Group, schema: pa.Schema) -> Mapping[str, pa.Table]
             "fund_fen": answer.numbers["fund_pay_sumamt"],
             "account_fen": answer.numbers["acct_pay"],
             "cash_fen": cash_of(answer),
+            "batch": request.optional("chrg_bchno"),
         },
         schema=schema,
     )

@@ -1,13 +1,13 @@
 """From messages of one transaction to their records: check, leave out the faulty, build."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 import pyarrow as pa
 
 from node.domain.faults import Fault
-from node.intake import fees, message_reversals, reversals, settlements, stays
+from node.intake import fees, message_reversals, reversals, settlements, stays, withdrawals
 from node.intake.columns import FaultBook
 from node.intake.field_rules import NodeRules
 from node.intake.group import DayBounds, Group, check_id_cards
@@ -115,33 +115,34 @@ def _check(group: Group, taken: _TakenBack, originals: Originals, book: FaultBoo
             reversals.check_reversals(group, book, taken.by_setl_id, originals)
         case Shape.MESSAGE_REVERSAL:
             message_reversals.check_message_reversals(group, book, taken.by_message, originals)
-        case Shape.CANCELLATION:
+        case Shape.CANCELLATION | Shape.WITHDRAWAL:
             stays.check_cancellations(group, book)
 
 
 def _build(
     group: Group, taken: _TakenBack, schemas: Mapping[str, pa.Schema]
 ) -> Mapping[str, pa.Table]:
-    records: Mapping[str, pa.Table]
     match group.layout.shape:
-        case Shape.ADMISSION:
-            records = stays.build_admissions(group, schemas["admission"])
-        case Shape.DISCHARGE:
-            records = stays.build_discharges(group, schemas["discharge"])
-        case Shape.SETTLEMENT_LIST:
-            records = stays.build_settlement_lists(group, schemas["settlement_list"])
-        case Shape.FEES:
-            records = fees.build_fees(group, schemas["fee_detail"])
-        case Shape.SETTLEMENT:
-            records = settlements.build_settlements(group, schemas["settlement"])
         case Shape.PHARMACY:
-            records = settlements.build_pharmacy(
-                group, schemas["settlement"], schemas["fee_detail"]
-            )
+            return settlements.build_pharmacy(group, schemas["settlement"], schemas["fee_detail"])
         case Shape.REVERSAL:
-            records = reversals.build_reversals(group, taken.by_setl_id, schemas["settlement"])
+            return reversals.build_reversals(group, taken.by_setl_id, schemas["settlement"])
         case Shape.MESSAGE_REVERSAL:
-            records = message_reversals.build_message_reversals(group, taken.by_message, schemas)
-        case Shape.CANCELLATION:
-            records = stays.build_cancellations(group, schemas["cancellation"])
-    return records
+            return message_reversals.build_message_reversals(group, taken.by_message, schemas)
+        case shape:
+            build, kind = _OF_ONE_KIND[shape]
+            return build(group, schemas[kind])
+
+
+_OF_ONE_KIND: Final[
+    Mapping[Shape, tuple[Callable[[Group, pa.Schema], Mapping[str, pa.Table]], str]]
+] = {
+    Shape.ADMISSION: (stays.build_admissions, "admission"),
+    Shape.DISCHARGE: (stays.build_discharges, "discharge"),
+    Shape.SETTLEMENT_LIST: (stays.build_settlement_lists, "settlement_list"),
+    Shape.FEES: (fees.build_fees, "fee_detail"),
+    Shape.SETTLEMENT: (settlements.build_settlements, "settlement"),
+    Shape.CANCELLATION: (stays.build_cancellations, "cancellation"),
+    Shape.WITHDRAWAL: (withdrawals.build_withdrawals, "cancellation"),
+}
+"""Builder and kind of the shapes that make records of one kind and take nothing else."""

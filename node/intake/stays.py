@@ -1,6 +1,6 @@
 """Admissions, discharges, what cancels them, and settlement lists (入院、出院、撤销、结算清单)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
@@ -49,8 +49,8 @@ def build_admissions(group: Group, schema: pa.Schema) -> Mapping[str, pa.Table]:
             "person": node.texts["psn_no"],
             "admitted_at": days,
             "inpatient": np.full(node.size, group.layout.inpatient),
-            "doctor": _blank_to_null(node.texts["atddr_no"]),
-            "diagnosis": _blank_to_null(node.texts.get("dscg_maindiag_code", [None] * node.size)),
+            "doctor": node.optional("atddr_no"),
+            "diagnosis": node.optional("dscg_maindiag_code"),
         },
         schema=schema,
     )
@@ -107,9 +107,11 @@ def build_cancellations(group: Group, schema: pa.Schema) -> Mapping[str, pa.Tabl
             "institution": [message.institution for message in group.messages],
             "month": months_of(days),
             "mdtrt_id": node.texts["mdtrt_id"],
-            "person": _blank_to_null(node.texts["psn_no"]),
+            "person": node.optional("psn_no"),
             "cancelled_at": days,
             "what": [_CANCELLED[message.infno] for message in group.messages],
+            "line": pa.nulls(node.size, pa.string()),
+            "batch": pa.nulls(node.size, pa.string()),
         },
         schema=schema,
     )
@@ -151,7 +153,7 @@ def build_settlement_lists(group: Group, schema: pa.Schema) -> Mapping[str, pa.T
             "month": months_of(np.where(np.isnat(ended), left, ended)),
             "setl_id": node.texts["setl_id"],
             "mdtrt_id": node.texts["mdtrt_id"],
-            "person": _blank_to_null(node.texts["hi_no"]),
+            "person": node.optional("hi_no"),
             "admitted_at": node.moments["adm_time"],
             "discharged_at": left,
             "planned_readmission": planned,
@@ -159,10 +161,6 @@ def build_settlement_lists(group: Group, schema: pa.Schema) -> Mapping[str, pa.T
         schema=schema,
     )
     return {"settlement_list": table}
-
-
-def _blank_to_null(values: Sequence[str | None]) -> list[str | None]:
-    return [value or None for value in values]
 
 
 def _main_diagnoses(group: Group) -> list[str | None]:

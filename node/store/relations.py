@@ -6,7 +6,7 @@ disk: a spill would be patient records in clear, so there is no spill directory.
 
 import sqlite3
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import Any, Final
 
 import duckdb
 import pyarrow as pa
@@ -74,7 +74,7 @@ def open_relations(
                 if kind == MESSAGE:
                     engine.register(MESSAGE, _messages(connection))
                 else:
-                    _register(engine, kind, staging, segments)
+                    _register(engine, kind, staging, segments, schemas[kind])
     except BaseException:
         engine.close()
         raise
@@ -118,19 +118,33 @@ def measure_rows(engine: duckdb.DuckDBPyConnection, measure_set: MeasureSet) -> 
 
 
 def _register(
-    engine: duckdb.DuckDBPyConnection, kind: str, staging: Staging, segments: SegmentStore
+    engine: duckdb.DuckDBPyConnection,
+    kind: str,
+    staging: Staging,
+    segments: SegmentStore,
+    schema: pa.Schema,
 ) -> None:
     parts = []
     held = staging.segments(kind)
     if held:
-        engine.register(f"{kind}__segments", segments.dataset(held))
+        engine.register(f"{kind}__segments", _complete(segments.dataset(held), schema))
         parts.append(f"{kind}__segments")
     staged = staging.staged(kind)
     if staged.num_rows or not held:
         engine.register(f"{kind}__staged", staged)
         parts.append(f"{kind}__staged")
-    union = " union all ".join(f"select * from {part}" for part in parts)  # noqa: S608 - names from the catalogue
+    union = " union all by name ".join(f"select * from {part}" for part in parts)  # noqa: S608 - names from the catalogue
     engine.execute(f"create view {kind} as {union}")
+
+
+def _complete(dataset: Any, schema: pa.Schema) -> Any:  # noqa: ANN401 - pyarrow ships no types
+    """Give a dataset the columns that its first segment, of an earlier catalogue, lacks.
+
+    The dataset is made without a schema on purpose: making it then opens a file, and with it
+    the keys, outside of Python's lock, which the engine's own first file would wait for.
+    """
+    lacking = [column for column in schema if column.name not in dataset.schema.names]
+    return dataset.replace_schema(pa.schema([*dataset.schema, *lacking])) if lacking else dataset
 
 
 def _messages(connection: sqlite3.Connection) -> pa.Table:

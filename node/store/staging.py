@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
-from node.domain.records import verify_records
+from node.domain.records import complete_records, verify_records
 from node.errors import StoreError
 from node.store.database import transaction
 from security.at_rest import Segment, SegmentStore, Vault
@@ -153,7 +153,10 @@ class Staging:
                 (kind, month, COMPACT_ROWS),
             ).fetchall()
             old = list(_bounded([_segment(row) for row in rows]))
-            table = pa.concat_tables([self._segments.read(segment) for segment in old])
+            schema = self._schemas[kind]
+            table = pa.concat_tables(
+                [complete_records(kind, self._segments.read(one), schema) for one in old]
+            )
             merged = self._segments.write(table, f"{kind}-{month}-{0:010d}-{secrets.token_hex(8)}")
             with transaction(self._connection):
                 self._add(kind, month, merged)
@@ -184,7 +187,7 @@ class Staging:
     def _open(self, kind: str, month: int, body: bytes) -> pa.Table:
         plain = self._vault.open(body, _context(kind, month))
         with pa.ipc.open_stream(pa.py_buffer(plain)) as reader:
-            return reader.read_all()
+            return complete_records(kind, reader.read_all(), self._schemas[kind])
 
 
 def _bounded(segments: Sequence[Segment]) -> Iterator[Segment]:

@@ -21,6 +21,8 @@ CARD: Final = "990001195803121016"
 VAULT_KEY: Final = bytes(range(32))
 SHARED: Final = Path(__file__).resolve().parents[2].parent / "shared"
 
+_WITHDRAWN_BY: Final = {"2205": "chrg_bchno", "2302": "feedetl_sn"}
+
 Document = dict[str, Any]
 
 
@@ -185,6 +187,17 @@ def cancellation(number: int, infno: str, **changes: object) -> Document:
     visit = "330302G0000000100001" if infno == "2202" else "330302G0000000100002"
     data = {"mdtrt_id": visit, "psn_no": PERSON, **changes}
     return answered(envelope(infno, number, {"data": data}), {})
+
+
+def withdrawal(
+    number: int, *named: str, visit: str = "330302G0000000100001", infno: str = "2302"
+) -> Document:
+    """Fee details taken back: lines of 2302 or one charge batch of 2205; nothing named is all."""
+    names = named or ("0000",)
+    rows: list[Document] = [
+        {"mdtrt_id": visit, "psn_no": PERSON, _WITHDRAWN_BY[infno]: name} for name in names
+    ]
+    return answered(envelope(infno, number, {"data": rows if infno == "2302" else rows[0]}), {})
 
 
 def registration(number: int, **changes: object) -> Document:

@@ -1,6 +1,7 @@
 """Every kind of bad input becomes one quarantine row; the rest of the file goes in."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ MESSAGES: dict[str, Callable[[int], m.Document]] = {
     "settlement": m.settlement,
     "settlement_list": m.settlement_list,
     "discharge": m.discharge,
+    "line_withdrawal": m.withdrawal,
+    "batch_withdrawal": partial(m.withdrawal, infno="2205"),
 }
 
 
