@@ -21,15 +21,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-import numpy as np
-
 from scoring_kernel.parameters import SCALAR
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import date
 
-    from scoring_kernel.measures import IntVector
     from scoring_kernel.parameters import Parameter
 
 STATISTICS: Final[Mapping[str, int]] = {"p10": 10, "p25": 25, "p50": 50, "p75": 75, "p90": 90}
@@ -261,42 +258,3 @@ def _peers_of(thresholds: tuple[Threshold, ...]) -> tuple[str, ...]:
 
 def _amount(parameter: Parameter, day: date, level: str) -> int:
     return parameter.at(day, level if parameter.by == "level" else SCALAR)
-
-
-def linear_points(
-    values: IntVector,
-    weight_centi: int,
-    zero: int,
-    full: int,
-    *,
-    higher_is_better: bool,
-) -> IntVector:
-    """Points of a linear shape, exactly.
-
-    Args:
-        values: Values in millionths, any int64.
-        weight_centi: Weight, hundredths of a point, 0 to 100,000.
-        zero: Value that earns nothing, millionths, at most 10**12 in size.
-        full: Value that earns the whole weight, likewise. Where the two are equal, or
-            in the wrong order, the shape is a step at ``full``.
-        higher_is_better: Whether points rise with the value.
-
-    Returns:
-        Points in hundredths, 0..``weight_centi``, rounded half up.
-
-    >>> values = np.array([0, 500_000, 2_000_000])
-    >>> linear_points(values, 1001, 0, 1_000_000, higher_is_better=True).tolist()
-    [0, 501, 1001]
-    """
-    # At most 2 * 1e5 * 2e12 + 2e12, far inside int64.
-    span = full - zero if higher_is_better else zero - full
-    if span <= 0:
-        reached = values >= full if higher_is_better else values <= full
-        return np.where(reached, weight_centi, 0).astype(np.int64, copy=False)
-    low, high = (zero, full) if higher_is_better else (full, zero)
-    x: IntVector = np.minimum(np.maximum(values, low), high)
-    x = x - zero if higher_is_better else zero - x
-    x *= 2 * weight_centi
-    x += span
-    x //= 2 * span
-    return x

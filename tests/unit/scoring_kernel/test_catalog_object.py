@@ -11,7 +11,7 @@ def test_departments_figures_and_counts_are_never_negative_but_net_amounts_are()
     found = CATALOG.never_negative
     assert found <= CATALOG.input_columns
     assert "item.05.rejected_fen@current" in found
-    assert "settlement.settlements@base" in found
+    assert "inpatient.discharges@base" in found
     # A refund takes an amount away: the net of a month may lie below nothing.
     assert "settlement.fund_fen@current" not in found
 
