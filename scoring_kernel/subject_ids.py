@@ -32,8 +32,8 @@ SUBJECT_TYPES: Final = (INSTITUTION, STAFF, PERSON, ORGANISATION)
 CODE_FORMS: Final[Mapping[str, tuple[re.Pattern[str], str]]] = {
     INSTITUTION: (re.compile(r"[HP][0-9]{11}"), "Give H or P and eleven digits."),
     STAFF: (
-        re.compile(r"(?:D|N|HY|PY|Y)[0-9]{12}"),
-        "Give D (physician), N (nurse), HY, PY or Y (pharmacist) and twelve digits.",
+        re.compile(r"(?:D|N|HY|PY|Y|HJ)[0-9]{12}"),
+        "Give D (physician), N (nurse), HY, PY, Y (pharmacist), HJ (technician); twelve digits.",
     ),
 }
 """Form of a national code, and how to mend one that is wrong."""

@@ -17,7 +17,7 @@ from deploy.simulation.population import (
     Subject,
     of_class,
 )
-from deploy.simulation.registers import REGISTERS
+from deploy.simulation.registers import REGISTERS, technician_rows
 from deploy.simulation.subject_rows import SUBJECT_ROWS
 from scoring_kernel import Catalog
 from scoring_kernel.periods import Period
@@ -67,6 +67,8 @@ def write_registers(
             {field: one.code, **make(case_of(city, one, item, last))}
             for one in of_class(population, *_CLASSES[item[0]])
         ]
+        if item == "s01":
+            rows += technician_rows(city, last)
         departments.write(item, rows)
 
 

@@ -8,8 +8,11 @@ from datetime import timedelta
 from typing import Final
 
 from deploy.simulation.cases import Case, Row, RowMaker
+from deploy.simulation.city import City, staff_serial
+from deploy.simulation.codes import staff_code
 from deploy.simulation.places import DIVISIONS
 from deploy.simulation.population import EMPLOYER, PHARMACIST, SUPPLIER, THIRD_PARTY
+from scoring_kernel.periods import Period
 
 _DAYS_PER_YEAR: Final = 365.25
 _TITLE_BOUNDS: Final = (("1", 0.30), ("2", 0.70), ("3", 0.92), ("4", 1.01))
@@ -126,6 +129,40 @@ def _third_party(case: Case) -> Row:
     kind = _pick(float(case.marks.rng.random()), _THIRD_PARTY_TYPES)
     valid = int(case.marks.keeps(0.10))
     return {**_organisation(case, "0", kind), "qualification_valid": valid}
+
+
+def technician_rows(city: City, last: Period) -> list[Row]:
+    """Write the technicians (医保技师) of the hospitals, who are registered and not graded.
+
+    Args:
+        city: The city.
+        last: The last period.
+
+    Returns:
+        One row of item s01 for every medical institution.
+    """
+    rows: list[Row] = []
+    for institution in city.institutions:
+        if institution.is_pharmacy:
+            continue
+        serial = staff_serial(institution.index, 0)
+        code = staff_code("HJ", institution.division, serial)
+        began = last.first_day - timedelta(days=round((2 + serial % 30) * _DAYS_PER_YEAR))
+        rows.append(
+            {
+                "staff": code,
+                "role": "technician",
+                "institution": institution.code,
+                "level": "1",
+                "type": "technology",
+                "practice_start_day": began.isoformat(),
+                "licence_number": f"仿真执业{code}",
+                "title_number": "",
+                "phone": "",
+                "commitment_signed": 1,
+            }
+        )
+    return rows
 
 
 REGISTERS: Final[Mapping[str, RowMaker]] = {

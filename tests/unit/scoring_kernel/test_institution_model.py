@@ -107,7 +107,7 @@ def test_bands_are_the_published_ones() -> None:
 def test_letters_share_their_cuts_with_the_grades() -> None:
     cuts = {band.id: band.at_least_centi for band in MODEL.bands}
     letters = {band.letter: band.at_least_centi for band in MODEL.band_sets["letters"].bands}
-    assert letters == {"A": cuts["excellent"], "B": cuts["medium"], "C": cuts["poor"], "D": 0}
+    assert letters == {"A": cuts["excellent"], "B": cuts["good"], "C": cuts["poor"], "D": 0}
 
 
 def test_the_register_lists_hospitals_and_no_pharmacies() -> None:

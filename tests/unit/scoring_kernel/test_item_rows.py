@@ -34,6 +34,7 @@ PSEUDONYM = "R0123456789abcdef0123456789abcdef"
 USCC = "91350100M000100Y43"
 SUBJECTS = {
     "s01": "D330302000001",
+    "s02": "N330302000001",
     "s03": "HY330302000002",
     "r01": PSEUDONYM,
     "r03": PSEUDONYM,
@@ -105,6 +106,14 @@ GOOD = {
         "type": "surgery",
         "practice_start_day": "2010-07-01",
     },
+    "s02": {
+        "staff": "N330302000001",
+        "period": "2026H1",
+        "credits_earned": "12",
+        "credits_required": "12",
+        "rejected_visits": "3",
+        "rejected_yuan": "10.00",
+    },
     "s03": DOCUMENT
     | {
         "staff": "HY330302000002",
@@ -165,6 +174,13 @@ def test_a_subject_of_any_class_is_known_by_its_own_field() -> None:
     decision = parse_row(ITEMS["s03"], GOOD["s03"])
     assert decision.key == ("温州市医疗保障局", "温医保2026年2号")
     assert (decision.subject, decision.event_day) == ("HY330302000002", date(2026, 3, 31))
+
+
+def test_a_technician_is_registered_and_graded_by_no_model() -> None:
+    given = {"staff": "HJ330302000001", "role": "technician", "type": "technology"}
+    assert parse_row(ITEMS["s01"], GOOD["s01"] | given).subject == "HJ330302000001"
+    roles = {one.register.where.get("role") for one in load_catalog().models.values()}
+    assert "technician" not in roles
 
 
 def test_an_entry_of_a_listing_has_days_and_no_event() -> None:

@@ -26,8 +26,6 @@ CATALOG = parse_catalog(read_catalog_files())
 TABLES = {case["id"]: case for case in load_cases("subject_tables")}
 CSV = ROOT.parent / "shared" / "domain" / "subject_models.csv"
 DAY = date(2026, 6, 30)
-STATUTE = date(2021, 5, 1)
-"""First day of the regulation on the fund: nothing is in force before."""
 
 BAD_NEWS = re.compile(
     r"item\.(03|07|17|18|19|21|l0\d|s04|r03|e03|d04|t03)\."
@@ -38,7 +36,9 @@ BAD_NEWS = re.compile(
 """Columns of which a perfect subject has none."""
 PERFECT_STATISTICS = {"p50": 1_000_000, "p90": 20_000, "mad": 0}
 """The perfect subject is the median of its peers: every ratio of its inputs is 1."""
-LETTERS = {"excellent": "a", "good": "b", "medium": "b", "poor": "c", "bad": "d"}
+LETTERS = {"excellent": "a", "good": "b", "medium": "c", "poor": "c", "bad": "d"}
+CAPPED_SINCE = date(2026, 1, 1)
+"""Overrides are a proposal for periods to come: those before were graded without."""
 
 
 def perfect(model: RatingModel) -> dict[str, int]:
@@ -98,7 +98,10 @@ def test_indicators_weights_and_shapes_are_those_of_the_table(name: str) -> None
             "points": points_kind(one),
         }
         for one in model.indicators
-    ] == TABLES[name]["indicators"]
+    ] == [
+        {key: value for key, value in row.items() if key != "row"}
+        for row in TABLES[name]["indicators"]
+    ]
     assert sum(one.weight_centi for one in model.indicators) == model.total_centi == 100_000
     assert [group.name_zh for group in model.groups if group.parent is None] == [
         "基础评价",
@@ -115,10 +118,16 @@ def test_every_indicator_is_a_row_of_the_specification(name: str) -> None:
     words = TABLES[name]["class_zh"] if name in TABLES else "定点医疗机构"
     with CSV.open(encoding="utf-8-sig", newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["subject"].startswith(words)]
-    assert [(row["l1"], row["l2"], row["l3"], 100 * int(row["weight"])) for row in rows] == [
-        (one.level1.name_zh, one.level2.name_zh, one.name_zh, one.weight_centi)
-        for one in CATALOG.models[name].indicators
-    ]
+    parts = {
+        one["id"]: one["row"] for one in TABLES.get(name, {}).get("indicators", []) if "row" in one
+    }
+    weights: dict[tuple[str, str, str], int] = {}
+    for one in CATALOG.models[name].indicators:
+        key = (one.level1.name_zh, one.level2.name_zh, parts.get(one.id, one.name_zh))
+        weights[key] = weights.get(key, 0) + one.weight_centi
+    assert [((row["l1"], row["l2"], row["l3"]), 100 * int(row["weight"])) for row in rows] == list(
+        weights.items()
+    )
 
 
 @pytest.mark.parametrize("name", TABLES)
@@ -126,9 +135,8 @@ def test_everything_of_our_own_is_marked_as_a_proposal(name: str) -> None:
     model = CATALOG.models[name]
     assert model.status is Status.PROPOSAL
     assert {one.status for one in model.indicators} == {Status.PROPOSAL}
-    assert {source for one in model.indicators for source in one.sources} == {
-        "subject_model_proposal"
-    }
+    for one in model.indicators:
+        assert set(one.sources) - set(one.laws) == {"subject_model_proposal"}
     assert {one.basis for one in model.overrides} == {"override_proposal"}
 
 
@@ -219,7 +227,7 @@ def test_each_override_caps_every_band_set_from_its_first_day(name: str) -> None
         override: {"grades": grade, "letters": LETTERS[grade]} for override, grade in caps.items()
     }
     for at, override in enumerate(model.overrides):
-        assert override.since >= STATUTE
+        assert (override.since, override.until) == (CAPPED_SINCE, None)
         for column in override.columns:
             result = rated(model, {column: 1})
             assert result.overridden[0, at]
@@ -230,18 +238,40 @@ def test_each_override_caps_every_band_set_from_its_first_day(name: str) -> None
 @pytest.mark.parametrize("case", load_cases("overrides"), ids=lambda case: case["id"])
 def test_what_caps_a_grade_and_what_does_not(case: dict[str, Any]) -> None:
     model = CATALOG.models[case["model"]]
-    result = rated(model, case["given"], day=date.fromisoformat(case.get("day", str(DAY))))
+    result = rated(model, case["given"], day=case.get("day", DAY))
     firing = [
         one.id for one, fires in zip(model.overrides, result.overridden[0], strict=True) if fires
     ]
     assert (firing, result.grades) == (case["overrides"], (case["grade"],))
 
 
-def test_the_qualification_bars_nobody_before_the_system_exists() -> None:
+def test_no_grade_of_a_period_before_the_overrides_is_capped() -> None:
+    for model in CATALOG.models.values():
+        for override in model.overrides:
+            assert override.since == CAPPED_SINCE
     given = {"item.s03.barred@current": 1}
-    for day, grade in ((date(2024, 9, 26), "excellent"), (date(2024, 9, 27), "bad")):
+    for day, grade in ((date(2025, 12, 31), "excellent"), (CAPPED_SINCE, "bad")):
         result = rated(CATALOG.models["physician"], given, day=day)
         assert (result.earned_grades, result.grades) == (("excellent",), (grade,))
+
+
+def test_what_adds_up_over_a_period_cannot_be_mended_at_its_end() -> None:
+    added_up = {
+        *("stock_upload", "trace_codes", "prescribed_sales", "price_compliance"),
+        *("monitoring_devices", "orders_uploaded", "trauma_management", "centralised_settlement"),
+    }
+    fixed = {"cost_per_visit", "drug_share", "examination_share", "cmi_growth"}
+    found = set()
+    for model in CATALOG.models.values():
+        for one in model.indicators:
+            if one.id in added_up:
+                assert one.improve is not None
+                assert (one.improve.by is not None, one.improve.to) == (True, None)
+                found.add(one.id)
+            if one.id in fixed:
+                assert one.improve is None
+                found.add(one.id)
+    assert found == added_up | fixed
 
 
 def test_letters_say_the_same_as_grades() -> None:

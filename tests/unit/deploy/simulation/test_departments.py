@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from scoring_kernel import load_catalog
+from scoring_kernel.document_numbers import document_fault
 from scoring_kernel.item_rows import parse_row
 from tests.unit.deploy.simulation.conftest import Written
 
@@ -58,6 +59,24 @@ def test_everybody_a_file_names_is_in_the_register_of_its_item(written: Written)
         known = {row[field] for row in written.rows(f"departments/item_{item.register}.csv")}
         named = {row[item.subject_field] for row in written.rows(f"departments/{path.name}")}
         assert named <= known, path.name
+
+
+def test_technicians_are_registered_and_nothing_else_names_them(written: Written) -> None:
+    rows = written.rows("departments/item_s01.csv")
+    technicians = {row["staff"] for row in rows if row["role"] == "technician"}
+    assert len(technicians) == 24
+    assert all(code.startswith("HJ") for code in technicians)
+    for path in files(written):
+        if path.name != "item_s01.csv":
+            named = {row.get("staff") for row in written.rows(f"departments/{path.name}")}
+            assert not named & technicians, path.name
+
+
+def test_documents_about_persons_are_codes_and_numbers(written: Written) -> None:
+    rows = written.rows("departments/item_r03_2026H1.csv")
+    assert {row["authority"] for row in rows} == {"insurance_bureau", "court"}
+    assert {row["decision"] for row in rows} == {"penalty", "handling", "judgment"}
+    assert all(document_fault(row["document_number"]) is None for row in rows)
 
 
 def test_doctors_of_the_messages_are_the_physicians_of_the_register(written: Written) -> None:
