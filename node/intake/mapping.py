@@ -43,6 +43,8 @@ _CODE_LISTS: Final = {
 _GIVEN: Final = ("record_id", "institution", "month")
 _SCALES: Final = {"_fen": 2, "_e4": 4, "_e6": 6}
 _MAX_COLUMNS: Final = 8
+_LATER: Final = frozenset(("batch",))
+"""Columns that records of the first version did not have."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,12 +102,19 @@ class CsvMapping:
     def digest(self) -> bytes:
         """Digest what decides the records of a line, however the file is written.
 
-        The encoding is left out: lines are compared after they were decoded.
+        The encoding is left out: lines are compared after they were decoded. So are columns
+        that came later and are not mapped: what was taken in before them is still known.
         """
         meaning = dataclasses.asdict(self)
         del meaning["encoding"]
         meaning["nulls"] = sorted(self.nulls)
         meaning["kinds"] = sorted(meaning["kinds"], key=lambda kind: str(kind["kind"]))
+        for kind in meaning["kinds"]:
+            kind["columns"] = [
+                column
+                for column in kind["columns"]
+                if column["name"] not in _LATER or column["columns"] or column["constant"]
+            ]
         return hashlib.sha256(json.dumps(meaning, sort_keys=True).encode()).digest()
 
     @property

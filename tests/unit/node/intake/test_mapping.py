@@ -1,5 +1,6 @@
 """Mapping files: what is declared, and every mistake with its line."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from node.errors import MappingError
 from node.intake.mapping import load_mapping, parse_mapping
 from scoring_kernel import load_catalog
 
+ROOT = Path(__file__).resolve().parents[4]
 GOOD = """
 format: 1
 namespace: test-set
@@ -155,8 +157,7 @@ def test_codes_that_a_mapping_puts_are_codes_of_their_list(given: str) -> None:
 
 
 def test_a_list_that_regions_add_to_takes_any_code() -> None:
-    root = Path(__file__).resolve().parents[4]
-    content = (root / "deploy" / "examples" / "fraud_claims.mapping.yaml").read_text("utf-8")
+    content = (ROOT / "deploy" / "examples" / "fraud_claims.mapping.yaml").read_text("utf-8")
     for find, put in (('"21"', '"210199"'), ('"390"', '"999"')):
         assert find in content
         changed = content.replace(find, put).encode()
@@ -179,3 +180,17 @@ def test_the_digest_of_a_mapping_sees_what_it_means() -> None:
         assert find in GOOD
         changed = parse_mapping(GOOD.replace(find, put).encode(), "y.yaml", records)
         assert (changed.digest() == plain) is same
+
+
+def test_a_column_that_came_later_changes_a_digest_only_where_it_is_mapped() -> None:
+    content = (ROOT / "deploy" / "examples" / "fraud_claims.mapping.yaml").read_text("utf-8")
+    records = load_catalog().records
+    kept = tuple(one for one in records["settlement"].schema if one[0] != "batch")
+    earlier = {**records, "settlement": replace(records["settlement"], schema=kept)}
+    mapped = content.replace("  settlement:\n", '  settlement:\n    batch: {constant: "B1"}\n')
+    assert mapped != content
+
+    before = parse_mapping(content.encode(), "x.yaml", earlier).digest()
+
+    assert parse_mapping(content.encode(), "x.yaml", records).digest() == before
+    assert parse_mapping(mapped.encode(), "x.yaml", records).digest() != before
