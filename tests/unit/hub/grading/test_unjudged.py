@@ -8,13 +8,14 @@ import pytest
 
 from hub.grading import explain, grade, regrade
 from hub.store.engine import reading
+from scoring_kernel.periods import Period
 from tests.support.class_world import COUNT, NURSES, populate, take
-from tests.support.grading_world import NOW, PERIOD, World
+from tests.support.grading_world import NOW, World
 
 if TYPE_CHECKING:
     from hub.grading import Explanation, GradeReport
 
-EARLIER = PERIOD.base()
+LATER = Period.parse("2026H2")
 """A period for which nothing but the registers, which have no period, was imported."""
 
 
@@ -30,7 +31,7 @@ def graded(world: World) -> GradeReport:
         world.statements,
         world.catalog,
         vault=world.vault,
-        period=EARLIER,
+        period=LATER,
         now=NOW,
         subject_class="nurse",
     ).classes
@@ -44,7 +45,7 @@ def explained(world: World) -> Explanation:
             world.catalog,
             vault=world.vault,
             subject=NURSES[0],
-            period=EARLIER,
+            period=LATER,
             subject_class="nurse",
         )
 
@@ -64,10 +65,10 @@ def test_a_run_names_the_items_that_were_not_imported(city: World) -> None:
 
 def test_an_empty_file_is_enough_to_judge(city: World) -> None:
     for number in ("l02", "s03"):
-        take(city, number, EARLIER, [])
+        take(city, number, LATER, [])
     report = graded(city)
     assert [one.item for one in report.not_imported] == ["s04"]
-    take(city, "s04", EARLIER, [])
+    take(city, "s04", LATER, [])
     report = graded(city)
     assert (report.undetermined, report.not_imported) == (0, ())
     assert explained(city).undetermined == ()
@@ -81,7 +82,7 @@ def test_one_subject_graded_again_counts_alone(city: World) -> None:
         city.catalog,
         vault=city.vault,
         subject=NURSES[0],
-        period=EARLIER,
+        period=LATER,
         now=NOW,
         subject_class="nurse",
     )
