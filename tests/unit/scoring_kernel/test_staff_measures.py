@@ -189,8 +189,8 @@ def test_a_visit_whose_admission_was_cancelled_is_none(
     ledger: Ledger, what: str, visit: str, visits: int
 ) -> None:
     ledger.add()
-    ledger.settle()
     ledger.take_back(what, mdtrt_id=visit)
+    ledger.settle()
     assert sum(one["visits"] for one in ledger.measure().values()) == visits
 
 
@@ -206,9 +206,9 @@ def test_of_uploads_of_one_line_the_latest_counts_with_its_own_physician(ledger:
 
 def test_records_of_a_mapping_stand_by_themselves(ledger: Ledger) -> None:
     for number in (1, 2):
-        ledger.add(line="same", record_id=f"foreign:{number}")
+        ledger.add(line="same", record_id=f"0set:{number}")
     ledger.take_back()
-    ledger.settle(record_id="foreign:3")
+    ledger.settle(record_id="0set:3")
     assert ledger.measure() == {(HOSPITAL, 202603, LI): row(1, 200)}
 
 
@@ -259,6 +259,28 @@ def test_a_withdrawal_leaves_what_is_settled_at_that_moment(
 
     ledger.take_back()
     assert ledger.measure() == {}
+
+
+def test_only_the_settlements_own_reversal_and_the_visits_own_settlement_matter(
+    ledger: Ledger,
+) -> None:
+    ledger.add(fen=100)
+    ledger.settle("v2")
+    ledger.take_back()
+    ledger.add(fen=20)
+    ledger.settle(setl_id="S1")
+    ledger.reverse("v2")
+    ledger.take_back()
+    assert ledger.measure() == {(HOSPITAL, 202603, LI): row(1, 20)}
+
+
+def test_a_reversal_counts_whatever_money_it_tells(ledger: Ledger) -> None:
+    ledger.add()
+    ledger.settle(setl_id="S1", month=202604)
+    ledger.reverse(setl_id="S1", medfee_fen=0, month=202603)
+    assert ledger.measure() == {}
+    ledger.settle(setl_id="S2", month=202605)
+    assert ledger.measure() == {(HOSPITAL, 202604, LI): row(1, 100)}
 
 
 def test_a_sale_is_settled_by_the_message_of_its_lines(ledger: Ledger) -> None:
