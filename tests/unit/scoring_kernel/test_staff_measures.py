@@ -208,7 +208,7 @@ def test_records_of_a_mapping_stand_by_themselves(ledger: Ledger) -> None:
     for number in (1, 2):
         ledger.add(line="same", record_id=f"0set:{number}")
     ledger.take_back()
-    ledger.settle(record_id="0set:3")
+    ledger.settle()
     assert ledger.measure() == {(HOSPITAL, 202603, LI): row(1, 200)}
 
 
@@ -267,6 +267,7 @@ def test_only_the_settlements_own_reversal_and_the_visits_own_settlement_matter(
     ledger.add(fen=100)
     ledger.settle("v2")
     ledger.take_back()
+    ledger.take_back(mdtrt_id="v2")
     ledger.add(fen=20)
     ledger.settle(setl_id="S1")
     ledger.reverse("v2")
