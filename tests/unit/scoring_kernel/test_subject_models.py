@@ -289,3 +289,10 @@ def test_letters_say_the_same_as_grades() -> None:
 def test_nine_classes_have_a_model_and_a_name_of_their_own() -> None:
     assert len(CATALOG.models) == 9
     assert len({model.alias for model in CATALOG.models.values()}) == 9
+
+
+def test_every_override_names_the_articles_its_event_rests_on() -> None:
+    for model in CATALOG.models.values():
+        for one in model.overrides:
+            assert one.laws, (model.id, one.id)
+            assert one.basis == "override_proposal"
