@@ -96,8 +96,8 @@ def apportion(ops: Ops[N, F], total: N, weights: Sequence[N]) -> list[N]:
 
     Args:
         ops: Backend.
-        total: What to divide, 0 to 100,000; 0 where all weights are 0.
-        weights: Weights, 0 to 100,000, together at most 100,000; 0 for members that take no part.
+        total: What to divide, 0 to ten million; 0 where all weights are 0.
+        weights: Weights, together at most ten million; 0 for members that take no part.
 
     Returns:
         Shares that add up to the total; ties go to the earlier member.

@@ -2,9 +2,7 @@
 
 Rules:
 - Both results score the same subjects from the same inputs; whoever moves, moves because of
-  the model.
-- Sensitivity is exact: a weight grows or shrinks by one percent of itself, the others carry
-  the difference in proportion, so the total stays the model's; totals are rounded half up.
+  the model, and the move says through what (``move_reasons.py``).
 - Stability is the population stability index of two distributions; its floats are for
   reading and decide nothing.
 """
@@ -16,11 +14,9 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
-
 from scoring_kernel.errors import KernelInputError
-from scoring_kernel.grades import grade_of
 from scoring_kernel.model import NOT_RATED
+from scoring_kernel.move_reasons import reasons_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -39,7 +35,6 @@ SHIFTED_FROM: Final = 0.25
 
 _LEAST_SHARE: Final = 0.0005
 """Share that an empty grade stands for, so that its logarithm exists."""
-_PERCENT: Final = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +47,9 @@ class Move:
         after: Grade by the new model.
         before_centi: Total by the old model, hundredths of a point.
         after_centi: Total by the new model, hundredths.
-        causes: Indicators by their change of points, the greatest first: (id, hundredths).
+        reasons: Why, some of ``move_reasons.REASONS``: points, cut, coverage, override, name.
+        causes: Where points are a reason, indicators by their change of points, those that
+            moved the total its way first, the greatest first: (id, hundredths).
     """
 
     subject: str
@@ -60,23 +57,8 @@ class Move:
     after: str
     before_centi: int
     after_centi: int
+    reasons: tuple[str, ...]
     causes: tuple[tuple[str, int], ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sensitivity:
-    """How many grades hang on one indicator's weight.
-
-    Attributes:
-        indicator: Indicator id.
-        up_bp: Share of rated subjects that move when its weight grows by 1 %, hundredths of
-            a percent.
-        down_bp: The same when it shrinks by 1 %.
-    """
-
-    indicator: str
-    up_bp: int
-    down_bp: int
 
 
 def grades_matrix(old: ScoreResult, new: ScoreResult) -> dict[tuple[str, str], int]:
@@ -108,20 +90,23 @@ def moves(old: ScoreResult, new: ScoreResult, *, causes: int = 3) -> tuple[Move,
         KernelInputError: The two score other subjects.
     """
     _refuse_others(old, new)
-    found: list[Move] = []
-    for row, (before, after) in enumerate(zip(old.grades, new.grades, strict=True)):
-        if before == after:
-            continue
-        found.append(
-            Move(
-                subject=old.subjects[row],
-                before=before,
-                after=after,
-                before_centi=int(old.total_centi[row]),
-                after_centi=int(new.total_centi[row]),
-                causes=_causes(old, new, row)[:causes],
-            )
+    rows = [
+        row
+        for row, (before, after) in enumerate(zip(old.grades, new.grades, strict=True))
+        if before != after
+    ]
+    found = [
+        Move(
+            subject=old.subjects[row],
+            before=old.grades[row],
+            after=new.grades[row],
+            before_centi=int(old.total_centi[row]),
+            after_centi=int(new.total_centi[row]),
+            reasons=reasons,
+            causes=_causes(old, new, row)[:causes] if "points" in reasons else (),
         )
+        for row, reasons in zip(rows, reasons_of(old, new, rows), strict=True)
+    ]
     return tuple(sorted(found, key=lambda one: (one.after_centi - one.before_centi, one.subject)))
 
 
@@ -143,37 +128,6 @@ def distribution(result: ScoreResult, by: Sequence[str] | None = None) -> dict[s
         group = found.setdefault(label, dict.fromkeys(grades, 0))
         group[grade] = group.get(grade, 0) + 1
     return dict(sorted(found.items()))
-
-
-def sensitivity(result: ScoreResult) -> tuple[Sensitivity, ...]:
-    """Share of rated subjects that change their grade per ±1 % of each weight.
-
-    Args:
-        result: Scores.
-
-    Returns:
-        One entry per indicator, in the model's order. Grades are those the points earn: an
-        override holds whatever the weights are.
-    """
-    rated = result.coverage_centi >= result.model.min_coverage
-    totals = result.total_centi[rated].astype(np.int64)
-    held = np.array(grade_of(totals, result.model.bands), object)
-    found: list[Sensitivity] = []
-    for index, indicator in enumerate(result.model.indicators):
-        points = result.points_centi[rated, index].astype(np.int64)
-        weights = result.weights_centi[rated, index].astype(np.int64)
-        shares = []
-        for sign in (1, -1):
-            # The weight becomes w * (100 ± 1) / 100; all weights are scaled to the old sum.
-            whole = _PERCENT * result.model.total_centi
-            divisor = whole + sign * weights
-            scaled = (_PERCENT * totals + sign * points) * result.model.total_centi
-            moved = (2 * scaled + divisor) // (2 * divisor)
-            others = np.array(grade_of(moved, result.model.bands), object) != held
-            count = int(np.count_nonzero(others))
-            shares.append(round(10_000 * count / len(totals)) if len(totals) else 0)
-        found.append(Sensitivity(indicator=indicator.id, up_bp=shares[0], down_bp=shares[1]))
-    return tuple(found)
 
 
 def stability_index(before: Mapping[str, int], after: Mapping[str, int]) -> float:
@@ -214,13 +168,14 @@ def rated_only(counts: Mapping[str, int]) -> dict[str, int]:
 
 
 def _causes(old: ScoreResult, new: ScoreResult, row: int) -> tuple[tuple[str, int], ...]:
-    """Indicators of either model by their change of points, the greatest first."""
+    """Indicators of either model by their change of points, those of the total's way first."""
     change: Counter[str] = Counter()
     for result, sign in ((old, -1), (new, 1)):
         points = result.points_centi[row].tolist()
         for indicator, earned in zip(result.model.indicators, points, strict=True):
             change[indicator.id] += sign * earned
-    ranked = sorted(change.items(), key=lambda one: (-abs(one[1]), one[0]))
+    way = 1 if new.total_centi[row] > old.total_centi[row] else -1
+    ranked = sorted(change.items(), key=lambda one: (one[1] * way < 0, -abs(one[1]), one[0]))
     return tuple((name, points) for name, points in ranked if points)
 
 

@@ -15,6 +15,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
+from deploy.model.targets import replacing
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 _COLOURS: Final = ("#1a7f4b", "#6fb06a", "#e0c04c", "#e08a3c", "#c0392b", "#9aa0a6")
 _SHOWN: Final = 15
 """Indicators in the picture of sensitivity."""
+_MANY: Final = 24
+"""Bars beyond which their labels are small."""
 
 
 def draw(what_if: WhatIf, path: Path) -> None:
@@ -43,10 +47,11 @@ def draw(what_if: WhatIf, path: Path) -> None:
             f"({what_if.stability.reading})"
         )
     figure.suptitle(
-        f"{what_if.model}: model {what_if.old_digest[:12]} → {what_if.new_digest[:12]}, "
-        f"{what_if.day}, {what_if.subjects} subjects{stability}"
+        f"{what_if.model}, {what_if.day}, {what_if.subjects} subjects{stability}\n"
+        f"old {what_if.old_digest}\nnew {what_if.new_digest}"
     )
-    figure.savefig(path, format="png")
+    with replacing(path) as file:
+        figure.savefig(file, format="png")
 
 
 def _shares(counts: Mapping[str, int], grades: Sequence[str]) -> list[float]:
@@ -98,8 +103,11 @@ def _matrix(axes: Axes, what_if: WhatIf) -> None:
 
 
 def _levels(axes: Axes, what_if: WhatIf) -> None:
-    groups = {f"level {label}": counts for label, counts in what_if.by_level.items()} | {
-        f"type {label}": counts for label, counts in what_if.by_type.items()
+    groups = {
+        f"{kind} {label}, {side}": counts.get(label, {})
+        for kind, sides in (("level", what_if.by_level), ("type", what_if.by_type))
+        for label in sides.new
+        for side, counts in (("old", sides.old), ("new", sides.new))
     }
     left = np.zeros(len(groups))
     for place, grade in enumerate(what_if.bands):
@@ -110,7 +118,8 @@ def _levels(axes: Axes, what_if: WhatIf) -> None:
         left += shares
     axes.invert_yaxis()
     axes.xaxis.set_major_formatter(PercentFormatter(1.0))
-    axes.set_title("New grades by level and type")
+    axes.set_title("Grades by level and type, old and new")
+    axes.tick_params(axis="y", labelsize="small" if len(groups) <= _MANY else 5)
     axes.legend(ncols=3, fontsize="small", loc="lower center", bbox_to_anchor=(0.5, -0.2))
 
 
@@ -121,6 +130,7 @@ def _sensitivity(axes: Axes, what_if: WhatIf) -> None:
     axes.barh(places + 0.2, [one.down_bp / 10_000 for one in ranked], 0.4, label="weight -1 %")
     axes.set_yticks(places, [one.indicator for one in ranked])
     axes.invert_yaxis()
+    axes.set_xlim(left=0, right=None if any(one.up_bp or one.down_bp for one in ranked) else 0.01)
     axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=2))
-    axes.set_title("Share of rated subjects that change grade")
+    axes.set_title("Share of rated subjects that change grade per ±1 % of the weight")
     axes.legend()

@@ -5,6 +5,7 @@ from typing import Final
 
 from rich.table import Table
 
+from scoring_kernel.amounts import points_text
 from scoring_kernel.catalog_object import Catalog
 from scoring_kernel.change_list import verify_changes
 from scoring_kernel.errors import CatalogError
@@ -51,6 +52,15 @@ def verify_catalog(catalog: Catalog, changes: str, day: date) -> dict[str, objec
             }
             for model in catalog.models.values()
         ],
+        "composites": [
+            {
+                "id": one.id,
+                "status": str(one.status),
+                "digest": one.digest.hex(),
+                "groups": len(one.groups),
+            }
+            for one in catalog.composites.values()
+        ],
         "measure_sets": {one.id: len(one.measures) for one in catalog.measure_sets.values()},
         "items": len(catalog.items),
         "transactions": len(catalog.transactions),
@@ -86,17 +96,33 @@ def models_table(catalog: Catalog) -> Table:
         One line per model.
     """
     table = Table(title="Rating models (评级模型)")
-    for heading in ("model", "status", "indicators", "points", "inputs", "digest"):
+    for heading in ("model", "status and size", "digest"):
         table.add_column(heading, overflow="fold")
     for model in catalog.models.values():
         table.add_row(
-            f"{model.id}\n{model.name_zh}",
-            str(model.status),
-            str(len(model.indicators)),
-            f"{model.total_centi // 100}",
-            str(len(model.input_columns)),
-            model.digest.hex()[:16],
+            f"{model.id}\n{model.alias or ''} {model.name_zh}".rstrip(),
+            f"{model.status}, {points_text(model.total_centi)} points\n"
+            f"{len(model.indicators)} indicators, {len(model.input_columns)} inputs",
+            model.digest.hex(),
         )
+    return table
+
+
+def composites_table(catalog: Catalog) -> Table:
+    """Lay out the composite models and their status.
+
+    Args:
+        catalog: The loaded catalogue.
+
+    Returns:
+        One line per composite model.
+    """
+    table = Table(title="Composite models (综合评分模型), with a measure table of your own")
+    for heading in ("model", "status and size", "digest"):
+        table.add_column(heading, overflow="fold")
+    for one in catalog.composites.values():
+        size = f"{one.status}\n{len(one.groups)} groups, {len(one.bands)} bands"
+        table.add_row(f"{one.id}\n{one.name_zh}", size, one.digest.hex())
     return table
 
 

@@ -7,6 +7,7 @@ Rules:
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -52,8 +53,9 @@ def choose_model(name: str) -> Choice:
         ModelChoiceError: There is no such model or file.
         CatalogError: The file, or the catalogue with it, breaks a rule.
     """
-    if name.endswith((".yaml", ".yml")):
-        return _from_file(Path(name))
+    file = model_file(name)
+    if file is not None:
+        return _from_file(file)
     catalog = load_catalog()
     for model in catalog.models.values():
         if name in {model.id, model.alias}:
@@ -69,6 +71,49 @@ def find_composite(name: str) -> CompositeModel | None:
     return load_catalog().composites.get(name)
 
 
+def model_file(name: str) -> Path | None:
+    """Path of the file that a name means; None where it means a packaged model."""
+    return Path(name) if name.endswith((".yaml", ".yml")) else None
+
+
+def refuse_composite(name: str, command: str, instead: str) -> None:
+    """Refuse a composite model where a points model is needed.
+
+    Raises:
+        ModelChoiceError: The name is a composite model's.
+    """
+    if find_composite(name) is not None:
+        raise ModelChoiceError(f"{name} is a composite model, `{command}` is not for it: {instead}")
+
+
+def refuse_given(model: str, options: Mapping[str, object]) -> None:
+    """Refuse options that do not apply to a model.
+
+    Args:
+        model: Model id.
+        options: Value by option; None where it was not given.
+
+    Raises:
+        ModelChoiceError: One was given.
+    """
+    for option, value in options.items():
+        if value is not None:
+            raise ModelChoiceError(f"{option} does not apply to {model}: leave it out")
+
+
+def needed_measures(model: str, measures: Path | None) -> Path:
+    """The measure table of a composite model.
+
+    Raises:
+        ModelChoiceError: It was not given.
+    """
+    if measures is None:
+        raise ModelChoiceError(
+            f"{model} is a composite model: name its measure table with --measures"
+        )
+    return measures
+
+
 def parse_day(text: str | None, fallback: date) -> date:
     """Read a day such as ``2026-06-30``, or a period such as ``2026H1`` as its last day.
 
@@ -78,11 +123,19 @@ def parse_day(text: str | None, fallback: date) -> date:
     if text is None:
         return fallback
     try:
-        return Period.parse(text).last_day if "H" in text else date.fromisoformat(text)
+        if re.fullmatch(r"[0-9]{4}H[12]", text):
+            return Period.parse(text).last_day
+        if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
+            return date.fromisoformat(text)
     except (PeriodError, ValueError) as error:
-        raise ModelChoiceError(
-            f"day {text[:20]!r}: expected a day such as 2026-06-30 or a period such as 2026H1"
-        ) from error
+        raise _no_day(text) from error
+    raise _no_day(text)
+
+
+def _no_day(text: str) -> ModelChoiceError:
+    return ModelChoiceError(
+        f"day {text[:20]!r}: expected a day such as 2026-06-30 or a period such as 2026H1"
+    )
 
 
 def _from_file(path: Path) -> Choice:

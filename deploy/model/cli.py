@@ -5,82 +5,47 @@ read, 18 the catalogue, a model or the inputs are not sound. The message says wh
 mend it.
 """
 
-from datetime import UTC, date, datetime
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Final
-from zoneinfo import ZoneInfo
+from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from deploy.errors import InputFileError, ModelChoiceError
-from deploy.model.checking import inputs_table, models_table, verify_catalog
-from deploy.model.choosing import choose_model, find_composite, parse_day
-from scoring_kernel.catalog_loader import load_catalog, read_changes
-from scoring_kernel.errors import KernelError
-from security.errors import KeyFileError
-from security.operator.output import (
-    SYSTEM_EXIT,
-    UNEXPECTED,
-    CommandOutput,
-    ErrorText,
-    Result,
-    speaking,
+from deploy.errors import ModelChoiceError
+from deploy.model.checking import (
+    composites_table,
+    inputs_table,
+    models_table,
+    verify_catalog,
 )
-
-EXIT_USAGE: Final = 2
-EXIT_INPUT_FILE: Final = 6
-EXIT_UNSOUND: Final = 18
-EXIT_UNEXPECTED: Final = 70
+from deploy.model.choosing import (
+    choose_model,
+    find_composite,
+    model_file,
+    needed_measures,
+    parse_day,
+    refuse_composite,
+    refuse_given,
+)
+from deploy.model.options import (
+    DayOption,
+    InputsOption,
+    JsonOption,
+    MeasuresOption,
+    ModelArgument,
+    ReferenceOption,
+    SubjectColumnOption,
+    describe,
+    today,
+)
+from scoring_kernel.catalog_loader import load_catalog, read_changes
+from security.operator.output import CommandOutput, Result, speaking
 
 app = typer.Typer(
     name="model",
     no_args_is_help=True,
     help="Check, score, explain, compile and simulate rating models.",
 )
-
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")]
-ModelArgument = Annotated[
-    str,
-    typer.Argument(
-        metavar="MODEL",
-        help="Model id or short name (institution, physician …), or a .yaml file of your own.",
-    ),
-]
-InputsOption = Annotated[
-    Path,
-    typer.Option("--inputs", help="Inputs, one row per subject: .csv, .parquet or .arrow."),
-]
-DayOption = Annotated[
-    str | None,
-    typer.Option(
-        "--day", help="Day or period whose parameters apply, as 2026-06-30 or 2026H1; else today."
-    ),
-]
-ReferenceOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--reference", help="Peer reference of a hub (JSON); else the subjects of the file."
-    ),
-]
-
-
-def today() -> date:
-    """Day of the command, Asia/Shanghai."""
-    return datetime.now(tz=UTC).astimezone(ZoneInfo("Asia/Shanghai")).date()
-
-
-def describe(error: Exception) -> ErrorText:
-    """Say an error of a model command: stable code, message, exit code."""
-    if isinstance(error, KernelError):
-        return "kernel", str(error), EXIT_UNSOUND
-    if isinstance(error, InputFileError):
-        return "import_file", str(error), EXIT_INPUT_FILE
-    if isinstance(error, ModelChoiceError):
-        return "usage", str(error), EXIT_USAGE
-    if isinstance(error, KeyFileError):
-        return "configuration", str(error), SYSTEM_EXIT
-    return UNEXPECTED, f"unexpected {type(error).__name__}", EXIT_UNEXPECTED
 
 
 @app.command("check")
@@ -107,7 +72,7 @@ def check(
             out.done(
                 {"model": chosen.id, "status": str(chosen.status), "digest": chosen.digest.hex()},
                 f"sound: {chosen.id}, {len(chosen.indicators)} indicators, status "
-                f"{chosen.status}, digest {chosen.digest.hex()[:16]}",
+                f"{chosen.status}, digest {chosen.digest.hex()}",
             )
             return
         catalog = load_catalog()
@@ -115,24 +80,62 @@ def check(
         if as_json:
             out.done(summary, "")
             return
-        Console().print(models_table(catalog))
+        out.show(models_table(catalog))
+        out.show(composites_table(catalog))
         out.say(
-            f"sound: digest {catalog.digest.hex()[:16]}, {summary['items']} information items, "
+            f"sound: digest {catalog.digest.hex()}, {summary['items']} information items, "
             f"{len(catalog.measure_sets)} measure sets, {summary['transactions']} transactions"
         )
 
 
 @app.command("list")
-def show(*, as_json: JsonOption = False) -> None:
-    """List models, measure sets and information items.
+def show(
+    *,
+    model: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[MODEL]",
+            help="Model whose input columns, levels, types and grades are wanted; else all.",
+        ),
+    ] = None,
+    template: Annotated[
+        Path | None,
+        typer.Option("--template", help="Write the header of the model's inputs to a .csv file."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List models, measure sets and information items; or what one model wants to know.
 
     Example: [bold]yixin model list --json[/bold]
+    Example: [bold]yixin model list physician --template inputs.csv[/bold]
     """
+    from deploy.model import columns, targets  # noqa: PLC0415 - pyarrow only where needed
+
     with speaking(CommandOutput(as_json=as_json), describe) as out:
+        if model is not None:
+            refuse_composite(model, "list", "its inputs are the measures of its measure table")
+            choice = choose_model(model)
+            if template is not None:
+                targets.refuse_target(
+                    template, "--template", inputs=[model_file(model)], ending=".csv"
+                )
+                columns.write_template(choice, template)
+            named: Result = {} if template is None else {"template": str(template)}
+            if as_json:
+                out.done(columns.described(choice) | named, "")
+                return
+            for line in (*columns.summary_lines(choice), *columns.column_lines(choice)):
+                out.say(line)
+            if template is not None:
+                out.say(f"template: {template}")
+            return
+        if template is not None:
+            raise ModelChoiceError("--template needs a model: name one before it")
         catalog = load_catalog()
         if as_json:
             listed: Result = {
                 "models": {one.id: str(one.status) for one in catalog.models.values()},
+                "composites": {one.id: str(one.status) for one in catalog.composites.values()},
                 "measures": [
                     f"{one.id}.{measure.id}"
                     for one in catalog.measure_sets.values()
@@ -142,9 +145,9 @@ def show(*, as_json: JsonOption = False) -> None:
             }
             out.done(listed, "")
             return
-        console = Console()
-        console.print(models_table(catalog))
-        console.print(inputs_table(catalog))
+        out.show(models_table(catalog))
+        out.show(composites_table(catalog))
+        out.show(inputs_table(catalog))
 
 
 @app.command("score")
@@ -163,14 +166,8 @@ def score(
             "--explain", help="Write a second file beside it with the reason of every point."
         ),
     ] = False,
-    measures: Annotated[
-        Path | None,
-        typer.Option("--measures", help="Composite models only: the measure table, a .csv file."),
-    ] = None,
-    subject_column: Annotated[
-        str,
-        typer.Option("--subject-column", help="Composite models only: column of the subject ids."),
-    ] = "subject",
+    measures: MeasuresOption = None,
+    subject_column: SubjectColumnOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Score a file of subjects with a model.
@@ -180,42 +177,49 @@ def score(
     Example: [bold]yixin model score cms_hospital_stars_2021 --inputs figures.csv
     --measures measures.csv --subject-column PROVIDER_ID --out stars.csv[/bold]
     """
-    from deploy.model import composite, input_files, scoring  # noqa: PLC0415 - pyarrow only here
+    from deploy.model import composite, scoring, targets  # noqa: PLC0415 - pyarrow only here
 
     with speaking(CommandOutput(as_json=as_json), describe) as out, out.bar():
-        input_files.refuse_ending(out_file)
+        beside = out_file.with_name(f"{out_file.stem}.explained{out_file.suffix}")
+        read = [inputs, reference, measures, model_file(model)]
+        for target in (out_file, beside) if explain else (out_file,):
+            targets.refuse_target(target, "--out", inputs=read)
         stars = find_composite(model)
         if stars is not None:
-            if measures is None:
-                raise InputFileError(
-                    f"{stars.id} is a composite model: name its measure table with --measures"
-                )
+            refuse_given(
+                stars.id,
+                {"--day": day, "--reference": reference, "--explain": explain or None},
+            )
             out.progress("score", 0, 1)
             found = composite.score_file(
                 stars,
                 inputs=inputs,
-                measures=measures,
-                subject_column=subject_column,
+                measures=needed_measures(stars.id, measures),
+                subject_column=subject_column or "subject",
                 out=out_file,
             )
             out.table(f"Scores by {stars.id} (basis: {stars.status.value})", found)
             return
         choice = choose_model(model)
-        read_on = parse_day(day, today())
-        peers = None if reference is None else scoring.read_reference(reference)
-        out.progress("read inputs", 0, 3)
-        table = input_files.read_inputs(inputs, choice.model, choice.catalog)
-        out.progress("score", 1, 3, "subjects")
-        scored = scoring.score_table(choice.model, table, read_on, peers)
-        summary: Result = scored.summary()
+        refuse_given(choice.model.id, {"--measures": measures, "--subject-column": subject_column})
+        scored = scoring.score_file(
+            choice,
+            inputs=inputs,
+            reference=reference,
+            day=None if day is None else parse_day(day, today()),
+            today=today(),
+            explained=explain,
+            progress=out.progress,
+        )
         out.progress("write", 2, 3)
-        input_files.write_table(scoring.scores_table(scored.result), out_file)
-        summary["out"] = str(out_file)
+        summary: Result = scored.summary() | {"out": str(out_file)}
+        targets.write_table(scoring.scores_table(scored.result), out_file)
         if explain:
-            beside = out_file.with_name(f"{out_file.stem}.explained{out_file.suffix}")
-            input_files.write_table(scoring.explained_table(scored.result), beside)
+            targets.write_table(scoring.explained_table(scored.result), beside)
             summary["explained"] = str(beside)
         out.table(f"Scores by {choice.model.id} (basis: {scored.result.basis})", summary)
+        if scored.warning is not None:
+            out.hint(scored.warning)
 
 
 @app.command("explain")
@@ -229,18 +233,36 @@ def explain(
     ] = None,
     day: DayOption = None,
     reference: ReferenceOption = None,
+    measures: MeasuresOption = None,
+    subject_column: SubjectColumnOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Explain one subject's grade, the greatest loss first, and what would raise it.
 
-    Without --inputs a packaged example is read, a simulated city of 2026H1.
+    Without --inputs a packaged example is read, a simulated city of 2026H1. A composite model
+    needs --inputs and --measures.
 
     Example: [bold]yixin model explain institution --subject H33030200001[/bold]
     """
-    from deploy.model import explaining  # noqa: PLC0415 - pyarrow only where needed
+    from deploy.model import composite, explaining  # noqa: PLC0415 - pyarrow only where needed
 
     with speaking(CommandOutput(as_json=as_json), describe) as out:
+        stars = find_composite(model)
+        if stars is not None:
+            refuse_given(stars.id, {"--day": day, "--reference": reference})
+            if inputs is None:
+                raise ModelChoiceError(f"{stars.id}: name the figures with --inputs")
+            result = composite.score_subjects(
+                stars, inputs, needed_measures(stars.id, measures), subject_column or "subject"
+            )
+            told = composite.explain_subject(result, subject)
+            if as_json:
+                out.done(asdict(told), "")
+                return
+            composite.show(told, result, out)
+            return
         choice = choose_model(model)
+        refuse_given(choice.model.id, {"--measures": measures, "--subject-column": subject_column})
         found = explaining.explain_subject(
             choice, subject, inputs=inputs, reference=reference, day=day, today=today()
         )
@@ -267,10 +289,15 @@ def compile_(
     Example: [bold]yixin model compile institution --out institution.onnx --day 2026H1[/bold]
     """
     from deploy.model.compiling import compile_to  # noqa: PLC0415 - onnx only where needed
+    from deploy.model.targets import refuse_target  # noqa: PLC0415 - pyarrow only where needed
 
     with speaking(CommandOutput(as_json=as_json), describe) as out:
+        refuse_composite(model, "compile", "only points models are compiled; score it instead")
+        read = [reference, model_file(model)]
+        refuse_target(out_file, "--out", inputs=read, ending=".onnx")
         choice = choose_model(model)
-        summary = compile_to(choice.model, reference, parse_day(day, today()), out_file)
+        asked = None if day is None else parse_day(day, today())
+        summary = compile_to(choice.model, reference, asked, today(), out_file)
         out.table(f"ONNX of {choice.model.id}", summary)
 
 
@@ -283,7 +310,13 @@ def simulate(
         Path | None,
         typer.Option("--earlier", help="Inputs of an earlier period, to measure stability."),
     ] = None,
-    day: DayOption = None,
+    day: Annotated[
+        str | None,
+        typer.Option(
+            "--day",
+            help="Day or period whose parameters apply, as 2026-06-30 or 2026H1; else today.",
+        ),
+    ] = None,
     picture: Annotated[
         Path | None, typer.Option("--png", help="Draw everything as one picture.")
     ] = None,
@@ -297,8 +330,13 @@ def simulate(
     Example: [bold]yixin model simulate edited.yaml --inputs 2026H1.csv --png moves.png[/bold]
     """
     from deploy.model import showing, simulating  # noqa: PLC0415 - pyarrow only where needed
+    from deploy.model.targets import refuse_target  # noqa: PLC0415 - pyarrow only where needed
 
     with speaking(CommandOutput(as_json=as_json), describe) as out, out.bar():
+        refuse_composite(model, "simulate", "only points models are compared")
+        if picture is not None:
+            read = [inputs, earlier, model_file(model)]
+            refuse_target(picture, "--png", inputs=read, ending=".png")
         found = simulating.run(
             choose_model(model),
             inputs=inputs,

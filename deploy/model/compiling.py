@@ -6,6 +6,7 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from deploy.model.scoring import read_reference
+from deploy.model.targets import replacing
 from scoring_kernel.onnx_graph import compile_model
 from scoring_kernel.onnx_scorer import OnnxScorer
 
@@ -17,14 +18,15 @@ if TYPE_CHECKING:
 
 
 def compile_to(
-    model: RatingModel, reference: Path | None, day: date, path: Path
+    model: RatingModel, reference: Path | None, asked: date | None, today: date, path: Path
 ) -> dict[str, object]:
     """Compile a model and write it; what was written is loaded again before it counts.
 
     Args:
         model: The model.
         reference: File of a peer reference to build in; None for none.
-        day: Day for which parameters are read.
+        asked: Day for which parameters are read; None for the reference's, else today.
+        today: Day of the command.
         path: Where the file goes.
 
     Returns:
@@ -34,10 +36,12 @@ def compile_to(
         DeployError: The reference cannot be read.
         KernelError: The model cannot be compiled for that day.
     """
-    peers = None if reference is None else read_reference(reference)
+    peers = None if reference is None else read_reference(reference, model, asked)
+    day = asked or (today if peers is None else peers.day)
     content = compile_model(model, peers, day)
     OnnxScorer.load(content)
-    path.write_bytes(content)
+    with replacing(path) as file:
+        file.write(content)
     return {
         "model": model.id,
         "model_digest": model.digest.hex(),

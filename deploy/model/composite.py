@@ -1,4 +1,4 @@
-"""Scoring a file of subjects with a composite model and a measure table.
+"""Scoring and explaining a file of subjects with a composite model and a measure table.
 
 Rules:
 - The measure table is an input like the figures: the same model serves a later release with
@@ -15,18 +15,31 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from deploy.errors import InputFileError
-from deploy.model.input_files import MAX_ROWS, read_table, write_table
-from scoring_kernel.composite import CompositeTable, parse_measure_table, score_composite
+from deploy.model.cells import real_numbers, subject_ids
+from deploy.model.table_files import column_names, read_columns
+from deploy.model.targets import write_table
+from scoring_kernel.composite import (
+    CompositeTable,
+    explain_composite,
+    parse_measure_table,
+    score_composite,
+)
+from scoring_kernel.errors import KernelInputError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import numpy.typing as npt
 
-    from scoring_kernel.composite import CompositeModel, CompositeResult, MeasureTable
+    from scoring_kernel.composite import (
+        CompositeExplanation,
+        CompositeModel,
+        CompositeResult,
+        MeasureTable,
+    )
+    from security.operator.output import CommandOutput
 
 MAX_TABLE_BYTES: Final = 4 * 1024 * 1024
 
@@ -50,8 +63,7 @@ def score_file(
         InputFileError: A file is refused.
         KernelError: The model cannot score the inputs.
     """
-    table = read_measures(measures)
-    result = score_composite(model, _read(inputs, table, subject_column), table)
+    result = score_subjects(model, inputs, measures, subject_column)
     write_table(scores_table(result), out)
     bands: dict[str, int] = {}
     for band in result.bands:
@@ -60,7 +72,7 @@ def score_file(
         "model": model.id,
         "model_digest": model.digest.hex(),
         "basis": model.status.value,
-        "measures_digest": table.digest().hex(),
+        "measures_digest": result.measures.digest().hex(),
         "subjects": len(result.subjects),
         "bands": dict(sorted(bands.items())),
         "dropped_measures": [one.id for one in result.dropped],
@@ -68,18 +80,67 @@ def score_file(
     }
 
 
+def score_subjects(
+    model: CompositeModel, inputs: Path, measures: Path, subject_column: str
+) -> CompositeResult:
+    """Score the subjects of a file; arguments and errors as for ``score_file``."""
+    table = read_measures(measures)
+    return score_composite(model, _read(inputs, table, subject_column), table)
+
+
+def explain_subject(result: CompositeResult, subject: str) -> CompositeExplanation:
+    """Explain one subject's score and band.
+
+    Raises:
+        InputFileError: The subject is not among those scored.
+    """
+    if subject not in result.subjects:
+        raise InputFileError(
+            f"{subject[:40]!r}: not among the {len(result.subjects)} subjects, for example "
+            f"{', '.join(result.subjects[:3])}: check the id"
+        )
+    return explain_composite(result, result.subjects.index(subject))
+
+
+def show(found: CompositeExplanation, result: CompositeResult, out: CommandOutput) -> None:
+    """Show an explanation: band and reason, what each group contributed, their sum."""
+    score = "none" if found.summary is None else f"{found.summary:.6f}"
+    out.say(
+        f"{found.subject}, model {result.model.id}, basis: {found.basis}; band {found.band}, "
+        f"summary score {score}, {len(result.subjects)} subjects"
+    )
+    out.say(found.reason_zh)
+    out.say(found.reason_en)
+    out.rows(
+        "What each group contributes; together the summary score",
+        [
+            {
+                "group": one.name_zh
+                if one.name_zh == one.name_en
+                else f"{one.name_zh} {one.name_en}",
+                "score": "—" if one.score is None else f"{one.score:.4f}",
+                "weight": f"{one.weight:.4f}",
+                "contributes": f"{one.contribution:.6f}",
+                "measures": len(one.measures),
+            }
+            for one in found.groups
+        ],
+    )
+
+
 def read_measures(path: Path) -> MeasureTable:
     """Read a measure table from a CSV file.
 
     Raises:
-        InputFileError: The file is absent, too large or no text.
-        KernelInputError: A row is malformed.
+        InputFileError: The file is absent, too large, no text, or a row is malformed.
     """
     if not path.is_file() or path.stat().st_size > MAX_TABLE_BYTES:
         raise InputFileError(f"{path}: expected the CSV file of a measure table, at most 4 MiB")
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             return parse_measure_table(csv.DictReader(file, strict=True))
+    except KernelInputError as error:
+        raise InputFileError(f"{path.name}: {error}") from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise InputFileError(
             f"{path.name}: not a CSV file in UTF-8 ({error}): export it again"
@@ -106,35 +167,19 @@ def _or_none(values: npt.NDArray[np.float64]) -> list[float | None]:
 
 
 def _read(path: Path, measures: MeasureTable, subject_column: str) -> CompositeTable:
-    table = read_table(path)
+    known = column_names(path)
     wanted = [one.id for one in measures.measures]
     for name in (subject_column, *wanted):
-        if table.column_names.count(name) != 1:
+        if name not in known:
             raise InputFileError(
-                f"{path.name}: expected the column {name} once, found it "
-                f"{table.column_names.count(name)} times: the measure table and the figures must "
-                "belong together (the column of subject ids is named with --subject-column)"
+                f"{path.name}: lacks the column {name[:80]!r}: the measure table and the figures "
+                "must belong together (the column of subject ids is named with --subject-column)"
             )
-    if not 1 <= table.num_rows <= MAX_ROWS:
-        raise InputFileError(f"{path.name}: {table.num_rows} rows, expected 1 to {MAX_ROWS}")
-    values = np.column_stack([_numbers(path, table.column(name), name) for name in wanted])
-    subjects = table.column(subject_column).cast(pa.string()).to_pylist()
-    if None in subjects:
-        raise InputFileError(f"{path.name}: row {subjects.index(None) + 1} has no {subject_column}")
+    if subject_column in wanted:
+        raise InputFileError(f"--subject-column {subject_column[:80]!r} is a measure: name another")
+    file = read_columns(path, (subject_column, *wanted))
+    if not file.table.num_rows:
+        raise InputFileError(f"{path.name}: no subject in it: expected a row for each")
+    values = np.column_stack([real_numbers(file, name) for name in wanted])
+    subjects = subject_ids(file, subject_column)
     return CompositeTable(subjects=tuple(subjects), measures=tuple(wanted), values=values)
-
-
-def _numbers(path: Path, column: pa.ChunkedArray, name: str) -> npt.NDArray[np.float64]:
-    if pa.types.is_string(column.type):
-        column = pc.utf8_trim_whitespace(column)
-        fits = pc.match_substring_regex(
-            column, r"^[-+]?[0-9]{1,15}(\.[0-9]{0,25})?([eE][-+]?[0-9]{1,2})?$"
-        )
-        at = pc.index(pc.invert(fits), value=True).as_py()
-        if at >= 0:
-            raise InputFileError(
-                f"{path.name}: row {at + 1}, column {name}: {str(column[at].as_py())[:40]!r} is "
-                "not a number: correct it, or leave the cell empty where it was not reported"
-            )
-    numbers = pc.cast(column, pa.float64()).fill_null(np.nan)
-    return np.asarray(numbers.to_numpy(), np.float64)

@@ -5,7 +5,7 @@ Rules:
   grade its points earned, its coverage, the basis of the model, the overrides that apply and
   those that cannot be judged.
 - Without a reference of a hub the peers are the subjects of the file themselves, and the
-  summary says so.
+  summary says so. A reference is of the same model and day, or it is refused.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
-from deploy.errors import InputFileError
+from deploy.errors import InputFileError, ModelChoiceError
+from deploy.model.input_files import read_inputs
+from scoring_kernel.errors import KernelInputError
 from scoring_kernel.explanation import explain
 from scoring_kernel.reference import MAX_BYTES, Reference, build_reference
 from scoring_kernel.scoring import score
@@ -28,10 +30,12 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from deploy.model.choosing import Choice
     from scoring_kernel.explanation import IndicatorExplanation
     from scoring_kernel.inputs import InputTable
     from scoring_kernel.model import RatingModel
     from scoring_kernel.scoring import ScoreResult
+    from security.progress import ProgressReporter
 
 MAX_EXPLAINED: Final = 20_000
 """Most subjects explained in one file: an explanation is text, some kilobytes a subject."""
@@ -60,12 +64,62 @@ class Scored:
             "basis": self.result.basis,
             "day": self.result.day.isoformat(),
             "reference_digest": self.reference.digest.hex(),
+            "reference_day": self.reference.day.isoformat(),
+            "peer_statistics": len(self.reference.entries),
             "peers": "these subjects" if self.own_peers else "the given reference",
             "subjects": len(self.result.subjects),
             "grades": distribution(self.result)["all"] if self.result.subjects else {},
             "overridden": int(self.result.overridden.any(axis=1).sum()),
             "undetermined": int(self.result.undetermined.any(axis=1).sum()),
+            "missing_values": int(self.result.missing.sum()),
+            "provisional_values": int(self.result.provisional.sum()),
+            "out_of_range_values": int(self.result.out_of_range.sum()),
         }
+
+    @property
+    def warning(self) -> str | None:
+        """What a reader must know before trusting the scores; None for nothing."""
+        if self.reference.entries:
+            return None
+        return (
+            "Warning: the peer reference is empty: fewer than "
+            f"{self.result.model.min_peer} subjects have values, and whatever is compared with "
+            "peers is provisional."
+        )
+
+
+def score_file(
+    choice: Choice,
+    *,
+    inputs: Path,
+    reference: Path | None,
+    day: date | None,
+    today: date,
+    explained: bool,
+    progress: ProgressReporter,
+) -> Scored:
+    """Score the subjects of a file.
+
+    Args:
+        choice: The model.
+        inputs: File of inputs.
+        reference: File of a hub's peer reference; None for the subjects of the file.
+        day: Day for which parameters are read; None for the reference's, else today.
+        today: Day of the command.
+        explained: Whether the scores are to be explained too, so that many are refused at once.
+        progress: Told while it works.
+
+    Raises:
+        DeployError: A file is refused.
+        KernelError: The model cannot score these inputs on that day.
+    """
+    peers = None if reference is None else read_reference(reference, choice.model, day)
+    progress("read inputs", 0, 3, "")
+    table = read_inputs(inputs, choice.model, choice.catalog)
+    if explained:
+        refuse_many(len(table.subjects))
+    progress("score", 1, 3, "subjects")
+    return score_table(choice.model, table, day or (peers.day if peers else today), peers)
 
 
 def score_table(
@@ -82,16 +136,43 @@ def score_table(
     )
 
 
-def read_reference(path: Path) -> Reference:
-    """Read a frozen peer reference.
+def read_reference(path: Path, model: RatingModel, day: date | None) -> Reference:
+    """Read a frozen peer reference of a model.
+
+    Args:
+        path: The file.
+        model: The model that is to use it.
+        day: Day for which parameters are read; None for the reference's own.
 
     Raises:
-        InputFileError: There is no such file, or it is too large.
-        KernelInputError: It is not a reference.
+        InputFileError: There is no such file, it is too large or no reference, or it is
+            another model's.
+        ModelChoiceError: It is of another day.
     """
     if not path.is_file() or path.stat().st_size > MAX_BYTES:
         raise InputFileError(f"{path}: expected the file of a peer reference, at most 1 MiB")
-    return Reference.from_json(path.read_bytes())
+    try:
+        found = Reference.from_json(path.read_bytes())
+    except KernelInputError as error:
+        raise InputFileError(f"{path.name}: {error}") from error
+    if found.model_digest != model.digest:
+        raise InputFileError(
+            f"{path.name}: the reference of the model with digest {found.model_digest.hex()}, "
+            f"expected {model.digest.hex()} of {model.id}: export it for this model"
+        )
+    known = {one.id for one in model.indicators}
+    strange = sorted({key[0] for key in found.entries} - known)
+    if strange:
+        raise InputFileError(
+            f"{path.name}: names the indicator {strange[0][:80]!r}, which {model.id} does not "
+            "have: export the reference again"
+        )
+    if day is not None and found.day != day:
+        raise ModelChoiceError(
+            f"{path.name}: the reference of {found.day.isoformat()}, asked for "
+            f"{day.isoformat()}: give --day {found.day.isoformat()}, or the reference of that day"
+        )
+    return found
 
 
 def scores_table(result: ScoreResult) -> pa.Table:
@@ -112,7 +193,12 @@ def scores_table(result: ScoreResult) -> pa.Table:
     for index, indicator in enumerate(result.model.indicators):
         columns[f"points_centi.{indicator.id}"] = pa.array(result.points_centi[:, index])
         columns[f"weight_centi.{indicator.id}"] = pa.array(result.weights_centi[:, index])
-        columns[f"missing.{indicator.id}"] = pa.array(result.missing[:, index])
+        for name, flags in (
+            ("missing", result.missing),
+            ("provisional", result.provisional),
+            ("out_of_range", result.out_of_range),
+        ):
+            columns[f"{name}.{indicator.id}"] = pa.array(flags[:, index])
     return pa.table(columns)
 
 
@@ -127,17 +213,26 @@ def _ids(model: RatingModel, flags: npt.NDArray[np.bool_]) -> pa.Array:
     )
 
 
+def refuse_many(subjects: int) -> None:
+    """Refuse to explain too many subjects, before work begins.
+
+    Raises:
+        InputFileError: There are more than ``MAX_EXPLAINED``.
+    """
+    if subjects > MAX_EXPLAINED:
+        raise InputFileError(
+            f"--explain: {subjects} subjects, expected at most {MAX_EXPLAINED}: score "
+            "all, and explain a smaller file or one subject (`yixin model explain`)"
+        )
+
+
 def explained_table(result: ScoreResult) -> pa.Table:
     """Lay out explanations: one row per subject and indicator, the greatest loss first.
 
     Raises:
         InputFileError: There are more than ``MAX_EXPLAINED`` subjects.
     """
-    if len(result.subjects) > MAX_EXPLAINED:
-        raise InputFileError(
-            f"--explain: {len(result.subjects)} subjects, expected at most {MAX_EXPLAINED}: score "
-            "all, and explain a smaller file or one subject (`yixin model explain`)"
-        )
+    refuse_many(len(result.subjects))
     rows: list[dict[str, object]] = []
     for row, subject in enumerate(result.subjects):
         ordered = sorted(explain(result, row), key=lambda one: (-one.lost_centi, one.number))

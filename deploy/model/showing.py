@@ -8,6 +8,7 @@ from scoring_kernel.amounts import points_text
 
 if TYPE_CHECKING:
     from deploy.model.simulating import WhatIf
+    from scoring_kernel.what_if import Move
     from security.operator.output import CommandOutput
 
 SHOWN_MOVES: Final = 20
@@ -17,8 +18,8 @@ SHOWN_WEIGHTS: Final = 10
 def show_what_if(found: WhatIf, out: CommandOutput) -> None:
     """Show a what-if as tables: distribution, matrix, moves, sensitivity, stability."""
     out.say(
-        f"{found.model}: {found.old_digest[:12]} → {found.new_digest[:12]}, {found.day}, "
-        f"{found.subjects} subjects, {len(found.moves)} move"
+        f"{found.model}, {found.day}, {found.subjects} subjects, {len(found.moves)} move\n"
+        f"old model {found.old_digest}\nnew model {found.new_digest}"
     )
     published = dict(zip(found.bands, found.published_bp or (), strict=False))
     out.rows(
@@ -29,8 +30,12 @@ def show_what_if(found: WhatIf, out: CommandOutput) -> None:
                 "old": found.before.get(grade, 0),
                 "new": found.after.get(grade, 0),
                 "new share": _share(found.after.get(grade, 0), found.subjects),
-                "published": f"{published[grade] / 100:.2f} %" if grade in published else "—",
             }
+            | (
+                {"published": f"{published[grade] / 100:.2f} %" if grade in published else "—"}
+                if published
+                else {}
+            )
             for grade in found.bands
         ],
     )
@@ -48,25 +53,28 @@ def show_what_if(found: WhatIf, out: CommandOutput) -> None:
                 "subject": one.subject,
                 "from": f"{one.before} {points_text(one.before_centi)}",
                 "to": f"{one.after} {points_text(one.after_centi)}",
-                "why": ", ".join(
-                    f"{name} {'+' if change > 0 else ''}{points_text(change)}"
-                    for name, change in one.causes
-                )
-                or "its peers or its override changed",
+                "why": why(one),
             }
             for one in found.moves[:SHOWN_MOVES]
         ],
     )
     if len(found.moves) > SHOWN_MOVES:
         out.say(f"… and {len(found.moves) - SHOWN_MOVES} more; --json lists them all")
-    for title, groups in (("level", found.by_level), ("type", found.by_type)):
+    for title, sides in (("level", found.by_level), ("type", found.by_type)):
         out.rows(
-            f"New grades by {title}",
-            [{title: label} | dict(counts) for label, counts in groups.items()],
+            f"Grades by {title}, old → new",
+            [
+                {title: label}
+                | {
+                    grade: f"{sides.old.get(label, {}).get(grade, 0)} → {counts.get(grade, 0)}"
+                    for grade in found.bands
+                }
+                for label, counts in sides.new.items()
+            ],
         )
     ranked = sorted(found.sensitivity, key=lambda one: -(one.up_bp + one.down_bp))
     out.rows(
-        "Share of rated subjects that change grade per 1 % of a weight, the greatest first",
+        "Share of rated subjects that change grade per ±1 % of the weight, the greatest first",
         [
             {
                 "indicator": one.indicator,
@@ -81,6 +89,29 @@ def show_what_if(found: WhatIf, out: CommandOutput) -> None:
             f"Stability against the earlier period: PSI {found.stability.index:.4f} "
             f"({found.stability.reading}; below 0.10 steady, from 0.25 shifted)"
         )
+
+
+WORDS: Final = {
+    "cut": "the cuts of the grades",
+    "coverage": "the coverage, or the least that is asked for",
+    "override": "an override",
+    "name": "only the grade's name",
+}
+"""Reasons of a move in words; points are said by indicator."""
+
+
+def why(move: Move) -> str:
+    """Why a subject moves: its reasons, and its points by indicator where they are one."""
+    said = [
+        ", ".join(
+            f"{name} {'+' if change > 0 else ''}{points_text(change)}"
+            for name, change in move.causes
+        )
+        if reason == "points"
+        else WORDS[reason]
+        for reason in move.reasons
+    ]
+    return "; ".join(said)
 
 
 def _share(count: int, total: int) -> str:

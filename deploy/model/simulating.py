@@ -9,23 +9,23 @@ Rules:
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from deploy.errors import ModelChoiceError
 from deploy.model.input_files import read_inputs
 from deploy.model.scoring import score_table
 from scoring_kernel.catalog_loader import load_catalog
+from scoring_kernel.model import NOT_RATED
+from scoring_kernel.sensitivity import Sensitivity, sensitivity
 from scoring_kernel.what_if import (
     PUBLISHED_SHARES_BP,
     SHIFTED_FROM,
     STEADY_BELOW,
     Move,
-    Sensitivity,
     distribution,
     grades_matrix,
     moves,
     rated_only,
-    sensitivity,
     stability_index,
 )
 
@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     from deploy.model.choosing import Choice
     from scoring_kernel.scoring import ScoreResult
     from security.progress import ProgressReporter
+
+PUBLISHED_MODEL: Final = "designated_medical_institution"
+"""Model of the subjects whose published shares are shown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +56,21 @@ class Stability:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Sides:
+    """Subjects per label and grade by the old and the new model."""
+
+    old: Mapping[str, Mapping[str, int]]
+    new: Mapping[str, Mapping[str, int]]
+
+    def to_json(self) -> dict[str, dict[str, dict[str, int]]]:
+        """Both as one JSON object."""
+        return {
+            name: {label: dict(counts) for label, counts in side.items()}
+            for name, side in (("old", self.old), ("new", self.new))
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WhatIf:
     """Everything an edited model changes.
 
@@ -62,13 +80,14 @@ class WhatIf:
         new_digest: Digest of the edited model, hex.
         day: Day for which parameters were read, ISO.
         subjects: Number of subjects.
-        bands: Grade ids, best first, then ``not_rated`` where it occurs.
+        bands: Grade ids of the new model, best first, then those of the old one alone, then
+            ``not_rated`` where it occurs.
         matrix: Subjects by old and new grade.
         moves: Subjects whose grade changes, the greatest loss first.
         before: Subjects per grade by the old model.
         after: Subjects per grade by the new model.
-        by_level: The same by level, new model.
-        by_type: The same by type, new model.
+        by_level: The same by level, old and new.
+        by_type: The same by type, old and new.
         sensitivity: Per indicator of the new model.
         stability: Against an earlier period, None without one.
     """
@@ -83,16 +102,20 @@ class WhatIf:
     moves: tuple[Move, ...]
     before: Mapping[str, int]
     after: Mapping[str, int]
-    by_level: Mapping[str, Mapping[str, int]]
-    by_type: Mapping[str, Mapping[str, int]]
+    by_level: Sides
+    by_type: Sides
     sensitivity: tuple[Sensitivity, ...]
     stability: Stability | None
 
     @property
     def published_bp(self) -> tuple[int, ...] | None:
-        """Published shares of the grades, best first; None where the bands are others."""
-        rated = [grade for grade in self.bands if grade != "not_rated"]
-        return PUBLISHED_SHARES_BP if len(rated) == len(PUBLISHED_SHARES_BP) else None
+        """Published shares of the grades, best first; None for other subjects or bands.
+
+        They were published for medical institutions, in five grades.
+        """
+        rated = [grade for grade in self.bands if grade != NOT_RATED]
+        fits = self.model == PUBLISHED_MODEL and len(rated) == len(PUBLISHED_SHARES_BP)
+        return PUBLISHED_SHARES_BP if fits else None
 
     def to_json(self) -> dict[str, object]:
         """The whole comparison as one JSON object."""
@@ -109,8 +132,8 @@ class WhatIf:
             "moves": [asdict(one) for one in self.moves],
             "before": dict(self.before),
             "after": dict(self.after),
-            "by_level": {label: dict(counts) for label, counts in self.by_level.items()},
-            "by_type": {label: dict(counts) for label, counts in self.by_type.items()},
+            "by_level": self.by_level.to_json(),
+            "by_type": self.by_type.to_json(),
             "published_bp": self.published_bp,
             "sensitivity": [asdict(one) for one in self.sensitivity],
             "stability": None if self.stability is None else asdict(self.stability),
@@ -181,16 +204,23 @@ def compare(old: ScoreResult, new: ScoreResult, earlier: ScoreResult | None) -> 
         new_digest=new.model.digest.hex(),
         day=new.day.isoformat(),
         subjects=len(new.subjects),
-        bands=tuple(dict.fromkeys((*before, *after))),
+        bands=_order(old, new),
         matrix=grades_matrix(old, new),
         moves=moves(old, new),
         before=before,
         after=after,
-        by_level=distribution(new, new.levels),
-        by_type=distribution(new, new.types),
+        by_level=Sides(old=distribution(old, old.levels), new=distribution(new, new.levels)),
+        by_type=Sides(old=distribution(old, old.types), new=distribution(new, new.types)),
         sensitivity=sensitivity(new),
         stability=None if earlier is None else _stability(earlier, new),
     )
+
+
+def _order(old: ScoreResult, new: ScoreResult) -> tuple[str, ...]:
+    """Grades as they are shown: the new model's, the old one's, those that are not rated."""
+    named = [band.id for result in (new, old) for band in result.model.bands]
+    unrated = [NOT_RATED] if NOT_RATED in {*old.grades, *new.grades} else []
+    return tuple(dict.fromkeys((*named, *unrated)))
 
 
 def _stability(earlier: ScoreResult, now: ScoreResult) -> Stability:

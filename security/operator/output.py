@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from typing import Any, Final, TypeAlias, TypeVar
 
 import typer
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -145,9 +145,14 @@ class CommandOutput:
             table.add_row(*(shown(value) for value in row.values()))
         self._out.print(table)
 
-    def show(self, table: Table) -> None:
-        """Show a table that is laid out already."""
-        self._out.print(table)
+    @property
+    def width(self) -> int:
+        """Columns of the terminal."""
+        return self._out.width
+
+    def show(self, laid_out: RenderableType) -> None:
+        """Show what is laid out already; its texts are without control characters."""
+        self._out.print(laid_out)
 
 
 OutputT = TypeVar("OutputT", bound=CommandOutput)

@@ -15,13 +15,13 @@ from scoring_kernel.grades import grade_of
 from scoring_kernel.inputs import InputTable
 from scoring_kernel.reference import build_reference
 from scoring_kernel.scoring import score
+from scoring_kernel.sensitivity import sensitivity
 from scoring_kernel.what_if import (
     PUBLISHED_SHARES_BP,
     distribution,
     grades_matrix,
     moves,
     rated_only,
-    sensitivity,
     stability_index,
 )
 

@@ -8,7 +8,7 @@ import orjson
 import pytest
 from typer.testing import CliRunner
 
-from deploy.model import cli
+from deploy.model import cli, options
 from deploy.model.checking import ITEM_NUMBERS, refuse_uncited, verify_catalog
 from scoring_kernel.catalog_loader import load_catalog, read_changes
 from scoring_kernel.errors import CatalogError
@@ -61,7 +61,7 @@ def test_a_broken_catalogue_ends_with_exit_code_1_and_its_line(
 
     monkeypatch.setattr(cli, "load_catalog", broken)
     result = RUNNER.invoke(cli.app, [command])
-    assert result.exit_code == cli.EXIT_UNSOUND
+    assert result.exit_code == options.EXIT_UNSOUND
     assert "units.yaml:7: found [fen] twice: keep one of them" in result.stderr
 
 
@@ -71,7 +71,7 @@ def test_a_changed_catalogue_without_an_entry_ends_with_exit_code_1(
     changed = dataclasses.replace(load_catalog(), digest=bytes(32))
     monkeypatch.setattr(cli, "load_catalog", lambda: changed)
     result = RUNNER.invoke(cli.app, ["check"])
-    assert result.exit_code == cli.EXIT_UNSOUND
+    assert result.exit_code == options.EXIT_UNSOUND
     assert "- digest: 0000000000000000" in result.stderr
 
 
@@ -81,14 +81,14 @@ def test_a_source_checked_after_the_day_of_the_check_is_refused(
 ) -> None:
     catalog = load_catalog()
     key, source = next(iter(catalog.legal_basis.items()))
-    day = cli.today() + timedelta(days=days)
+    day = options.today() + timedelta(days=days)
     checked = dataclasses.replace(source, checked_on=day, checked_by="a")
     sources = MappingProxyType(dict(catalog.legal_basis) | {key: checked})
     changed = dataclasses.replace(catalog, legal_basis=sources)
     monkeypatch.setattr(cli, "load_catalog", lambda: changed)
     result = RUNNER.invoke(cli.app, ["check"])
     said = f"source {key}: checked_on is {day.isoformat()}, after" in result.stderr
-    assert (said, said and result.exit_code == cli.EXIT_UNSOUND) == (refused, refused)
+    assert (said, said and result.exit_code == options.EXIT_UNSOUND) == (refused, refused)
 
 
 def test_a_source_that_nothing_cites_is_refused() -> None:

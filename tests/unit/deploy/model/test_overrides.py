@@ -10,7 +10,8 @@ import pytest
 from typer.testing import CliRunner
 
 from deploy.model.cli import app
-from deploy.model.input_files import read_table, write_table
+from deploy.model.table_files import read_table
+from deploy.model.targets import write_table
 from scoring_kernel.catalog_loader import load_catalog
 
 if TYPE_CHECKING:
