@@ -138,7 +138,10 @@ class SegmentStore:
         for segment in segments:
             self._verify(segment)
         paths = [str(self._path(segment.name)) for segment in segments]
-        return ds.dataset(paths, schema=schema, format=self._format)
+        # Opening the first file here unwraps its key under this thread's hold of the interpreter;
+        # left to a reader that holds it while Arrow's thread waits for it, it would never end.
+        found = ds.dataset(paths, format=self._format)
+        return found if schema is None else found.replace_schema(schema)
 
     def read(self, segment: Segment) -> pa.Table:
         """Read one segment whole.
