@@ -218,11 +218,13 @@ def _read_csv(path: Path, known: Sequence[str], names: Sequence[str]) -> pa.Tabl
 def _count_lines(path: Path) -> int:
     """Upper bound of a file's lines."""
     feeds = returns = 0
+    last = b""
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK):
             feeds += chunk.count(b"\n")
             returns += chunk.count(b"\r")
-    return max(feeds, returns) + 1
+            last = chunk[-1:]
+    return max(feeds, returns) + (last not in {b"", b"\n", b"\r"})
 
 
 def _uneven_line(path: Path, expected: int) -> int:
