@@ -25,7 +25,9 @@ PERFECT = (
     | {
         column: 0
         for column in MODEL.input_columns
-        if re.match(r"item\.(03|07|17|18|19|21|l01|l07)\.|item\.(05|08)\.(rejected|mismatch)", column)
+        if re.match(
+            r"item\.(03|07|17|18|19|21|l01|l07)\.|item\.(05|08)\.(rejected|mismatch)", column
+        )
     }
     | {"item.23.weight_e4@current": 105_000}
 )
