@@ -3,7 +3,6 @@ from __future__ import annotations
 import dataclasses
 import math
 from datetime import date
-from fractions import Fraction
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -11,11 +10,9 @@ import pytest
 
 from scoring_kernel.catalog_loader import load_catalog
 from scoring_kernel.errors import KernelInputError
-from scoring_kernel.grades import grade_of
 from scoring_kernel.inputs import InputTable
 from scoring_kernel.reference import build_reference
 from scoring_kernel.scoring import score
-from scoring_kernel.sensitivity import sensitivity
 from scoring_kernel.what_if import (
     PUBLISHED_SHARES_BP,
     distribution,
@@ -120,28 +117,8 @@ def test_a_distribution_counts_every_subject_once_in_every_view() -> None:
     assert sum(whole.values()) == ROWS
 
 
-def test_sensitivity_equals_scoring_every_subject_with_fractions() -> None:
-    result = _score(MODEL, rows=300)
-    rated = np.flatnonzero(result.coverage_centi >= MODEL.min_coverage).tolist()
-    held = grade_of(result.total_centi[rated], MODEL.bands)
-    for index, found in enumerate(sensitivity(result)):
-        for sign, share in ((1, found.up_bp), (-1, found.down_bp)):
-            moved = 0
-            for place, row in enumerate(rated):
-                weight = Fraction(int(result.weights_centi[row, index]))
-                points = Fraction(int(result.points_centi[row, index]))
-                total = int(result.total_centi[row]) + sign * points / 100
-                whole = MODEL.total_centi + sign * weight / 100
-                exact = total * MODEL.total_centi / whole
-                after = math.floor(exact + Fraction(1, 2))
-                moved += grade_of(np.array([after]), MODEL.bands)[0] != held[place]
-            assert share == round(10_000 * moved / len(rated)), found.indicator
-
-
-def test_sensitivity_of_nobody_is_nothing() -> None:
-    result = _score(MODEL, rows=0)
-    assert {(one.up_bp, one.down_bp) for one in sensitivity(result)} == {(0, 0)}
-    assert distribution(result) == {}
+def test_the_distribution_of_nobody_is_nothing() -> None:
+    assert distribution(_score(MODEL, rows=0)) == {}
 
 
 def test_other_subjects_cannot_be_compared() -> None:
