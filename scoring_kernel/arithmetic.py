@@ -73,17 +73,16 @@ def _with_digits(ops: Ops[N, F], whole: N, top: N, bottom: N) -> N:
     A remainder is less than its divisor (1e13), so a hundred of them are exact.
     """
     hundred = ops.number(100)
-    rest = ops.sub(top, ops.mul(whole, bottom))
+    rest = ops.sub_mul(top, whole, bottom)
     found = whole
     for _ in range(_DIGITS - 1):
         rest = ops.mul(rest, hundred)
         digit = ops.floor_div(rest, bottom)
-        rest = ops.sub(rest, ops.mul(digit, bottom))
-        found = ops.add(ops.mul(found, hundred), digit)
+        rest = ops.sub_mul(rest, digit, bottom)
+        found = ops.mul_add(found, hundred, digit)
     # The last digit is rounded: floor(x + 1/2) of a hundred remainders, up to a hundred itself.
-    twice = ops.add(ops.mul(rest, ops.number(200)), bottom)
-    last = ops.floor_div(twice, ops.add(bottom, bottom))
-    return ops.add(ops.mul(found, hundred), last)
+    last = ops.line(rest, ops.number(200), bottom, ops.add(bottom, bottom))
+    return ops.mul_add(found, hundred, last)
 
 
 def half_up(ops: Ops[N, F], top: N, bottom: int) -> N:

@@ -211,8 +211,8 @@ class LinearTable:
         """Points of some rows."""
         low, high = by_group(ops, group, self.low), by_group(ops, group, self.high)
         inside = ops.clamp(value, low, high)
-        top = ops.add(ops.mul(inside, ops.number(self.slope)), by_group(ops, group, self.offset))
-        return ops.floor_div(top, by_group(ops, group, self.span))
+        offset, span = by_group(ops, group, self.offset), by_group(ops, group, self.span)
+        return ops.line(inside, ops.number(self.slope), offset, span)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -139,6 +139,20 @@ class OnnxOps:
             return b
         return a if _is(b, 1) else self._number("Mul", a, b)
 
+    def mul_add(self, a: NumberWire, b: NumberWire, c: NumberWire) -> NumberWire:
+        """``a * b + c``."""
+        return self.add(self.mul(a, b), c)
+
+    def sub_mul(self, a: NumberWire, b: NumberWire, c: NumberWire) -> NumberWire:
+        """``a - b * c``."""
+        return self.sub(a, self.mul(b, c))
+
+    def line(
+        self, x: NumberWire, slope: NumberWire, offset: NumberWire, span: NumberWire
+    ) -> NumberWire:
+        """``floor((x * slope + offset) / span)``; the span is positive."""
+        return self.floor_div(self.mul_add(x, slope, offset), span)
+
     def floor_div(self, a: NumberWire, b: NumberWire) -> NumberWire:
         """``floor(a / b)``; b is positive."""
         if a.known is not None and b.known is not None:

@@ -54,8 +54,17 @@ class Ops(Protocol[N, F]):
     def mul(self, a: N, b: N) -> N:
         """``a * b``."""
 
+    def mul_add(self, a: N, b: N, c: N) -> N:
+        """``a * b + c``."""
+
+    def sub_mul(self, a: N, b: N, c: N) -> N:
+        """``a - b * c``."""
+
     def floor_div(self, a: N, b: N) -> N:
         """``floor(a / b)``; b is positive."""
+
+    def line(self, x: N, slope: N, offset: N, span: N) -> N:
+        """``floor((x * slope + offset) / span)``; the span is positive."""
 
     def minimum(self, a: N, b: N) -> N:
         """Lesser of the two."""
@@ -118,10 +127,26 @@ class NumpyOps:
         """``a * b``."""
         return np.multiply(a, b)
 
+    def mul_add(self, a: FloatVector, b: FloatVector, c: FloatVector) -> FloatVector:
+        """``a * b + c``."""
+        return _into(np.add, np.multiply(a, b), c)
+
+    def sub_mul(self, a: FloatVector, b: FloatVector, c: FloatVector) -> FloatVector:
+        """``a - b * c``."""
+        product = np.multiply(b, c)
+        return np.subtract(a, product, out=product if product.shape == a.shape else None)
+
     def floor_div(self, a: FloatVector, b: FloatVector) -> FloatVector:
         """``floor(a / b)``; b is positive."""
         quotient = np.divide(a, b)
-        return np.floor(quotient, out=quotient) if quotient.ndim else np.floor(quotient)
+        return np.floor(quotient, out=quotient if quotient.ndim else None)
+
+    def line(
+        self, x: FloatVector, slope: FloatVector, offset: FloatVector, span: FloatVector
+    ) -> FloatVector:
+        """``floor((x * slope + offset) / span)``; the span is positive."""
+        found = _into(np.divide, _into(np.add, np.multiply(x, slope), offset), span)
+        return np.floor(found, out=found if found.ndim else None)
 
     def minimum(self, a: FloatVector, b: FloatVector) -> FloatVector:
         """Lesser of the two."""
@@ -173,3 +198,12 @@ class NumpyOps:
     def gather_flags(self, table: FlagVector, index: FloatVector) -> FlagVector:
         """``table[index]`` of a vector of flags."""
         return table.take(index.astype(np.intp, copy=False))
+
+
+def _into(operation: np.ufunc, a: FloatVector, b: FloatVector) -> FloatVector:
+    """``operation(a, b)``, written over ``a``, which nobody else reads, where it has room."""
+    if a.ndim and a.ndim >= b.ndim:
+        operation(a, b, out=a)
+        return a
+    found: FloatVector = operation(a, b)
+    return found

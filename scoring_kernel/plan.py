@@ -25,7 +25,6 @@ from scoring_kernel.arithmetic import (
     all_of,
     any_of,
     flag_by_group,
-    half_up,
     never,
     positive,
     total_of,
@@ -308,7 +307,7 @@ class ScoringPlan:
         At most 2 * 1e5 * 1e5 and a little, far below 2**53.
         """
         nominal = one.indicator.weight_centi
-        return half_up(ops, ops.mul(points, weight), nominal)
+        return ops.line(points, weight, ops.number(nominal // 2), ops.number(nominal))
 
     def evaluate(self, ops: Ops[N, F], columns: Columns[N, F], group: N) -> PlanOutputs[N, F]:
         """All stages for the same rows; arguments as for ``derive``."""

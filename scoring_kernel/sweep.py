@@ -20,6 +20,7 @@ from scoring_kernel.errors import KernelInputError
 from scoring_kernel.grades import places_of
 from scoring_kernel.indicators import MissingPolicy
 from scoring_kernel.ops import NumpyOps
+from scoring_kernel.patterns import find_patterns, moved_rows, weights_of_rows
 from scoring_kernel.redistribution import effective_weights
 from scoring_kernel.shrinking import Value
 
@@ -43,10 +44,6 @@ BLOCK_ROWS: Final = 32_768
 
 _OPS: Final = NumpyOps()
 _NOBODY: Final = np.zeros(0, np.intp)
-_SHARED_BLOCKS: Final = 8
-_SLOT_BITS: Final = 18
-_SPREAD: Final = np.uint64(0x9E3779B97F4A7C15)
-"""Odd, and its bits look random: products differ in their upper bits (Knuth, 6.4)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,11 +89,7 @@ class Sweep:
     @property
     def weights(self) -> npt.NDArray[np.int32]:
         """Weights after redistribution, hundredths, int32, shape (k, n), made anew."""
-        found = np.empty(self.points.shape, np.int32)
-        pattern = self.pattern.astype(np.intp)
-        for place, weights in enumerate(self.pattern_weights):
-            weights.take(pattern, out=found[place], mode="clip")
-        return found
+        return weights_of_rows(self.pattern_weights, self.pattern)
 
     @classmethod
     def empty(cls, plan: ScoringPlan, rows: int, *, with_values: bool) -> Sweep:
@@ -287,86 +280,26 @@ def _write(target: npt.NDArray[np.bool_], flag: FlagVector) -> None:
 
 def _redistribute(plan: ScoringPlan, out: Sweep) -> Sweep:
     """Stage 3 once per pattern of gaps, and the points of stage 4 where weights move."""
-    some = np.flatnonzero(out.gaps)
-    if not len(some):
+    found = find_patterns(out.gaps, len(plan.indicators))
+    if not len(found.some):
         return out
-    patterns, places = ranked(out.gaps[some])
-    out.pattern[some] = places + 1
     nominal = out.pattern_weights
-    table = np.repeat(nominal, len(patterns) + 1, axis=1)
-    covered = np.full(len(patterns) + 1, plan.model.total_centi, np.int32)
-    bits = np.arange(len(nominal), dtype=np.uint64)[:, None]
+    table = np.empty(found.gone.shape, np.int32)
     excludes = np.array(
         [[one.indicator.missing is MissingPolicy.EXCLUDE] for one in plan.indicators], np.bool_
     )
-    for start in range(0, len(patterns), BLOCK_ROWS):
-        block = slice(start, min(start + BLOCK_ROWS, len(patterns)))
-        gone = (patterns[block] >> bits & np.uint64(1)).astype(np.bool_)
-        after = slice(block.start + 1, block.stop + 1)
-        table[:, after] = effective_weights(plan.model, gone & excludes)
-        covered[after] -= np.where(gone, nominal, 0).sum(axis=0, dtype=np.int32)
-    out.coverage[:] = covered.take(out.pattern)
-    changed = some[(table != nominal).any(axis=0)[out.pattern[some]]]
-    for start in range(0, len(changed), _SHARED_BLOCKS * BLOCK_ROWS):
-        _reweigh(plan, table, changed[start : start + _SHARED_BLOCKS * BLOCK_ROWS], out)
-    return replace(out, pattern_weights=table)
-
-
-def _reweigh(
-    plan: ScoringPlan, table: npt.NDArray[np.int32], changed: npt.NDArray[np.intp], out: Sweep
-) -> None:
-    """Points of some rows at the weights of their patterns.
-
-    Several blocks share each indicator's weights before the next one's are fetched.
-    """
-    first, last = int(changed[0]), int(changed[-1]) + 1
-    # Where most rows move, all of them do: a nominal weight leaves points as they are.
-    is_dense = 2 * len(changed) > last - first
-    blocks: list[tuple[slice | IntVector, IntVector, FloatVector]] = []
-    for start in range(0, last - first if is_dense else len(changed), BLOCK_ROWS):
-        stop = start + BLOCK_ROWS
-        rows = slice(first + start, min(first + stop, last)) if is_dense else changed[start:stop]
-        pattern = out.pattern[rows].astype(np.intp)
-        blocks.append((rows, pattern, np.zeros(len(pattern), np.float64)))
-    for place, one in enumerate(plan.indicators):
-        weights, points = table[place].astype(np.float64), out.points[place]
-        for rows, pattern, total in blocks:
-            before = points[rows].astype(np.float64)
-            after = plan.at_weight(_OPS, one, before, weights.take(pattern))
-            points[rows] = after
-            np.add(total, after, out=total)
-    for rows, _, total in blocks:
-        out.total[rows] = total
-
-
-def ranked(words: npt.NDArray[np.uint64]) -> tuple[npt.NDArray[np.uint64], IntVector]:
-    """Find the distinct words, and the place of each word among them.
-
-    Args:
-        words: Words other than 0, shape (n,).
-
-    Returns:
-        Distinct words, the most frequent first, shape (p,), and places, shape (n,).
-
-    >>> distinct, places = ranked(np.array([9, 7, 7], np.uint64))
-    >>> distinct.tolist(), places.tolist()
-    ([7, 9], [1, 0, 0])
-    """
-    # Each word has a slot; of those that share one, one stays and the others are sorted.
-    # That is several times faster than sorting them all, because words repeat.
-    slot = (words * _SPREAD) >> np.uint64(64 - _SLOT_BITS)
-    held = np.zeros(1 << _SLOT_BITS, np.uint64)
-    held[slot] = words
-    lost = np.flatnonzero(held[slot] != words)
-    kept = np.flatnonzero(held)
-    others = np.unique(words[lost])
-    place_of = np.zeros(len(held), np.int64)
-    place_of[kept] = np.arange(len(kept))
-    places = place_of[slot]
-    places[lost] = len(kept) + np.searchsorted(others, words[lost])
-    distinct = np.concatenate([held[kept], others])
-    # What belongs to frequent words lies close together and stays in the cache.
-    order = np.argsort(-np.bincount(places, minlength=len(distinct)), kind="stable")
-    rank = np.empty(len(distinct), np.int64)
-    rank[order] = np.arange(len(distinct))
-    return distinct[order], rank[places]
+    excluded = found.gone & excludes
+    for start in range(0, len(table.T), BLOCK_ROWS):
+        block = slice(start, start + BLOCK_ROWS)
+        table[:, block] = effective_weights(plan.model, excluded[:, block])
+    covered = np.where(found.gone, 0, nominal).sum(axis=0, dtype=np.int32)
+    out.coverage[:] = covered.take(found.place)
+    # What is excluded has no points at any weight, and most of the others keep theirs.
+    for place, rows, pattern in moved_rows(found, (table != nominal) & ~excluded):
+        points, one = out.points[place], plan.indicators[place]
+        before = points.take(rows)
+        weights = table[place].take(pattern).astype(np.float64)
+        after = plan.at_weight(_OPS, one, before.astype(np.float64), weights).astype(np.int32)
+        points[rows] = after
+        out.total[rows] += after - before
+    return replace(out, pattern=found.place, pattern_weights=table)
