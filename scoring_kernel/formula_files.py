@@ -213,6 +213,13 @@ def _tally(
         raise section.error("expected exactly one of take and give")
     direction = "take" if "take" in section.values else "give"
     parameter = parameters[section.choice(direction, parameters)]
+    for value in parameter.values:
+        if any(amount < 0 for amount in (value.amounts or {}).values()):
+            raise section.error(
+                f"{direction}: {parameter.name} from {value.since.isoformat()} has points below "
+                f"0: a tally that must {direction} never does the opposite",
+                direction,
+            )
     counts = section.section("counts")
     keys = counts.keys()
     if not 1 <= len(keys) <= MAX_TERMS or parameter.by != "key" or parameter.keys != set(keys):

@@ -11,6 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from scoring_kernel.amounts import points_text
+
 if TYPE_CHECKING:
     from scoring_kernel.yaml_section import Section
 
@@ -70,7 +72,8 @@ def parse_groups(section: Section) -> dict[str, Group]:
             total += found[name].weight_centi
         if total != outer.weight_centi:
             raise entry.error(
-                f"weight: found {outer.weight_centi}, its groups add up to {total} hundredths",
+                f"weight: found {points_text(outer.weight_centi)}, its groups add up to "
+                f"{points_text(total)} points: make them agree",
                 "weight",
             )
     return found

@@ -20,7 +20,7 @@ from scoring_kernel.shapes import BooleanShape, LinearShape, RobustZShape, Side,
 if TYPE_CHECKING:
     from fractions import Fraction
 
-    from scoring_kernel.shapes import Shape
+    from scoring_kernel.shapes import Shape, Threshold
     from scoring_kernel.yaml_section import Section
 
 KEYS: Final = ("by", "to", "effort")
@@ -90,7 +90,8 @@ def parse_improvement(section: Section, shape: Shape) -> Improvement:
         shape: The indicator's shape.
 
     Raises:
-        CatalogError: A part is unknown or out of bounds, or nothing bounds the way.
+        CatalogError: A part is unknown or out of bounds, nothing bounds the way, or the way
+            ends where nothing is earned.
     """
     section.refuse_unknown(KEYS)
     by = micro_of(section, "by") if "by" in section.values else None
@@ -99,4 +100,35 @@ def parse_improvement(section: Section, shape: Shape) -> Improvement:
         raise section.error("by: expected a distance above 0", "by")
     if by is None and to is None and isinstance(shape, LinearShape | StepShape):
         raise section.error("improve: expected at least one of by and to")
+    if to is not None and not _improves(to, shape):
+        raise section.error(
+            "to: a value there is no better than one that earns nothing: name one on the good side",
+            "to",
+        )
     return Improvement(by=by, to=to, effort=section.integer("effort", least=1, most=MAX_EFFORT))
+
+
+def _improves(to: int, shape: Shape) -> bool:
+    """Whether a value may be better than the end of a shape that earns nothing.
+
+    Where that end is a statistic of the peers, nobody knows before the day.
+    """
+    match shape:
+        case LinearShape():
+            worst, reached = _amounts(shape.zero), False
+        case StepShape():
+            worst, reached = _amounts(shape.steps[-1].at), True
+        case _:
+            return True
+    if not worst or (reached and to in worst):
+        return True
+    return to > min(worst) if shape.higher_is_better else to < max(worst)
+
+
+def _amounts(end: Threshold) -> set[int]:
+    """Every amount an end can have; none where it depends on the peers."""
+    if end.constant is not None:
+        return {end.constant}
+    if end.parameter is None or end.plus is not None:
+        return set()
+    return {amount for value in end.parameter.values for amount in (value.amounts or {}).values()}

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = [
     "MAX_INDICATORS",
     "NOT_RATED",
+    "SUBJECT_CLASSES",
     "Band",
     "BandSet",
     "PeerLabel",
@@ -37,6 +38,19 @@ __all__ = [
 
 MAX_INDICATORS: Final = 52
 """Most indicators of a model: a missing pattern is one exact float64."""
+
+SUBJECT_CLASSES: Final = (
+    "designated_medical_institution",
+    "designated_retail_pharmacy",
+    "physician",
+    "nurse",
+    "pharmacist",
+    "insured_person",
+    "employer",
+    "supplier",
+    "third_party_provider",
+)
+"""Classes of subjects (主体类别) that are rated; the catalogue has models of no other."""
 
 
 class PeerLabel(StrEnum):

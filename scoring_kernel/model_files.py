@@ -2,6 +2,7 @@
 
 Rules:
 - Weights add up at every level; indicators are numbered from 1.
+- From the model's first day on every parameter has its amounts.
 - A model is never trusted further than its indicators: ``final`` needs every indicator
   final and every source it cites checked.
 - Whether the columns, items and aliases it names exist is checked with the whole catalogue
@@ -13,6 +14,7 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
+from scoring_kernel.amounts import points_text
 from scoring_kernel.bands import parse_band_sets
 from scoring_kernel.groups import ID, parse_groups, weight_centi
 from scoring_kernel.indicators import Status, parse_indicator
@@ -141,6 +143,7 @@ def parse_model(
             "until",
         )
     _verify_numbers(parsed, entries)
+    _verify_days(parsed, entries)
     _verify_weights(parsed, document)
     _verify_status(parsed, document, entries, legal_basis)
     return parsed
@@ -156,6 +159,18 @@ def _verify_numbers(model: RatingModel, entries: tuple[Section, ...]) -> None:
         seen.add(indicator.id)
 
 
+def _verify_days(model: RatingModel, entries: tuple[Section, ...]) -> None:
+    for indicator, entry in zip(model.indicators, entries, strict=True):
+        for parameter in indicator.parameters.values():
+            first = parameter.values[0].since
+            if first > model.since:
+                raise entry.section("parameters").error(
+                    f"{parameter.name}: holds from {first.isoformat()}, the model from "
+                    f"{model.since.isoformat()}: date it from there, or the model later",
+                    parameter.name,
+                )
+
+
 def _verify_weights(model: RatingModel, document: Section) -> None:
     for group in model.groups:
         if group.parent is None:
@@ -163,15 +178,16 @@ def _verify_weights(model: RatingModel, document: Section) -> None:
         total = sum(one.weight_centi for one in model.indicators if one.level2.id == group.id)
         if total != group.weight_centi:
             raise document.error(
-                f"group {group.id}: weight {group.weight_centi}, its indicators add up to "
-                f"{total} hundredths",
+                f"group {group.id}: weight {points_text(group.weight_centi)}, its indicators add "
+                f"up to {points_text(total)} points: make them agree",
                 "indicators",
             )
     total = sum(group.weight_centi for group in model.groups if group.parent is None)
     if total != model.total_centi or model.min_coverage > total:
         raise document.error(
-            f"total: found {model.total_centi}, groups add up to {total} hundredths, "
-            f"least coverage {model.min_coverage}",
+            f"total: found {points_text(model.total_centi)}, groups add up to "
+            f"{points_text(total)} points, least coverage {points_text(model.min_coverage)}: make "
+            "them agree",
             "total",
         )
 

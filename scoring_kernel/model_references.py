@@ -3,13 +3,15 @@
 Rules:
 - A column that no measure set and no information item states is refused, at its line.
 - A register is an item of kind ``register`` that states every column the model reads.
-- One class has one model; ids and aliases name one model only.
+- A model rates one of the nine classes; one class has one model; ids and aliases name one
+  model only.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from scoring_kernel.model import SUBJECT_CLASSES
 from scoring_kernel.yaml_section import Items, Section
 
 if TYPE_CHECKING:
@@ -37,8 +39,8 @@ def verify_references(
         items: Information items by number.
 
     Raises:
-        CatalogError: A column, the register or one of its columns is unknown, or the
-            class, id or alias is another model's.
+        CatalogError: A column, the class, the register or one of its columns is unknown,
+            or the class, id or alias is another model's.
     """
     for column in model.input_columns:
         if column not in columns:
@@ -49,15 +51,37 @@ def verify_references(
                 key,
             )
     _verify_register(document, model, items)
-    for other in earlier:
-        if other.subject_class == model.subject_class:
+    refuse_taken_names(document, earlier)
+    if model.subject_class not in SUBJECT_CLASSES:
+        raise document.error(
+            f"subject_class: found {model.subject_class}, expected one of "
+            f"{', '.join(SUBJECT_CLASSES)}",
+            "subject_class",
+        )
+
+
+def refuse_taken_names(document: Section, others: Collection[RatingModel]) -> None:
+    """Refuse a model file that shares its class, id or alias with another model.
+
+    Args:
+        document: The file; only these three keys are read.
+        others: The other models.
+
+    Raises:
+        CatalogError: A name is another model's, or no text.
+    """
+    own, alias = document.text("id"), document.find_text("alias")
+    subject_class = document.text("subject_class")
+    for other in others:
+        if other.subject_class == subject_class:
             raise document.error(
-                f"models {other.id} and {model.id} both rate {model.subject_class}: keep one",
+                f"models {other.id} and {own} both rate {subject_class}: keep one",
                 "subject_class",
             )
-        if {model.alias, model.id} & {other.alias, other.id} - {None}:
+        if {alias, own} & {other.alias, other.id} - {None}:
+            key = "alias" if alias in {other.alias, other.id} else "id"
             raise document.error(
-                f"alias: models {other.id} and {model.id} share a name: give each its own", "alias"
+                f"{key}: models {other.id} and {own} share a name: give each its own", key
             )
 
 

@@ -9,6 +9,7 @@ Rules:
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
@@ -24,6 +25,8 @@ Value: TypeAlias = "str | int | bool | date | Section | Items | None"
 MAX_TEXT: Final = 8_000
 """Longest text of a catalogue entry, characters (SQL included)."""
 
+_UNSEEN: Final = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))
+"""Categories of characters that a name does not have."""
 _DECIMAL: Final = re.compile(r"-?[0-9]{1,12}(?:\.[0-9]{1,9})?")
 
 
@@ -77,15 +80,17 @@ class Section:
             raise self.error(f"found the name {key[:80]!r}, expected the form {pattern}", key)
 
     def text(self, key: str, *, pattern: str | None = None, max_chars: int = MAX_TEXT) -> str:
-        """Text of a key, not blank.
+        """Text of a key, not blank; a name (``name_zh``, ``name_en``) is one line.
 
         Raises:
-            CatalogError: Absent, not text, blank, longer than ``max_chars`` or not
-                matched by ``pattern`` as a whole.
+            CatalogError: Absent, not text, blank, longer than ``max_chars``, a name with a
+                control character, or not matched by ``pattern`` as a whole.
         """
         value = self._get(key)
         if not isinstance(value, str) or not value.strip():
             raise self._wrong(key, value, "text (quote it if it looks like a number)")
+        if key.startswith("name_") and any(unicodedata.category(one) in _UNSEEN for one in value):
+            raise self.error(f"{key}: found {value[:80]!r}, expected one line of text", key)
         if len(value) > max_chars:
             raise self.error(f"{key}: {len(value)} characters, expected at most {max_chars}", key)
         if pattern is not None and not re.fullmatch(pattern, value):

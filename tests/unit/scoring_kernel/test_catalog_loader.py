@@ -163,10 +163,13 @@ def test_two_models_of_one_subject_class_are_refused() -> None:
 def test_models_of_different_subject_classes_stand_side_by_side() -> None:
     contents = read_catalog_files()
     second = contents[MODEL].replace(b"id: designated_medical_institution", b"id: second", 1)
-    second = second.replace(b"class: designated_medical_institution", b"class: pharmacy", 1)
+    second = second.replace(
+        b"class: designated_medical_institution", b"class: designated_retail_pharmacy", 1
+    )
     second = second.replace(b"alias: institution", b"alias: another", 1)
+    del contents["models/designated_retail_pharmacy.yaml"]
     catalog = parse_catalog(contents | {"models/second.yaml": second})
-    found = catalog.model_for("pharmacy")
+    found = catalog.model_for("designated_retail_pharmacy")
     assert found is not None
     assert found.id == "second"
 

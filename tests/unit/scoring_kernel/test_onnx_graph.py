@@ -194,7 +194,7 @@ def test_a_draft_another_models_reference_and_an_unknown_day_are_refused() -> No
     with pytest.raises(ModelNotInForceError):
         compile_model(model, None, date(2000, 1, 1))
     with pytest.raises(ParameterNotInForceError):
-        compile_model(model, None, date(2023, 1, 1))
+        compile_model(model, None, date(2027, 1, 1))
     other = made_up_model(Random(1))  # noqa: S311  # Repeatable, not secret.
     with pytest.raises(KernelInputError, match="use the reference of the same model"):
         compile_model(model, build_reference(other, made_up_table(other, 1, 50), DAY), DAY)

@@ -194,7 +194,7 @@ def test_check_accepts_an_edited_model_and_refuses_a_broken_one(tmp_path: Path) 
     result = RUNNER.invoke(app, ["check", str(broken)])
     assert result.exit_code == 18
     assert "edited.yaml:" in result.stderr
-    assert "add up to 100000 hundredths" in result.stderr
+    assert "add up to 1000.00 points" in result.stderr
 
 
 def test_a_what_if_shows_who_moves_and_draws_a_picture(tmp_path: Path) -> None:
