@@ -112,8 +112,9 @@ def advise(result: ScoreResult, row: int, remaining: Fraction = Fraction(1)) -> 
             need_centi=0,
             changes=(),
             total_centi=total,
-            text_zh="按得分已达最高等级。" + _capped(result, row)[0],
-            text_en="The points already earn the best grade." + _capped(result, row)[1],
+            text_zh="按得分已达最高等级。" + _capped(result, row, result.model.bands[0])[0],
+            text_en="The points already earn the best grade."
+            + _capped(result, row, result.model.bands[0])[1],
         )
     need = above.at_least_centi - total
     options = reachable_changes(result, row, remaining)
@@ -124,7 +125,7 @@ def advise(result: ScoreResult, row: int, remaining: Fraction = Fraction(1)) -> 
         return _too_little(result, row, above, need, options)
     changes = tuple(options[at] for at in chosen)
     after = _verified_total(result, row, changes, above)
-    words_zh, words_en = _capped(result, row)
+    words_zh, words_en = _capped(result, row, above)
     return Advice(
         next_grade=above.id,
         need_centi=need,
@@ -247,10 +248,16 @@ def _no_farther_than_full(
     return max(value, min(target, full)) if target > value else min(value, max(target, full))
 
 
-def _capped(result: ScoreResult, row: int) -> tuple[str, str]:
-    """A sentence about the overrides that apply, empty without one."""
+def _capped(result: ScoreResult, row: int, target: Band) -> tuple[str, str]:
+    """A sentence about the overrides that stand before a grade, empty without one."""
+    name, bands = next(iter(result.model.band_sets.items()))
+    order = [band.id for band in bands.bands]
     hits = result.overridden[row].tolist()
-    names = [one for one, hit in zip(result.model.overrides, hits, strict=True) if hit]
+    names = [
+        one
+        for one, hit in zip(result.model.overrides, hits, strict=True)
+        if hit and order.index(one.caps[name]) > order.index(target.id)
+    ]
     if not names:
         return "", ""
     zh = "、".join(one.name_zh for one in names)
@@ -265,7 +272,7 @@ def _unrated(result: ScoreResult, row: int, total: int) -> Advice:
     covered = int(result.coverage_centi[row])
     missing = result.model.total_centi - covered
     least = points_text(result.model.min_coverage)
-    words_zh, words_en = _capped(result, row)
+    words_zh, words_en = _capped(result, row, result.model.bands[0])
     return Advice(
         next_grade=None,
         need_centi=0,
@@ -286,7 +293,7 @@ def _too_little(
     result: ScoreResult, row: int, above: Band, need: int, options: Sequence[Change]
 ) -> Advice:
     most = sum(one.gain_centi for one in options)
-    words_zh, words_en = _capped(result, row)
+    words_zh, words_en = _capped(result, row, above)
     return Advice(
         next_grade=above.id,
         need_centi=need,

@@ -69,6 +69,8 @@ def _cells(draw: st.DrawFn) -> dict[str, list[int]]:
                 found |= {column: some(900, 1_100) for column in columns}
             case Tally(columns=columns):
                 found |= {column: [one // 12 for one in some(0, 12)] for column in columns}
+            case _:
+                pytest.fail(f"no figures for {one.id}")
     return found
 
 
@@ -163,3 +165,18 @@ def test_a_row_or_share_out_of_bounds_is_refused(row: int, remaining: int) -> No
     with pytest.raises(KernelInputError, match="expected a row"):
         advise(result, row, Fraction(remaining))
     assert "数据不足" in advise(result, 0).text_zh
+
+
+@settings(max_examples=25)
+@given(_results(), st.integers(0, ROWS - 1), st.integers(0, len(MODEL.overrides) - 1))
+def test_only_a_cap_below_the_next_grade_stands_in_its_way(
+    result: ScoreResult, row: int, place: int
+) -> None:
+    overridden = np.zeros_like(result.overridden)
+    overridden[row, place] = True
+    capped = advise(dataclasses.replace(result, overridden=overridden), row)
+    order = [band.id for band in MODEL.bands]
+    target = capped.next_grade or order[0]
+    cap = MODEL.overrides[place].caps["grades"]
+    told = MODEL.overrides[place].name_zh in capped.text_zh
+    assert told == (order.index(cap) > order.index(target))
