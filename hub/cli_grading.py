@@ -170,13 +170,16 @@ def explain(
                 "reason": row["reason_en"],
             }
             for row in sorted(result["indicators"], key=lambda row: -row["lost_centi"])
+            if row["lost_centi"]
         ]
+        kept = [row["name_zh"] for row in result["indicators"] if not row["lost_centi"]]
         out.rows(
             f"{result['name'] or result['subject']} {result['period']}: "
             f"{_points(result['total_centi'])} points, "
             f"{result['grade_zh'] or result['grade']} (basis: {result['basis']})",
             rows,
         )
+        out.say(f"Without loss (未失分) {len(kept)}: {'、'.join(kept) or '—'}")
         out.advice(result["advice"])
 
 

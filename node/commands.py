@@ -74,8 +74,10 @@ class NodeOutput(CommandOutput):
         self.rows(
             f"{result['subject']} {result['period']}: {result['total']} points, {result['grade']} "
             f"(basis: {result['basis']})",
-            result["indicators"],
+            [one for one in result["indicators"] if float(one["lost"])],
         )
+        kept = [one["indicator"] for one in result["indicators"] if not float(one["lost"])]
+        self.say(f"Without loss (未失分) {len(kept)}: {'、'.join(kept) or '—'}")
         self.advice(result["advice"])
 
 
