@@ -17,6 +17,7 @@ from deploy.errors import ModelChoiceError
 from scoring_kernel.catalog_loader import load_catalog, parse_catalog, read_catalog_files
 from scoring_kernel.errors import CatalogError, PeriodError
 from scoring_kernel.groups import ID
+from scoring_kernel.model_references import refuse_taken_names
 from scoring_kernel.periods import Period
 from scoring_kernel.strict_yaml import load_strict
 
@@ -144,8 +145,12 @@ def _from_file(path: Path) -> Choice:
     if path.stat().st_size > MAX_MODEL_BYTES:
         raise ModelChoiceError(f"{path.name}: larger than {MAX_MODEL_BYTES} bytes: not a model")
     content = path.read_bytes()
-    model = load_strict(content, str(path)).text("id", pattern=ID)
+    document = load_strict(content, str(path))
+    model = document.text("id", pattern=ID)
     name = f"models/{model}.yaml"
+    # Whoever edits a file shares a name by this file, wherever it stands in the alphabet.
+    packaged = load_catalog().models.values()
+    refuse_taken_names(document, [one for one in packaged if one.id != model])
     files: Mapping[str, bytes] = {**read_catalog_files(), name: content}
     try:
         catalog = parse_catalog(files)
