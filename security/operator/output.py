@@ -161,11 +161,13 @@ OutputT = TypeVar("OutputT", bound=CommandOutput)
 def shown(value: object) -> str:
     """A value as a table shows it: whole, and without control characters.
 
-    >>> shown({"a": 1, "b": None}), shown({}), shown(None)
-    ('a 1, b —', 'none', '—')
+    >>> shown({"a": 1, "b": None}), shown({}), shown(None), shown(["a", 2]), shown([])
+    ('a 1, b —', 'none', '—', 'a, 2', 'none')
     """
     if isinstance(value, Mapping):
         return ", ".join(f"{key} {shown(item)}" for key, item in value.items()) or "none"
+    if isinstance(value, list | tuple):
+        return ", ".join(shown(item) for item in value) or "none"
     return "—" if value is None else printable(str(value))
 
 

@@ -229,6 +229,51 @@ def test_a_what_if_prints_tables(tmp_path: Path) -> None:
     assert "published" not in result.stdout
 
 
+def _printed(tmp_path: Path, *changes: tuple[str, str], **extra: Path) -> str:
+    """What a what-if of an edited employer model prints."""
+    text = read_catalog_files()["models/employer.yaml"].decode()
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    edited = tmp_path / "edited.yaml"
+    edited.write_text(text, encoding="utf-8")
+    inputs = _inputs(tmp_path, "employer")
+    more = [str(part) for name, path in extra.items() for part in (f"--{name}", path)]
+    result = RUNNER.invoke(
+        app, ["simulate", str(edited), "--inputs", str(inputs), "--day", "2026H1", *more],
+        env={"COLUMNS": "160"},
+    )  # fmt: skip
+    assert result.exit_code == 0, result.stderr
+    return result.stdout
+
+
+def test_a_what_if_says_why_somebody_moves(tmp_path: Path) -> None:
+    cut = _printed(tmp_path, ('at_least: "850"', 'at_least: "990"'))
+    assert "the cuts of the grades" in cut
+    assert "more; --json lists them all" in cut
+    model = load_catalog().models["employer"]
+    assert not any(one.id in cut.partition("Who moves")[2].partition("Grades by")[0]
+                   for one in model.indicators)  # fmt: skip
+    named = _printed(tmp_path, ("{id: excellent", "{id: best"))
+    assert "only the grade's name" in named
+    order = [line.split("│")[1].strip() for line in named.splitlines() if "│" in line][:7]
+    assert order[:6] == ["best", "good", "medium", "poor", "bad", "excellent"]
+
+
+def test_a_what_if_names_the_indicators_that_moved_somebody(tmp_path: Path) -> None:
+    shown = _printed(
+        tmp_path,
+        ('on time\n    weight: "220"', 'on time\n    weight: "10"'),
+        ('base\n    weight: "150"', 'base\n    weight: "360"'),
+        earlier=_inputs(tmp_path, "employer", seed=2, file="earlier.parquet"),
+        png=tmp_path / "moves.png",
+    )
+    why = shown.partition("Who moves")[2].partition("Grades by")[0]
+    assert "true_base +" in why or "paid_on_time -" in why
+    assert "PSI" in shown
+    assert "moves.png" in shown
+
+
 def test_a_model_compiles_to_a_file_that_names_it(tmp_path: Path) -> None:
     out = tmp_path / "employer.onnx"
     result = RUNNER.invoke(
