@@ -33,8 +33,13 @@ MAX_TERM: Final = 5_000_000 * MICRO
 PerGroup: TypeAlias = "int | tuple[int, ...]"
 """One number for every peer group, or a number for each."""
 
-_DIGITS: Final = 3
-"""Steps of the long division: three digits of base 100 make millionths."""
+MAX_TOP: Final = 20_000_000_000_000
+"""Largest dividend in size: the difference of two inputs."""
+
+_DIGITS: Final = 2
+"""Steps of the long division: two digits of base 1000 make millionths."""
+_SHORT: Final = 4_500_000_000
+"""Largest divisor of which a million remainders are exact, and half of it."""
 
 
 def quotient_micro(ops: Ops[N, F], top: N, bottom: N) -> tuple[N, F]:
@@ -42,17 +47,42 @@ def quotient_micro(ops: Ops[N, F], top: N, bottom: N) -> tuple[N, F]:
 
     Args:
         ops: Backend.
-        top: At most 2e13 in size.
+        top: At most ``MAX_TOP`` in size.
         bottom: 1 to 1e13.
 
     Returns:
         Millionths; and whether the quotient is within ``MAX_WHOLE``. Where it is not,
         the number means nothing.
     """
-    whole = ops.floor_div(top, bottom)
-    most = ops.number(MAX_WHOLE)
-    within = ops.both(ops.at_least(most, whole), ops.at_least(whole, ops.number(-MAX_WHOLE)))
-    return _with_digits(ops, whole, top, bottom), within
+    value = _millionths(ops, top, bottom)
+    # Close to the limit the divisor is small, and a quotient below it is so after rounding.
+    most, least = ops.number(VALUE_LIMIT - 1), ops.number(-MAX_WHOLE * MICRO)
+    return value, ops.both(ops.at_least(most, value), ops.at_least(value, least))
+
+
+def quotient_by(ops: Ops[N, F], top: N, bottom: int) -> tuple[N, F]:
+    """As ``quotient_micro``, by a number that is known beforehand.
+
+    Args:
+        ops: Backend.
+        top: At most ``MAX_TOP`` in size.
+        bottom: 1 to 1e13.
+    """
+    if MICRO % bottom == 0:
+        value = ops.mul(top, ops.number(MICRO // bottom))
+    elif bottom <= _SHORT:
+        whole = ops.floor_div(top, ops.number(bottom))
+        rest = ops.sub_mul(top, whole, ops.number(bottom))
+        last = ops.line(rest, ops.number(MICRO), ops.number(bottom // 2), ops.number(bottom))
+        value = ops.mul_add(whole, ops.number(MICRO), last)
+    else:
+        value = _millionths(ops, top, ops.number(bottom))
+    most, least = MAX_WHOLE * bottom + bottom - 1, -MAX_WHOLE * bottom
+    if most >= MAX_TOP:
+        return value, ops.negate(never(ops))
+    return value, ops.both(
+        ops.at_least(ops.number(most), top), ops.at_least(top, ops.number(least))
+    )
 
 
 def share_micro(ops: Ops[N, F], part: N, whole: N) -> N:
@@ -63,26 +93,23 @@ def share_micro(ops: Ops[N, F], part: N, whole: N) -> N:
         part: At most 1e13 in size.
         whole: 1 to 1e13.
     """
-    inside = ops.clamp(part, ops.number(0), whole)
-    return _with_digits(ops, ops.floor_div(inside, whole), inside, whole)
+    return _millionths(ops, ops.clamp(part, ops.number(0), whole), whole)
 
 
-def _with_digits(ops: Ops[N, F], whole: N, top: N, bottom: N) -> N:
-    """Millionths of a quotient whose whole part is known, by long division in base 100.
+def _millionths(ops: Ops[N, F], top: N, bottom: N) -> N:
+    """Millionths of a quotient, rounded half up, by long division in base 1000.
 
-    A remainder is less than its divisor (1e13), so a hundred of them are exact.
+    Each digit is the nearest one, so a remainder is at most half its divisor (5e12), and a
+    thousand of them are exact. Halves go up in every digit, so in the last one as well.
     """
-    hundred = ops.number(100)
-    rest = ops.sub_mul(top, whole, bottom)
-    found = whole
-    for _ in range(_DIGITS - 1):
-        rest = ops.mul(rest, hundred)
-        digit = ops.floor_div(rest, bottom)
-        rest = ops.sub_mul(rest, digit, bottom)
-        found = ops.mul_add(found, hundred, digit)
-    # The last digit is rounded: floor(x + 1/2) of a hundred remainders, up to a hundred itself.
-    last = ops.line(rest, ops.number(200), bottom, ops.add(bottom, bottom))
-    return ops.mul_add(found, hundred, last)
+    thousand, half = ops.number(1000), ops.floor_div(bottom, ops.number(2))
+    found = digit = ops.floor_div(ops.add(top, half), bottom)
+    rest = top
+    for _ in range(_DIGITS):
+        rest = ops.mul(ops.sub_mul(rest, digit, bottom), thousand)
+        digit = ops.floor_div(ops.add(rest, half), bottom)
+        found = ops.mul_add(found, thousand, digit)
+    return found
 
 
 def half_up(ops: Ops[N, F], top: N, bottom: int) -> N:

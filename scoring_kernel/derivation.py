@@ -24,6 +24,7 @@ from scoring_kernel.arithmetic import (
     half_up,
     never,
     positive,
+    quotient_by,
     quotient_micro,
     share_micro,
     total_of,
@@ -92,7 +93,7 @@ def derive(ops: Ops[N, F], formula: Formula, columns: Columns[N, F], day: date) 
         case Ratio():
             found = _ratio(ops, formula, columns)
         case Scaled():
-            found = _quotient(ops, columns[formula.column], _constant(ops, formula.divisor))
+            found = _quotient_by(ops, columns[formula.column], formula.divisor)
         case Difference():
             found = _difference(ops, formula, columns)
         case GatedRatio():
@@ -122,6 +123,15 @@ def _quotient(ops: Ops[N, F], top: Column[N, F], bottom: Column[N, F]) -> Derive
     )
 
 
+def _quotient_by(ops: Ops[N, F], top: Column[N, F], bottom: int) -> Derived[N, F]:
+    value, fits = quotient_by(ops, top[0], bottom)
+    return Derived(
+        value=value,
+        present=ops.both(top[1], fits),
+        beyond=ops.both(top[1], ops.negate(fits)),
+    )
+
+
 def _sides(
     ops: Ops[N, F], formula: Ratio, columns: Columns[N, F]
 ) -> tuple[Column[N, F], Column[N, F]]:
@@ -137,7 +147,10 @@ def _is_empty(ops: Ops[N, F], bottom: Column[N, F]) -> F:
 
 
 def _ratio(ops: Ops[N, F], formula: Ratio, columns: Columns[N, F]) -> Derived[N, F]:
-    top, bottom = _sides(ops, formula, columns)
+    top = columns[formula.numerator]
+    if isinstance(formula.denominator, int):
+        return _quotient_by(ops, top, formula.denominator)
+    bottom = columns[formula.denominator]
     found = _quotient(ops, top, bottom)
     if formula.empty is None:
         return found
@@ -152,7 +165,7 @@ def _ratio(ops: Ops[N, F], formula: Ratio, columns: Columns[N, F]) -> Derived[N,
 def _difference(ops: Ops[N, F], formula: Difference, columns: Columns[N, F]) -> Derived[N, F]:
     of, minus = columns[formula.of], columns[formula.minus]
     change = ops.sub(of[0], minus[0]), ops.both(of[1], minus[1])
-    return _quotient(ops, change, _constant(ops, formula.divisor))
+    return _quotient_by(ops, change, formula.divisor)
 
 
 def _gated_ratio(

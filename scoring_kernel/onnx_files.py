@@ -48,10 +48,10 @@ def verify_file(content: bytes) -> ModelCard:
             f"compiled model: found IR {model.ir_version} and operators {versions}, expected "
             f"IR {IR_VERSION} and operators {OPSET}"
         )
-    card = ModelCard.from_texts(
-        {one.key: one.value for one in model.metadata_props},
-        model.graph.SerializeToString(deterministic=True),
-    )
+    texts = {one.key: one.value for one in model.metadata_props}
+    if any(isinstance(text, bytes) for pair in texts.items() for text in pair):
+        raise _foreign()  # Bytes that are not UTF-8 come as they are.
+    card = ModelCard.from_texts(texts, model.graph.SerializeToString(deterministic=True))
     _verify_operations(model)
     try:
         onnx.checker.check_model(model, full_check=True)
@@ -99,7 +99,7 @@ def _verify_tensors(model: onnx.ModelProto, card: ModelCard) -> None:
         for one in (*model.graph.input, *model.graph.output)
         if one.type.tensor_type.shape.dim
     }
-    if found != expected:
+    if found != expected or len(card.weights) != len(card.indicators):
         raise ModelFileError(
             f"compiled model {card.model}: found tensors {sorted(found)}, expected "
             f"{sorted(expected)} with rows as its card names: "

@@ -5,6 +5,8 @@ Rules:
   the same order as the numpy scorer, float64 only, so points agree to the last hundredth.
 - Columns and indicators are rows of the tensors, subjects are next to each other, so every
   operation runs over memory that lies together.
+- The graph is complete: any runtime may run it whole. Every output is put together from a row
+  per indicator, so that it can also be run in pieces (``onnx_pieces.py``).
 - Inputs: ``values`` float64 and ``present`` bool, both of shape (m, b); ``group`` int64 of shape
   (1, b), the peer group of each subject. Outputs: see ``OUTPUTS``.
 """
@@ -36,10 +38,11 @@ VALUES: Final = "values"
 PRESENT: Final = "present"
 GROUP: Final = "group"
 
-NUMBERS: Final = ("points", "weights", "total", "coverage", "grade", "earned")
-"""Outputs of float64: points and weights (k, b), hundredths; the others (1, b).
+NUMBERS: Final = ("reached", "points", "weights", "total", "coverage", "grade", "earned")
+"""Outputs of float64: reached, points and weights (k, b), hundredths; the others (1, b).
 
-``total`` and ``coverage`` are hundredths, ``grade`` and ``earned`` places in the card's grades.
+``reached`` is what values earn at nominal weights, without meaning where missing. ``total`` and
+``coverage`` are hundredths, ``grade`` and ``earned`` places in the card's grades.
 """
 FLAGS: Final = ("missing", "provisional", "out_of_range", "shrunk", "overridden", "undetermined")
 """Outputs of bool: (k, b), the last two (o, b) and left out where the model has no override."""
@@ -49,10 +52,11 @@ OUTPUTS: Final = (*NUMBERS, *FLAGS)
 def rows_of(card: ModelCard) -> dict[str, int]:
     """Rows of every output: one an indicator, one an override, or one."""
     k, o = len(card.indicators), len(card.overrides)
-    by_indicator = ("points", "weights", "missing", "provisional", "out_of_range", "shrunk")
+    by_indicator = ("reached", "points", "weights", "missing", "provisional", "out_of_range")
     by_override = ("overridden", "undetermined")
     return {
-        name: k if name in by_indicator else o if name in by_override else 1 for name in OUTPUTS
+        name: k if name in (*by_indicator, "shrunk") else o if name in by_override else 1
+        for name in OUTPUTS
     }
 
 
@@ -78,6 +82,7 @@ def compile_model(model: RatingModel, reference: Reference | None, day: date) ->
     like = FlagWire(name=columns[model.input_columns[0]][1].name)
     found = plan.evaluate(ops, columns, ops.group)
     numbers: dict[str, Sequence[NumberWire]] = {
+        "reached": found.rated.reached,
         "points": found.finished.points,
         "weights": found.weights,
         "total": [found.finished.total],

@@ -33,6 +33,9 @@ MAX_NAMES: Final = 4_096
 MAX_TEXT: Final = 128
 """Longest text."""
 
+MAX_WEIGHT: Final = 100_000
+"""Largest weight, hundredths of a point."""
+
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 
 
@@ -52,6 +55,7 @@ class ModelCard:
         levels: Levels of subject; a row's group is ``level * len(types) + type``.
         types: Types of subject.
         indicators: Ids of the indicators, one row of the points each.
+        weights: Their nominal weights, hundredths of a point.
         grades: Ids of the grades, best first; the last one is ``not_rated``.
         overrides: Ids of the overrides, one row of the overrides each.
     """
@@ -67,6 +71,7 @@ class ModelCard:
     levels: tuple[str, ...]
     types: tuple[str, ...]
     indicators: tuple[str, ...]
+    weights: tuple[int, ...]
     grades: tuple[str, ...]
     overrides: tuple[str, ...]
 
@@ -86,6 +91,7 @@ class ModelCard:
             levels=model.levels,
             types=model.types,
             indicators=tuple(one.id for one in model.indicators),
+            weights=tuple(one.weight_centi for one in model.indicators),
             grades=(*(band.id for band in model.bands), NOT_RATED),
             overrides=tuple(one.id for one in model.overrides),
         )
@@ -174,8 +180,8 @@ def _seal(texts: Mapping[str, str], graph: bytes) -> str:
 _LISTS: Final = frozenset(("columns", "levels", "types", "indicators", "grades", "overrides"))
 
 
-def _read(name: str, text: str) -> str | tuple[str, ...]:
-    if name not in _LISTS:
+def _read(name: str, text: str) -> str | tuple[str, ...] | tuple[int, ...]:
+    if name not in {*_LISTS, "weights"}:
         if len(text) > MAX_TEXT:
             raise _damaged(name)
         return text
@@ -185,12 +191,15 @@ def _read(name: str, text: str) -> str | tuple[str, ...]:
         names = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise _damaged(name) from error
-    if (
-        not isinstance(names, list)
-        or len(names) > MAX_NAMES
-        or not all(isinstance(one, str) and 0 < len(one) <= MAX_TEXT for one in names)
-        or len(set(names)) < len(names)
-    ):
+    if not isinstance(names, list) or len(names) > MAX_NAMES:
+        raise _damaged(name)
+    if name == "weights":
+        if not all(type(one) is int and 0 < one <= MAX_WEIGHT for one in names):
+            raise _damaged(name)
+        return tuple(names)
+    if not all(isinstance(one, str) and 0 < len(one) <= MAX_TEXT for one in names) or len(
+        set(names)
+    ) < len(names):
         raise _damaged(name)
     return tuple(names)
 

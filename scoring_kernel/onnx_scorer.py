@@ -4,7 +4,8 @@ Rules:
 - A file is bounded, named, of one format and made of the plan's operations only, or it is
   refused; nothing outside the file is read.
 - It scores on days it holds for, and inputs that have its columns, levels and types.
-- The graph runs as it was written: ONNX Runtime rewrites nothing.
+- The graph runs as it was written: ONNX Runtime rewrites nothing. It runs in pieces cut from
+  it, so that weights are redistributed once per pattern of missing indicators, as numpy does.
 """
 
 from __future__ import annotations
@@ -14,18 +15,23 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime
 
 from scoring_kernel.errors import KernelInputError, ModelFileError
 from scoring_kernel.onnx_files import verify_file
-from scoring_kernel.onnx_graph import GROUP, NUMBERS, PRESENT, VALUES, rows_of
+from scoring_kernel.onnx_graph import NUMBERS, rows_of
+from scoring_kernel.onnx_pieces import cut
+from scoring_kernel.onnx_runs import ColumnsGiven, PieceRun, RowsGiven, session_options
+from scoring_kernel.patterns import Patterns, find_patterns, moved_rows, weights_of_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from datetime import date
 
     from scoring_kernel.inputs import InputTable
     from scoring_kernel.onnx_metadata import ModelCard
+    from scoring_kernel.onnx_pieces import Pieces
+
+    Rows = dict[str, npt.NDArray[Any]]
+    """Results by name, subjects or patterns next to each other."""
 
 BLOCK_ROWS: Final = 16_384
 """Subjects of one run: enough that starting a node is cheap, few enough that two or three rows
@@ -74,9 +80,13 @@ class OnnxScorer:
         card: What the file says about itself.
     """
 
-    def __init__(self, card: ModelCard, session: onnxruntime.InferenceSession) -> None:
+    def __init__(self, card: ModelCard, pieces: Pieces, threads: int) -> None:
         self.card: Final = card
-        self._session: Final = session
+        options = session_options(threads)
+        self._derive: Final = PieceRun(pieces.derive, options)
+        self._redistribute: Final = PieceRun(pieces.redistribute, options)
+        self._weigh: Final = [PieceRun(piece, options) for piece in pieces.weigh]
+        self._grade: Final = PieceRun(pieces.grade, options)
 
     @classmethod
     def load(cls, content: bytes, *, threads: int = 1) -> OnnxScorer:
@@ -91,16 +101,7 @@ class OnnxScorer:
                 anything but the operations of a plan.
         """
         card = verify_file(content)
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-        options.log_severity_level = 3
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        return cls(
-            card,
-            onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"]),
-        )
+        return cls(card, cut(content, card), threads)
 
     def score(self, inputs: InputTable, day: date) -> OnnxScores:
         """Score subjects.
@@ -121,51 +122,104 @@ class OnnxScorer:
                 "compile the model for that day"
             )
         n = len(inputs.subjects)
-        rows = rows_of(card)
-        # Column by column in memory: runs read and write rows of the tensors.
-        results: dict[str, npt.NDArray[Any]] = {
+        out: Rows = {
             name: np.zeros((count, n), np.int32 if name in NUMBERS else np.bool_)
-            for name, count in rows.items()
+            for name, count in rows_of(card).items()
+            if name not in {"points", "weights"}
         }
-        wanted = [name for name, count in rows.items() if count]
-        for start, feed in self._feeds(inputs):
-            for name, block in zip(wanted, self._session.run(wanted, feed), strict=True):
-                results[name][:, start : start + block.shape[1]] = block
+        found = find_patterns(self._run_columns(inputs, out), len(card.indicators))
+        by_pattern = self._run_patterns(found.gone)
+        out["coverage"][0] = by_pattern["coverage"][0].take(found.place)
+        # Points reached are points, but where a weight moves or a value is missing.
+        out["points"] = out["reached"]
+        self._run_weights(found, by_pattern["weights"], out["points"])
+        self._run_totals(out)
         names = np.array(card.grades, object)
         return OnnxScores(
             subjects=inputs.subjects,
-            points_centi=results["points"].T,
-            weights_centi=results["weights"].T,
-            missing=results["missing"].T,
-            provisional=results["provisional"].T,
-            out_of_range=results["out_of_range"].T,
-            shrunk=results["shrunk"].T,
-            overridden=results["overridden"].T,
-            undetermined=results["undetermined"].T,
-            total_centi=results["total"][0],
-            coverage_centi=results["coverage"][0],
-            grades=tuple(names[results["grade"][0]].tolist()),
-            earned_grades=tuple(names[results["earned"][0]].tolist()),
+            points_centi=out["points"].T,
+            weights_centi=weights_of_rows(by_pattern["weights"], found.place).T,
+            missing=out["missing"].T,
+            provisional=out["provisional"].T,
+            out_of_range=out["out_of_range"].T,
+            shrunk=out["shrunk"].T,
+            overridden=out["overridden"].T,
+            undetermined=out["undetermined"].T,
+            total_centi=out["total"][0],
+            coverage_centi=out["coverage"][0],
+            grades=tuple(names[out["grade"][0]].tolist()),
+            earned_grades=tuple(names[out["earned"][0]].tolist()),
         )
 
-    def _feeds(self, inputs: InputTable) -> Iterator[tuple[int, dict[str, npt.NDArray[Any]]]]:
-        """First row and tensors of each block."""
-        card = self.card
-        at = [inputs.position(column) for column in card.columns]
+    def _run_columns(self, inputs: InputTable, out: Rows) -> npt.NDArray[np.uint64]:
+        """Points reached and flags.
+
+        Returns:
+            Bits of the missing indicators of each subject, shape (n,).
+        """
+        at = [inputs.position(column) for column in self.card.columns]
         group = self._groups(inputs)
-        n = len(inputs.subjects)
-        values = np.empty((len(at), min(BLOCK_ROWS, n)), np.float64)
-        present = np.empty(values.shape, np.bool_)
+        gaps = np.zeros(len(group), np.uint64)
+        for start in range(0, len(group), BLOCK_ROWS):
+            rows = slice(start, min(start + BLOCK_ROWS, len(group)))
+            given = ColumnsGiven(inputs=inputs, at=at, group=group, rows=rows)
+            for row, places in self._derive(given):
+                if row.dtype == np.bool_ and not np.count_nonzero(row):
+                    continue  # It is false already.
+                for name, place in places:
+                    out[name][place, rows] = row
+                word = sum(1 << place for name, place in places if name == "missing")
+                if word:
+                    gaps[rows][np.flatnonzero(row)] |= np.uint64(word)
+        return gaps
+
+    def _run_patterns(self, gone: npt.NDArray[np.bool_]) -> Rows:
+        """Weights, shape (k, p), and coverage, shape (1, p), of p patterns."""
+        count = gone.shape[1]
+        out: Rows = {
+            "weights": np.zeros(gone.shape, np.int32),
+            "coverage": np.zeros((1, count), np.int32),
+        }
+        for start in range(0, count, BLOCK_ROWS):
+            block = slice(start, min(start + BLOCK_ROWS, count))
+            given = RowsGiven(of={"missing": (gone, block)}, count=block.stop - start)
+            for row, places in self._redistribute(given):
+                for name, place in places:
+                    out[name][place, block] = row
+        return out
+
+    def _run_weights(
+        self,
+        patterns: Patterns,
+        weights: npt.NDArray[np.int32],
+        points: npt.NDArray[np.int32],
+    ) -> None:
+        """Points where an indicator is missing or its weight moves."""
+        moves = (weights != np.array([self.card.weights]).T) | patterns.gone
+        for indicator, rows, pattern in moved_rows(patterns, moves):
+            given = RowsGiven(
+                of={
+                    "reached": (points, rows),
+                    "weights": (weights, pattern),
+                    "missing": (patterns.gone, pattern),
+                },
+                count=len(rows),
+            )
+            for row, _ in self._weigh[indicator](given):
+                points[indicator, rows] = row
+
+    def _run_totals(self, out: Rows) -> None:
+        """Totals and grades."""
+        n = out["total"].shape[1]
         for start in range(0, n, BLOCK_ROWS):
-            stop = min(start + BLOCK_ROWS, n)
-            if stop - start < values.shape[1]:
-                values = np.empty((len(at), stop - start), np.float64)
-                present = np.empty(values.shape, np.bool_)
-            for row, column in enumerate(at):
-                values[row] = inputs.values[start:stop, column]
-                present[row] = inputs.present[start:stop, column]
-            feed = {VALUES: values, PRESENT: present, GROUP: group[None, start:stop]}
-            yield start, feed
+            block = slice(start, min(start + BLOCK_ROWS, n))
+            given = RowsGiven(
+                of={name: (out[name], block) for name in ("points", "coverage", "overridden")},
+                count=block.stop - start,
+            )
+            for row, places in self._grade(given):
+                for name, place in places:
+                    out[name][place, block] = row
 
     def _groups(self, inputs: InputTable) -> npt.NDArray[np.int64]:
         """Peer group of each subject, shape (n,)."""

@@ -57,12 +57,14 @@ class Rated(Generic[N, F]):
     """Nominal points of k indicators.
 
     Attributes:
-        points: Hundredths of a point at nominal weights; the policy's where missing.
+        reached: Hundredths of a point the values reach; without meaning where missing.
+        points: The same at nominal weights; the policy's where missing.
         missing: Where the missing policy applies.
         lacking: Where it applies because a peer statistic is missing.
         excluded: Where the indicator hands its weight on.
     """
 
+    reached: list[N]
     points: list[N]
     missing: list[F]
     lacking: list[F]
@@ -211,10 +213,11 @@ class ScoringPlan:
 
     def rate(self, ops: Ops[N, F], values: Sequence[Value[N, F]], group: N) -> Rated[N, F]:
         """Stage 2: nominal points of k indicators."""
-        rated: Rated[N, F] = Rated(points=[], missing=[], lacking=[], excluded=[])
+        rated: Rated[N, F] = Rated(reached=[], points=[], missing=[], lacking=[], excluded=[])
         for one, value in zip(self.indicators, values, strict=True):
             earned, there, lacking = self.earned(ops, one, value, group)
             missing = ops.negate(there)
+            rated.reached.append(earned)
             rated.points.append(ops.where(there, earned, ops.number(one.policy)))
             rated.missing.append(missing)
             rated.lacking.append(lacking)

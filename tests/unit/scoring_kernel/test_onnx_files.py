@@ -15,7 +15,7 @@ from scoring_kernel import onnx_files
 from scoring_kernel.errors import ModelFileError
 from scoring_kernel.onnx_files import MAX_BYTES, verify_file
 from scoring_kernel.onnx_graph import compile_model
-from scoring_kernel.onnx_metadata import MAX_NAMES, MAX_TEXT, SEAL
+from scoring_kernel.onnx_metadata import MAX_NAMES, MAX_TEXT, MAX_WEIGHT, SEAL
 from tests.support.kernel_models import tiny_model
 from tests.support.onnx_models import DAY
 
@@ -172,6 +172,10 @@ def test_a_graph_with_too_many_nodes_is_refused(monkeypatch: pytest.MonkeyPatch)
         ("columns", '[""]'),
         ("columns", "["),
         ("columns", "[" * 5_000),
+        ("weights", "[0]"),
+        ("weights", "[true]"),
+        ("weights", f"[{MAX_WEIGHT + 1}]"),
+        ("weights", "{}"),
         ("levels", '["' + "x" * (MAX_NAMES * MAX_TEXT) + '"]'),
         ("levels", str([str(n) for n in range(MAX_NAMES + 1)]).replace("'", '"')),
     ],
@@ -191,5 +195,13 @@ def test_another_format_and_a_card_with_gaps_are_refused() -> None:
 
 
 def test_the_card_and_the_tensors_must_agree() -> None:
-    with pytest.raises(ModelFileError, match="with rows as its card names"):
-        verify_file(changed(lambda model: say(model, "indicators", '["one"]')))
+    for key, value in (("indicators", '["one"]'), ("weights", "[100]")):
+        with pytest.raises(ModelFileError, match="with rows as its card names"):
+            verify_file(changed(lambda model, key=key, value=value: say(model, key, value)))
+
+
+def test_metadata_that_is_not_text_is_refused() -> None:
+    place = CONTENT.index(b"proposal")
+    broken = CONTENT[:place] + b"\xff" + CONTENT[place + 1 :]
+    with pytest.raises(ModelFileError, match="not an ONNX file"):
+        verify_file(broken)
