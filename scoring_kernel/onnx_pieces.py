@@ -6,8 +6,9 @@ Rules:
   graph itself says where.
 - A piece has the graph's own nodes and constants and no other, so every number it gives has
   the bits that the whole graph gives.
-- What depends on the pattern of missing indicators alone is a piece of its own: it is run
-  once a pattern. So is each indicator's move to another weight: it is run where weights move.
+- What depends on the peer group alone is a piece of its own, run once a group; what depends on
+  the pattern of missing indicators alone, once a pattern; and each indicator's move to another
+  weight, where weights move.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 import onnx
-from onnx import TensorProto, helper
+from onnx import helper
 
 from scoring_kernel.errors import ModelFileError
-from scoring_kernel.onnx_graph import GROUP, IR_VERSION, NUMBERS, OPSET, PRESENT, VALUES, rows_of
+from scoring_kernel.onnx_graph import GROUP, IR_VERSION, OPSET, PRESENT, VALUES, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -33,6 +34,8 @@ Place: TypeAlias = tuple[str, int]
 
 KEPT: Final = "kept"
 """The opposite of the output ``missing``, which the graph has as well."""
+PEER: Final = "peer"
+"""What depends on the peer group alone: numbers and flags of the curves."""
 DERIVED: Final = (
     *("reached", "missing", "provisional", "out_of_range", "shrunk"),
     *("overridden", "undetermined"),
@@ -62,13 +65,15 @@ class Pieces:
     """All pieces of a graph.
 
     Attributes:
-        derive: Columns and peer group to points reached and every flag.
+        peers: Peer group to what depends on it alone.
+        derive: Columns and the former to points reached and every flag.
         redistribute: Missing indicators to weights and coverage.
         weigh: Points reached by an indicator, whether it is missing and its weight to its
             points; one piece an indicator.
         grade: Points, coverage and overrides to total and grades.
     """
 
+    peers: Piece
     derive: Piece
     redistribute: Piece
     weigh: tuple[Piece, ...]
@@ -98,8 +103,8 @@ class _Cutter:
         self._constants: Final = {one.name: one for one in model.graph.initializer}
         self._nodes: Final = [(node, [*node.input], [*node.output]) for node in model.graph.node]
         self._makers: Final = {name: node for node, _, made in self._nodes for name in made}
-        self._shapes: Final = {
-            one.name: one.type.tensor_type.shape.dim for one in (*typed.value_info, *typed.input)
+        self._kinds: Final = {
+            one.name: one.type.tensor_type.elem_type for one in (*typed.value_info, *typed.input)
         }
         self._columns: Final = {name: self._split(name) for name in (VALUES, PRESENT)}
         self._rows: Final = {
@@ -111,9 +116,12 @@ class _Cutter:
         rows, gone = self._rows, self._missing()
         # Numbers that are the same for all rows are written with the first column's presence.
         steady = self._columns[PRESENT][:1]
-        columns = [*self._columns[VALUES], *self._columns[PRESENT], (GROUP, (GROUP, 0))]
+        group = [(GROUP, (GROUP, 0))]
+        peers = self._of_group()
+        columns = [*peers, *self._columns[VALUES], *self._columns[PRESENT], *group]
         judged = [*rows["points"], *rows["coverage"], *rows.get("overridden", ()), *steady]
         return Pieces(
+            peers=self._piece(group, peers),
             derive=self._piece(columns, [one for name in DERIVED for one in rows.get(name, ())]),
             redistribute=self._piece([*gone, *steady], [*rows["weights"], *rows["coverage"]]),
             weigh=tuple(
@@ -137,10 +145,6 @@ class _Cutter:
         node = self._makers[name]
         if node.op_type != "Concat" or len(node.input) != count:
             raise _uncut(f"output {name} is not put together from {count} rows")
-        for tensor in node.input:
-            shape = self._shapes.get(tensor)
-            if shape is None or len(shape) != 2 or shape[0].dim_value != 1:
-                raise _uncut(f"tensor {tensor[:40]!r} is not one row of output {name}")
         return [(tensor, (name, row)) for row, tensor in enumerate(node.input)]
 
     def _missing(self) -> list[tuple[str, Place]]:
@@ -169,8 +173,8 @@ class _Cutter:
         graph = helper.make_graph(
             nodes,
             self._name,
-            [_row(tensor, name) for tensor, (name, _) in inputs.items()],
-            [_row(tensor, name) for tensor, (name, _) in made.items()],
+            [self._row(tensor) for tensor in inputs],
+            [self._row(tensor) for tensor in made],
             [one for name, one in self._constants.items() if name in loose],
         )
         model = helper.make_model(
@@ -186,6 +190,21 @@ class _Cutter:
             },
         )
 
+    def _of_group(self) -> list[tuple[str, Place]]:
+        """What depends on the peer group alone, where something else is worked out with it."""
+        known = {*self._constants, GROUP}
+        found: dict[str, None] = {}
+        for _, read, makes in self._nodes:
+            if known.issuperset(read):
+                known.update(makes)
+            else:
+                found.update(dict.fromkeys(tensor for tensor in read if tensor in known))
+        tensors = [tensor for tensor in found if tensor not in {*self._constants, GROUP}]
+        return [(tensor, (PEER, row)) for row, tensor in enumerate(tensors)]
+
+    def _row(self, tensor: str) -> onnx.ValueInfoProto:
+        return helper.make_tensor_value_info(tensor, self._kinds[tensor], [1, "b"])
+
     def _between(
         self, made: Iterable[str], sources: Collection[str]
     ) -> tuple[list[NodeProto], set[str]]:
@@ -199,14 +218,6 @@ class _Cutter:
                 wanted.difference_update(makes)
         outside = {tensor for node in kept for tensor in node.input if tensor in sources}
         return kept[::-1], wanted | outside
-
-
-def _row(tensor: str, name: str) -> onnx.ValueInfoProto:
-    """One row of an input or output of the graph."""
-    kind = TensorProto.DOUBLE if name in {VALUES, *NUMBERS} else TensorProto.BOOL
-    return helper.make_tensor_value_info(
-        tensor, TensorProto.INT64 if name == GROUP else kind, [1, "b"]
-    )
 
 
 def _uncut(found: str) -> ModelFileError:

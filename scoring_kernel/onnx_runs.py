@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
-from scoring_kernel.onnx_graph import GROUP, NUMBERS, VALUES
-from scoring_kernel.onnx_pieces import KEPT, Piece, Place
+from scoring_kernel.onnx_graph import NUMBERS, VALUES
+from scoring_kernel.onnx_pieces import KEPT, PEER, Piece, Place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -79,18 +79,20 @@ class ColumnsGiven:
         inputs: The table.
         at: Where the columns of the model are in it.
         group: Peer group of each of its subjects.
+        peers: What depends on the peer group alone, shape (groups,) each.
         rows: The rows.
     """
 
     inputs: InputTable
     at: Sequence[int]
     group: npt.NDArray[np.int64]
+    peers: Sequence[npt.NDArray[Any]]
     rows: slice
 
     def __call__(self, name: str, row: int) -> npt.NDArray[Any]:
-        """A column, its presence, or the peer groups."""
-        if name == GROUP:
-            return self.group[self.rows]
+        """A column, its presence, or what belongs to the peer groups."""
+        if name == PEER:
+            return self.peers[row].take(self.group[self.rows])
         if name == VALUES:
             return self.inputs.values[self.rows, self.at[row]].astype(np.float64)
         return np.ascontiguousarray(self.inputs.present[self.rows, self.at[row]])

@@ -33,9 +33,8 @@ if TYPE_CHECKING:
     Rows = dict[str, npt.NDArray[Any]]
     """Results by name, subjects or patterns next to each other."""
 
-BLOCK_ROWS: Final = 16_384
-"""Subjects of one run: enough that starting a node is cheap, few enough that two or three rows
-of the tensors stay in the processor's cache; measured."""
+BLOCK_ROWS: Final = 65_536
+"""Subjects of one run: enough that starting a node is cheap; measured."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +82,8 @@ class OnnxScorer:
     def __init__(self, card: ModelCard, pieces: Pieces, threads: int) -> None:
         self.card: Final = card
         options = session_options(threads)
+        groups = np.arange(len(card.levels) * len(card.types), dtype=np.int64)
+        self._peers: Final = [row for row, _ in PieceRun(pieces.peers, options)(lambda *_: groups)]
         self._derive: Final = PieceRun(pieces.derive, options)
         self._redistribute: Final = PieceRun(pieces.redistribute, options)
         self._weigh: Final = [PieceRun(piece, options) for piece in pieces.weigh]
@@ -162,7 +163,7 @@ class OnnxScorer:
         gaps = np.zeros(len(group), np.uint64)
         for start in range(0, len(group), BLOCK_ROWS):
             rows = slice(start, min(start + BLOCK_ROWS, len(group)))
-            given = ColumnsGiven(inputs=inputs, at=at, group=group, rows=rows)
+            given = ColumnsGiven(inputs=inputs, at=at, group=group, peers=self._peers, rows=rows)
             for row, places in self._derive(given):
                 if row.dtype == np.bool_ and not np.count_nonzero(row):
                     continue  # It is false already.

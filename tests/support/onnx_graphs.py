@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from scoring_kernel.inputs import InputTable
 
 Formula: TypeAlias = "Callable[[Any, Any, Any, Any, Any], Any]"
 """Operations over the backend, numbers x and y, a flag c and a peer group g."""
@@ -71,3 +73,28 @@ def through_numpy(
     """Carry the formula out on vectors."""
     found = formula(NumpyOps(), x, y, c, g.astype(np.float64))
     return np.broadcast_to(found, x.shape)
+
+
+def run_whole(content: bytes, inputs: InputTable) -> dict[str, npt.NDArray[Any]]:
+    """Run a compiled model as any runtime would: the whole graph at once.
+
+    Returns:
+        Outputs by name, of shape (rows, n).
+    """
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    card = session.get_modelmeta().custom_metadata_map
+    columns, levels, types = (json.loads(card[name]) for name in ("columns", "levels", "types"))
+    at = [inputs.position(column) for column in columns]
+    group = [
+        levels.index(level) * len(types) + types.index(kind)
+        for level, kind in zip(inputs.levels, inputs.types, strict=True)
+    ]
+    feed = {
+        "values": inputs.values[:, at].T.astype(np.float64),
+        "present": np.ascontiguousarray(inputs.present[:, at].T),
+        "group": np.array([group], np.int64),
+    }
+    names = [one.name for one in session.get_outputs()]
+    return dict(zip(names, session.run(names, feed), strict=True))

@@ -18,6 +18,7 @@ from scoring_kernel.onnx_scorer import OnnxScorer
 from scoring_kernel.reference import Reference, build_reference
 from scoring_kernel.scoring import score
 from tests.support.kernel_models import small_model, tiny_model
+from tests.support.onnx_graphs import run_whole
 from tests.support.onnx_models import DAY, made_up_model, made_up_table
 
 if TYPE_CHECKING:
@@ -37,15 +38,25 @@ FIELDS: Final = (
     "total_centi",
     "coverage_centi",
 )
+OUTPUTS: Final = {
+    "points": "points_centi",
+    "weights": "weights_centi",
+    "provisional": "provisional",
+    "total": "total_centi",
+    "coverage": "coverage_centi",
+    **{name: name for name in ("missing", "out_of_range", "shrunk", "overridden", "undetermined")},
+}
+"""Outputs of the whole graph, and what they are among the scores."""
 SEEDS: Final = st.integers(0, 2**32 - 1)
 
 
 @cache
-def compiled(name: str, *, with_reference: bool) -> tuple[Reference | None, OnnxScorer]:
+def compiled(name: str, *, with_reference: bool) -> tuple[Reference | None, bytes, OnnxScorer]:
     model = MODELS[name]
     reference = build_reference(model, made_up_table(model, 1, 400), DAY)
     peers = reference if with_reference else None
-    return peers, OnnxScorer.load(compile_model(model, peers, DAY))
+    content = compile_model(model, peers, DAY)
+    return peers, content, OnnxScorer.load(content)
 
 
 def compare(
@@ -62,14 +73,32 @@ def compare(
     assert found.subjects == expected.subjects
 
 
+def compare_whole(
+    model: RatingModel, inputs: InputTable, reference: Reference | None, content: bytes
+) -> None:
+    """The graph in one piece gives the numbers and flags of the numpy scorer too."""
+    expected = score(model, inputs, reference, DAY)
+    found = run_whole(content, inputs)
+    for output, field in OUTPUTS.items():
+        theirs = getattr(expected, field)
+        rows = theirs.T if theirs.ndim == 2 else theirs[None]
+        if len(rows):
+            assert np.array_equal(found[output], rows), output
+    names = [*(band.id for band in model.bands), "not_rated"]
+    for output, grades in (("grade", expected.grades), ("earned", expected.earned_grades)):
+        assert tuple(names[int(place)] for place in found[output][0]) == grades
+
+
 @pytest.mark.parametrize("name", MODELS)
 @settings(max_examples=15, deadline=None)
 @given(seed=SEEDS, rows=st.integers(0, 300), with_reference=st.booleans())
 def test_a_compiled_model_of_the_catalogue_equals_the_numpy_scorer(
     name: str, seed: int, rows: int, *, with_reference: bool
 ) -> None:
-    reference, scorer = compiled(name, with_reference=with_reference)
-    compare(MODELS[name], made_up_table(MODELS[name], seed, rows), reference, scorer)
+    reference, content, scorer = compiled(name, with_reference=with_reference)
+    inputs = made_up_table(MODELS[name], seed, rows)
+    compare(MODELS[name], inputs, reference, scorer)
+    compare_whole(MODELS[name], inputs, reference, content)
 
 
 @settings(max_examples=60, deadline=None)
@@ -80,8 +109,9 @@ def test_a_made_up_model_equals_the_numpy_scorer(
     model = made_up_model(Random(seed))  # noqa: S311  # Repeatable, not secret.
     inputs = made_up_table(model, seed, rows)
     reference = build_reference(model, inputs, DAY) if with_reference else None
-    scorer = OnnxScorer.load(compile_model(model, reference, DAY))
-    compare(model, inputs, reference, scorer)
+    content = compile_model(model, reference, DAY)
+    compare(model, inputs, reference, OnnxScorer.load(content))
+    compare_whole(model, inputs, reference, content)
 
 
 @settings(max_examples=150, deadline=None)
