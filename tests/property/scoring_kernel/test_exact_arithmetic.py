@@ -16,6 +16,7 @@ from scoring_kernel.arithmetic import (
     MAX_WHOLE,
     VALUE_LIMIT,
     half_up_int,
+    quotient_by,
     quotient_micro,
     share_micro,
 )
@@ -58,6 +59,8 @@ def floats(numbers: list[int]) -> npt.NDArray[np.float64]:
 @example([(MAX_WHOLE, 1), (MAX_WHOLE + 1, 1), (-MAX_WHOLE, 1), (-MAX_WHOLE - 1, 1)])
 @example([(2 * MAX_WHOLE + 1, 2), (-2 * MAX_WHOLE - 1, 2), (MAX_INPUT, MAX_INPUT - 1)])
 @example([(2 * MAX_INPUT - 1, MAX_INPUT), (1 - 2 * MAX_INPUT, MAX_INPUT), (-1, MAX_INPUT)])
+@example([((MAX_WHOLE + 1) * 2222 + near, 2222) for near in (-1, 0, 1)])
+@example([(-MAX_WHOLE * 2222 + near, 2222) for near in (-1, 0, 1)])
 def test_a_quotient_is_exact_and_rounded_half_up(pairs: list[tuple[int, int]]) -> None:
     values, within = quotient_micro(
         OPS, floats([top for top, _ in pairs]), floats([bottom for _, bottom in pairs])
@@ -67,6 +70,23 @@ def test_a_quotient_is_exact_and_rounded_half_up(pairs: list[tuple[int, int]]) -
         if fits:
             assert int(value) == half_up_int(top * MICRO, bottom)
             assert abs(value) <= VALUE_LIMIT < 2**53
+
+
+@settings(max_examples=500, deadline=None)
+@given(
+    st.lists(TOPS, min_size=1, max_size=12),
+    st.one_of(BOTTOMS, st.sampled_from([1, 10, 12, 10_000, 3_000_000, MICRO, MAX_INPUT])),
+)
+@example([MAX_WHOLE, MAX_WHOLE + 1, -MAX_WHOLE, -MAX_WHOLE - 1], 1)
+@example([2 * MAX_INPUT, -2 * MAX_INPUT], 2_222)
+@example([(MAX_WHOLE + 1) * 2_221 + near for near in (-1, 0, 1)], 2_221)
+@example([2 * MAX_INPUT, 4_499_999_999, -2_250_000_000, 2_250_000_000], 4_500_000_000)
+@example([2 * MAX_INPUT, 4_499_999_999, -2_250_000_001, 1], 4_500_000_001)
+def test_a_quotient_by_a_known_number_is_that_quotient(tops: list[int], bottom: int) -> None:
+    values, within = quotient_by(OPS, floats(tops), bottom)
+    expected, fits = quotient_micro(OPS, floats(tops), floats([bottom] * len(tops)))
+    assert np.broadcast_to(within, fits.shape).tolist() == fits.tolist()
+    assert values[fits].tolist() == expected[fits].tolist()
 
 
 @settings(max_examples=300, deadline=None)
@@ -82,8 +102,8 @@ def test_a_share_is_exact_and_within_one(pairs: list[tuple[int, int]]) -> None:
 
 
 def test_every_intermediate_of_a_growth_is_exact() -> None:
-    # The largest remainder, a hundred times; and the difference of two terms.
-    assert 100 * (MAX_INPUT - 1) < 2**53
+    # The largest remainder, a thousand times, and half a divisor; the difference of two terms.
+    assert 1000 * (MAX_INPUT // 2) + MAX_INPUT // 2 < 2**53
     assert 2 * MAX_TERM <= 2 * MAX_INPUT
     assert VALUE_LIMIT < 2**53
 
