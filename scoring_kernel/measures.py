@@ -247,16 +247,14 @@ def fold_windows(
         at, known = positions(wanted, measures.subjects)
     folds: list[tuple[dict[str, IntVector], BoolVector]] = []
     for months in windows:
+        place = _places(measures.months, months)
+        inside = np.flatnonzero(known & (place >= 0))
+        target = at.take(inside)
         stated = np.zeros((len(months), n), np.bool_)
-        inside = np.zeros(rows, np.bool_)
-        for place, month in enumerate(months):
-            there = known & (measures.months == month)
-            stated[place, at[there]] = True
-            inside |= there
-        target = at[inside]
+        stated[place.take(inside), target] = True
         columns = {
             name: _reduce(
-                values[inside],
+                values.take(inside),
                 target,
                 wanted,
                 _law(merges, name),
@@ -267,6 +265,14 @@ def fold_windows(
         enough = np.logical_or if any_month else np.logical_and
         folds.append((columns, enough.reduce(stated, axis=0)))
     return folds
+
+
+def _places(months: npt.NDArray[np.int32], wanted: Sequence[int]) -> npt.NDArray[np.int8]:
+    """Place of each month among some months, -1 where it is not one of them."""
+    first, last = min(wanted), max(wanted)
+    place_of = np.full(last - first + 3, -1, np.int8)
+    place_of[np.asarray(wanted) - first + 1] = np.arange(len(wanted))
+    return place_of.take(np.clip(months, first - 1, last + 1) - (first - 1))
 
 
 def _law(merges: Mapping[str, str], name: str) -> Merge:
@@ -284,11 +290,12 @@ def _reduce(
     """Fold values into one group per entry of ``subjects``; a group without a value is 0."""
     n = len(subjects)
     if law is Merge.SUM:
-        # A float sum is close enough to tell whether the exact one can leave int64.
-        sizes = np.bincount(group, weights=np.abs(values), minlength=n)
         result = np.zeros(n, np.int64)
         np.add.at(result, group, values)
-        beyond = (sizes > _SAFE_SUM) | (result > MAX_VALUE) | (result < -MAX_VALUE)
+        beyond = (result > MAX_VALUE) | (result < -MAX_VALUE)
+        if max(int(values.max(initial=0)), -int(values.min(initial=0))) * len(values) > _SAFE_SUM:
+            # A float sum is close enough to tell whether the exact one can leave int64.
+            beyond |= np.bincount(group, weights=np.abs(values), minlength=n) > _SAFE_SUM
         if beyond.any():
             raise KernelInputError(
                 f"measure {name}: a sum exceeds {MAX_VALUE} at subject "

@@ -118,15 +118,20 @@ def _look_up(
 ) -> None:
     """Fill in the places of one block and where they are known."""
     hashes = _hashes(found)
-    rest = np.arange(found.shape[1])
+    rest: npt.NDArray[np.intp] | slice = slice(None)
     for table in tables:
-        candidate = table[_slots(hashes, table)]
+        candidate = table[_slots(hashes, table)].astype(np.intp)
         same = candidate >= 0
         for ours, theirs in zip(wanted, found, strict=True):
-            same &= ours[candidate] == theirs[rest]
-        places[rest[same]] = candidate[same]
-        known[rest[same]] = True
-        rest, hashes = rest[~same], _mixed(hashes[~same])
+            same &= ours.take(candidate, mode="wrap") == theirs[rest]
+        # Until it is found, a text may have any place.
+        places[rest] = candidate
+        known[rest] = same
+        left = np.flatnonzero(~same)
+        if not len(left):
+            break
+        rest = left if isinstance(rest, slice) else rest[left]
+        hashes = _mixed(hashes[left])
 
 
 def _slots(hashes: npt.NDArray[np.uint64], table: npt.NDArray[np.int32]) -> npt.NDArray[np.intp]:
