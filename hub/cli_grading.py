@@ -296,6 +296,20 @@ def mutual_scores(
         )
 
 
+@app.command()
+def exports(*, limit: Limit = 50, directory: Directory = None, as_json: AsJson = False) -> None:
+    """List the exports to the personal credit office: who, when, what, and the file's digest.
+
+    Example: [bold]yixin hub exports[/bold]
+    """
+    with start(as_json) as out:
+        result = run_job(hub_directory(directory), "exports", {"limit": limit}, out, writes=False)
+        if as_json:
+            out.done(result, "")
+            return
+        out.rows(f"Exports, {len(result['rows'])} of {result['total']}", result["rows"])
+
+
 def _login_name() -> str:
     """Login name of the operator; empty where the system knows none, and the job then asks."""
     try:

@@ -7,7 +7,7 @@ parts they work on. Grading and the import desk are imported when they are asked
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -18,9 +18,10 @@ from hub.errors import ConfigurationError
 from hub.exchange.audit_export import AuditRange, export_audit
 from hub.exchange.enrolment import Invitation, issue_token
 from hub.exchange.parent import Pusher, join_parent, load_parent
+from hub.listings import listed_exports, listed_refusals, moment_text
 from hub.parts import HubParts
 from hub.status import hub_status
-from hub.store import members, quarantine, refusals
+from hub.store import members, quarantine
 from hub.store.engine import reading, writing
 from hub.store.item_imports import count_open_faults
 from scoring_kernel.periods import Period
@@ -34,7 +35,8 @@ Result: TypeAlias = dict[str, Any]
 Job: TypeAlias = Callable[[Result, ProgressReporter], Result | Awaitable[Result]]
 
 READERS: Final = frozenset(
-    {"status", "members", "refusals", "quarantine", "grades", "explain", "inputs", "export-trust"}
+    {"status", "members", "refusals", "quarantine", "grades", "explain", "inputs", "exports"}
+    | {"export-trust"}
 )
 """Jobs that change nothing."""
 LISTED: Final = 500
@@ -62,6 +64,7 @@ class HubJobs:
             "inputs": self.inputs,
             "push": self.push,
             "mutual-scores": self.mutual_scores,
+            "exports": self.exports,
             "status": self.status,
             "refusals": self.refusals,
             "quarantine": self.quarantine,
@@ -90,7 +93,7 @@ class HubJobs:
         return {
             "member": name.member_id,
             "institutions": len(rows),
-            "expires_at": _moment(made.expires_at_ms),
+            "expires_at": moment_text(made.expires_at_ms),
             "token": made.encode(),
         }
 
@@ -104,8 +107,8 @@ class HubJobs:
                     "member": row.member,
                     "kind": str(row.kind),
                     "status": str(row.status),
-                    "joined_at": _moment(row.joined_at_ms),
-                    "first_call_at": _moment(row.confirmed_at_ms),
+                    "joined_at": moment_text(row.joined_at_ms),
+                    "first_call_at": moment_text(row.confirmed_at_ms),
                 }
                 for row in rows
             ]
@@ -263,6 +266,10 @@ class HubJobs:
         )
         return asdict(made)
 
+    def exports(self, arguments: Result, _progress: ProgressReporter) -> Result:
+        """Exports to the personal credit office, newest first."""
+        return listed_exports(self.parts.engine, arguments["limit"])
+
     async def push(self, arguments: Result, progress: ProgressReporter) -> Result:
         """Push the publication of a period to the parent hub."""
         from hub.grading import push_payloads  # noqa: PLC0415 - a room of its own
@@ -285,23 +292,7 @@ class HubJobs:
 
     def refusals(self, arguments: Result, _progress: ProgressReporter) -> Result:
         """Refused attempts, newest first."""
-        with reading(self.parts.engine) as connection:
-            rows = refusals.recent(connection, arguments["limit"])
-            total = refusals.count(connection)
-        return {
-            "total": total,
-            "rows": [
-                {
-                    "at": _moment(row.at_ms),
-                    "peer": row.peer,
-                    "method": row.method,
-                    "code": row.code,
-                    "cause": row.cause,
-                    "envelope": row.envelope_hash.hex() if row.envelope_hash else None,
-                }
-                for row in rows
-            ],
-        }
+        return listed_refusals(self.parts.engine, arguments["limit"])
 
     def quarantine(self, arguments: Result, _progress: ProgressReporter) -> Result:
         """Refused slots and payloads, newest first; or lines of department files still refused."""
@@ -378,9 +369,3 @@ def _member_name(arguments: Result) -> MemberName:
         return parse_member_id(text)
     except ValueError as error:
         raise ConfigurationError(f"{error}.") from error
-
-
-def _moment(at_ms: int | None) -> str | None:
-    if at_ms is None:
-        return None
-    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="seconds")

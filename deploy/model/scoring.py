@@ -184,6 +184,10 @@ def scores_table(result: ScoreResult) -> pa.Table:
         "type": pa.array(result.types, pa.string()),
         "grade": pa.array(result.grades, pa.string()),
         "earned_grade": pa.array(result.earned_grades, pa.string()),
+        **{
+            f"grade.{name}": pa.array(result.grades_in(name), pa.string())
+            for name in list(result.model.band_sets)[1:]
+        },
         "total_centi": pa.array(result.total_centi),
         "coverage_centi": pa.array(result.coverage_centi),
         "basis": pa.array([result.basis] * count, pa.string()),

@@ -311,6 +311,10 @@ def test_scores_of_natural_persons_are_exported_under_a_name(hub: Path, tmp_path
     assert "recorded for" in call("mutual-scores", *PERIOD, "--out", other, *where)
     assert as_json("mutual-scores", *PERIOD, "--out", other, *where, code=3)
     assert as_json("status", *where)["score_exports"] == 2
+    listed = as_json("exports", *where)
+    assert [one["officer"] for one in listed["rows"]][1] == "王五"
+    assert listed["rows"][1]["sha256"] == made["sha256"]
+    assert "王五" in call("exports", *where)
     assert as_json("push", *PERIOD, *where, code=5)["error"] == "not_joined"
 
 

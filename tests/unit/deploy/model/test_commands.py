@@ -86,6 +86,8 @@ def test_every_model_scores_a_file_and_the_points_add_up(tmp_path: Path, name: s
     assert summary["subjects"] == SUBJECTS
     assert sum(summary["grades"].values()) == SUBJECTS
     assert summary["basis"] == "proposal"
+    letters = {band.id for band in model.band_sets["letters"].bands} | {"not_rated"}
+    assert {*scores.column("grade.letters").to_pylist()} <= letters
 
 
 def test_an_explained_file_accounts_for_every_point(tmp_path: Path) -> None:
