@@ -44,6 +44,33 @@ class Patterns:
     some: npt.NDArray[np.intp]
 
 
+class GapBits:
+    """Bits of the missing indicators of some rows, gathered byte by byte."""
+
+    def __init__(self, rows: int) -> None:
+        """Start with nothing missing.
+
+        Args:
+            rows: Number of rows.
+        """
+        self._bytes: Final = np.zeros((8, rows), np.uint8)
+
+    def add(self, place: int, missing: npt.NDArray[np.bool_]) -> None:
+        """Say where an indicator is missing."""
+        ones = np.negative(missing.view(np.int8)).view(np.uint8)
+        found = self._bytes[place >> 3]
+        np.bitwise_and(ones, np.uint8(1 << (place & 7)), out=ones)
+        np.bitwise_or(found, ones, out=found)
+
+    def words(self) -> npt.NDArray[np.uint64]:
+        """Bits of each row, the first indicator lowest."""
+        found: npt.NDArray[np.uint64] = self._bytes[0].astype(np.uint64)
+        for place in range(1, 8):
+            if self._bytes[place].any():
+                found |= self._bytes[place].astype(np.uint64) << np.uint64(8 * place)
+        return found
+
+
 def find_patterns(gaps: npt.NDArray[np.uint64], indicators: int) -> Patterns:
     """Find the distinct patterns of some rows.
 
@@ -80,7 +107,7 @@ def moved_rows(
         for place, own in enumerate(moves):
             found = np.flatnonzero(own.take(pattern))
             if len(found):
-                yield place, rows[found], pattern[found]
+                yield place, rows.take(found), pattern.take(found)
 
 
 def weights_of_rows(

@@ -20,7 +20,7 @@ from scoring_kernel.errors import KernelInputError
 from scoring_kernel.grades import places_of
 from scoring_kernel.indicators import MissingPolicy
 from scoring_kernel.ops import NumpyOps
-from scoring_kernel.patterns import find_patterns, moved_rows, weights_of_rows
+from scoring_kernel.patterns import GapBits, find_patterns, moved_rows, weights_of_rows
 from scoring_kernel.redistribution import effective_weights
 from scoring_kernel.shrinking import Value
 
@@ -43,7 +43,6 @@ BLOCK_ROWS: Final = 32_768
 """Rows of one block: a few vectors fit the second cache, and calls cost little (measured)."""
 
 _OPS: Final = NumpyOps()
-_NOBODY: Final = np.zeros(0, np.intp)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,7 +227,8 @@ def _sweep(
 
 
 def _grade(plan: ScoringPlan, rows: slice, out: Sweep) -> None:
-    """Grades of one block."""
+    """Total and grades of one block."""
+    np.add.reduce(out.points[:, rows], axis=0, dtype=np.int32, out=out.total[rows])
     out.earned[rows], out.grade[rows] = places_of(
         _OPS,
         plan.model,
@@ -249,7 +249,7 @@ def _rate(
     """Stages 1 and 2 of one block."""
     group = cast("FloatVector", groups[rows])  # numpy gathers by integers
     number = len(group)
-    gaps = out.gaps[rows]
+    gaps = GapBits(number)
     for place, (one, value) in enumerate(zip(plan.indicators, values, strict=True)):
         points, there, lacking = plan.earned(_OPS, one, value, group)
         _write(out.lacking[place, rows], lacking)
@@ -257,19 +257,15 @@ def _rate(
         if value.shrunk.ndim:
             _write(out.shrunk[place, rows], value.shrunk & there)
         out.points[place, rows] = points
-        gone = _NOBODY
+        missing = out.missing[place, rows]
         if np.count_nonzero(there) < number:
-            # Few rows miss a value: they are put right one by one, not by another sweep.
-            missing = out.missing[place, rows]
             np.logical_not(there, out=missing)
-            gone = np.flatnonzero(missing)
-            out.points[place, rows][gone] = one.policy
-            gaps[gone] |= np.uint64(1 << place)
+            gaps.add(place, missing)
         if len(out.values):
             # A missing value carries nothing, so both ends of the wire agree on it.
-            value.value[gone] = 0.0
+            value.value[np.flatnonzero(missing)] = 0.0
             out.values[place, rows] = value.value
-    np.add.reduce(out.points[:, rows], axis=0, dtype=np.int32, out=out.total[rows])
+    out.gaps[rows] = gaps.words()
 
 
 def _write(target: npt.NDArray[np.bool_], flag: FlagVector) -> None:
@@ -288,18 +284,17 @@ def _redistribute(plan: ScoringPlan, out: Sweep) -> Sweep:
     excludes = np.array(
         [[one.indicator.missing is MissingPolicy.EXCLUDE] for one in plan.indicators], np.bool_
     )
-    excluded = found.gone & excludes
     for start in range(0, len(table.T), BLOCK_ROWS):
         block = slice(start, start + BLOCK_ROWS)
-        table[:, block] = effective_weights(plan.model, excluded[:, block])
+        table[:, block] = effective_weights(plan.model, found.gone[:, block] & excludes)
     covered = np.where(found.gone, 0, nominal).sum(axis=0, dtype=np.int32)
     out.coverage[:] = covered.take(found.place)
-    # What is excluded has no points at any weight, and most of the others keep theirs.
-    for place, rows, pattern in moved_rows(found, (table != nominal) & ~excluded):
-        points, one = out.points[place], plan.indicators[place]
-        before = points.take(rows)
-        weights = table[place].take(pattern).astype(np.float64)
-        after = plan.at_weight(_OPS, one, before.astype(np.float64), weights).astype(np.int32)
-        points[rows] = after
-        out.total[rows] += after - before
+    # Few rows miss a value or carry another weight: they are put right one by one.
+    weights = table.astype(np.float64)
+    for place, rows, pattern in moved_rows(found, (table != nominal) | found.gone):
+        one, points = plan.indicators[place], out.points[place]
+        earned = points.take(rows).astype(np.float64)
+        if not excludes[place]:  # What is excluded has no weight, and no points at any policy.
+            earned[found.gone[place].take(pattern)] = one.policy
+        points[rows] = plan.at_weight(_OPS, one, earned, weights[place].take(pattern))
     return replace(out, pattern=found.place, pattern_weights=table)
