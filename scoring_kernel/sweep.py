@@ -289,15 +289,9 @@ def _redistribute(plan: ScoringPlan, out: Sweep) -> Sweep:
         table[:, block] = effective_weights(plan.model, found.gone[:, block] & excludes)
     covered = np.where(found.gone, 0, nominal).sum(axis=0, dtype=np.int32)
     out.coverage[:] = covered.take(found.place)
-    by_group: dict[str, list[int]] = {}
-    for place, one in enumerate(plan.indicators):
-        by_group.setdefault(one.indicator.level2.id, []).append(place)
     # Few rows miss a value or carry another weight: they are put right one by one.
     weights = table.astype(np.float64)
-    moves = (table != nominal) | found.gone
-    for places in by_group.values():
-        moves[places] = moves[places].any(axis=0)  # A gap moves its neighbours: one look for all.
-    for place, rows, pattern in moved_rows(found, moves):
+    for place, rows, pattern in moved_rows(found, (table != nominal) | found.gone):
         one, points = plan.indicators[place], out.points[place]
         earned = points.take(rows).astype(np.float64)
         if not excludes[place]:  # What is excluded has no weight, and no points at any policy.
