@@ -129,7 +129,8 @@ def table_of(rows: Sequence[Row | Skipped]) -> Table:
         rows: The rows.
 
     Returns:
-        One line a row: name, ours, reference, ratio, target, pass; or why it was skipped.
+        A row: name and how the cost grows, ours, reference, ratio, target, pass; or why it
+        was skipped.
     """
     table = Table(title="Benchmarks")
     for name in ("name", "ours", "reference", "ratio", "target", "pass"):
@@ -139,7 +140,7 @@ def table_of(rows: Sequence[Row | Skipped]) -> Table:
             table.add_row(f"{row.name}\nskipped: {row.reason}", *("-",) * 5)
             continue
         table.add_row(
-            row.name,
+            f"{row.name}\ncost: {row.growth}",
             f"{row.ours:,.4g} {row.unit}",
             f"{row.reference:,.4g}",
             f"{row.ratio:.3f}",

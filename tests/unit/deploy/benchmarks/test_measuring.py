@@ -86,6 +86,7 @@ def test_the_command_prints_and_writes_the_rows_it_was_asked_for(
     done = CliRunner().invoke(cli.app, ["--only", "P3", "--json", str(out)])
     assert done.exit_code == 0, done.output
     assert "P0 nothing" in done.output
+    assert "cost: constant" in done.output
     written = orjson.loads(out.read_bytes())
     assert [one["pass"] for one in written] == [True, False]
     assert set(written[0]) >= {"name", "ours", "reference", "ratio", "target", "pass"}
