@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PROTOS := $(wildcard protos/yixin/v1/*.proto)
 
-.PHONY: setup demo test check bench protos lock faults clean
+.PHONY: setup demo test check bench protos lock faults fuzz clean
 
 setup: $(STAMP)
 
@@ -25,6 +25,9 @@ test: setup
 faults: setup
 	$(BIN)/python -m pytest -m faults
 
+fuzz: setup
+	$(BIN)/python -m tests.fuzz.messages --count 1000000
+
 bench: setup
 	$(BIN)/yixin bench
 
@@ -42,7 +45,7 @@ protos: setup
 
 lock: setup
 	$(BIN)/python -m pip install --quiet pip-tools==7.6.2
-	$(BIN)/pip-compile --quiet --strip-extras --generate-hashes --allow-unsafe --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-header --extra bench --extra dev --output-file requirements.lock pyproject.toml
+	$(BIN)/pip-compile --quiet --strip-extras --generate-hashes --allow-unsafe --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-header --extra bench --extra dev --extra gm --output-file requirements.lock pyproject.toml
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
