@@ -23,6 +23,7 @@ from node.intake.layouts import LAYOUTS, Shape
 from node.intake.lines import Line
 from node.intake.messages import Envelope, Message, decode
 from node.intake.originals import Originals
+from node.intake.outcomes import Outcome, Taken
 from node.intake.report import Tally
 from node.intake.shapes import build_group
 from node.store import Commit, LedgerRow, NodeStore, QuarantineRow, Standing, standing_of
@@ -30,9 +31,19 @@ from node.store import Commit, LedgerRow, NodeStore, QuarantineRow, Standing, st
 __all__ = ["BatchIntake", "quarantine_row"]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Decoded:
+    """A line whose message has a good head."""
+
+    place: int
+    """Place of the line in the batch."""
+    line: Line
+    message: Message
+
+
 @dataclass(slots=True, kw_only=True)
-class _Outcome:
-    """What a batch comes to, while it is worked on."""
+class _Turn:
+    """What a turn of a batch comes to, while it is worked on."""
 
     messages: list[LedgerRow] = field(default_factory=list)
     pending: dict[str, bytes] = field(default_factory=dict)
@@ -40,7 +51,8 @@ class _Outcome:
     records: dict[str, list[pa.Table]] = field(default_factory=dict)
     taken_back: list[str] = field(default_factory=list)
     refused: list[QuarantineRow] = field(default_factory=list)
-    taken: list[Line] = field(default_factory=list)
+    released: list[Line] = field(default_factory=list)
+    """Lines that went in: if one was refused before, it is no longer."""
 
 
 class BatchIntake:
@@ -61,7 +73,7 @@ class BatchIntake:
         self._seen_at = now.isoformat(timespec="seconds")
         self._holds_refused = store.quarantine_count() > 0
 
-    def take(self, source: str, lines: Sequence[Line], tally: Tally) -> None:
+    def take(self, source: str, lines: Sequence[Line], tally: Tally) -> list[Taken]:
         """Take one batch in; it is durable when this returns.
 
         Args:
@@ -69,67 +81,78 @@ class BatchIntake:
             lines: Lines of the batch.
             tally: Takes the counts.
 
+        Returns:
+            What became of each line, in the order of the lines.
+
         Raises:
             StoreError: The store failed; nothing of the batch's last turn was kept.
         """
         tally.messages_in += len(lines)
-        outcome = _Outcome()
-        decoded: list[tuple[Line, Message]] = []
-        for line in lines:
+        taken: dict[int, Taken] = {}
+        turn = _Turn()
+        decoded: list[_Decoded] = []
+        for place, line in enumerate(lines):
             found = line.fault or decode(line.number, line.body, self._envelope)
             if isinstance(found, Fault):
-                self._refuse(source, line, found, outcome, tally)
+                taken[place] = self._refuse(source, line, found, turn, tally)
             else:
-                decoded.append((line, found))
+                decoded.append(_Decoded(place=place, line=line, message=found))
         while True:
-            later = self._take_turn(source, decoded, outcome, tally)
-            self._commit(outcome)
+            later = self._take_turn(source, decoded, turn, tally, taken)
+            self._commit(turn)
             if not later:
-                return
-            decoded, outcome = later, _Outcome()
+                return [taken[place] for place in range(len(lines))]
+            decoded, turn = later, _Turn()
 
     def _take_turn(
         self,
         source: str,
-        decoded: Sequence[tuple[Line, Message]],
-        outcome: _Outcome,
+        decoded: Sequence[_Decoded],
+        turn: _Turn,
         tally: Tally,
-    ) -> list[tuple[Line, Message]]:
+        taken: dict[int, Taken],
+    ) -> list[_Decoded]:
         """Work on messages with distinct ids; returns the others."""
-        turn: dict[str, tuple[Line, Message]] = {}
-        later: list[tuple[Line, Message]] = []
-        for line, message in decoded:
-            if message.msgid in turn:
-                later.append((line, message))
-            else:
-                turn[message.msgid] = (line, message)
-        known = self._store.known_messages(list(turn)) if turn else {}
+        own: dict[str, _Decoded] = {}
+        later = [one for one in decoded if own.setdefault(one.message.msgid, one) is not one]
+        known = self._store.known_messages(list(own)) if own else {}
         groups: dict[tuple[str, bool | None], list[Message]] = {}
-        for msgid, (line, message) in turn.items():
-            standing = standing_of(
-                known.get(msgid), message.request_digest, message.response_digest
-            )
+        for msgid, one in own.items():
+            message = one.message
+            held = known.get(msgid)
+            standing = standing_of(held, message.request_digest, message.response_digest)
             if standing is Standing.SEEN:
                 tally.already_seen += 1
-                outcome.taken.append(line)
+                turn.released.append(one.line)
+                accepted = held.accepted if held else None
+                taken[one.place] = _taken(message, Outcome.SEEN, accepted)
             elif standing is Standing.CONFLICT:
                 expected = "the content this msgid came with before"
                 fault = Fault.of(Rule.MSGID_CONFLICT, "request.msgid", msgid, expected)
-                self._refuse(source, line, fault, outcome, tally, message=message)
+                taken[one.place] = self._refuse(
+                    source, one.line, fault, turn, tally, message=message
+                )
             else:
                 groups.setdefault((message.infno, message.accepted), []).append(message)
         for key in sorted(groups, key=_reversals_last):
-            for message, fault in self._build(groups[key], outcome, tally):
-                line = turn[message.msgid][0]
-                self._refuse(source, line, fault, outcome, tally, message=message)
-        outcome.completed += [row.msgid for row in outcome.messages if row.msgid in known]
-        outcome.taken += [turn[row.msgid][0] for row in outcome.messages]
+            good, faults = self._build(groups[key], turn, tally)
+            outcome = _outcome_of(*key)
+            for message in good:
+                one = own[message.msgid]
+                turn.released.append(one.line)
+                taken[one.place] = _taken(message, outcome, message.accepted)
+            for message, fault in faults:
+                one = own[message.msgid]
+                taken[one.place] = self._refuse(
+                    source, one.line, fault, turn, tally, message=message
+                )
+        turn.completed += [row.msgid for row in turn.messages if row.msgid in known]
         return later
 
     def _build(
-        self, messages: Sequence[Message], outcome: _Outcome, tally: Tally
-    ) -> Sequence[tuple[Message, Fault]]:
-        """Build the records of one group; returns what has a fault."""
+        self, messages: Sequence[Message], turn: _Turn, tally: Tally
+    ) -> tuple[Sequence[Message], Sequence[tuple[Message, Fault]]]:
+        """Build the records of one group; returns what is good and what has a fault."""
         infno, accepted = messages[0].infno, messages[0].accepted
         good: Sequence[Message] = messages
         faults: Sequence[tuple[Message, Fault]] = ()
@@ -143,41 +166,41 @@ class BatchIntake:
                     self._store.schemas,
                     Originals(
                         self._store,
-                        outcome.records.get("settlement", ()),
-                        outcome.messages,
-                        outcome.taken_back,
+                        turn.records.get("settlement", ()),
+                        turn.messages,
+                        turn.taken_back,
                     ),
                 )
                 good, faults, records = built.messages, built.faults, built.records
                 if infno in _REVERSALS and "settlement" in records:
-                    outcome.taken_back += records["settlement"].column("setl_id").to_pylist()
+                    turn.taken_back += records["settlement"].column("setl_id").to_pylist()
             elif accepted:
                 records = {RAW: raw_table(messages, self._store.schemas[RAW])}
         for kind, table in records.items():
-            outcome.records.setdefault(kind, []).append(table)
+            turn.records.setdefault(kind, []).append(table)
             tally.records[kind] += table.num_rows
         for message in good:
-            outcome.messages.append(_ledger_row(message))
+            turn.messages.append(_ledger_row(message))
             if accepted is None:
-                outcome.pending[message.msgid] = message.raw
+                turn.pending[message.msgid] = message.raw
         if accepted is None:
             tally.pending += len(good)
         elif not accepted:
             tally.not_accepted += len(good)
-        return faults
+        return good, faults
 
     def _refuse(
         self,
         source: str,
         line: Line,
         fault: Fault,
-        outcome: _Outcome,
+        turn: _Turn,
         tally: Tally,
         *,
         message: Message | None = None,
-    ) -> None:
+    ) -> Taken:
         tally.rules[fault.rule] += 1
-        outcome.refused.append(
+        turn.refused.append(
             quarantine_row(
                 source,
                 line,
@@ -187,24 +210,27 @@ class BatchIntake:
                 infno=message.infno if message else "",
             )
         )
+        if message is None:
+            return Taken(line=line.number, standing=Outcome.REFUSED, fault=fault)
+        return _taken(message, Outcome.REFUSED, message.accepted, fault)
 
-    def _commit(self, outcome: _Outcome) -> None:
-        released = [line.line_digest() for line in outcome.taken] if self._holds_refused else []
-        if outcome.messages or outcome.refused or released:
+    def _commit(self, turn: _Turn) -> None:
+        released = [line.line_digest() for line in turn.released] if self._holds_refused else []
+        if turn.messages or turn.refused or released:
             self._store.commit(
                 Commit(
-                    messages=outcome.messages,
-                    pending=outcome.pending,
-                    completed=outcome.completed,
+                    messages=turn.messages,
+                    pending=turn.pending,
+                    completed=turn.completed,
                     records={
-                        kind: pa.concat_tables(tables) for kind, tables in outcome.records.items()
+                        kind: pa.concat_tables(tables) for kind, tables in turn.records.items()
                     },
-                    taken_back=outcome.taken_back,
-                    quarantine=outcome.refused,
+                    taken_back=turn.taken_back,
+                    quarantine=turn.refused,
                     released=released,
                 )
             )
-        self._holds_refused = self._holds_refused or bool(outcome.refused)
+        self._holds_refused = self._holds_refused or bool(turn.refused)
 
 
 def quarantine_row(
@@ -236,6 +262,30 @@ _REVERSALS: Final = frozenset(
 
 def _reversals_last(key: tuple[str, bool | None]) -> tuple[bool, str, str]:
     return key[0] in _REVERSALS, key[0], str(key[1])
+
+
+def _outcome_of(infno: str, accepted: bool | None) -> Outcome:  # noqa: FBT001 - a group's key
+    if accepted is None:
+        return Outcome.PENDING
+    if not accepted:
+        return Outcome.NOT_ACCEPTED
+    return Outcome.STORED if infno in LAYOUTS else Outcome.KEPT
+
+
+def _taken(
+    message: Message,
+    standing: Outcome,
+    accepted: bool | None,  # noqa: FBT001 - what the platform said, as in the ledger
+    fault: Fault | None = None,
+) -> Taken:
+    return Taken(
+        line=message.line,
+        standing=standing,
+        infno=message.infno,
+        msgid=message.msgid,
+        accepted=accepted,
+        fault=fault,
+    )
 
 
 def _ledger_row(message: Message) -> LedgerRow:
