@@ -1,14 +1,18 @@
 """The node's store: what it acknowledged is durable, once, and sealed."""
 
+from node.store.code_extensions import ImportedCode
 from node.store.commit import Commit
 from node.store.ledger import CSV_INFNO, LedgerRow, Standing, standing_of
+from node.store.operator_log import LogEntry
 from node.store.quarantine import QuarantineRow
 from node.store.store import NodeStore, StoreCounts
 
 __all__ = [
     "CSV_INFNO",
     "Commit",
+    "ImportedCode",
     "LedgerRow",
+    "LogEntry",
     "NodeStore",
     "QuarantineRow",
     "Standing",

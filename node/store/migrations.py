@@ -7,6 +7,9 @@ from typing import Final
 
 from sqlite_utils import Database, Migrations
 
+from node.store.code_extensions import CODE_EXTENSION_TABLES
+from node.store.operator_log import OPERATOR_LOG_TABLES
+
 __all__ = ["MIGRATIONS"]
 
 MIGRATIONS: Final = Migrations("node")
@@ -95,3 +98,9 @@ def _first_tables(database: Database) -> None:
 @MIGRATIONS(name="0002_taken_back")
 def _taken_back(database: Database) -> None:
     database.execute(_TAKEN_BACK)
+
+
+@MIGRATIONS(name="0003_desk")
+def _desk(database: Database) -> None:
+    for statement in (*OPERATOR_LOG_TABLES, *CODE_EXTENSION_TABLES):
+        database.execute(statement)

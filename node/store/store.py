@@ -19,9 +19,11 @@ import pyarrow as pa
 
 from node.domain.institutions import Institution
 from node.domain.records import record_schemas
+from node.store.code_extensions import CodeExtensions, ImportedCode
 from node.store.commit import Commit
 from node.store.database import open_database, transaction
 from node.store.ledger import Ledger, LedgerRow
+from node.store.operator_log import LogEntry, OperatorLog
 from node.store.quarantine import Quarantine, QuarantineRow
 from node.store.register import Register
 from node.store.relations import measure_rows, open_relations
@@ -87,6 +89,8 @@ class NodeStore:
         self._ledger = Ledger(connection)
         self._quarantine = Quarantine(connection)
         self._register = Register(connection)
+        self._operator_log = OperatorLog(connection)
+        self._codes = CodeExtensions(connection)
         self._staging = Staging(connection, vault, self._segments, self._schemas)
         if writer:
             self._staging.sweep()
@@ -225,6 +229,26 @@ class NodeStore:
         """Count refused lines."""
         with self._lock:
             return self._quarantine.count()
+
+    def note_operator(self, entry: LogEntry) -> None:
+        """Note what an operator does, durably; before it is done."""
+        with self._lock, transaction(self._connection):
+            self._operator_log.note(entry)
+
+    def operator_entries(self, limit: int = 100, subject: str = "") -> tuple[LogEntry, ...]:
+        """List what operators did, newest first; of one subject, or of all."""
+        with self._lock:
+            return self._operator_log.entries(limit, subject)
+
+    def put_codes(self, codes: Iterable[ImportedCode]) -> None:
+        """Keep codes beyond the national lists, durably."""
+        with self._lock, transaction(self._connection):
+            self._codes.put(codes)
+
+    def imported_codes(self) -> tuple[ImportedCode, ...]:
+        """List the codes beyond the national lists."""
+        with self._lock:
+            return self._codes.all()
 
     def setting(self, key: str) -> str | None:
         """Find a setting."""
