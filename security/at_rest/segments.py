@@ -22,14 +22,15 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pyarrow.parquet.encryption as pe
 
+from security.at_rest.file_layer import DISK
 from security.at_rest.kms import KEY_BYTES, SegmentKeys, make_crypto_factory
 from security.errors import SegmentTamperedError, VaultError
-from security.private_files import sync_directory
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
+    from security.at_rest.file_layer import FileLayer
     from security.at_rest.vault import Vault
 
 SUFFIX: Final = ".parquet"
@@ -60,10 +61,11 @@ class Segment:
 class SegmentStore:
     """The segments of one directory; one writer, any number of reading threads."""
 
-    def __init__(self, directory: Path, vault: Vault) -> None:
+    def __init__(self, directory: Path, vault: Vault, files: FileLayer = DISK) -> None:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._directory = directory
         self._vault = vault
+        self._files = files
         self._keys = SegmentKeys()
         self._factory = make_crypto_factory(self._keys)
         self._connection = pe.KmsConnectionConfig()
@@ -99,13 +101,12 @@ class SegmentStore:
             self._write_file(table, name, temporary)
             digest = _digest(temporary)
             size = temporary.stat().st_size
-            temporary.rename(path)
+            self._files.rename(temporary, path)
         except BaseException:
             self._keys.forget(name)
+            self._files.unlink(temporary)
             raise
-        finally:
-            temporary.unlink(missing_ok=True)
-        sync_directory(self._directory)
+        self._files.fsync_directory(self._directory)
         segment = Segment(
             name=name,
             rows=table.num_rows,
@@ -167,15 +168,21 @@ class SegmentStore:
         for path in sorted(self._directory.iterdir()):
             ours = path.name.endswith((SUFFIX, _TEMPORARY))
             if ours and path.name not in keep:
-                path.unlink()
+                self._files.unlink(path)
                 removed.append(path.name)
         if removed:
-            sync_directory(self._directory)
+            self._files.fsync_directory(self._directory)
         return tuple(removed)
 
-    def forget(self, name: str) -> None:
-        """Drop a segment's key from memory, after its row was erased."""
-        self._keys.forget(name)
+    def remove(self, names: Iterable[str]) -> None:
+        """Erase segments whose rows were erased: their files, and their keys in memory.
+
+        A reader that still holds one of them fails; compaction leaves its old files to ``sweep``.
+        """
+        for name in names:
+            self._keys.forget(name)
+            self._files.unlink(self._path(name))
+        self._files.fsync_directory(self._directory)
 
     def _path(self, name: str) -> Path:
         if not _NAME.fullmatch(name):
@@ -183,7 +190,7 @@ class SegmentStore:
         return self._directory / f"{name}{SUFFIX}"
 
     def _write_file(self, table: pa.Table, name: str, temporary: Path) -> None:
-        os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
+        self._files.create(temporary)
         configuration = pe.EncryptionConfiguration(
             footer_key=name,
             uniform_encryption=True,
@@ -194,11 +201,7 @@ class SegmentStore:
         )
         properties = self._factory.file_encryption_properties(self._connection, configuration)
         pq.write_table(table, temporary, compression="zstd", encryption_properties=properties)
-        descriptor = os.open(temporary, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        self._files.fsync(temporary)
 
     def _verify(self, segment: Segment) -> None:
         if len(segment.sha256) != _DIGEST_BYTES:

@@ -210,11 +210,14 @@ def test_leftovers_of_an_interrupted_flush_are_swept(records: Path) -> None:
     assert reopened(records).read(kept).num_rows == 100
 
 
-def test_an_erased_key_is_dropped_from_memory(records: Path) -> None:
+def test_an_erased_segment_is_gone_from_disk_and_memory(records: Path) -> None:
     store = SegmentStore(records, VAULT)
     segment = store.write(table(), "one")
-    store.forget("one")
-    store.forget("one")
+    content = (records / "one.parquet").read_bytes()
+    store.remove(["one"])
+    store.remove(["one"])
+    assert not list(records.iterdir())
+    (records / "one.parquet").write_bytes(content)
     with pytest.raises(SegmentTamperedError, match="key of segment one"):
         store.read(replace(segment, wrapped_key=b""))
 
