@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from security.errors import LogCorruptError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
+
+Subtree: TypeAlias = "Callable[[int, int], bytes]"
+"""Gives the root over the leaves from one place up to another."""
 
 HASH_BYTES: Final = 32
 MAX_PATH: Final = 64
@@ -33,6 +36,27 @@ def leaf_hash(leaf: bytes) -> bytes:
 def node_hash(left: bytes, right: bytes) -> bytes:
     """Hash two neighbouring subtrees into one."""
     return hashlib.sha256(_NODE_PREFIX + left + right).digest()
+
+
+def fold(hashes: bytes) -> bytes:
+    """Hash the neighbours of a whole level into the level above.
+
+    Args:
+        hashes: Hashes of the level one after the other, an even number of them.
+
+    Raises:
+        ValueError: The bytes are not pairs of hashes.
+    """
+    pair = 2 * HASH_BYTES
+    if len(hashes) % pair:
+        raise ValueError(f"{len(hashes)} bytes are no pairs of hashes")
+    sha256 = hashlib.sha256
+    return b"".join(
+        [
+            sha256(_NODE_PREFIX + hashes[at : at + pair]).digest()
+            for at in range(0, len(hashes), pair)
+        ]
+    )
 
 
 class Tree:
@@ -148,7 +172,48 @@ def consistency_path(leaf_hashes: Sequence[bytes], old_size: int) -> tuple[bytes
     Raises:
         ValueError: The old tree is larger than the new one.
     """
-    size = len(leaf_hashes)
+    return consistency_path_over(
+        lambda low, high: root(leaf_hashes[low:high]), old_size, len(leaf_hashes)
+    )
+
+
+def inclusion_path_over(subtree: Subtree, index: int, size: int) -> tuple[bytes, ...]:
+    """Path from a leaf to the root of a tree that is not in memory.
+
+    Args:
+        subtree: Gives the root over the leaves from one place up to another.
+        index: Position of the leaf, from 0.
+        size: Number of leaves of the tree.
+
+    Raises:
+        ValueError: There is no such leaf.
+    """
+    if not 0 <= index < size:
+        raise ValueError(f"leaf {index} of a tree of {size}")
+    path: list[bytes] = []
+    low, high = 0, size
+    while high - low > 1:
+        split = low + _split(high - low)
+        if index < split:
+            path.append(subtree(split, high))
+            high = split
+        else:
+            path.append(subtree(low, split))
+            low = split
+    return tuple(reversed(path))
+
+
+def consistency_path_over(subtree: Subtree, old_size: int, size: int) -> tuple[bytes, ...]:
+    """Proof that a tree that is not in memory continues the tree of its first ``old_size``.
+
+    Args:
+        subtree: Gives the root over the leaves from one place up to another.
+        old_size: Number of leaves of the earlier tree.
+        size: Number of leaves of the later tree.
+
+    Raises:
+        ValueError: The old tree is larger than the new one.
+    """
     if not 0 <= old_size <= size:
         raise ValueError(f"old tree of {old_size} leaves, new tree of {size}")
     if old_size in {0, size}:
@@ -156,16 +221,21 @@ def consistency_path(leaf_hashes: Sequence[bytes], old_size: int) -> tuple[bytes
     path: list[bytes] = []
     low, high, old, whole = 0, size, old_size, True
     while old != high - low:
-        split = 1 << (high - low - 1).bit_length() - 1
+        split = _split(high - low)
         if old <= split:
-            path.append(root(leaf_hashes[low + split : high]))
+            path.append(subtree(low + split, high))
             high = low + split
         else:
-            path.append(root(leaf_hashes[low : low + split]))
+            path.append(subtree(low, low + split))
             low, old, whole = low + split, old - split, False
     if not whole:
-        path.append(root(leaf_hashes[low:high]))
+        path.append(subtree(low, high))
     return tuple(reversed(path))
+
+
+def _split(count: int) -> int:
+    """The largest power of two below a count of leaves, which is at least 2."""
+    return 1 << (count - 1).bit_length() - 1
 
 
 def verify_consistency(
