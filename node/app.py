@@ -9,7 +9,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from node.api.errors import describe
-from node.config import CONTROL_SOCKET, LOCK_FILE, SETTINGS_FILE, NodeSettings, load_settings
+from node.config import (
+    CONTROL_SOCKET,
+    LOCK_FILE,
+    SETTINGS_FILE,
+    NodeSettings,
+    load_settings,
+    settings_text,
+)
 from node.domain.institutions import CODE_PATTERN, Institution
 from node.errors import ConfigurationError, NodeError
 from node.jobs import NodeJobs, Result
@@ -36,12 +43,6 @@ EXCHANGE_DATABASE: Final = "exchange.db"
 MEMBERSHIP_DIRECTORY: Final = "membership"
 READERS: Final = ("status", "quarantine", "explain")
 """Jobs that change nothing and do not wait for the writer."""
-SETTINGS_TEXT: Final = """\
-# Settings of this node. Every key may be left out; these are the defaults.
-
-[sync]
-interval_s = {interval_s}  # seconds between two synchronisations of the daemon
-"""
 
 
 def utc_now() -> datetime:
@@ -67,8 +68,7 @@ def init_node(directory: Path, institutions: Sequence[str]) -> Path:
         )
     directory.mkdir(parents=True, exist_ok=True)
     directory.chmod(0o700)
-    settings = SETTINGS_TEXT.format(interval_s=NodeSettings().sync.interval_s)
-    write_private(directory / SETTINGS_FILE, settings.encode())
+    write_private(directory / SETTINGS_FILE, settings_text(NodeSettings()).encode())
     Vault.create(directory / NODE_KEY)
     with opened(directory) as jobs:
         jobs.store.set_institutions([Institution(code=code, name=code) for code in institutions])

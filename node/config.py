@@ -1,15 +1,24 @@
 """Settings of a node: `node.toml` in its state directory.
 
 Unknown keys are refused, every bound is checked on load, and nothing else reads settings.
+Paths in the file are relative to the state directory.
 """
 
 import os
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, TypeVar
 
+from node.domain.institutions import CODE_PATTERN
 from node.errors import ConfigurationError
+from node.interface_settings import (
+    GatewaySettings,
+    InterfaceMode,
+    InterfaceSettings,
+    refuse_outside,
+)
 
 DIRECTORY_VARIABLE: Final = "YIXIN_NODE_DIR"
 """Environment variable with the node's state directory."""
@@ -20,6 +29,47 @@ SETTINGS_FILE: Final = "node.toml"
 LOCK_FILE: Final = "node.lock"
 """Writer lock, in the state directory."""
 MAX_SETTINGS_BYTES: Final = 64 * 1024
+MAX_SIGNERS: Final = 10_000
+
+_SETTINGS_TEXT: Final = """\
+# Settings of this node. Every key may be left out; these are the defaults.
+# Paths are relative to the directory of this file.
+
+[sync]
+interval_s = {sync.interval_s}  # seconds between two synchronisations of the daemon
+
+[interface]  # the national interface over HTTP, answered by `yixin node serve`
+enabled = {interface.enabled}
+mode = {interface.mode}  # "stand-alone", or "mirror" for copies of what the platform answers
+host = {interface.host}
+port = {interface.port}  # 0 for any free port
+certificate = {interface.certificate}  # PEM with the chain; empty for plain HTTP
+key = {interface.key}  # PEM of the private key, mode 0600
+allow_plain = {interface.allow_plain}  # plain HTTP on more than the loopback
+max_connections = {interface.max_connections}
+message_timeout_s = {interface.message_timeout_s}  # for one message to arrive whole
+answer_timeout_s = {interface.answer_timeout_s}  # after it the answer is "send it again"
+max_inflight_mib = {interface.max_inflight_mib}  # messages in memory at one time
+
+[interface.signatures]  # institution = PEM of the public key that signs its messages
+
+[gateway]  # proxy before the core platform: `yixin node gateway`
+upstream = {gateway.upstream}  # for example "https://10.72.3.127:20001"
+upstream_ca = {gateway.upstream_ca}  # PEM of the platform's authority; empty for the system's
+host = {gateway.host}
+port = {gateway.port}  # 0 for any free port
+certificate = {gateway.certificate}
+key = {gateway.key}
+allow_plain = {gateway.allow_plain}
+max_connections = {gateway.max_connections}
+message_timeout_s = {gateway.message_timeout_s}
+connect_timeout_s = {gateway.connect_timeout_s}
+answer_timeout_s = {gateway.answer_timeout_s}  # silence of the platform that ends a call
+answer_own = {gateway.answer_own}  # answer 3101 to 3103 here instead of passing them on
+spool_max_mib = {gateway.spool_max_mib}  # copies that wait for the daemon
+"""
+
+_Table = TypeVar("_Table")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,11 +80,7 @@ class SyncSettings:
     """Seconds between two synchronisations of the daemon, 5 to 86400."""
 
     def __post_init__(self) -> None:
-        if not 5 <= self.interval_s <= 86_400:
-            raise ConfigurationError(
-                f"sync.interval_s is {self.interval_s}, expected 5 to 86400 seconds; "
-                f"correct it in {SETTINGS_FILE}"
-            )
+        refuse_outside("sync.interval_s", self.interval_s, 5, 86_400)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +89,10 @@ class NodeSettings:
 
     sync: SyncSettings = field(default_factory=SyncSettings)
     """Synchronisation with the hub."""
+    interface: InterfaceSettings = field(default_factory=InterfaceSettings)
+    """The national interface over HTTP."""
+    gateway: GatewaySettings = field(default_factory=GatewaySettings)
+    """The proxy before the core platform."""
 
 
 def node_directory(option: Path | None) -> Path:
@@ -51,6 +101,25 @@ def node_directory(option: Path | None) -> Path:
         return option
     named = os.environ.get(DIRECTORY_VARIABLE)
     return Path(named) if named else DEFAULT_DIRECTORY
+
+
+def settings_text(settings: NodeSettings) -> str:
+    """Write settings as `node.toml` with a comment on each; signers are left out."""
+    shown = {table.name: _Shown(getattr(settings, table.name)) for table in fields(NodeSettings)}
+    return _SETTINGS_TEXT.format(**shown)
+
+
+class _Shown:
+    """Gives the values of a table as TOML writes them."""
+
+    def __init__(self, table: object) -> None:
+        self._table = table
+
+    def __getattr__(self, name: str) -> str:
+        value = getattr(self._table, name)
+        if isinstance(value, bool):
+            return str(value).lower()
+        return f'"{value}"' if isinstance(value, str) else str(value)
 
 
 def load_settings(directory: Path) -> NodeSettings:
@@ -71,20 +140,75 @@ def load_settings(directory: Path) -> NodeSettings:
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigurationError(f"{path} is not valid TOML: {error}") from error
     _refuse_unknown(path, "", document, {item.name for item in fields(NodeSettings)})
-    return NodeSettings(sync=_sync_settings(path, document.get("sync", {})))
+    interface = dict(_table(path, "interface", document.get("interface", {})))
+    signatures = _signatures(path, interface.pop("signatures", {}))
+    return NodeSettings(
+        sync=_read(path, "sync", document.get("sync", {}), SyncSettings()),
+        interface=_read(
+            path, "interface", interface, InterfaceSettings(), {"signatures": signatures}
+        ),
+        gateway=_read(path, "gateway", document.get("gateway", {}), GatewaySettings()),
+    )
 
 
-def _sync_settings(path: Path, table: object) -> SyncSettings:
+def _table(path: Path, name: str, table: object) -> Mapping[str, object]:
     if not isinstance(table, dict):
-        raise ConfigurationError(f"{path}: [sync] must be a table")
-    _refuse_unknown(path, "sync.", table, {item.name for item in fields(SyncSettings)})
-    interval = table.get("interval_s", SyncSettings().interval_s)
-    if isinstance(interval, bool) or not isinstance(interval, int):
-        raise ConfigurationError(f"{path}: sync.interval_s must be a whole number of seconds")
-    return SyncSettings(interval_s=interval)
+        raise ConfigurationError(f"{path}: [{name}] must be a table")
+    return table
 
 
-def _refuse_unknown(path: Path, prefix: str, table: dict[str, object], known: set[str]) -> None:
+def _read(
+    path: Path,
+    name: str,
+    table: object,
+    defaults: _Table,
+    ready: Mapping[str, object] | None = None,
+) -> _Table:
+    """Read one table: every value must be of the type of its default."""
+    values: dict[str, Any] = dict(ready or {})
+    known = {item.name: getattr(defaults, item.name) for item in fields(defaults)}  # type: ignore[arg-type]  # a dataclass
+    given = _table(path, name, table)
+    _refuse_unknown(path, f"{name}.", given, set(known))
+    for key, value in given.items():
+        default = known[key]
+        if isinstance(default, InterfaceMode):
+            values[key] = _mode(path, f"{name}.{key}", value)
+        elif type(value) is not type(default):
+            words = {bool: "true or false", int: "a whole number", str: "a text"}
+            raise ConfigurationError(f"{path}: {name}.{key} must be {words[type(default)]}")
+        else:
+            values[key] = value
+    return type(defaults)(**values)
+
+
+def _mode(path: Path, name: str, value: object) -> InterfaceMode:
+    try:
+        return InterfaceMode(str(value))
+    except ValueError as error:
+        raise ConfigurationError(
+            f"{path}: {name} must be {InterfaceMode.STAND_ALONE} or {InterfaceMode.MIRROR}; "
+            'for a proxy see [gateway] and "yixin node gateway"'
+        ) from error
+
+
+def _signatures(path: Path, table: object) -> Mapping[str, str]:
+    name = "interface.signatures"
+    signatures: dict[str, str] = {}
+    for institution, value in _table(path, name, table).items():
+        if not CODE_PATTERN.fullmatch(institution):
+            raise ConfigurationError(
+                f"{path}: {name} has {institution[:40]!r}, expected institution codes of H or P "
+                "and eleven digits"
+            )
+        if not isinstance(value, str) or not value:
+            raise ConfigurationError(f"{path}: {name}.{institution} must name a PEM file")
+        signatures[institution] = value
+    if len(signatures) > MAX_SIGNERS:
+        raise ConfigurationError(f"{path}: {name} has more than {MAX_SIGNERS} institutions")
+    return signatures
+
+
+def _refuse_unknown(path: Path, prefix: str, table: Mapping[str, object], known: set[str]) -> None:
     unknown = sorted(set(table) - known)
     if unknown:
         raise ConfigurationError(
