@@ -5,6 +5,7 @@ never by name or ID-card number) and what to do.
 """
 
 __all__ = [
+    "BackupError",
     "ConfigurationError",
     "IntakeFileError",
     "MappingError",
@@ -40,3 +41,7 @@ class MappingError(NodeError):
 
 class StoreError(NodeError):
     """The node's store is damaged, of another version, or asked for what it lacks."""
+
+
+class BackupError(NodeError):
+    """A backup cannot be written, read or trusted; the node it was made of is not touched."""

@@ -93,6 +93,7 @@ async def synchronise(
     pack_digest: bytes,
     now: Clock,
     progress: ProgressReporter,
+    restored: bool = False,
 ) -> SyncReport:
     """Run the four steps.
 
@@ -105,6 +106,7 @@ async def synchronise(
         pack_digest: SHA-256 of the catalogue the measures were made with.
         now: Gives the time, UTC-aware.
         progress: Told the stage, units done, units in all and the unit.
+        restored: True when the node was restored and its chains have to begin anew.
 
     Raises:
         HubUnreachableError: The hub could not be reached; nothing is lost, run again.
@@ -112,6 +114,7 @@ async def synchronise(
         SecurityError: Something that came from the hub could not be trusted.
     """
     stated = sent = receipts = refused = 0
+    anew = False
     for _ in range(_TURNS):
         stated += sum(
             state_changes(
@@ -119,7 +122,15 @@ async def synchronise(
             )
             for report in reports
         )
-        up = await sync_up(link.membership, link.engine, link.outbox, now=now, progress=progress)
+        up = await sync_up(
+            link.membership,
+            link.engine,
+            link.outbox,
+            now=now,
+            progress=progress,
+            new_incarnations=restored and not anew,
+        )
+        anew = True
         sent += up.sent + up.resent
         receipts += up.receipts
         refused += up.quarantined

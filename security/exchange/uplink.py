@@ -66,6 +66,7 @@ async def sync_up(
     *,
     now: Callable[[], datetime],
     progress: ProgressReporter = no_progress,
+    new_incarnations: bool = False,
     window_bytes: int = WINDOW_BYTES,
     stall_timeout_s: float = STALL_TIMEOUT_S,
 ) -> UplinkReport:
@@ -77,6 +78,8 @@ async def sync_up(
         outbox: The outbox in it.
         now: Tells the present moment, UTC-aware.
         progress: Takes the number of receipts against the payloads that waited.
+        new_incarnations: True for a member that was restored from a copy: it asks for a new
+            incarnation of every lane, whatever its copy says was sent.
         window_bytes: Bytes that may await their receipts.
         stall_timeout_s: Longest wait for the hub while something is owed, seconds.
 
@@ -99,6 +102,7 @@ async def sync_up(
         progress=progress,
         window_bytes=window_bytes,
         stall_timeout_s=stall_timeout_s,
+        demanded=frozenset(LANES if new_incarnations else ()),
     )
     channel = member_channel(membership, now())
     try:
