@@ -4,16 +4,19 @@ from node.store.code_extensions import ImportedCode
 from node.store.commit import Commit
 from node.store.ledger import CSV_INFNO, LedgerRow, Standing, standing_of
 from node.store.operator_log import LogEntry
-from node.store.quarantine import QuarantineRow
+from node.store.quarantine import MESSAGE_FORM, ROW_FORM, QuarantineFilter, QuarantineRow
 from node.store.store import NodeStore, StoreCounts
 
 __all__ = [
     "CSV_INFNO",
+    "MESSAGE_FORM",
+    "ROW_FORM",
     "Commit",
     "ImportedCode",
     "LedgerRow",
     "LogEntry",
     "NodeStore",
+    "QuarantineFilter",
     "QuarantineRow",
     "Standing",
     "StoreCounts",

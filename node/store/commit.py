@@ -28,6 +28,8 @@ class Commit:
     """Settlements (setl_id) that the batch's reversals take back; each only once ever."""
     quarantine: Sequence[QuarantineRow] = ()
     """Refused lines; their bodies are in clear and get sealed by the store."""
+    contexts: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    """What refused rows of mapped files were read with, by name; in clear."""
     released: Sequence[bytes] = ()
     """Digests of lines that went in after all."""
     institutions: Sequence[Institution] = ()

@@ -9,6 +9,7 @@ from sqlite_utils import Database, Migrations
 
 from node.store.code_extensions import CODE_EXTENSION_TABLES
 from node.store.operator_log import OPERATOR_LOG_TABLES
+from node.store.quarantine import QUARANTINE_DESK_TABLES, ROW_FORM
 
 __all__ = ["MIGRATIONS"]
 
@@ -104,3 +105,10 @@ def _taken_back(database: Database) -> None:
 def _desk(database: Database) -> None:
     for statement in (*OPERATOR_LOG_TABLES, *CODE_EXTENSION_TABLES):
         database.execute(statement)
+
+
+@MIGRATIONS(name="0004_quarantine_desk")
+def _quarantine_desk(database: Database) -> None:
+    for statement in QUARANTINE_DESK_TABLES:
+        database.execute(statement)
+    database.execute("update quarantine set form = ? where infno = 'csv'", (ROW_FORM,))

@@ -1,18 +1,41 @@
 """Quarantine (隔离区): refused lines with their reason, kept sealed until they are mended.
 
 A row is keyed by the digest of the refused line: ingesting the same file
-again adds nothing. When the same line goes in later, because what was wrong
-lay outside of it, its row is taken away.
+again adds nothing, it only tells why the line is refused now. When the same
+line goes in later, because what was wrong lay outside of it, its row is taken
+away. A line that went in corrected is remembered as mended: it makes no row again.
 """
 
 import dataclasses
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Final
 
 from node.domain.masking import printable
 
-__all__ = ["Quarantine", "QuarantineRow"]
+__all__ = [
+    "MESSAGE_FORM",
+    "QUARANTINE_DESK_TABLES",
+    "ROW_FORM",
+    "Quarantine",
+    "QuarantineFilter",
+    "QuarantineRow",
+]
+
+MESSAGE_FORM: Final = "message"
+"""The body is a message of the national interface."""
+ROW_FORM: Final = "row"
+"""The body is a row of a mapped file; its context says how it was read."""
+
+QUARANTINE_DESK_TABLES: Final = (
+    "alter table quarantine add column form text not null default 'message'",
+    "alter table quarantine add column context text not null default ''",
+    # How mapped rows were read (their mapping and header), once per file; sealed by the vault.
+    "create table quarantine_context(name text primary key, body blob not null) strict",
+    # Lines that went in corrected, by the digest of the line as it was refused.
+    "create table quarantine_mended(digest blob primary key) strict, without rowid",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,9 +61,26 @@ class QuarantineRow:
     """When it was first refused, ISO 8601, UTC."""
     body: bytes | None = dataclasses.field(default=None, repr=False)
     """The refused line, sealed by the vault; None when it was too long to keep."""
+    form: str = MESSAGE_FORM
+    """``MESSAGE_FORM`` or ``ROW_FORM``."""
+    context: str = ""
+    """Name of what a mapped row was read with; empty for messages."""
 
 
-_COLUMNS = "digest, source, line, msgid, infno, rule, field, value, reason, mend, seen_at"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuarantineFilter:
+    """Which refused lines are meant; an empty text means any."""
+
+    rule: str = ""
+    source: str = ""
+    infno: str = ""
+
+
+_COLUMNS: Final = (
+    "digest, source, line, msgid, infno, rule, field, value, reason, mend, seen_at, form, context"
+)
+_FILTER: Final = "? in ('', rule) and ? in ('', source) and ? in ('', infno)"
+_ANY: Final = QuarantineFilter()
 
 
 class Quarantine:
@@ -50,13 +90,17 @@ class Quarantine:
         self._connection = connection
 
     def put(self, rows: Sequence[QuarantineRow]) -> None:
-        """Add refused lines; one that is there already stays as it was first seen.
+        """Add refused lines; one that is there already only takes its newest reason.
 
-        No text that a terminal would obey is kept, whichever file or message it came from.
+        A mended line is left out. No text that a terminal would obey is kept, whichever file
+        or message it came from.
         """
         self._connection.executemany(
-            f"insert or ignore into quarantine({_COLUMNS}, body)"
-            " values(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            f"insert into quarantine({_COLUMNS}, body)"  # noqa: S608 - constant column list
+            " select ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?"
+            " where ?1 not in (select digest from quarantine_mended)"
+            " on conflict(digest) do update set rule = excluded.rule, field = excluded.field,"
+            " value = excluded.value, reason = excluded.reason, mend = excluded.mend",
             [
                 (
                     row.digest,
@@ -70,10 +114,18 @@ class Quarantine:
                     printable(row.reason),
                     printable(row.mend),
                     row.seen_at,
+                    row.form,
+                    row.context,
                     row.body,
                 )
                 for row in rows
             ],
+        )
+
+    def keep_contexts(self, contexts: Mapping[str, bytes]) -> None:
+        """Keep sealed contexts of mapped rows; one that is there already stays."""
+        self._connection.executemany(
+            "insert or ignore into quarantine_context values(?, ?)", list(contexts.items())
         )
 
     def release(self, digests: Sequence[bytes]) -> None:
@@ -82,30 +134,82 @@ class Quarantine:
             "delete from quarantine where digest = ?", [(digest,) for digest in digests]
         )
 
-    def rows(self, limit: int, offset: int) -> tuple[QuarantineRow, ...]:
+    def mend(self, digest: bytes) -> None:
+        """Remember that a line went in corrected; its row, if any, is taken away."""
+        self._connection.execute("insert or ignore into quarantine_mended values(?)", (digest,))
+        self.release([digest])
+
+    def mended(self, digests: Sequence[bytes]) -> set[bytes]:
+        """Find which of some lines went in corrected."""
+        found = (
+            self._connection.execute(
+                "select digest from quarantine_mended where digest = ?", (digest,)
+            ).fetchone()
+            for digest in digests
+        )
+        return {row[0] for row in found if row is not None}
+
+    def rows(
+        self, limit: int, offset: int, wanted: QuarantineFilter = _ANY
+    ) -> tuple[QuarantineRow, ...]:
         """List refused lines in the order of their files and lines, without their bodies."""
         cursor = self._connection.execute(
-            f"select {_COLUMNS} from quarantine"  # noqa: S608 - constant column list
+            f"select {_COLUMNS} from quarantine where {_FILTER}"  # noqa: S608 - constant texts
             " order by source, line, digest limit ? offset ?",
-            (limit, offset),
+            (wanted.rule, wanted.source, wanted.infno, limit, offset),
         )
-        return tuple(
-            QuarantineRow(
-                digest=row[0],
-                source=row[1],
-                line=row[2],
-                msgid=row[3],
-                infno=row[4],
-                rule=row[5],
-                field=row[6],
-                value=row[7],
-                reason=row[8],
-                mend=row[9],
-                seen_at=row[10],
-            )
-            for row in cursor
-        )
+        return _rows(cursor)
 
-    def count(self) -> int:
+    def find(self, prefix: str) -> tuple[QuarantineRow, ...]:
+        """Find refused lines by the first hex digits of their digest: two tell that more match."""
+        least = bytes.fromhex(prefix.ljust(64, "0"))
+        most = bytes.fromhex(prefix.ljust(64, "f"))
+        cursor = self._connection.execute(
+            f"select {_COLUMNS} from quarantine"  # noqa: S608 - constant column list
+            " where digest between ? and ? order by digest limit 2",
+            (least, most),
+        )
+        return _rows(cursor)
+
+    def body(self, digest: bytes) -> bytes | None:
+        """Get the sealed body of a line; None when it was not kept, or the line is not here."""
+        row = self._connection.execute(
+            "select body from quarantine where digest = ?", (digest,)
+        ).fetchone()
+        return None if row is None else row[0]
+
+    def context(self, name: str) -> bytes | None:
+        """Get a sealed context of mapped rows; None when it is not here."""
+        row = self._connection.execute(
+            "select body from quarantine_context where name = ?", (name,)
+        ).fetchone()
+        return None if row is None else row[0]
+
+    def count(self, wanted: QuarantineFilter = _ANY) -> int:
         """Count refused lines."""
-        return int(self._connection.execute("select count(*) from quarantine").fetchone()[0])
+        row = self._connection.execute(
+            f"select count(*) from quarantine where {_FILTER}",  # noqa: S608 - constant text
+            (wanted.rule, wanted.source, wanted.infno),
+        ).fetchone()
+        return int(row[0])
+
+
+def _rows(cursor: Iterable[tuple[Any, ...]]) -> tuple[QuarantineRow, ...]:
+    return tuple(
+        QuarantineRow(
+            digest=row[0],
+            source=row[1],
+            line=row[2],
+            msgid=row[3],
+            infno=row[4],
+            rule=row[5],
+            field=row[6],
+            value=row[7],
+            reason=row[8],
+            mend=row[9],
+            seen_at=row[10],
+            form=row[11],
+            context=row[12],
+        )
+        for row in cursor
+    )

@@ -24,7 +24,7 @@ from node.store.commit import Commit
 from node.store.database import open_database, transaction
 from node.store.ledger import Ledger, LedgerRow
 from node.store.operator_log import LogEntry, OperatorLog
-from node.store.quarantine import Quarantine, QuarantineRow
+from node.store.quarantine import Quarantine, QuarantineFilter, QuarantineRow
 from node.store.register import Register
 from node.store.relations import measure_rows, open_relations
 from node.store.staging import COMPACT_ROWS, Staging
@@ -127,13 +127,15 @@ class NodeStore:
             for msgid, body in batch.pending.items()
         }
         quarantine = [
-            dataclasses.replace(
-                row, body=self._vault.seal(row.body, f"quarantine:{row.digest.hex()}")
-            )
+            dataclasses.replace(row, body=self._vault.seal(row.body, _body_label(row.digest)))
             if row.body is not None
             else row
             for row in batch.quarantine
         ]
+        contexts = {
+            name: self._vault.seal(body, _context_label(name))
+            for name, body in batch.contexts.items()
+        }
         with self._lock, transaction(self._connection):
             self._register.add_foreign(batch.institutions)
             self._ledger.put(batch.messages)
@@ -141,6 +143,7 @@ class NodeStore:
             self._ledger.stop_waiting(batch.completed)
             self._ledger.note_taken_back(batch.taken_back)
             self._staging.stage(sealed)
+            self._quarantine.keep_contexts(contexts)
             self._quarantine.put(quarantine)
             self._quarantine.release(batch.released)
 
@@ -220,15 +223,44 @@ class NodeStore:
                 segments=self._staging.segment_count(),
             )
 
-    def quarantine_rows(self, limit: int = 100, offset: int = 0) -> tuple[QuarantineRow, ...]:
-        """List refused lines in the order of their files and lines."""
+    def quarantine_rows(
+        self, limit: int = 100, offset: int = 0, wanted: QuarantineFilter | None = None
+    ) -> tuple[QuarantineRow, ...]:
+        """List refused lines in the order of their files and lines, without their bodies."""
         with self._lock:
-            return self._quarantine.rows(limit, offset)
+            return self._quarantine.rows(limit, offset, wanted or QuarantineFilter())
 
-    def quarantine_count(self) -> int:
+    def quarantine_count(self, wanted: QuarantineFilter | None = None) -> int:
         """Count refused lines."""
         with self._lock:
-            return self._quarantine.count()
+            return self._quarantine.count(wanted or QuarantineFilter())
+
+    def quarantine_find(self, prefix: str) -> tuple[QuarantineRow, ...]:
+        """Find refused lines by the first hex digits of their digest; at most two."""
+        with self._lock:
+            return self._quarantine.find(prefix)
+
+    def quarantine_body(self, digest: bytes) -> bytes | None:
+        """Open the body of a refused line; None when it was not kept, or is not here."""
+        with self._lock:
+            sealed = self._quarantine.body(digest)
+        return None if sealed is None else self._vault.open(sealed, _body_label(digest))
+
+    def quarantine_context(self, name: str) -> bytes | None:
+        """Open what a refused row was read with; None when it is not here."""
+        with self._lock:
+            sealed = self._quarantine.context(name)
+        return None if sealed is None else self._vault.open(sealed, _context_label(name))
+
+    def mend(self, digest: bytes) -> None:
+        """Remember, durably, that a refused line went in corrected."""
+        with self._lock, transaction(self._connection):
+            self._quarantine.mend(digest)
+
+    def mended(self, digests: Sequence[bytes]) -> set[bytes]:
+        """Find which of some refused lines went in corrected."""
+        with self._lock:
+            return self._quarantine.mended(digests)
 
     def note_operator(self, entry: LogEntry) -> None:
         """Note what an operator does, durably; before it is done."""
@@ -283,3 +315,11 @@ class NodeStore:
             return measure_rows(engine, measure_set)
         finally:
             engine.close()
+
+
+def _body_label(digest: bytes) -> str:
+    return f"quarantine:{digest.hex()}"
+
+
+def _context_label(name: str) -> str:
+    return f"quarantine_context:{name}"
