@@ -39,7 +39,8 @@ _CODE_LISTS: Final = {"discharge_way": "dscg_way"}
 _NUMBERS: Final = frozenset(("int8", "int32", "int64", "count", "yuan", "score", "ratio4"))
 _DAYS: Final = ("timestamp[s]", "date")
 _BOOLS: Final = ("bool", "flag")
-_FORMAT: Final = r"iso|[-%/:. TYymdHMS年月日时分秒]{2,40}"
+_FORMAT: Final = r"iso|(?=.*%Y)(?!.*%([YmdHMS]).*%\1)(?:%[YmdHMS]|[-/:. T年月日时分秒]){1,20}"
+"""Letters of strptime, each once, the year among them."""
 
 
 def parse_column(
