@@ -14,7 +14,6 @@ Source: RFC 1952 (gzip); PKWARE APPNOTE 6.3.10 (zip).
 from __future__ import annotations
 
 import gzip
-import io
 import zipfile
 import zlib
 from contextlib import contextmanager
@@ -24,6 +23,7 @@ from typing import IO, TYPE_CHECKING, Final, cast
 from scoring_kernel.tables.errors import TableError, TableRule
 
 if TYPE_CHECKING:
+    import io
     import os
     from collections.abc import Iterator
     from pathlib import Path
