@@ -31,6 +31,7 @@ from scoring_kernel.model_references import verify_references
 from scoring_kernel.qualification_rules import FILE as QUALIFICATION
 from scoring_kernel.qualification_rules import parse_qualification
 from scoring_kernel.record_kinds import parse_record_kinds
+from scoring_kernel.record_layouts import parse_record_layouts
 from scoring_kernel.strict_yaml import load_strict
 from scoring_kernel.transactions import parse_transactions
 from scoring_kernel.units import parse_units
@@ -47,7 +48,9 @@ CHANGES: Final = "CHANGES.md"
 """The catalogue's own change list, for supervisors."""
 MAX_FILES: Final = 400
 
-_SINGLE: Final = ("legal_basis.yaml", QUALIFICATION, "records.yaml", "units.yaml")
+_SINGLE: Final = (
+    *("legal_basis.yaml", QUALIFICATION, "record_layouts.yaml", "records.yaml", "units.yaml"),
+)
 _FOLDERS: Final = ("codes", "composites", "information", "interface", "measures", "models")
 
 
@@ -116,7 +119,7 @@ def parse_catalog(contents: Mapping[str, bytes]) -> Catalog:
     documents = _documents(contents)
     units = parse_units(documents["units.yaml"])
     legal_basis = parse_legal_basis(documents["legal_basis.yaml"])
-    records = parse_record_kinds(documents["records.yaml"])
+    records = parse_record_kinds(documents["records.yaml"], legal_basis)
     tables = {}
     for name, document in _folder(documents, "codes").items():
         tables[name] = parse_code_list(document)
@@ -126,6 +129,12 @@ def parse_catalog(contents: Mapping[str, bytes]) -> Catalog:
     if listing is None:
         raise CatalogError("interface/transactions.yaml", 0, "the file is missing: add it")
     envelope, transactions = parse_transactions(listing, interface, tables)
+    layouts = parse_record_layouts(
+        documents["record_layouts.yaml"],
+        records=records,
+        transactions=transactions,
+        envelope=envelope,
+    )
     sets = {}
     for name, document in _folder(documents, "measures").items():
         sets[name] = parse_measure_set(document, units=units, relations=records)
@@ -161,6 +170,7 @@ def parse_catalog(contents: Mapping[str, bytes]) -> Catalog:
         items=MappingProxyType(items),
         qualification=rules,
         records=MappingProxyType(records),
+        record_layouts=MappingProxyType(layouts),
         envelope=envelope,
         transactions=MappingProxyType(transactions),
         code_tables=MappingProxyType(tables),

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from scoring_kernel.model import RatingModel
     from scoring_kernel.qualification_rules import QualificationRules
     from scoring_kernel.record_kinds import RecordKind
+    from scoring_kernel.record_layouts import RecordLayout
     from scoring_kernel.transactions import Transaction
     from scoring_kernel.units import Unit
 
@@ -38,6 +39,8 @@ class Catalog:
     """Thresholds and terms of payment qualification."""
     records: Mapping[str, RecordKind] = field(repr=False)
     """Record kinds by id."""
+    record_layouts: Mapping[str, tuple[RecordLayout, ...]] = field(repr=False)
+    """Layouts of the transactions whose rows are records, by transaction."""
     envelope: Transaction = field(repr=False)
     """Fields around every message of the national interface."""
     transactions: Mapping[str, Transaction] = field(repr=False)

@@ -6,6 +6,9 @@ Rules:
 - A field's length is in characters for text, in digits for numbers; days and
   moments have none.
 - ``personal`` fields are masked wherever a value leaves the record.
+- A node stands at the top of the request's input or the response's output, or
+  ``within`` another node of its direction, under its name, or under what follows the
+  last dot of its name (``invinfo.drugtracinfo`` within ``invinfo``).
 
 Source:
     National medical insurance information platform, interface of designated
@@ -14,7 +17,7 @@ Source:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -31,7 +34,8 @@ MAX_FIELDS: Final = 400
 MAX_TRANSACTIONS: Final = 500
 
 _INFNO: Final = r"[0-9]{4}[A-Z]?"
-_NODE: Final = r"[A-Za-z][A-Za-z0-9_]{0,39}"
+_NODE: Final = r"[A-Za-z][A-Za-z0-9_]{0,39}(?:\.[A-Za-z][A-Za-z0-9_]{0,39})?"
+_FIELD: Final = r"[A-Za-z][A-Za-z0-9_]{0,39}"
 _PATH: Final = r"/[A-Za-z0-9_./-]{1,120}"
 _CODE_LIST: Final = r"[a-z][a-z0-9_]{0,39}"
 _FIELD_KEYS: Final = frozenset(
@@ -70,11 +74,22 @@ class Transaction:
     """Fields by (direction, node); the envelope's node is the empty text."""
     arrays: frozenset[tuple[str, str]]
     """(direction, node) pairs that hold a list of objects."""
+    parents: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    """Node that holds a (direction, node); nodes at the top are not in it."""
 
     @property
     def is_described(self) -> bool:
         """True when the fields of the transaction are known."""
         return bool(self.fields)
+
+    @staticmethod
+    def key_of(node: str) -> str:
+        """Give the key under which a node stands in its parent, or at the top.
+
+        >>> Transaction.key_of("invinfo.drugtracinfo")
+        'drugtracinfo'
+        """
+        return node.rpartition(".")[2]
 
 
 def parse_transactions(
@@ -109,20 +124,32 @@ def parse_transactions(
     for infno in listed.values:
         entry = listed.section(infno)
         entry.refuse_unknown(("name_zh", "path"))
-        fields, arrays = described.get(infno, ({}, frozenset()))
+        nodes = described.get(infno, _NO_NODES)
         transactions[infno] = Transaction(
             infno=infno,
             name_zh=entry.text("name_zh", max_chars=60),
             path=entry.find_text("path", pattern=_PATH),
-            fields=fields,
-            arrays=arrays,
+            fields=nodes.fields,
+            arrays=nodes.arrays,
+            parents=nodes.parents,
         )
-    fields, arrays = described["envelope"]
-    envelope = Transaction(infno="*", name_zh="报文头", path=None, fields=fields, arrays=arrays)
+    nodes = described["envelope"]
+    envelope = Transaction(
+        infno="*", name_zh="报文头", path=None, fields=nodes.fields, arrays=nodes.arrays
+    )
     return envelope, transactions
 
 
-_Nodes = tuple["dict[tuple[str, str], tuple[InterfaceField, ...]]", "frozenset[tuple[str, str]]"]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Nodes:
+    """What a file says of a transaction's nodes."""
+
+    fields: Mapping[tuple[str, str], tuple[InterfaceField, ...]]
+    arrays: frozenset[tuple[str, str]]
+    parents: Mapping[tuple[str, str], str]
+
+
+_NO_NODES: Final = _Nodes(fields={}, arrays=frozenset(), parents={})
 
 
 def _parse_nodes(document: Section, name: str, code_lists: Collection[str]) -> _Nodes:
@@ -132,26 +159,33 @@ def _parse_nodes(document: Section, name: str, code_lists: Collection[str]) -> _
         raise document.error(f"infno {infno!r} in file {name}.yaml: make them agree", "infno")
     fields: dict[tuple[str, str], tuple[InterfaceField, ...]] = {}
     arrays: set[tuple[str, str]] = set()
+    parents: dict[tuple[str, str], str] = {}
     count = 0
     for section in document.sections("nodes"):
-        section.refuse_unknown(("direction", "node", "array", "fields"))
+        section.refuse_unknown(("direction", "node", "within", "array", "fields"))
         direction = section.choice("direction", DIRECTIONS)
         node = section.find_text("node", pattern=_NODE) or ""
         key = (direction, node)
         if key in fields:
             raise section.error(f"{direction} node {node!r} again: keep one of them", "node")
+        parent = section.find_text("within", pattern=_NODE)
+        if parent is not None:
+            if (direction, parent) not in fields:
+                problem = f"within: {direction} has no node {parent!r} above this one: put it there"
+                raise section.error(problem, "within")
+            parents[key] = parent
         if section.flag("array", default=False):
             arrays.add(key)
         listed = section.section("fields")
         count += len(listed.values)
         if count > MAX_FIELDS:
             raise section.error(f"more than {MAX_FIELDS} fields: expected fewer", "fields")
-        fields[key] = tuple(_parse_field(field, listed, code_lists) for field in listed.values)
-    return fields, frozenset(arrays)
+        fields[key] = tuple(_parse_field(one, listed, code_lists) for one in listed.values)
+    return _Nodes(fields=fields, arrays=frozenset(arrays), parents=parents)
 
 
 def _parse_field(name: str, listed: Section, code_lists: Collection[str]) -> InterfaceField:
-    listed.refuse_name_unless(name, _NODE)
+    listed.refuse_name_unless(name, _FIELD)
     section = listed.section(name)
     section.refuse_unknown(_FIELD_KEYS)
     kind = section.choice("type", FIELD_TYPES)

@@ -54,7 +54,7 @@ def test_a_damaged_file_is_read_or_refused_by_every_parser(
     with contextlib.suppress(CatalogError):
         section = load_strict(content[:place] + instead + content[place + length :], "x.yaml")
         for parse in (
-            parse_record_kinds,
+            lambda one: parse_record_kinds(one, CATALOG.legal_basis),
             parse_code_list,
             lambda one: parse_item(one, CATALOG.units),
             lambda one: parse_transactions(one, {}, CATALOG.code_lists),

@@ -53,7 +53,7 @@ def test_the_written_files_load_as_part_of_a_catalogue(tmp_path: Path) -> None:
         name: content
         for name, content in read_catalog_files().items()
         if not name.startswith(("interface/", "codes/"))
-    }
+    } | {"record_layouts.yaml": b"layouts: {}\n"}
     described = {"interface/envelope.yaml", "interface/2202.yaml", "interface/transactions.yaml"}
     chosen = {name: content for name, content in written.items() if name.startswith("codes/")}
     catalog = parse_catalog(kept | chosen | {name: written[name] for name in described})

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 CATALOG = files("scoring_kernel") / "catalog"
 KINDS: Mapping[str, RecordKind] = parse_record_kinds(
-    load_strict((CATALOG / "records.yaml").read_bytes(), "records.yaml")
+    load_strict((CATALOG / "records.yaml").read_bytes(), "records.yaml"),
+    ("record_retention_proposal",),
 )
 SETS: Mapping[str, MeasureSet] = {
     name: parse_measure_set(
