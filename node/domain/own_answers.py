@@ -1,0 +1,37 @@
+"""The three transactions that a node answers by itself, and what it answers.
+
+| transaction | answer |
+|---|---|
+| 3101 明细审核事前分析服务, 3102 事中 | no finding, and in words that nothing was judged (未判定) |
+| 3103 事前事中服务反馈 | kept |
+
+An empty ``result`` alone would read as "nothing wrong": the words say that no rule looked.
+Every other transaction is the core platform's: a settlement is never invented.
+
+Source:
+    National interface, transactions 3101 to 3103; output of 3101: ``result``, a list.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+__all__ = ["OWN", "own_answer"]
+
+OWN: Final = frozenset({"3101", "3102", "3103"})
+"""Transactions that need no platform."""
+
+_NOT_JUDGED: Final = (
+    "未判定：本节点未启用审核规则，结果不代表无问题 / not judged: no rule is in force here"
+)
+_FEEDBACK: Final = "3103"
+
+
+def own_answer(infno: str) -> tuple[Mapping[str, object], str]:
+    """Give ``output`` and ``err_msg`` of a transaction of ``OWN``.
+
+    >>> own_answer("3101")[0]
+    {'result': []}
+    >>> own_answer("3103")
+    ({}, '')
+    """
+    return ({}, "") if infno == _FEEDBACK else ({"result": []}, _NOT_JUDGED)
