@@ -16,7 +16,7 @@ from node.domain.institutions import Institution
 from node.domain.reported import ReportedSet, first_months, reported_set
 from node.errors import ConfigurationError, IntakeFileError, NotJoinedError
 from node.intake import ingest_file, load_mapping
-from node.intake.ingest import SHANGHAI
+from node.intake.group import SHANGHAI
 from node.prescoring.inputs import Subject
 from node.prescoring.prescore import PreScoring, prescore
 from node.store import NodeStore

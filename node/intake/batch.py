@@ -17,10 +17,12 @@ import pyarrow as pa
 from node.domain.faults import Fault, Rule
 from node.domain.masking import show_msgid
 from node.domain.records import RAW
-from node.intake.field_rules import NodeRules
-from node.intake.group import DayBounds, raw_table
+from node.intake.columns import FaultBook
+from node.intake.field_rules import IntakeRules
+from node.intake.group import DayBounds, latest_moment, raw_table
+from node.intake.heads import check_heads
 from node.intake.layouts import LAYOUTS, Shape
-from node.intake.lines import Line
+from node.intake.lines import Line, truncation_digest
 from node.intake.messages import Envelope, Message, decode
 from node.intake.originals import Originals
 from node.intake.outcomes import Outcome, Taken
@@ -61,15 +63,28 @@ class BatchIntake:
     def __init__(
         self,
         store: NodeStore,
-        rules: Mapping[str, Sequence[NodeRules]],
-        envelope: Envelope,
-        bounds: DayBounds,
+        rules: IntakeRules,
+        *,
         now: datetime,
+        expected_months: frozenset[int] | None = None,
     ) -> None:
+        """Prepare an intake; cheap, so that every group of messages may have its own.
+
+        Args:
+            store: The node's store; this process is its one writer.
+            rules: What messages are checked against.
+            now: The time, UTC-aware: nothing may lie in its future.
+            expected_months: Months (yyyymm) that records may carry; None for any.
+        """
+        latest = latest_moment(now)
         self._store = store
         self._rules = rules
-        self._envelope = envelope
-        self._bounds = bounds
+        self._envelope = Envelope(
+            transactions=rules.transactions,
+            institutions=store.institution_codes(),
+            latest=latest,
+        )
+        self._bounds = DayBounds(latest=latest, months=expected_months)
         self._seen_at = now.isoformat(timespec="seconds")
         self._holds_refused = store.quarantine_count() > 0
 
@@ -97,12 +112,31 @@ class BatchIntake:
                 taken[place] = self._refuse(source, line, found, turn, tally)
             else:
                 decoded.append(_Decoded(place=place, line=line, message=found))
+        decoded = self._check_heads(source, decoded, turn, tally, taken)
         while True:
             later = self._take_turn(source, decoded, turn, tally, taken)
             self._commit(turn)
             if not later:
                 return [taken[place] for place in range(len(lines))]
             decoded, turn = later, _Turn()
+
+    def _check_heads(
+        self,
+        source: str,
+        decoded: Sequence[_Decoded],
+        turn: _Turn,
+        tally: Tally,
+        taken: dict[int, Taken],
+    ) -> list[_Decoded]:
+        """Check the heads; returns the messages whose head is in order."""
+        book = FaultBook()
+        check_heads(self._rules.heads, [one.message for one in decoded], book)
+        for owner, fault in sorted(book.faults.items()):
+            one = decoded[owner]
+            taken[one.place] = self._refuse(
+                source, one.line, fault, turn, tally, message=one.message
+            )
+        return [one for owner, one in enumerate(decoded) if owner not in book.faults]
 
     def _take_turn(
         self,
@@ -161,7 +195,7 @@ class BatchIntake:
             if infno in LAYOUTS:
                 built = build_group(
                     messages,
-                    self._rules[infno],
+                    self._rules.nodes[infno],
                     self._bounds,
                     self._store.schemas,
                     Originals(
@@ -231,6 +265,11 @@ class BatchIntake:
                 )
             )
         self._holds_refused = self._holds_refused or bool(turn.refused)
+
+    def forget_truncation(self, source: str) -> None:
+        """Take away the note that a file broke off, before it is read again."""
+        if self._holds_refused:
+            self._store.commit(Commit(released=[truncation_digest(source)]))
 
 
 def quarantine_row(

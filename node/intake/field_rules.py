@@ -6,6 +6,7 @@ Rules:
   check needs it (``layouts.py``); type, length, code list and decimals are
   checked wherever a field is filled.
 - Unknown keys are accepted: provinces add fields.
+- Of transactions that make no record of their own shape any sign of a number goes.
 - Provinces extend some code lists: of those the code's length is checked only.
 """
 
@@ -13,11 +14,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from node.intake.layouts import CASH_FIELDS, RESPONSE, Layout
+from node.intake.layouts import CASH_FIELDS, LAYOUTS, RESPONSE, Layout
 from scoring_kernel import Catalog
-from scoring_kernel.transactions import InterfaceField
+from scoring_kernel.transactions import InterfaceField, Transaction
 
-__all__ = ["MAX_SCALED", "FieldRule", "NodeRules", "compile_rules"]
+__all__ = ["MAX_SCALED", "FieldRule", "IntakeRules", "NodeRules", "compile_intake"]
 
 MAX_SCALED: Final = 10**15
 """Largest number taken in, in units of its last decimal.
@@ -63,44 +64,60 @@ class NodeRules:
 
     @property
     def path(self) -> str:
-        """Direction and node."""
-        return f"{self.direction}.{self.node}"
+        """Direction and node; of a head the direction alone."""
+        return f"{self.direction}.{self.node}" if self.node else self.direction
 
 
-def compile_rules(
-    catalog: Catalog, layouts: Mapping[str, Layout]
-) -> dict[str, tuple[NodeRules, ...]]:
-    """Compile the catalogue's fields for the transactions that make records.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IntakeRules:
+    """What messages are checked against; the same for every batch of one catalogue."""
 
-    Returns:
-        Rules of the nodes by transaction, needed nodes first.
-    """
-    compiled: dict[str, tuple[NodeRules, ...]] = {}
-    for infno, layout in layouts.items():
-        transaction = catalog.transactions[infno]
-        nodes = [
-            NodeRules(
-                direction=direction,
-                node=node,
-                is_array=(direction, node) in transaction.arrays,
-                needed=(direction, node) in layout.needed,
-                fields=tuple(
-                    _rule(catalog, layout, direction, node, field)
-                    for field in (*fields, *_cash_fields(layout, direction, node, fields))
-                    if field.type != "object"
-                ),
-            )
-            for (direction, node), fields in transaction.fields.items()
-        ]
-        compiled[infno] = tuple(sorted(nodes, key=lambda rules: not rules.needed))
-    return compiled
+    transactions: frozenset[str]
+    """Known transaction numbers."""
+    heads: tuple[NodeRules, ...]
+    """Head of the request, head of the response."""
+    nodes: Mapping[str, tuple[NodeRules, ...]]
+    """Nodes by described transaction, needed nodes first."""
+
+
+def compile_intake(catalog: Catalog) -> IntakeRules:
+    """Compile the catalogue's interface; extended code lists come in with it."""
+    return IntakeRules(
+        transactions=frozenset(catalog.transactions),
+        heads=_node_rules(catalog, catalog.envelope, None),
+        nodes={
+            infno: _node_rules(catalog, transaction, LAYOUTS.get(infno))
+            for infno, transaction in catalog.transactions.items()
+            if transaction.is_described
+        },
+    )
+
+
+def _node_rules(
+    catalog: Catalog, transaction: Transaction, layout: Layout | None
+) -> tuple[NodeRules, ...]:
+    nodes = [
+        NodeRules(
+            direction=direction,
+            node=node,
+            is_array=(direction, node) in transaction.arrays,
+            needed=layout is not None and (direction, node) in layout.needed,
+            fields=tuple(
+                _rule(catalog, layout, direction, node, field)
+                for field in (*fields, *_cash_fields(layout, direction, node, fields))
+                if field.type != "object"
+            ),
+        )
+        for (direction, node), fields in transaction.fields.items()
+    ]
+    return tuple(sorted(nodes, key=lambda rules: not rules.needed))
 
 
 def _cash_fields(
-    layout: Layout, direction: str, node: str, fields: Sequence[InterfaceField]
+    layout: Layout | None, direction: str, node: str, fields: Sequence[InterfaceField]
 ) -> list[InterfaceField]:
     """Add the other spellings of the cash part to a settlement's answer."""
-    if (direction, node) != (RESPONSE, layout.answer) or node != "setlinfo":
+    if layout is None or (direction, node) != (RESPONSE, layout.answer) or node != "setlinfo":
         return []
     known = {field.name for field in fields}
     return [
@@ -120,21 +137,23 @@ def _cash_fields(
 
 
 def _rule(
-    catalog: Catalog, layout: Layout, direction: str, node: str, field: InterfaceField
+    catalog: Catalog, layout: Layout | None, direction: str, node: str, field: InterfaceField
 ) -> FieldRule:
     codes = None
     if field.code_list is not None and field.code_list not in catalog.extensible_lists:
         codes = catalog.code_lists[field.code_list]
     digits = min(field.length or 16, 16)
+    place = direction, node
     return FieldRule(
         name=field.name,
-        path=f"{direction}.{node}.{field.name}",
+        path=f"{direction}.{node}.{field.name}" if node else f"{direction}.{field.name}",
         type=field.type,
-        needed=field.name in layout.needed.get((direction, node), frozenset()),
+        needed=layout is not None and field.name in layout.needed.get(place, ()),
         personal=field.personal,
-        signed=field.name in layout.signed.get((direction, node), frozenset())
+        signed=layout is None
+        or field.name in layout.signed.get(place, ())
         or field.name in _BALANCES,
-        max_length=field.length or 4000,
+        max_length=_MAX_TEXT if field.name in _UNBOUNDED else field.length or _MAX_TEXT,
         scale=field.scale,
         max_scaled=min(10**digits - 1, MAX_SCALED),
         codes=codes,
@@ -142,3 +161,7 @@ def _rule(
 
 
 _BALANCES: Final = frozenset(("balc",))
+_UNBOUNDED: Final = frozenset(("err_msg",))
+"""Platforms send longer ones than the interface names; see ``heads.py``."""
+_MAX_TEXT: Final = 4000
+"""Characters of a text whose length nobody states."""

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import numpy.typing as npt
@@ -16,8 +17,19 @@ from node.intake.messages import Message
 from node.intake.nodes import CheckedNode
 from scoring_kernel.check_digits import is_valid_id_card
 
-__all__ = ["DayBounds", "Group", "check_days", "check_id_cards", "months_of", "raw_table"]
+__all__ = [
+    "SHANGHAI",
+    "DayBounds",
+    "Group",
+    "check_days",
+    "check_id_cards",
+    "latest_moment",
+    "months_of",
+    "raw_table",
+]
 
+SHANGHAI: Final = ZoneInfo("Asia/Shanghai")
+CLOCK_TOLERANCE: Final = timedelta(hours=1)
 _EARLIEST: Final = np.datetime64("2000-01-01", "s")
 _CARDS: Final = (
     ("mdtrt_cert_type", "02", "mdtrt_cert_no"),
@@ -64,6 +76,16 @@ class Group:
     def sent_at(self) -> npt.NDArray[np.datetime64]:
         """Give the moment of each message, shape (n_messages,)."""
         return np.array([message.inf_time for message in self.messages], "datetime64[s]")
+
+
+def latest_moment(now: datetime) -> datetime:
+    """Give the latest moment a record may carry, wall clock of Asia/Shanghai.
+
+    >>> from datetime import UTC
+    >>> latest_moment(datetime(2026, 3, 18, 1, 50, tzinfo=UTC)).isoformat()
+    '2026-03-18T10:50:00'
+    """
+    return (now.astimezone(SHANGHAI) + CLOCK_TOLERANCE).replace(tzinfo=None, microsecond=0)
 
 
 def months_of(days: npt.NDArray[np.datetime64]) -> npt.NDArray[np.int32]:

@@ -7,20 +7,17 @@ msgid and content, refused lines by their digest.
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Final
-from zoneinfo import ZoneInfo
 
 from node.domain.masking import printable
 from node.intake.batch import BatchIntake
 from node.intake.csv_intake import CsvIntake
-from node.intake.field_rules import compile_rules
-from node.intake.group import DayBounds
-from node.intake.layouts import LAYOUTS
+from node.intake.field_rules import compile_intake
+from node.intake.group import DayBounds, latest_moment
 from node.intake.lines import InputFile, Line, find_inputs, read_lines
 from node.intake.mapping import CsvMapping
-from node.intake.messages import Envelope
 from node.intake.report import IngestReport, Tally
 from node.store import NodeStore
 from scoring_kernel import Catalog
@@ -28,8 +25,6 @@ from security.progress import ProgressReporter, no_progress
 
 __all__ = ["ingest_file"]
 
-SHANGHAI: Final = ZoneInfo("Asia/Shanghai")
-CLOCK_TOLERANCE: Final = timedelta(hours=1)
 BATCH_LINES: Final = 2_000
 BATCH_BYTES: Final = 4 * 1024 * 1024
 FLUSH_MIN_ROWS: Final = 10_000
@@ -67,24 +62,19 @@ def ingest_file(
         IntakeFileError: The file cannot be read at all.
         StoreError: The store failed; batches already told stay.
     """
-    latest = (now.astimezone(SHANGHAI) + CLOCK_TOLERANCE).replace(tzinfo=None, microsecond=0)
-    bounds = DayBounds(latest=latest, months=expected_months)
     tally = Tally()
     if mapping is not None:
+        bounds = DayBounds(latest=latest_moment(now), months=expected_months)
         CsvIntake(store, mapping, bounds, now).take_file(path, tally, progress)
         store.flush(FLUSH_MIN_ROWS)
         return tally.report(printable(path.name))
     inputs, skipped = find_inputs(path)
-    envelope = Envelope(
-        transactions=frozenset(catalog.transactions),
-        institutions=store.institution_codes(),
-        latest=latest,
-    )
-    intake = BatchIntake(store, compile_rules(catalog, LAYOUTS), envelope, bounds, now)
+    intake = BatchIntake(store, compile_intake(catalog), now=now, expected_months=expected_months)
     total = sum(source.size for source in inputs)
     done = 0
     for source in inputs:
         count = 0
+        intake.forget_truncation(source.name)
         for batch in _batches(source):
             done += sum(len(line.body) + 1 for line in batch)
             with _no_cycle_search():

@@ -8,6 +8,9 @@
 
 Any other ``.json`` in a directory is left out and named in the report: beside
 messages lie manifests and notes. Named itself, it is read.
+
+A file may still be being written: a last line that has no end and is no whole message
+is refused alone, as ``file_truncated``, and goes in when the file is ingested again.
 """
 
 import gzip
@@ -23,6 +26,7 @@ import orjson
 from node.domain.faults import Fault, Rule
 from node.domain.masking import printable
 from node.errors import IntakeFileError
+from node.intake.encodings import as_utf8
 
 __all__ = [
     "MAX_LINE_BYTES",
@@ -32,6 +36,7 @@ __all__ = [
     "find_inputs",
     "nothing_in",
     "read_lines",
+    "truncation_digest",
 ]
 
 MAX_LINE_BYTES: Final = 4 * 1024 * 1024
@@ -78,7 +83,12 @@ class InputFile:
         return self.path.stat().st_size
 
 
-def broken_off(name: str, number: int, found: str, expected: str) -> Line:
+def truncation_digest(name: str) -> bytes:
+    """Give the key of the quarantine row that says a file broke off; a file has one at most."""
+    return hashlib.sha256(f"{Rule.FILE_TRUNCATED}\n{name}".encode()).digest()
+
+
+def broken_off(name: str, number: int, found: str, expected: str, body: bytes = b"") -> Line:
     """Make the line that stands for the missing rest of a file.
 
     Args:
@@ -86,10 +96,10 @@ def broken_off(name: str, number: int, found: str, expected: str) -> Line:
         number: Line where it breaks off, from 1; 0 where nothing is there at all.
         found: How it breaks off, in words of our own.
         expected: What was expected.
+        body: What there is of the line.
     """
-    digest = hashlib.sha256(f"{Rule.FILE_TRUNCATED}\n{name}\n{number}".encode()).digest()
     fault = Fault.told(Rule.FILE_TRUNCATED, "", found, expected)
-    return Line(number=number, body=b"", fault=fault, digest=digest)
+    return Line(number=number, body=body, fault=fault, digest=truncation_digest(name))
 
 
 def nothing_in(name: str, path: Path, expected: str) -> Line:
@@ -189,12 +199,17 @@ def _stream(file: IO[bytes], source: InputFile) -> Iterator[Line]:
             if is_empty:
                 yield nothing_in(source.name, source.path, "at least one message")
             return
+        has_end = body.endswith(b"\n")
         if number == 1:
             body = body.removeprefix(_BOM)
         body = body.strip(b" \t\r\n")
         if body:
             is_empty = False
-            yield Line(number=number, body=body)
+            if has_end or _is_object(body):
+                yield Line(number=number, body=body)
+            else:
+                found = f"a last line of {len(body)} bytes without its end"
+                yield broken_off(source.name, number, found, "whole lines", body)
 
 
 def _too_long(number: int, start: bytes, file: IO[bytes]) -> Line:
@@ -223,7 +238,7 @@ def _document(source: InputFile) -> Iterator[Line]:
         yield nothing_in(source.name, path, "at least one message")
         return
     try:
-        document = orjson.loads(body)
+        document = orjson.loads(as_utf8(body) or body)
     except orjson.JSONDecodeError:
         first = body.lstrip().partition(b"\n")[0]
         if _is_object(first):
@@ -234,26 +249,43 @@ def _document(source: InputFile) -> Iterator[Line]:
         return
     items: list[Any] = document if isinstance(document, list) else [document]
     for number, item in enumerate(items, start=1):
-        yield _bounded(number, orjson.dumps(item))
+        yield _dumped(number, item, body)
 
 
 def _pair(source: InputFile) -> Line:
-    request = source.path.read_bytes()
+    request = _read(source.path)
     if not request.strip():
         return nothing_in(source.name, source.path, "a request")
     if source.response is None:
         return _bounded(1, request)
-    response = source.response.read_bytes()
+    response = _read(source.response)
     try:
-        document = orjson.loads(request)
+        document = orjson.loads(as_utf8(request) or request)
     except orjson.JSONDecodeError:
         return _bounded(1, request)
     try:
-        answer = orjson.loads(response)
+        answer = orjson.loads(as_utf8(response) or response)
     except orjson.JSONDecodeError as error:
         fault = Fault.told(Rule.JSON_BROKEN, "response", str(error), "one whole JSON object")
         return Line(number=1, body=request[:MAX_LINE_BYTES], fault=fault)
-    return _bounded(1, orjson.dumps({"request": document, "response": answer}))
+    return _dumped(1, {"request": document, "response": answer}, request + response)
+
+
+def _read(path: Path) -> bytes:
+    """Read a file as far as tells one message from one that is too long."""
+    with path.open("rb") as file:
+        return file.read(MAX_LINE_BYTES + 1).removeprefix(_BOM)
+
+
+def _dumped(number: int, document: object, origin: bytes) -> Line:
+    """Write one message of a document as a line of its own."""
+    try:
+        return _bounded(number, orjson.dumps(document))
+    except TypeError as error:
+        # Read but too deep to be written; the words of the error hold no content.
+        digest = hashlib.sha256(b"%d\n" % number + origin).digest()
+        fault = Fault.told(Rule.MESSAGE_SHAPE, "", str(error), "at most 250 levels")
+        return Line(number=number, body=b"", fault=fault, digest=digest)
 
 
 def _bounded(number: int, body: bytes) -> Line:
@@ -267,6 +299,6 @@ def _bounded(number: int, body: bytes) -> Line:
 
 def _is_object(line: bytes) -> bool:
     try:
-        return isinstance(orjson.loads(line), dict)
+        return isinstance(orjson.loads(as_utf8(line) or line), dict)
     except orjson.JSONDecodeError:
         return False

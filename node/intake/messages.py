@@ -1,13 +1,16 @@
 """One message of the national interface: decoded, its envelope checked, its content digested.
 
 Order of the checks (the first that fails is the message's fault):
-0. one JSON object of at most 4 MiB, UTF-8;
+0. one JSON object of at most 4 MiB and 250 levels, in UTF-8 or GB18030;
 1. shape: ``{infno, request, response}``, or the bare request with its ``input``;
 2. infno known, and the same inside and outside;
 3. msgid: institution code, moment and four digits; the institution is the sender;
 4. the institution is under this node's custody;
 5. inf_time is a moment, not in the future, not before 2000;
 6. the response, when there is one, says whether the platform accepted the message.
+
+The other keys of the head are checked for many messages at once (``heads.py``). Of a
+key that stands twice in an object the last one counts, as every reader of JSON has it.
 
 Source:
     National interface, message head (报文头).
@@ -24,6 +27,7 @@ import orjson
 
 from node.domain.faults import Fault, Rule
 from node.domain.institutions import CODE_PATTERN
+from node.intake.encodings import as_utf8
 
 __all__ = ["DIGEST_BYTES", "Envelope", "Message", "content_digest", "decode"]
 
@@ -57,9 +61,12 @@ class Message:
     institution: str
     inf_time: datetime
     """Wall clock of Asia/Shanghai."""
+    request: Mapping[str, Any] = field(repr=False)
+    response: Mapping[str, Any] | None = field(repr=False)
     input: Mapping[str, Any] = field(repr=False)
+    """Of the request."""
     output: Mapping[str, Any] = field(repr=False)
-    """Empty while there is no response."""
+    """Of the response; empty while there is none."""
     accepted: bool | None
     """None while there is no response."""
     request_digest: bytes
@@ -92,25 +99,29 @@ def decode(line: int, raw: bytes, envelope: Envelope) -> Message | Fault:
     Returns:
         The message, or the first fault of its head.
     """
-    try:
-        document = orjson.loads(raw)
-    except orjson.JSONDecodeError as error:
-        return _unreadable(raw, error)
+    loaded = _load(raw)
+    if isinstance(loaded, Fault):
+        return loaded
+    document, raw = loaded
     parts = _parts(document)
     if isinstance(parts, Fault):
         return parts
     request, response = parts
-    fault = _check_infno(document.get("infno", request.get("infno")), request, envelope)
-    fault = fault or _check_sender(request, envelope)
-    if fault is not None:
-        return fault
-    inf_time = _moment(request.get("inf_time"), envelope)
+    outer = document.get("infno", request.get("infno"))
+    fault = _check_infno(outer, request, envelope) or _check_sender(request, envelope)
+    inf_time = fault or _moment(request.get("inf_time"), envelope)
     if isinstance(inf_time, Fault):
         return inf_time
     answer = _answer(response)
     if isinstance(answer, Fault):
         return answer
     accepted, output = answer
+    try:
+        request_digest = content_digest(request)
+        response_digest = None if response is None else content_digest(response)
+    except TypeError as error:
+        # Read but too deep to be written; the words of the error hold no content.
+        return _shape(str(error), "at most 250 levels")
     return Message(
         line=line,
         raw=raw,
@@ -118,12 +129,28 @@ def decode(line: int, raw: bytes, envelope: Envelope) -> Message | Fault:
         msgid=request["msgid"],
         institution=request["fixmedins_code"],
         inf_time=inf_time,
+        request=request,
+        response=response,
         input=request["input"],
         output=output,
         accepted=accepted,
-        request_digest=content_digest(request),
-        response_digest=None if response is None else content_digest(response),
+        request_digest=request_digest,
+        response_digest=response_digest,
     )
+
+
+def _load(raw: bytes) -> tuple[Any, bytes] | Fault:
+    """Load JSON; returns it with its bytes in UTF-8."""
+    try:
+        return orjson.loads(raw), raw
+    except orjson.JSONDecodeError as error:
+        text = as_utf8(raw)
+        if text is None:
+            return Fault.told(Rule.UTF8_INVALID, "", "in neither encoding", "UTF-8 or GB18030")
+        if text is raw:
+            # The decoder's own words name a position only, never content.
+            return Fault.told(Rule.JSON_BROKEN, "", str(error), "one whole JSON object")
+        return _load(text)
 
 
 def _parts(document: object) -> tuple[dict[str, Any], dict[str, Any] | None] | Fault:
@@ -154,16 +181,6 @@ def _answer(
     if not isinstance(output, dict):
         return _shape("with a response.output that is no object", "an object")
     return infcode in _ACCEPTED, output
-
-
-def _unreadable(raw: bytes, error: orjson.JSONDecodeError) -> Fault:
-    try:
-        raw.decode("utf-8")
-    except UnicodeDecodeError as problem:
-        found = f"not UTF-8 at byte {problem.start}"
-        return Fault.told(Rule.UTF8_INVALID, "", found, "UTF-8")
-    # The decoder's own words name a position only, never content.
-    return Fault.told(Rule.JSON_BROKEN, "", str(error), "one whole JSON object")
 
 
 def _shape(found: str, expected: str) -> Fault:

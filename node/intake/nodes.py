@@ -14,7 +14,7 @@ from node.intake.field_rules import NodeRules
 from node.intake.layouts import REQUEST
 from node.intake.messages import Message
 
-__all__ = ["CheckedNode", "check_node"]
+__all__ = ["CheckedNode", "check_node", "check_rows"]
 
 _TURNED_ROWS: Final = 256
 _DAY_TYPES: Final = frozenset(("datetime", "date"))
@@ -58,6 +58,23 @@ def check_node(rules: NodeRules, messages: Sequence[Message], book: FaultBook) -
         The rows in the order of the messages; faulty values stand in as missing.
     """
     rows, owners = _rows(rules, messages, book)
+    return check_rows(rules, rows, owners, book)
+
+
+def check_rows(
+    rules: NodeRules, rows: Sequence[Mapping[str, Any]], owners: Sequence[int], book: FaultBook
+) -> CheckedNode:
+    """Check the fields of some rows.
+
+    Args:
+        rules: The node and its fields.
+        rows: Rows as decoded from JSON.
+        owners: Position of each row's message in the batch.
+        book: Takes the first fault of each message.
+
+    Returns:
+        The rows; faulty values stand in as missing.
+    """
     found_texts: dict[str, Sequence[str | None]] = {}
     found_numbers: dict[str, npt.NDArray[np.int64]] = {}
     present: dict[str, npt.NDArray[np.bool_]] = {}

@@ -126,7 +126,8 @@ def test_rows_of_different_systems_are_read_alike(
     [
         (b'{"infno": "2204", "request": {"infno"', Rule.JSON_BROKEN),
         (b"\xff\xfe\x00 no text", Rule.UTF8_INVALID),
-        ('{"infno": "张"'.encode("gb18030"), Rule.UTF8_INVALID),
+        ('{"infno": "张"'.encode("gb18030"), Rule.JSON_BROKEN),
+        ('{"infno": "张三"}'.encode()[:-3] + b'"}', Rule.UTF8_INVALID),
         (b"[1, 2]", Rule.MESSAGE_SHAPE),
         (b"null", Rule.MESSAGE_SHAPE),
         (b'{"request": 5}', Rule.MESSAGE_SHAPE),

@@ -57,14 +57,27 @@ def test_a_damaged_gzip_is_a_quarantine_row(store: NodeStore, tmp_path: Path) ->
     assert m.ingest(store, path).by_rule == {Rule.FILE_TRUNCATED: 1}
 
 
-def test_a_truncated_last_line_is_refused_alone(store: NodeStore, tmp_path: Path) -> None:
-    path = m.write_lines(tmp_path / "a.jsonl", [m.fees(1), m.fees(2)])
-    path.write_bytes(path.read_bytes()[:-40])
-
+def test_a_file_still_being_written_is_taken_up_to_its_last_line(
+    store: NodeStore, tmp_path: Path
+) -> None:
+    path = m.write_lines(tmp_path / "a.jsonl", [m.fees(1), m.fees(2), m.fees(3)])
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
     report = m.ingest(store, path)
-
-    assert report.by_rule == {Rule.JSON_BROKEN: 1}
+    (row,) = store.quarantine_rows()
+    assert (report.by_rule, row.line) == ({Rule.FILE_TRUNCATED: 1}, 2)
     assert report.records_stored == {"fee_detail": 2}
+
+    path.write_bytes(whole[:-40])
+    report = m.ingest(store, path)
+    (row,) = store.quarantine_rows()
+    assert (report.by_rule, row.line) == ({Rule.FILE_TRUNCATED: 1}, 3)
+    assert "without its end, expected whole lines" in row.reason
+
+    path.write_bytes(whole[:-1])  # a whole last message needs no line end
+    report = m.ingest(store, path)
+    assert (report.quarantined, report.already_seen) == (0, 2)
+    assert store.quarantine_rows() == ()
 
 
 @pytest.mark.parametrize("indent", [None, 1])
