@@ -77,8 +77,8 @@ class KindMapping:
 
     kind: str
     columns: tuple[ColumnSpec, ...]
-    day: ColumnSpec
-    """Whose month is the record's month: one of ``columns``, or a column of its own."""
+    days: tuple[ColumnSpec, ...]
+    """The first that a row fills gives the month of its record."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +103,7 @@ class RecordMapping:
         used = set(self.record_id)
         used.update({self.institution.column} if self.institution.column else ())
         for kind in self.kinds:
-            for spec in (*kind.columns, kind.day):
+            for spec in (*kind.columns, *kind.days):
                 used.update(spec.columns)
         return frozenset(used)
 

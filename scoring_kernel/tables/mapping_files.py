@@ -10,7 +10,8 @@ Rules:
 - Amounts of records state their unit; days of records state their formats.
 - A constant, a default, and what a map puts, of a column with a closed national code
   list is a code of it; so is every cell that comes without a map.
-- A kind whose month is not the month of one of its columns names it under ``day``.
+- A record's month is that of its kind's own day. Where that is no column, or one that
+  may be null, ``day`` names a column of the table for the rows that lack it.
 - Institutions of a foreign data set get codes of the national form, registered with
   their own code and the mapping's ``namespace``.
 """
@@ -45,6 +46,8 @@ MAX_NULLS: Final = 20
 MAX_ID_COLUMNS: Final = 6
 GIVEN: Final = ("record_id", "institution", "month")
 """Columns of a record that the mapping's head gives."""
+KEPT: Final = frozenset(("raw", "extra"))
+"""Kinds that keep what messages hold beside their records; no table is mapped to them."""
 
 _HEAD: Final = ("format", "table", "sheet", "delimiter", "encoding", "nulls")
 _RECORD_HEAD: Final = (*_HEAD, "namespace", "record_id", "institution", "records")
@@ -104,7 +107,11 @@ def _parse_records(document: Section, content: bytes, catalog: Catalog) -> Recor
     document.refuse_unknown(_RECORD_HEAD)
     namespace = document.text("namespace", pattern=_NAMESPACE)
     listed = document.section("records")
-    targets = {kind.id: kind for kind in catalog.records.values() if kind.stored == "segment"}
+    targets = {
+        kind.id: kind
+        for kind in catalog.records.values()
+        if kind.stored == "segment" and kind.id not in KEPT
+    }
     kinds = []
     for key in listed.values:
         if key not in targets:
@@ -165,8 +172,9 @@ def _parse_kind(
     section: Section, kind: RecordKind, lists: Mapping[str, frozenset[str]]
 ) -> KindMapping:
     wanted = [(name, word) for name, word in kind.schema if name not in GIVEN]
-    has_day = any(name == kind.day for name, _ in wanted)
-    section.refuse_unknown([*(name for name, _ in wanted), *(() if has_day else ("day",))])
+    own = kind.day.split(",", 1)[0]
+    is_sure = any(name == own for name, _ in wanted) and own not in kind.nullable
+    section.refuse_unknown([*(name for name, _ in wanted), *(() if is_sure else ("day",))])
     columns = tuple(
         parse_column(
             section,
@@ -178,16 +186,14 @@ def _parse_kind(
         )
         for name, word in wanted
     )
-    if has_day:
-        day = next(spec for spec in columns if spec.name == kind.day)
-    else:
-        day = parse_column(
-            section, "day", "timestamp[s]", nullable=False, personal=False, lists=lists
+    days = [spec for spec in columns if spec.name == own and spec.columns]
+    if "day" in section.values or not days:
+        days.append(
+            parse_column(section, "day", "timestamp[s]", nullable=True, personal=False, lists=lists)
         )
-    if not day.columns:
-        problem = f"{day.name} of {kind.id} is missing: its month is the record's month"
-        raise section.error(problem)
-    return KindMapping(kind=kind.id, columns=columns, day=day)
+    if not days[-1].columns:
+        raise section.error(f"the day of {kind.id} is missing: name the column of {kind.day}")
+    return KindMapping(kind=kind.id, columns=columns, days=tuple(days))
 
 
 def _parse_item(document: Section, content: bytes, catalog: Catalog) -> ItemMapping:
