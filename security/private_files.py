@@ -9,11 +9,13 @@ from __future__ import annotations
 import os
 import secrets
 import stat
-from typing import TYPE_CHECKING, Final
+from contextlib import contextmanager
+from typing import IO, TYPE_CHECKING, Final
 
 from security.errors import KeyFileError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
@@ -39,13 +41,28 @@ def write_private(path: Path, content: bytes, *, replace: bool = False) -> None:
     Raises:
         KeyFileError: The file is already there, or cannot be written.
     """
+    with writing_private(path, replace=replace) as file:
+        file.write(content)
+
+
+@contextmanager
+def writing_private(path: Path, *, replace: bool = False) -> Iterator[IO[bytes]]:
+    """Write a file of mode 0600 bit by bit; it is there, durably, when the body ends well.
+
+    Args:
+        path: Where; the directory must exist.
+        replace: Whether a file that is already there may be replaced.
+
+    Raises:
+        KeyFileError: The file is already there, or cannot be written.
+    """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
     try:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
             os.fchmod(descriptor, 0o600)
             with os.fdopen(descriptor, "wb", closefd=False) as file:
-                file.write(content)
+                yield file
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
