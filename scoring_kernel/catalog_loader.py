@@ -25,6 +25,7 @@ from scoring_kernel.composite.model import parse_composite
 from scoring_kernel.errors import CatalogError
 from scoring_kernel.item_files import parse_item
 from scoring_kernel.legal_basis import parse_legal_basis
+from scoring_kernel.mapping_names import parse_mapping_names
 from scoring_kernel.measure_sets import parse_measure_set
 from scoring_kernel.model_files import parse_model
 from scoring_kernel.model_references import verify_references
@@ -49,9 +50,12 @@ CHANGES: Final = "CHANGES.md"
 MAX_FILES: Final = 400
 
 _SINGLE: Final = (
-    *("legal_basis.yaml", QUALIFICATION, "record_layouts.yaml", "records.yaml", "units.yaml"),
+    *("legal_basis.yaml", "mapping_names.yaml", QUALIFICATION, "record_layouts.yaml"),
+    *("records.yaml", "units.yaml"),
 )
-_FOLDERS: Final = ("codes", "composites", "information", "interface", "measures", "models")
+_FOLDERS: Final = (
+    *("codes", "composites", "information", "interface", "mappings", "measures", "models"),
+)
 
 
 @cache
@@ -178,6 +182,14 @@ def parse_catalog(contents: Mapping[str, bytes]) -> Catalog:
         extensible_lists=frozenset(name for name, one in tables.items() if one.extensible),
         legal_basis=MappingProxyType(dict(legal_basis)),
         units=MappingProxyType(dict(units)),
+        mapping_names=MappingProxyType(
+            parse_mapping_names(
+                documents["mapping_names.yaml"], records, (envelope, *transactions.values())
+            )
+        ),
+        mappings=MappingProxyType(
+            {name: contents[one.file] for name, one in _folder(documents, "mappings").items()}
+        ),
     )
 
 

@@ -55,6 +55,10 @@ class Catalog:
     """Sources by key."""
     units: Mapping[str, Unit] = field(repr=False)
     """Units by id."""
+    mapping_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
+    """Names that foreign files give to a record's column, for proposals."""
+    mappings: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    """Mapping files of formats that need no other, by the table they are for."""
 
     @property
     def input_columns(self) -> frozenset[str]:
