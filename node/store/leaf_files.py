@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Final
 
 from node.errors import StoreError
+from security.at_rest import FileLayer
 from security.merkle import HASH_BYTES, fold
-from security.private_files import sync_directory
 
-__all__ = ["LEVELS", "LeafFiles"]
+__all__ = ["KEPT", "LeafFiles"]
 
-LEVELS: Final = (16, 8, 0)
-"""Heights that are kept, highest first; each is as many folds above the next."""
 _STEP: Final = 8
+KEPT: Final = (2 * _STEP, _STEP)
+"""Heights of the subtrees whose roots are kept beside the leaves, highest first."""
 _NAMES: Final = {0: "leaves", 8: "level8", 16: "level16"}
 _READ_NODES: Final = 1 << 20
 """So many hashes are held at once: 32 MiB."""
@@ -29,11 +29,10 @@ _READ_NODES: Final = 1 << 20
 class LeafFiles:
     """The files of one directory; one writer, any number of readers of what is recorded."""
 
-    def __init__(self, directory: Path) -> None:
-        if not directory.exists():
-            directory.mkdir(mode=0o700, parents=True)
-            sync_directory(directory.parent)
+    def __init__(self, directory: Path, layer: FileLayer) -> None:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._directory = directory
+        self._layer = layer
 
     def extend(self, size: int, leaves: Iterable[bytes]) -> int:
         """Append leaves and the subtrees that they fill; durable when this returns.
@@ -51,11 +50,12 @@ class LeafFiles:
         """
         added = self._append(0, size, leaves)
         below = 0
-        for level in reversed(LEVELS[:-1]):
+        for level in reversed(KEPT):
             done, full = size >> level, added >> level
             self._append(level, done, self._folded(below, done, full))
             below = level
-        sync_directory(self._directory)
+        self._layer.fsync_directory(self._directory)
+        self._layer.fsync_directory(self._directory.parent)
         return added
 
     def read(self, level: int, first: int, stop: int) -> bytes:
@@ -80,20 +80,20 @@ class LeafFiles:
 
     def _append(self, level: int, count: int, parts: Iterable[bytes]) -> int:
         path = self._directory / _NAMES[level]
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-        with os.fdopen(descriptor, "r+b") as file:
-            if file.seek(0, os.SEEK_END) < count * HASH_BYTES:
-                raise StoreError(
-                    f"{path} holds less than the {count} hashes that the database has recorded;"
-                    " restore the node's directory as a whole from one backup"
-                )
-            file.truncate(count * HASH_BYTES)
-            file.seek(count * HASH_BYTES)
-            for part in parts:
-                file.write(part)
-            file.flush()
-            os.fsync(file.fileno())
-            return file.tell() // HASH_BYTES
+        if not path.exists():
+            self._layer.create(path)
+        if path.stat().st_size < count * HASH_BYTES:
+            raise StoreError(
+                f"{path} holds less than the {count} hashes that the database has recorded;"
+                " restore the node's directory as a whole from one backup"
+            )
+        size = count * HASH_BYTES
+        self._layer.truncate(path, size)
+        for part in parts:
+            self._layer.write(path, size, part)
+            size += len(part)
+        self._layer.fsync(path)
+        return size // HASH_BYTES
 
     def _folded(self, below: int, done: int, full: int) -> Iterable[bytes]:
         """Make the hashes of a level from ``done`` to ``full`` out of the level below."""

@@ -164,12 +164,14 @@ def _shapes(kept: Sequence[tuple[pa.Field, Any]], rows: int) -> npt.NDArray[np.u
         if column.null_count:
             null = pc.is_null(column).to_numpy(zero_copy_only=False)
             patterns |= null.astype(np.uint64) << np.uint64(place)
-    present, which = np.unique(patterns, return_inverse=True)
+    coded = pa.array(patterns).dictionary_encode()
     shapes = [
         _shape([field for place, (field, _) in enumerate(kept) if not pattern >> place & 1])
-        for pattern in present.tolist()
+        for pattern in coded.dictionary.to_pylist()
     ]
-    return np.frombuffer(b"".join(shapes), np.uint8).reshape(-1, _SHAPE_BYTES)[which]
+    by_pattern = np.frombuffer(b"".join(shapes), np.uint8).reshape(-1, _SHAPE_BYTES)
+    found: npt.NDArray[np.uint8] = by_pattern[coded.indices.to_numpy()]
+    return found
 
 
 def _shape(present: Sequence[pa.Field]) -> bytes:

@@ -25,11 +25,11 @@ import numpy as np
 import numpy.typing as npt
 
 from node.errors import StoreError
-from node.store.database import snapshot, transaction
-from node.store.leaf_files import LEVELS, LeafFiles
+from node.store.leaf_files import KEPT, LeafFiles
 from node.store.record_bytes import DIGEST_BYTES
 from node.store.salts import SALT_BYTES, SALT_TABLES, Salts
-from security.at_rest import Vault
+from node.store.transactions import snapshot, transaction
+from security.at_rest import DISK, FileLayer, Vault
 from security.merkle import (
     EMPTY_ROOT,
     HASH_BYTES,
@@ -57,8 +57,6 @@ TREE_TABLES: Final = (
     ) strict""",
 )
 _LEAF_BYTES: Final = 1 + SALT_BYTES + DIGEST_BYTES
-_SHORT: Final = 8
-"""A subtree of so few levels is hashed from its leaves where no file holds it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,16 +76,24 @@ class LeafProof:
 class LeafTree:
     """The tree of one node; one writer, which serialises its calls."""
 
-    def __init__(self, connection: sqlite3.Connection, directory: Path, vault: Vault) -> None:
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        directory: Path,
+        vault: Vault,
+        *,
+        layer: FileLayer = DISK,
+    ) -> None:
         """Open the tree.
 
         Args:
             connection: Database with ``TREE_TABLES``, in autocommit mode.
             directory: The node's directory; the tree's files are in ``tree/`` of it.
             vault: Wraps the secrets of the salts.
+            layer: Does the steps that change files.
         """
         self._connection = connection
-        self._files = LeafFiles(directory / TREE_DIRECTORY)
+        self._files = LeafFiles(directory / TREE_DIRECTORY, layer)
         self._salts = Salts(connection, vault)
 
     @property
@@ -229,15 +235,10 @@ class LeafTree:
         height = (span - 1).bit_length()
         if span == 1 << height:
             settled = self._settled()
-            for level in LEVELS:
-                if (
-                    level <= height
-                    and high <= settled >> level << level
-                    and (level or height <= _SHORT)
-                ):
-                    found = self._files.read(level, low >> level, high >> level)
-                    return _root(found)
-            if height <= _SHORT:
+            for level in KEPT:
+                if level <= height and high <= settled >> level << level:
+                    return _root(self._files.read(level, low >> level, high >> level))
+            if height <= KEPT[-1]:
                 return _root(self._leaves(low, high, settled))
         split = low + (1 << height - 1)
         return node_hash(self._subtree(low, split), self._subtree(split, high))

@@ -12,7 +12,10 @@ from security.merkle import (
     Frontier,
     Tree,
     consistency_path,
+    consistency_path_over,
+    fold,
     inclusion_path,
+    inclusion_path_over,
     leaf_hash,
     node_hash,
     root,
@@ -209,3 +212,43 @@ def test_a_damaged_frontier_is_refused(data: bytes) -> None:
 
 def test_an_empty_frontier_is_the_empty_tree() -> None:
     assert Frontier.from_bytes(bytes(8)).root() == EMPTY_ROOT == root([])
+
+
+@given(count=st.integers(1, 70), data=st.data())
+def test_trees_that_are_not_in_memory_have_the_same_paths(count: int, data: st.DataObject) -> None:
+    hashes = leaves(count)
+    index, old = data.draw(st.integers(0, count - 1)), data.draw(st.integers(0, count))
+    asked: list[tuple[int, int]] = []
+
+    def subtree(low: int, high: int) -> bytes:
+        asked.append((low, high))
+        return slow_root(hashes[low:high])
+
+    assert inclusion_path_over(subtree, index, count) == inclusion_path(hashes, index)
+    assert len(asked) <= count.bit_length()
+    verify_consistency(
+        old,
+        count,
+        consistency_path_over(subtree, old, count),
+        slow_root(hashes[:old]),
+        slow_root(hashes),
+    )
+
+
+def test_paths_of_what_is_not_in_the_tree_are_caller_bugs() -> None:
+    for index in (-1, 3):
+        with pytest.raises(ValueError, match=f"leaf {index} of a tree of 3"):
+            inclusion_path_over(lambda _low, _high: b"", index, 3)
+    with pytest.raises(ValueError, match="old tree of 4 leaves, new tree of 3"):
+        consistency_path_over(lambda _low, _high: b"", 4, 3)
+
+
+def test_a_level_folds_into_the_one_above() -> None:
+    hashes = leaves(8)
+    level = b"".join(hashes)
+    for _ in range(3):
+        level = fold(level)
+    assert level == root(hashes)
+    assert fold(b"") == b""
+    with pytest.raises(ValueError, match="96 bytes are no pairs of hashes"):
+        fold(b"".join(hashes[:3]))
