@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from scoring_kernel.tables.errors import TableError, TableRule
+from scoring_kernel.tables.header import no_header, verify_names
 from scoring_kernel.tables.line_blocks import (
     choose_encoding,
     named_encoding,
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
     from scoring_kernel.tables.sources import FileSource, SourceStream
 
-MAX_COLUMNS: Final = 2_000
 DELIMITERS: Final = (",", "\t", ";", "|")
 _HEADER_BYTES: Final = 1024 * 1024
 
@@ -74,7 +73,7 @@ class CsvTable(Table):
         try:
             text = line.decode(self.encoding)
         except UnicodeDecodeError as error:
-            raise _no_header(f"bytes that are not {self.encoding.upper()}") from error
+            raise no_header(f"bytes that are not {self.encoding.upper()}") from error
         self.delimiter = delimiter or _delimiter(text, source.text_name)
         self.header = _names(text, self.delimiter)
 
@@ -122,11 +121,11 @@ class CsvTable(Table):
                 row = int(filled[0])
                 line = block.line(row)
                 if len(line) > _HEADER_BYTES:
-                    raise _no_header(f"a first line of more than {_HEADER_BYTES} bytes")
+                    raise no_header(f"a first line of more than {_HEADER_BYTES} bytes")
                 if not self._source.is_packed and not block.is_ended and len(filled) == 1:
-                    raise _no_header("a header without a line end, which may be cut off")
+                    raise no_header("a header without a line end, which may be cut off")
                 return line, block.first + row
-        raise _no_header("a file of empty lines")
+        raise no_header("a file of empty lines")
 
 
 def _delimiter(header: str, name: str) -> str:
@@ -145,36 +144,12 @@ def _cells(line: str, delimiter: str) -> list[str]:
 
 def _names(header: str, delimiter: str) -> tuple[str, ...]:
     if any(ord(sign) < 0x20 and sign != "\t" for sign in header):
-        raise _no_header("a control character")
+        raise no_header("a control character")
     names = tuple(name.strip() for name in _cells(header, delimiter))
     if not any(names):
-        raise _no_header("quotes that do not close" if header.strip() else "no names")
+        raise no_header("quotes that do not close" if header.strip() else "no names")
     verify_names(names)
     return names
-
-
-def verify_names(names: Sequence[str]) -> None:
-    """Refuse a header that names a column twice, or too many.
-
-    Raises:
-        TableError: The header is of no use.
-    """
-    if len(names) > MAX_COLUMNS:
-        raise _no_header(f"{len(names)} columns, at most {MAX_COLUMNS} are read")
-    twice = sorted({name for name in names if name and names.count(name) > 1})
-    if twice:
-        raise TableError(
-            TableRule.HEADER,
-            f"the column {twice[0][:40]!r} {names.count(twice[0])} times",
-            "each name once",
-            "give every column a name of its own",
-        )
-
-
-def _no_header(found: str) -> TableError:
-    return TableError(
-        TableRule.HEADER, found, "a header line", "let the first line name the columns"
-    )
 
 
 def _pieces(batch: TableBatch, rows: int) -> Iterator[TableBatch]:

@@ -219,8 +219,10 @@ def _with_broken_quotes(block: LineBlock, delimiter: str) -> list[int]:
     lines = pa.Array.from_buffers(
         pa.string(), len(block.starts), [None, pa.py_buffer(offsets), pa.py_buffer(block.data)]
     )
-    quotes = np.flatnonzero(np.frombuffer(block.data, np.uint8) == 0x22)
-    rows = np.unique(np.searchsorted(block.starts, quotes, side="right") - 1)
+    rows = np.arange(len(block.starts))
+    if block.data.count(b'"') < len(rows):
+        quotes = np.flatnonzero(np.frombuffer(block.data, np.uint8) == 0x22)
+        rows = np.unique(np.searchsorted(block.starts, quotes, side="right") - 1)
     lines = pc.utf8_rtrim(lines.take(pa.array(rows)), characters="\r\n")
     is_whole = pc.match_substring_regex(lines, whole).to_numpy(zero_copy_only=False)
     return [int(row) for row in rows[~is_whole]]
