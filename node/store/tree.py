@@ -55,6 +55,17 @@ TREE_TABLES: Final = (
         id integer primary key check(id = 1),
         settled integer not null
     ) strict""",
+    # One row: the day, yyyymmdd, on which leaves are being appended.
+    """create table open_day(
+        id integer primary key check(id = 1),
+        day integer not null
+    ) strict""",
+    # The tree as it was when a day was closed.
+    """create table checkpoint(
+        day integer primary key,
+        size integer not null,
+        root blob not null
+    ) strict""",
 )
 _LEAF_BYTES: Final = 1 + SALT_BYTES + DIGEST_BYTES
 

@@ -76,7 +76,7 @@ def test_null_differs_from_empty_and_from_zero(missing: str) -> None:
 
 def test_bytes_do_not_move_between_neighbouring_texts() -> None:
     schema = pa.schema([("a", pa.string()), ("b", pa.string()), ("c", pa.string())])
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"a": "xy", "b": "", "c": "z"},
         {"a": "x", "b": "y", "c": "z"},
         {"a": "", "b": "xy", "c": "z"},
@@ -105,7 +105,7 @@ def test_the_same_values_under_other_names_or_types_differ() -> None:
 
 
 def test_slices_chunks_and_sizes_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    rows = [
+    rows: list[dict[str, Any]] = [
         ROW | {"record_id": f"r{number}", "note": None if number % 3 else "n" * number}
         for number in range(200)
     ]
