@@ -122,6 +122,8 @@ SPELT_OUT: Final[Mapping[tuple[str, str, str], tuple[tuple[str, str, str, str], 
     ),
 }
 """(infno, node, field) whose meaning lists fields of its own → (name, meaning, type, length)."""
+LENGTHS: Final[Mapping[tuple[str, str], str]] = {("fsi_order_dtos", "hilist_code"): "50"}
+"""(node, field) whose length the table gives too short for the national codes it holds."""
 MEANINGS: Final[Mapping[str, str]] = {"card_sn": "卡识别码"}
 """Meanings that the tables give wrongly."""
 
@@ -171,7 +173,7 @@ def compile_field(row: Row, known_lists: Iterable[str]) -> str:
     kind = {"": "string", "array": "object"}.get(row["type"], row["type"])
     kind = "object" if name in _OBJECTS else kind
     parts.append(f"type: {kind}")
-    digits = re.findall(r"[0-9]+", row["length"])
+    digits = re.findall(r"[0-9]+", LENGTHS.get((row["node"], name), row["length"]))
     if digits and kind == "string":
         parts.append(f"length: {max(map(int, digits))}")
     if digits and kind == "number":
