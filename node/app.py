@@ -12,6 +12,7 @@ from node.api.errors import describe
 from node.config import (
     CONTROL_SOCKET,
     LOCK_FILE,
+    NODE_KEY,
     SETTINGS_FILE,
     NodeSettings,
     load_settings,
@@ -20,6 +21,7 @@ from node.config import (
 from node.domain.institutions import CODE_PATTERN, Institution
 from node.errors import ConfigurationError, NodeError
 from node.jobs import NodeJobs, Result
+from node.serving import interface_served
 from node.store import NodeStore
 from node.store.scores import ScoreStore
 from node.sync.flow import Link, restate
@@ -38,7 +40,6 @@ from security.operator import writer_lock
 from security.private_files import write_private
 from security.progress import ProgressReporter
 
-NODE_KEY: Final = "node.key"
 EXCHANGE_DATABASE: Final = "exchange.db"
 MEMBERSHIP_DIRECTORY: Final = "membership"
 READERS: Final = ("status", "quarantine", "explain")
@@ -165,13 +166,17 @@ async def _serve(
     server = ControlServer(directory / CONTROL_SOCKET, table, describe=describe, readers=READERS)
     await server.start()
     say(f"Node {directory} is serving commands on {directory / CONTROL_SOCKET}")
-    while not stop.is_set():
-        try:
-            await asyncio.wait_for(stop.wait(), timeout=settings.sync.interval_s)
-        except TimeoutError:
-            await _sync_once(server, jobs, say)
-    say("Stopping after the running job.")
-    await server.stop()
+    try:
+        parts = (jobs.store, jobs.catalog, utc_now)
+        async with interface_served(directory, settings.interface, *parts, say=say):
+            while not stop.is_set():
+                try:
+                    await asyncio.wait_for(stop.wait(), timeout=settings.sync.interval_s)
+                except TimeoutError:
+                    await _sync_once(server, jobs, say)
+            say("Stopping after the running job.")
+    finally:
+        await server.stop()
 
 
 async def _sync_once(server: ControlServer, jobs: NodeJobs, say: Callable[[str], None]) -> None:

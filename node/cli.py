@@ -10,6 +10,7 @@ from typing import Annotated, Final
 
 import typer
 
+from node import cli_gateway
 from node.commands import Result, existing, run_job, start
 from node.config import node_directory
 
@@ -20,6 +21,7 @@ app = typer.Typer(
 )
 quarantine_app = typer.Typer(no_args_is_help=True, help="Refused messages and rows, with reasons.")
 app.add_typer(quarantine_app, name="quarantine")
+cli_gateway.register(app)
 
 Directory = Annotated[
     Path | None,

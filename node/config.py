@@ -26,6 +26,8 @@ DEFAULT_DIRECTORY: Final = Path("yixin-node")
 CONTROL_SOCKET: Final = "control.sock"
 """Socket of the daemon, in the state directory."""
 SETTINGS_FILE: Final = "node.toml"
+NODE_KEY: Final = "node.key"
+"""Key that seals what the node holds, in the state directory."""
 LOCK_FILE: Final = "node.lock"
 """Writer lock, in the state directory."""
 MAX_SETTINGS_BYTES: Final = 64 * 1024

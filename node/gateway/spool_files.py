@@ -35,6 +35,7 @@ __all__ = [
     "SPOOL_DIRECTORY",
     "SpoolFile",
     "close_file",
+    "close_left_open",
     "close_orphans",
     "closed_files",
     "gateway_counts",
@@ -137,10 +138,15 @@ def close_orphans(directory: Path) -> None:
         return
     try:
         with writer_lock(directory, GATEWAY_LOCK):
-            for path in sorted(directory.glob("*" + OPEN)):
-                close_file(path)
+            close_left_open(directory)
     except LockHeldError:
         return
+
+
+def close_left_open(directory: Path) -> None:
+    """Close every open file; the caller holds the gateway's lock."""
+    for path in sorted(directory.glob("*" + OPEN)):
+        close_file(path)
 
 
 def spool_bytes(directory: Path) -> int:

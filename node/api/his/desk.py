@@ -1,0 +1,186 @@
+"""The desk of the interface: calls that come together share one commit, each gets its answer.
+
+0. A call waits until the thread of the intake is free, at most a few milliseconds where it is.
+1. What waits by then, up to 256 calls, is taken in together.
+2. Each answer says what became of its own message, and is made after the commit.
+3. A call whose commit takes too long is told to come again: the msgid makes that safe.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+from node.api.his.answering import Answering
+from node.api.his.screening import Call, Screened, Screening
+from node.domain.official_answers import RECEIVED
+from node.domain.own_answers import own_answer
+from node.errors import StoreError
+from node.intake.answers import taken_text
+from node.intake.lines import Line
+from node.intake.outcomes import Taken
+
+__all__ = ["InterfaceDesk", "LineIntake"]
+
+GROUP_CALLS: Final = 256
+GROUP_WAIT_S: Final = 0.002
+"""Lets calls that come at the same moment share a commit; the commit itself gathers more."""
+
+_NOT_KEPT: Final = (
+    "未收存：节点存储不可用，请用同一msgid重发 / not kept: the store failed; send it again"
+)
+_OUR_FAULT: Final = (
+    "未收存：节点程序错误，请联系运维 / not kept: a fault of this program; report it"
+)
+_LATE: Final = "尚未确认收存，请用同一msgid重发 / not confirmed in time; send it again"
+_CLOSING: Final = "节点正在停止，请稍后用同一msgid重发 / stopping; send it again"
+
+_LOG: Final = logging.getLogger(__name__)
+
+
+class LineIntake(Protocol):
+    """Takes lines into the store, in the thread that the desk gives it."""
+
+    def take(self, source: str, lines: Sequence[Line]) -> Sequence[Taken | None]:
+        """Take lines in; durable when it returns."""
+
+    def settle(self) -> None:
+        """Do what need not be done before the answers leave."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Waiting:
+    call: Call
+    answer: asyncio.Future[bytes] = field(repr=False)
+
+
+class InterfaceDesk:
+    """Answers calls; lives on one event loop."""
+
+    def __init__(
+        self,
+        intake: LineIntake,
+        screening: Screening,
+        answering: Answering,
+        writer: Executor,
+        *,
+        source: str,
+        is_mirror: bool,
+        answer_timeout_s: float,
+    ) -> None:
+        """Take the parts.
+
+        Args:
+            intake: Takes lines in.
+            screening: Makes lines of calls.
+            answering: Makes answers.
+            writer: One thread.
+            source: Name of this run of the desk, for the quarantine.
+            is_mirror: True where calls are copies of what the platform answers.
+            answer_timeout_s: Longest wait for a commit, seconds.
+        """
+        self._intake = intake
+        self._screening = screening
+        self._answering = answering
+        self._writer = writer
+        self._source = source
+        self._is_mirror = is_mirror
+        self._answer_timeout_s = answer_timeout_s
+        self._waiting: deque[_Waiting] = deque()
+        self._news = asyncio.Event()
+        self._number = 0
+        self._worker: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to take calls."""
+        self._worker = asyncio.create_task(self._work())
+
+    async def stop(self) -> None:
+        """Let the running commit end; calls that still wait are told to come again."""
+        worker, self._worker = self._worker, None
+        if worker is not None:
+            worker.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await worker
+        for one in self._waiting:
+            self._settle(one, self._answering.failed(_CLOSING, received_at=one.call.received_at))
+        self._waiting.clear()
+
+    async def answer(self, call: Call) -> bytes:
+        """Take a call in and answer it; the answer leaves after the commit."""
+        if self._worker is None:
+            return self._answering.failed(_CLOSING, received_at=call.received_at)
+        answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Waiting(call=call, answer=answer))
+        self._news.set()
+        try:
+            return await asyncio.wait_for(asyncio.shield(answer), self._answer_timeout_s)
+        except TimeoutError:
+            return self._answering.failed(_LATE, received_at=call.received_at)
+
+    async def _work(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await self._news.wait()
+            if len(self._waiting) < GROUP_CALLS:
+                await asyncio.sleep(GROUP_WAIT_S)
+            size = min(GROUP_CALLS, len(self._waiting))
+            group = [self._waiting.popleft() for _ in range(size)]
+            if not self._waiting:
+                self._news.clear()
+            # A stop waits for the thread: what is being committed gets its answer.
+            task = loop.run_in_executor(self._writer, self._take, [one.call for one in group])
+            try:
+                answers = await asyncio.shield(task)
+            except asyncio.CancelledError:
+                self._hand_out(group, await task)
+                raise
+            self._hand_out(group, answers)
+            loop.run_in_executor(self._writer, self._intake.settle)
+
+    def _hand_out(self, group: Sequence[_Waiting], answers: Sequence[bytes]) -> None:
+        for one, answer in zip(group, answers, strict=True):
+            self._settle(one, answer)
+
+    @staticmethod
+    def _settle(one: _Waiting, answer: bytes) -> None:
+        if not one.answer.done():
+            one.answer.set_result(answer)
+
+    def _take(self, calls: Sequence[Call]) -> list[bytes]:
+        """Take a group in and make its answers; runs in the thread."""
+        screened = [self._screened(call) for call in calls]
+        lines = [one.line for one in screened if one is not None]
+        try:
+            taken = iter(self._intake.take(self._source, lines) if lines else ())
+        except StoreError:
+            return [
+                self._answering.failed(_NOT_KEPT, received_at=call.received_at) for call in calls
+            ]
+        return [
+            self._answered(call, one, next(taken) if one is not None else None)
+            for call, one in zip(calls, screened, strict=True)
+        ]
+
+    def _screened(self, call: Call) -> Screened | None:
+        self._number += 1
+        try:
+            return self._screening.screen(self._number, call)
+        except Exception as error:  # noqa: BLE001  # any fault of ours; its text may quote a record
+            _LOG.error("a call could not be screened: %s", type(error).__name__)
+            return None
+
+    def _answered(self, call: Call, screened: Screened | None, taken: Taken | None) -> bytes:
+        if screened is None or taken is None:
+            return self._answering.failed(_OUR_FAULT, received_at=call.received_at)
+        infcode, text = taken_text(taken, settles_elsewhere=self._is_mirror)
+        if screened.own and infcode == RECEIVED:
+            output, words = own_answer(screened.own)
+            return self._answering.received(
+                words, output, received_at=call.received_at, msgid=taken.msgid
+            )
+        return self._answering.made(infcode, text, received_at=call.received_at, msgid=taken.msgid)
