@@ -29,10 +29,15 @@ class ColumnSpec:
     nullable: bool
     personal: bool
     columns: tuple[str, ...] = ()
-    """Columns of the table; several are added up. Empty for a constant, or for nothing."""
+    """Columns of the table; several are added up, or the first filled one is taken. Empty for
+    a constant, or for nothing."""
+    takes_first: bool = False
+    """True where the first filled column is taken, false where they are added up."""
     constant: str | int | bool | None = None
     decimals: int = 0
     """Decimals that a number may have; it is counted in its last one."""
+    rounds: bool = False
+    """True where a number with more decimals is rounded half up, false where it is a fault."""
     formats: tuple[str, ...] = ()
     """Formats of a day, as strptime reads them, or ``iso``; the first that fits counts."""
     default: str | None = None

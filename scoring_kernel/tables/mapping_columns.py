@@ -1,9 +1,10 @@
-"""One column of a mapping file: ``column``, ``sum`` or ``constant``, and what belongs to it.
+"""One column of a mapping file: where it comes from, and what belongs to its type.
 
-Keys: ``unit`` (numbers), ``format`` (days: one or a list; ``iso`` for ISO 8601 with or
-without a time), ``default`` (an empty cell), ``map`` (texts: ``{theirs: ours}`` or a
-list of ``{from: theirs, to: ours}``), ``truths`` and ``falses`` (bools), ``trim`` and
-``case`` (texts).
+Sources, one of them: ``column``, ``first`` (the first filled of several), ``sum``,
+``constant``. Of numbers: ``unit``, ``round``. Of days: ``format``, one or a list, ``iso``
+for ISO 8601 with or without a time. Of texts: ``map`` (``{theirs: ours}`` or a list of
+``{from: theirs, to: ours}``), ``case``; of bools also ``truths`` and ``falses``. Of any:
+``default`` (an empty cell), ``trim``.
 """
 
 from __future__ import annotations
@@ -28,9 +29,10 @@ MAX_FORMATS: Final = 8
 MAX_CODES: Final = 5_000
 MAX_DECIMALS: Final = 12
 
+_SOURCES: Final = ("column", "first", "sum", "constant")
 _KEYS: Final = frozenset(
     (
-        *("column", "sum", "constant", "unit", "format", "default"),
+        *("column", "first", "sum", "constant", "unit", "round", "format", "default"),
         *("map", "truths", "falses", "trim", "case"),
     )
 )
@@ -73,9 +75,9 @@ def parse_column(
         raise section.error(f"column {name!r} is missing: say where it comes from")
     entry = section.section(name)
     entry.refuse_unknown(_KEYS)
-    given = [key for key in ("column", "sum", "constant") if key in entry.values]
+    given = [key for key in _SOURCES if key in entry.values]
     if len(given) != 1:
-        raise entry.error(f"{name}: expected exactly one of column, sum and constant")
+        raise entry.error(f"{name}: expected exactly one of {', '.join(_SOURCES)}")
     allowed = lists.get(_CODE_LISTS.get(name, name)) if word in ("string", "code") else None
     if given == ["constant"]:
         spec = ColumnSpec(
@@ -101,15 +103,18 @@ def _from_columns(
     personal: bool,
     codes: frozenset[str] | None,
 ) -> ColumnSpec:
-    is_sum = "sum" in entry.values
-    columns = entry.texts("sum") if is_sum else (entry.text("column", max_chars=100),)
-    if is_sum and word not in _NUMBERS:
+    if "column" in entry.values:
+        columns: tuple[str, ...] = (entry.text("column", max_chars=100),)
+    else:
+        columns = entry.texts("sum" if "sum" in entry.values else "first")
+    if "sum" in entry.values and word not in _NUMBERS:
         raise entry.error(f"{name}: only numbers can be added up", "sum")
     if not 1 <= len(columns) <= MAX_COLUMNS:
-        raise entry.error(f"{name}: expected 1 to {MAX_COLUMNS} columns", "sum")
+        raise entry.error(f"{name}: expected 1 to {MAX_COLUMNS} columns")
     is_text = word not in (*_NUMBERS, *_DAYS)
     for key, fits, owner in (
         ("unit", word in _NUMBERS, "numbers"),
+        ("round", word in _NUMBERS, "numbers"),
         ("format", word in _DAYS, "days"),
         ("map", is_text, "texts"),
         ("truths", word in _BOOLS, "bools"),
@@ -124,6 +129,8 @@ def _from_columns(
         nullable=nullable,
         personal=personal,
         columns=columns,
+        takes_first="first" in entry.values,
+        rounds=entry.flag("round", default=False),
         decimals=_decimals(entry, name, word) if word in _NUMBERS else 0,
         formats=_formats(entry, word),
         default=entry.find_text("default"),

@@ -5,7 +5,7 @@ Rules:
   fit is refused with its line.
 - A target is records (``records``, one section per kind that is kept in segments) or
   an information item (``item`` and ``columns``), never both.
-- Every column of a target is given by exactly one of ``column``, ``sum`` and
+- Every column of a target is given by exactly one of ``column``, ``first``, ``sum`` and
   ``constant``; nullable and optional ones may be left out, ``sign`` is 1 then.
 - Amounts of records state their unit; days of records state their formats.
 - A constant, a default, and what a map puts, of a column with a closed national code

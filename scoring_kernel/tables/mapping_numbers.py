@@ -3,7 +3,7 @@
 Rules:
 - A number is digits, at most one point, and a sign before them; nothing else.
 - It is counted in the last decimal that its column keeps; more decimals are a fault,
-  never rounded.
+  unless the mapping says that they are rounded.
 - The bytes of a column are looked at once; only cells with other signs than digits
   and points are read one by one.
 """
@@ -22,6 +22,7 @@ __all__ = ["MAX_DIGITS", "decimal_counts", "decimal_text", "int_digits"]
 
 MAX_DIGITS: Final = 13
 """Most digits before the point."""
+_NUMBER: Final = re.compile(r"(-?)([0-9]{1,40})(?:\.([0-9]{1,40}))?")
 _ALL_DIGITS: Final = 18
 _POWERS: Final = 10 ** np.arange(_ALL_DIGITS + 1, dtype=np.int64)
 _POINT: Final = ord(".")
@@ -34,13 +35,14 @@ def int_digits(decimals: int) -> int:
 
 
 def decimal_counts(
-    cells: pa.Array, decimals: int
+    cells: pa.Array, decimals: int, *, rounds: bool = False
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
     """Count decimal numbers in their last decimal.
 
     Args:
         cells: Text, shape (n_rows,); null for nothing.
         decimals: Decimals that a number may have, 0 to 12.
+        rounds: Whether a number with more decimals is rounded half up.
 
     Returns:
         Counts, 0 for null and for what is no number, and which cells are no such number,
@@ -55,8 +57,9 @@ def decimal_counts(
         return even, np.zeros(len(plain), np.bool_)
     bad, odd = _shape_faults(plain, decimals)
     found: dict[int, int] = {}
+    odd |= bad & rounds
     for row in np.flatnonzero(odd).tolist():
-        value = _slow_count(plain[row].as_py(), decimals)
+        value = _slow_count(plain[row].as_py(), decimals, rounds=rounds)
         bad[row] = value is None
         if value is not None:
             found[row] = value
@@ -180,11 +183,15 @@ def _plain_counts(cells: pa.Array, decimals: int) -> npt.NDArray[np.int64]:
     return _integers(ends, signs) * _POWERS[decimals - places]
 
 
-def _slow_count(text: str, decimals: int) -> int | None:
+def _slow_count(text: str, decimals: int, *, rounds: bool = False) -> int | None:
     """Count one cell; None where it is no number."""
-    most = int_digits(decimals)
-    match = re.fullmatch(rf"(-?)([0-9]{{1,{most}}})(?:\.([0-9]{{1,{max(decimals, 1)}}}))?", text)
-    if match is None or (match[3] is not None and not decimals):
+    match = _NUMBER.fullmatch(text)
+    if match is None or len(match[2]) > int_digits(decimals):
         return None
-    count = int(match[2] + (match[3] or "").ljust(decimals, "0"))
+    part = match[3] or ""
+    count = int(match[2] + part[:decimals].ljust(decimals, "0"))
+    if len(part) > decimals:
+        if not rounds:
+            return None
+        count += part[decimals] >= "5"
     return -count if match[1] else count

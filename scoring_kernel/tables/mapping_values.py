@@ -83,7 +83,7 @@ def record_column(
             problems, "number_negative", spec, decimal_text(counts, 0), counts < 0, "zero or more"
         )
         return pa.array(counts, pa.int64(), mask=missing).cast(_ARROW[spec.type]), tuple(problems)
-    texts = _prepared(spec, cells[spec.columns[0]])
+    texts = _prepared(spec, _sources(spec, cells)[0][1])
     if not spec.nullable and texts.null_count:
         _note(problems, "field_missing", spec, texts, texts.is_null(), "a value")
     if spec.type == "timestamp[s]":
@@ -128,14 +128,22 @@ def item_column(
         return pa.repeat(pa.scalar(text, pa.string()), rows), ()
     problems: list[Problem] = []
     scale = _ITEM_DECIMALS.get(spec.type)
-    if scale is not None and (len(spec.columns) > 1 or spec.decimals != scale):
+    is_own = spec.decimals == scale and not spec.rounds
+    if scale is not None and (len(spec.columns) > 1 or not is_own):
         counts, missing = _counts(spec, cells, rows, problems)
         text = decimal_text(counts, scale)
         return pc.if_else(pa.array(missing), pa.scalar(None, pa.string()), text), tuple(problems)
-    texts = _prepared(spec, cells[spec.columns[0]])
+    texts = _prepared(spec, _sources(spec, cells)[0][1])
     if spec.type == "date":
         return pc.strftime(_days(spec, texts, problems), format="%Y-%m-%d"), tuple(problems)
     return _mapped(spec, texts, problems), tuple(problems)
+
+
+def _sources(spec: ColumnSpec, cells: Mapping[str, pa.Array]) -> list[tuple[str, pa.Array]]:
+    """Give the cells a column is made from, with the name of their column."""
+    if spec.takes_first:
+        return [(spec.columns[0], pc.coalesce(*(cells[name] for name in spec.columns)))]
+    return [(name, cells[name]) for name in spec.columns]
 
 
 def _prepared(spec: ColumnSpec, cells: pa.Array) -> pa.Array:
@@ -159,14 +167,14 @@ def _counts(
     expected = (
         f"a number of at most {int_digits(spec.decimals)} digits and {spec.decimals} decimals"
     )
-    for name in spec.columns:
-        texts = _prepared(spec, cells[name])
+    for name, source in _sources(spec, cells):
+        texts = _prepared(spec, source)
         if texts.null_count:
             is_null = texts.is_null().to_numpy(zero_copy_only=False)
             missing |= is_null
             if not spec.nullable:
                 _note(problems, "field_missing", spec, texts, is_null, "a number", name)
-        counts, bad = decimal_counts(texts, spec.decimals)
+        counts, bad = decimal_counts(texts, spec.decimals, rounds=spec.rounds)
         _note(problems, "field_type", spec, texts, bad, expected, name)
         total += counts
     return total, missing
