@@ -77,8 +77,9 @@ class Catalog:
 
     @property
     def cited_sources(self) -> frozenset[str]:
-        """Keys of the sources that a model, a parameter or the rules of qualification cite."""
+        """Keys of the sources that models, rules of qualification and terms of retention cite."""
         cited = {one.basis for one in self.composites.values()}
+        cited |= {one.retention_basis for one in self.records.values()}
         for parameter in self.qualification.parameters.values():
             cited |= {value.basis for value in parameter.values}
         for model in self.models.values():
