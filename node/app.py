@@ -18,6 +18,7 @@ from node.config import (
     load_settings,
     settings_text,
 )
+from node.desk_jobs import READERS as DESK_READERS
 from node.domain.institutions import CODE_PATTERN, Institution
 from node.errors import ConfigurationError, NodeError
 from node.jobs import NodeJobs, Result
@@ -42,7 +43,7 @@ from security.progress import ProgressReporter
 
 EXCHANGE_DATABASE: Final = "exchange.db"
 MEMBERSHIP_DIRECTORY: Final = "membership"
-READERS: Final = ("status", "quarantine", "explain")
+READERS: Final = ("status", "explain", *DESK_READERS)
 """Jobs that change nothing and do not wait for the writer."""
 
 

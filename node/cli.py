@@ -10,7 +10,8 @@ from typing import Annotated, Final
 
 import typer
 
-from node import cli_gateway
+from node import cli_desk, cli_gateway
+from node.cli_options import AsJson, Directory
 from node.commands import Result, existing, run_job, start
 from node.config import node_directory
 
@@ -19,17 +20,9 @@ app = typer.Typer(
     rich_markup_mode="rich",
     help="A node (节点): takes in claims where they arise, pre-scores, reports aggregates.",
 )
-quarantine_app = typer.Typer(no_args_is_help=True, help="Refused messages and rows, with reasons.")
-app.add_typer(quarantine_app, name="quarantine")
 cli_gateway.register(app)
+cli_desk.register(app)
 
-Directory = Annotated[
-    Path | None,
-    typer.Option(
-        "--dir", help="State directory of the node; else YIXIN_NODE_DIR, else ./yixin-node."
-    ),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 PeriodOption = Annotated[str, typer.Option("--period", help="Rating period, for example 2026H1.")]
 
 DayOption = Annotated[
@@ -227,22 +220,6 @@ def status(*, directory: Directory = None, as_json: AsJson = False) -> None:
     """
     with start(as_json) as out:
         out.table("Node", run_job(node_directory(directory), "status", {}, out, writes=False))
-
-
-@quarantine_app.command("list")
-def quarantine_list(
-    *,
-    directory: Directory = None,
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Most rows to show.")] = 50,
-    as_json: AsJson = False,
-) -> None:
-    """List refused messages and rows: where, which rule, the masked value, how to mend it.
-
-    Example: [bold]yixin node quarantine list --limit 20[/bold]
-    """
-    with start(as_json) as out:
-        arguments: Result = {"limit": limit}
-        out.refusals(run_job(node_directory(directory), "quarantine", arguments, out, writes=False))
 
 
 @app.command()

@@ -15,18 +15,6 @@ __all__ = ["NodeOutput", "Result", "run_job", "start"]
 class NodeOutput(CommandOutput):
     """Speaks of a node's results."""
 
-    def refusals(self, result: Mapping[str, Any]) -> None:
-        """Show quarantined rows, two lines each: where and what, and how to mend it."""
-        if self.as_json:
-            self.done(result, "")
-            return
-        self.say(f"Quarantine: {len(result['rows'])} of {result['total']} rows")
-        for row in result["rows"]:
-            message = f", message {row['message']}" if row["message"] else ""
-            self.say(f"{row['source']} line {row['line']}{message}: {row['rule']}")
-            self.say(f"    {row['reason']}")
-            self.say(f"    to mend: {row['mend']}")
-
     def ingested(self, result: Mapping[str, Any]) -> None:
         """Say what a run of `ingest` took in."""
         if self.as_json:

@@ -12,6 +12,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from node.desk_jobs import DeskJobs
 from node.domain.institutions import Institution
 from node.domain.reported import ReportedSet, first_months, reported_set
 from node.errors import ConfigurationError, IntakeFileError, NotJoinedError
@@ -56,7 +57,7 @@ class NodeJobs:
             "explain": self.explain,
             "sync": self.sync,
             "status": self.status,
-            "quarantine": self.quarantine,
+            **DeskJobs(catalog=self.catalog, store=self.store, now=self.now).table(),
         }
 
     def ingest(self, arguments: Result, progress: ProgressReporter) -> Result:
@@ -237,23 +238,6 @@ class NodeJobs:
             "collected_unreadable": unreadable,
             "certificate_days_left": (membership.tls_not_after - self.now()).days,
         }
-
-    def quarantine(self, arguments: Result, _progress: ProgressReporter) -> Result:
-        """Refused messages and rows, newest first."""
-        rows = [
-            {
-                "source": row.source,
-                "line": row.line,
-                "message": row.msgid,
-                "rule": row.rule,
-                "field": row.field,
-                "value": row.value,
-                "reason": row.reason,
-                "mend": row.mend,
-            }
-            for row in self.store.quarantine_rows(arguments["limit"])
-        ]
-        return {"rows": rows, "total": self.store.quarantine_count()}
 
     def reports(self) -> list[ReportedSet]:
         """What this node states of every measure set."""
