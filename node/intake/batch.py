@@ -170,7 +170,7 @@ class BatchIntake:
                 groups.setdefault((message.infno, message.accepted), []).append(message)
         for key in sorted(groups, key=_reversals_last):
             good, faults = self._build(groups[key], turn, tally)
-            outcome = _outcome_of(*key)
+            outcome = self._outcome_of(*key)
             for message in good:
                 one = own[message.msgid]
                 turn.released.append(one.line)
@@ -192,10 +192,10 @@ class BatchIntake:
         faults: Sequence[tuple[Message, Fault]] = ()
         records: Mapping[str, pa.Table] = {}
         if accepted is not False:
-            if infno in LAYOUTS:
+            if infno in self._rules.nodes:
                 built = build_group(
                     messages,
-                    self._rules.nodes[infno],
+                    self._rules,
                     self._bounds,
                     self._store.schemas,
                     Originals(
@@ -208,8 +208,8 @@ class BatchIntake:
                 good, faults, records = built.messages, built.faults, built.records
                 if infno in _REVERSALS and "settlement" in records:
                     turn.taken_back += records["settlement"].column("setl_id").to_pylist()
-            elif accepted:
-                records = {RAW: raw_table(messages, self._store.schemas[RAW])}
+            if accepted and good and not self._rules.has_records(infno):
+                records = {RAW: raw_table(good, self._store.schemas[RAW])}
         for kind, table in records.items():
             turn.records.setdefault(kind, []).append(table)
             tally.records[kind] += table.num_rows
@@ -222,6 +222,13 @@ class BatchIntake:
         elif not accepted:
             tally.not_accepted += len(good)
         return good, faults
+
+    def _outcome_of(self, infno: str, accepted: bool | None) -> Outcome:  # noqa: FBT001 - a group's key
+        if accepted is None:
+            return Outcome.PENDING
+        if not accepted:
+            return Outcome.NOT_ACCEPTED
+        return Outcome.STORED if self._rules.has_records(infno) else Outcome.KEPT
 
     def _refuse(
         self,
@@ -301,14 +308,6 @@ _REVERSALS: Final = frozenset(
 
 def _reversals_last(key: tuple[str, bool | None]) -> tuple[bool, str, str]:
     return key[0] in _REVERSALS, key[0], str(key[1])
-
-
-def _outcome_of(infno: str, accepted: bool | None) -> Outcome:  # noqa: FBT001 - a group's key
-    if accepted is None:
-        return Outcome.PENDING
-    if not accepted:
-        return Outcome.NOT_ACCEPTED
-    return Outcome.STORED if infno in LAYOUTS else Outcome.KEPT
 
 
 def _taken(

@@ -10,12 +10,13 @@ Rules:
 - Provinces extend some code lists: of those the code's length is checked only.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from node.intake.layouts import CASH_FIELDS, LAYOUTS, RESPONSE, Layout
+from node.intake.layouts import CASH_FIELDS, LAYOUTS, REQUEST, RESPONSE, Layout
 from scoring_kernel import Catalog
+from scoring_kernel.record_layouts import RecordLayout
 from scoring_kernel.transactions import InterfaceField, Transaction
 
 __all__ = ["MAX_SCALED", "FieldRule", "IntakeRules", "NodeRules", "compile_intake"]
@@ -58,9 +59,15 @@ class NodeRules:
 
     direction: str
     node: str
+    key: str
+    """Key under which the node stands."""
+    parent: str | None
+    """Node that holds it; None at the top."""
     is_array: bool
     needed: bool
     fields: tuple[FieldRule, ...]
+    known: frozenset[str]
+    """Keys that are a field or a node; any other key is kept aside."""
 
     @property
     def path(self) -> str:
@@ -77,40 +84,103 @@ class IntakeRules:
     heads: tuple[NodeRules, ...]
     """Head of the request, head of the response."""
     nodes: Mapping[str, tuple[NodeRules, ...]]
-    """Nodes by described transaction, needed nodes first."""
+    """Nodes by described transaction, parents before what they hold, needed ones first."""
+    records: Mapping[str, tuple[RecordLayout, ...]]
+    """Records that rows of nodes become, by transaction."""
+
+    def has_records(self, infno: str) -> bool:
+        """Tell whether a transaction makes typed records."""
+        return infno in LAYOUTS or infno in self.records
 
 
 def compile_intake(catalog: Catalog) -> IntakeRules:
     """Compile the catalogue's interface; extended code lists come in with it."""
     return IntakeRules(
         transactions=frozenset(catalog.transactions),
-        heads=_node_rules(catalog, catalog.envelope, None),
+        heads=_node_rules(catalog, catalog.envelope, None, frozenset()),
         nodes={
-            infno: _node_rules(catalog, transaction, LAYOUTS.get(infno))
+            infno: _node_rules(
+                catalog,
+                transaction,
+                LAYOUTS.get(infno),
+                _needed_nodes(infno, transaction, catalog.record_layouts),
+            )
             for infno, transaction in catalog.transactions.items()
             if transaction.is_described
         },
+        records=catalog.record_layouts,
     )
 
 
+def _needed_nodes(
+    infno: str,
+    transaction: Transaction,
+    layouts: Mapping[str, tuple[RecordLayout, ...]],
+) -> Collection[tuple[str, str]]:
+    """Find the nodes that must be there.
+
+    Where rows of the request are the records, they must be there; answers may be empty,
+    and so may what rows hold.
+    """
+    if infno in LAYOUTS:
+        return LAYOUTS[infno].needed.keys()
+    return {
+        layout.key
+        for layout in layouts.get(infno, ())
+        if layout.direction == REQUEST and layout.key not in transaction.parents
+    }
+
+
 def _node_rules(
-    catalog: Catalog, transaction: Transaction, layout: Layout | None
+    catalog: Catalog,
+    transaction: Transaction,
+    layout: Layout | None,
+    needed: Collection[tuple[str, str]],
 ) -> tuple[NodeRules, ...]:
     nodes = [
-        NodeRules(
-            direction=direction,
-            node=node,
-            is_array=(direction, node) in transaction.arrays,
-            needed=layout is not None and (direction, node) in layout.needed,
-            fields=tuple(
-                _rule(catalog, layout, direction, node, field)
-                for field in (*fields, *_cash_fields(layout, direction, node, fields))
-                if field.type != "object"
-            ),
-        )
-        for (direction, node), fields in transaction.fields.items()
+        _one_node(catalog, transaction, layout, key, needed=key in needed)
+        for key in transaction.fields
     ]
-    return tuple(sorted(nodes, key=lambda rules: not rules.needed))
+    # Sorting is stable: of the nodes within others, each still follows its parent.
+    return tuple(sorted(nodes, key=lambda rules: (rules.parent is not None, not rules.needed)))
+
+
+def _one_node(
+    catalog: Catalog,
+    transaction: Transaction,
+    layout: Layout | None,
+    key: tuple[str, str],
+    *,
+    needed: bool,
+) -> NodeRules:
+    direction, node = key
+    listed = transaction.fields[key]
+    fields = tuple(
+        _rule(catalog, layout, direction, node, field)
+        for field in (*listed, *_cash_fields(layout, direction, node, listed))
+        if field.type != "object"
+    )
+    return NodeRules(
+        direction=direction,
+        node=node,
+        key=transaction.key_of(node),
+        parent=transaction.parents.get(key),
+        is_array=key in transaction.arrays,
+        needed=needed,
+        fields=fields,
+        known=frozenset(field.name for field in fields) | _held(transaction, direction, node),
+    )
+
+
+def _held(transaction: Transaction, direction: str, node: str) -> frozenset[str]:
+    """Find the keys under which other nodes stand in a node; those of a head are always there."""
+    if not node:
+        return frozenset(("input", "output"))
+    return frozenset(
+        transaction.key_of(inner)
+        for (side, inner), holder in transaction.parents.items()
+        if (side, holder) == (direction, node)
+    )
 
 
 def _cash_fields(

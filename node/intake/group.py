@@ -71,7 +71,7 @@ class Group:
     @property
     def is_answered(self) -> bool:
         """True when the messages have their responses."""
-        return any(direction == RESPONSE for direction, _ in self.nodes)
+        return self.messages[0].accepted is not None
 
     def sent_at(self) -> npt.NDArray[np.datetime64]:
         """Give the moment of each message, shape (n_messages,)."""
@@ -102,7 +102,7 @@ def raw_table(messages: Sequence[Message], schema: pa.Schema) -> pa.Table:
     """Build ``raw`` records: messages as they came, that make no typed record."""
     return pa.table(
         {
-            "record_id": [message.msgid for message in messages],
+            "record_id": [f"{message.msgid}#{message.infno}" for message in messages],
             "institution": [message.institution for message in messages],
             "month": [message.month for message in messages],
             "infno": [message.infno for message in messages],

@@ -13,7 +13,8 @@
 | 2601 reversal (冲正) of a message that was a settlement | settlement with sign -1 |
 | 4101 settlement list (结算清单) | settlement_list |
 
-Every other known transaction is counted in the ledger and kept as ``raw``.
+The catalogue's own layouts make records of rows, here and of other transactions
+(``rows.py``). Every other known transaction is counted in the ledger and kept as ``raw``.
 """
 
 from collections.abc import Mapping
@@ -21,7 +22,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-__all__ = ["CASH_FIELDS", "LAYOUTS", "REQUEST", "RESPONSE", "Layout", "Shape"]
+__all__ = ["CASH_FIELDS", "LAYOUTS", "REQUEST", "RESPONSE", "ROWS", "Layout", "Shape"]
 
 REQUEST: Final = "request"
 RESPONSE: Final = "response"
@@ -44,6 +45,7 @@ class Shape(StrEnum):
     CANCELLATION = "cancellation"
     WITHDRAWAL = "withdrawal"
     SETTLEMENT_LIST = "settlement_list"
+    ROWS = "rows"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,6 +177,9 @@ def _withdrawal(named: str, *, inpatient: bool) -> Layout:
         needed={(REQUEST, "data"): frozenset(("mdtrt_id", named))},
     )
 
+
+ROWS: Final = Layout(shape=Shape.ROWS, inpatient=False, node="", answer="", needed={})
+"""Layout of a transaction whose records, if any, are rows of nodes."""
 
 LAYOUTS: Final[Mapping[str, Layout]] = {
     "2201": Layout(

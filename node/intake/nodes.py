@@ -14,7 +14,7 @@ from node.intake.field_rules import NodeRules
 from node.intake.layouts import REQUEST
 from node.intake.messages import Message
 
-__all__ = ["CheckedNode", "check_node", "check_rows"]
+__all__ = ["CheckedNode", "check_nodes", "check_rows"]
 
 _TURNED_ROWS: Final = 256
 _DAY_TYPES: Final = frozenset(("datetime", "date"))
@@ -24,19 +24,30 @@ _DAY_TYPES: Final = frozenset(("datetime", "date"))
 class CheckedNode:
     """Rows of one node; every column has one value per row."""
 
+    rows: Sequence[Mapping[str, Any]] = field(repr=False)
+    """The rows as decoded from JSON."""
     owners: npt.NDArray[np.int64]
     """Position in the batch of each row's message, shape (n,), not descending."""
+    holders: Sequence[int] = field(repr=False)
+    """Row of the parent node that holds each row; of a node at the top, its owner."""
     texts: Mapping[str, Sequence[str | None]] = field(repr=False)
     numbers: Mapping[str, npt.NDArray[np.int64]] = field(repr=False)
     """Numbers in units of their last decimal; 0 where missing."""
     present: Mapping[str, npt.NDArray[np.bool_]] = field(repr=False)
     """Which numbers are there."""
     moments: Mapping[str, npt.NDArray[np.datetime64]] = field(repr=False)
+    unknown: Sequence[tuple[int, tuple[str, ...]]] = field(repr=False)
+    """Rows that hold keys the catalogue does not know, with these keys."""
 
     @property
     def size(self) -> int:
         """Number of rows."""
         return len(self.owners)
+
+    def places(self) -> npt.NDArray[np.int64]:
+        """Give each row's place among the rows of its message, from 1, shape (n,)."""
+        places: npt.NDArray[np.int64] = np.arange(self.size) + 1
+        return places - np.searchsorted(self.owners, self.owners)
 
     def optional(self, name: str) -> list[str | None]:
         """Give a text of each row; None where it is blank, or where no message has the field."""
@@ -46,23 +57,42 @@ class CheckedNode:
         return [value or None for value in values]
 
 
-def check_node(rules: NodeRules, messages: Sequence[Message], book: FaultBook) -> CheckedNode:
-    """Take one node out of some messages and check its fields.
+def check_nodes(
+    rules: Sequence[NodeRules], messages: Sequence[Message], book: FaultBook
+) -> dict[tuple[str, str], CheckedNode]:
+    """Take nodes out of some messages and check their fields.
 
     Args:
-        rules: The node and its fields.
+        rules: The nodes and their fields, a parent before the nodes within it.
         messages: Messages of one transaction.
         book: Takes the first fault of each message.
 
     Returns:
-        The rows in the order of the messages; faulty values stand in as missing.
+        The nodes by (direction, node), rows in the order of the messages; faulty values
+        stand in as missing.
     """
-    rows, owners = _rows(rules, messages, book)
-    return check_rows(rules, rows, owners, book)
+    nodes: dict[tuple[str, str], CheckedNode] = {}
+    for node in rules:
+        if node.parent is None:
+            of_request = node.direction == REQUEST
+            holders = [one.input if of_request else one.output for one in messages]
+            owners: Sequence[int] = range(len(messages))
+        else:
+            parent = nodes[node.direction, node.parent]
+            holders, owners = list(parent.rows), parent.owners.tolist()
+        rows, held_by = _rows(node, holders, owners, book)
+        nodes[node.direction, node.node] = check_rows(
+            node, rows, [owners[holder] for holder in held_by], book, held_by
+        )
+    return nodes
 
 
 def check_rows(
-    rules: NodeRules, rows: Sequence[Mapping[str, Any]], owners: Sequence[int], book: FaultBook
+    rules: NodeRules,
+    rows: Sequence[Mapping[str, Any]],
+    owners: Sequence[int],
+    book: FaultBook,
+    holders: Sequence[int] = (),
 ) -> CheckedNode:
     """Check the fields of some rows.
 
@@ -71,6 +101,7 @@ def check_rows(
         rows: Rows as decoded from JSON.
         owners: Position of each row's message in the batch.
         book: Takes the first fault of each message.
+        holders: What holds each row; see ``CheckedNode``.
 
     Returns:
         The rows; faulty values stand in as missing.
@@ -79,7 +110,7 @@ def check_rows(
     found_numbers: dict[str, npt.NDArray[np.int64]] = {}
     present: dict[str, npt.NDArray[np.bool_]] = {}
     found_moments: dict[str, npt.NDArray[np.datetime64]] = {}
-    columns = _columns(rows, [rule.name for rule in rules.fields])
+    columns, unknown = _columns(rows, [rule.name for rule in rules.fields], rules.known)
     for rule, values in zip(rules.fields, columns, strict=True):
         name = rule.name
         if rule.type == "number":
@@ -89,62 +120,77 @@ def check_rows(
         else:
             found_texts[name] = texts(rule, values, owners, book)
     return CheckedNode(
+        rows=rows,
         owners=np.array(owners, np.int64),
+        holders=holders,
         texts=found_texts,
         numbers=found_numbers,
         present=present,
         moments=found_moments,
+        unknown=unknown,
     )
 
 
 def _rows(
-    rules: NodeRules, messages: Sequence[Message], book: FaultBook
+    rules: NodeRules,
+    holders: Sequence[Mapping[str, Any]],
+    owners: Sequence[int],
+    book: FaultBook,
 ) -> tuple[list[Mapping[str, Any]], list[int]]:
+    """Take the rows of a node out of what holds it; returns them with their holders."""
     rows: list[Mapping[str, Any]] = []
-    owners: list[int] = []
-    of_request = rules.direction == REQUEST
-    for owner, message in enumerate(messages):
-        value = (message.input if of_request else message.output).get(rules.node)
-        if not value:
+    held_by: list[int] = []
+    for place, holder in enumerate(holders):
+        value = holder.get(rules.key)
+        if isinstance(value, dict) and value:
+            rows.append(value)
+            held_by.append(place)
+        elif not value:
             if rules.needed:
                 expected = "at least one line" if rules.is_array else "an object"
-                book.add(owner, Fault.of(Rule.FIELD_MISSING, rules.path, None, expected))
-            continue
-        if isinstance(value, dict):
-            rows.append(value)
-            owners.append(owner)
+                book.add(owners[place], Fault.of(Rule.FIELD_MISSING, rules.path, None, expected))
         elif rules.is_array and isinstance(value, list) and _all_objects(value):
             rows.extend(value)
-            owners.extend([owner] * len(value))
+            held_by.extend([place] * len(value))
         else:
             expected = "a list of objects" if rules.is_array else "an object"
             found = type(value).__name__
-            book.add(owner, Fault.of(Rule.FIELD_TYPE, rules.path, found, expected))
-    return rows, owners
+            book.add(owners[place], Fault.of(Rule.FIELD_TYPE, rules.path, found, expected))
+    return rows, held_by
 
 
-def _columns(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> list[Sequence[Any]]:
-    """Turn rows into columns; None where a row lacks the key.
+_Unknown = list[tuple[int, tuple[str, ...]]]
+
+
+def _columns(
+    rows: Sequence[Mapping[str, Any]], names: Sequence[str], known: frozenset[str]
+) -> tuple[list[Sequence[Any]], _Unknown]:
+    """Turn rows into columns, None where a row lacks the key; find the keys that are not known.
 
     Rows of one system carry the same keys, so rows are turned a key set at a
     time: one lookup of all keys per row instead of one walk over all rows per name.
     """
     if not rows:
-        return [()] * len(names)
+        return [()] * len(names), []
     turned = _uniform_columns(rows, tuple(rows[0]))
     if turned is not None:
         absent = (None,) * len(rows)
-        return [turned.get(name, absent) for name in names]
+        found: list[Sequence[Any]] = [turned.get(name, absent) for name in names]
+        others = tuple(turned.keys() - known)
+        return found, [(row, others) for row in range(len(rows))] if others else []
     by_keys: dict[tuple[str, ...], list[int]] = {}
     for index, row in enumerate(rows):
         by_keys.setdefault(tuple(row), []).append(index)
     columns: list[list[Any]] = [[None] * len(rows) for _ in names]
+    unknown: _Unknown = []
     for keys, indexes in by_keys.items():
         part = _uniform_columns([rows[index] for index in indexes], keys) or {}
         for column, name in zip(columns, names, strict=True):
             for index, value in zip(indexes, part.get(name, ()), strict=False):
                 column[index] = value
-    return list(columns)
+        if others := tuple(part.keys() - known):
+            unknown.extend((index, others) for index in indexes)
+    return list(columns), unknown
 
 
 def _uniform_columns(

@@ -9,12 +9,14 @@ import pyarrow as pa
 from node.domain.faults import Fault
 from node.intake import fees, message_reversals, reversals, settlements, stays, withdrawals
 from node.intake.columns import FaultBook
-from node.intake.field_rules import NodeRules
+from node.intake.extras import EXTRA, build_extras
+from node.intake.field_rules import IntakeRules
 from node.intake.group import DayBounds, Group, check_id_cards
-from node.intake.layouts import LAYOUTS, RESPONSE, Shape
+from node.intake.layouts import LAYOUTS, RESPONSE, ROWS, Shape
 from node.intake.messages import Message
-from node.intake.nodes import check_node
+from node.intake.nodes import check_nodes
 from node.intake.originals import Originals, Settlement
+from node.intake.rows import build_rows
 
 __all__ = ["Built", "build_group"]
 
@@ -44,7 +46,7 @@ class Built:
 
 def build_group(
     messages: Sequence[Message],
-    rules: Sequence[NodeRules],
+    rules: IntakeRules,
     bounds: DayBounds,
     schemas: Mapping[str, pa.Schema],
     originals: Originals,
@@ -54,7 +56,7 @@ def build_group(
     Args:
         messages: Messages of one infno, all accepted or all waiting for their response;
             of the latter only the requests are checked.
-        rules: Nodes of the transaction.
+        rules: What the transaction, a described one, is checked against.
         bounds: Days a record may carry.
         schemas: Schema per kind.
         originals: Finds settlements that reversals take back.
@@ -62,16 +64,19 @@ def build_group(
     Returns:
         The records, and the messages with and without faults.
     """
-    layout = LAYOUTS[messages[0].infno]
+    infno = messages[0].infno
+    layout = LAYOUTS.get(infno, ROWS)
+    nodes_of = rules.nodes[infno]
     answered = messages[0].accepted is not None
-    wanted = [node for node in rules if answered or node.direction != RESPONSE]
+    wanted = [node for node in nodes_of if answered or node.direction != RESPONSE]
     left = list(messages)
     refused: list[tuple[Message, Fault]] = []
     while left:
         book = FaultBook()
-        nodes = {(node.direction, node.node): check_node(node, left, book) for node in wanted}
+        nodes = check_nodes(wanted, left, book)
         group = Group(layout=layout, messages=left, nodes=nodes, bounds=bounds)
         taken = _TakenBack()
+        rows: dict[str, pa.Table] = {}
         # Columns of a faulty node are not aligned, so what compares nodes waits for a clean turn.
         if not book.faults:
             for (direction, name), node in nodes.items():
@@ -79,12 +84,23 @@ def build_group(
             if answered:
                 taken = _find_taken_back(group, originals)
             _check(group, taken, originals, book)
+            rows = build_rows(rules.records.get(infno, ()), nodes_of, group, schemas, book)
         if not book.faults:
-            records = _build(group, taken, schemas) if answered else {}
-            return Built(messages=tuple(left), faults=tuple(refused), records=records)
+            tables = [_build(group, taken, schemas), rows] if answered else []
+            if answered and rules.has_records(infno):
+                tables.append(build_extras(rules, left, nodes, schemas[EXTRA]))
+            return Built(messages=tuple(left), faults=tuple(refused), records=_joined(tables))
         refused += [(left[owner], fault) for owner, fault in sorted(book.faults.items())]
         left = [message for owner, message in enumerate(left) if owner not in book.faults]
     return Built(messages=(), faults=tuple(refused), records={})
+
+
+def _joined(tables: Sequence[Mapping[str, pa.Table]]) -> dict[str, pa.Table]:
+    joined: dict[str, pa.Table] = {}
+    for by_kind in tables:
+        for kind, table in by_kind.items():
+            joined[kind] = pa.concat_tables([joined[kind], table]) if kind in joined else table
+    return joined
 
 
 def _find_taken_back(group: Group, originals: Originals) -> _TakenBack:
@@ -99,30 +115,35 @@ def _find_taken_back(group: Group, originals: Originals) -> _TakenBack:
 
 def _check(group: Group, taken: _TakenBack, originals: Originals, book: FaultBook) -> None:
     match group.layout.shape:
-        case Shape.ADMISSION:
-            stays.check_admissions(group, book)
-        case Shape.DISCHARGE:
-            stays.check_discharges(group, book)
-        case Shape.SETTLEMENT_LIST:
-            stays.check_settlement_lists(group, book)
-        case Shape.FEES:
-            fees.check_fees(group, book)
-        case Shape.SETTLEMENT:
-            settlements.check_settlements(group, book)
-        case Shape.PHARMACY:
-            settlements.check_pharmacy(group, book)
         case Shape.REVERSAL:
             reversals.check_reversals(group, book, taken.by_setl_id, originals)
         case Shape.MESSAGE_REVERSAL:
             message_reversals.check_message_reversals(group, book, taken.by_message, originals)
-        case Shape.CANCELLATION | Shape.WITHDRAWAL:
-            stays.check_cancellations(group, book)
+        case Shape.ROWS:
+            pass
+        case shape:
+            _CHECKS[shape](group, book)
+
+
+_CHECKS: Final[Mapping[Shape, Callable[[Group, FaultBook], None]]] = {
+    Shape.ADMISSION: stays.check_admissions,
+    Shape.DISCHARGE: stays.check_discharges,
+    Shape.SETTLEMENT_LIST: stays.check_settlement_lists,
+    Shape.FEES: fees.check_fees,
+    Shape.SETTLEMENT: settlements.check_settlements,
+    Shape.PHARMACY: settlements.check_pharmacy,
+    Shape.CANCELLATION: stays.check_cancellations,
+    Shape.WITHDRAWAL: stays.check_cancellations,
+}
+"""Check of the shapes that take nothing else back."""
 
 
 def _build(
     group: Group, taken: _TakenBack, schemas: Mapping[str, pa.Schema]
 ) -> Mapping[str, pa.Table]:
     match group.layout.shape:
+        case Shape.ROWS:
+            return {}
         case Shape.PHARMACY:
             return settlements.build_pharmacy(group, schemas["settlement"], schemas["fee_detail"])
         case Shape.REVERSAL:

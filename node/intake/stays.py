@@ -97,13 +97,13 @@ def check_cancellations(group: Group, book: FaultBook) -> None:
 def build_cancellations(group: Group, schema: pa.Schema) -> Mapping[str, pa.Table]:
     """Build ``cancellation`` records of 2202, 2404 and 2405.
 
-    A record's id is its message's, so it also tells which messages were sent before it.
+    A record's id begins with its message's, so it also tells which messages were sent before it.
     """
     node = group.request
     days = group.sent_at()
     table = pa.table(
         {
-            "record_id": [message.msgid for message in group.messages],
+            "record_id": [f"{message.msgid}#{message.infno}" for message in group.messages],
             "institution": [message.institution for message in group.messages],
             "month": months_of(days),
             "mdtrt_id": node.texts["mdtrt_id"],

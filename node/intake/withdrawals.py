@@ -15,7 +15,6 @@ Source:
 from collections.abc import Mapping
 from typing import Final
 
-import numpy as np
 import pyarrow as pa
 
 from node.intake.group import Group, months_of
@@ -29,10 +28,10 @@ _ALL: Final = "0000"
 
 
 def build_withdrawals(group: Group, schema: pa.Schema) -> Mapping[str, pa.Table]:
-    """Build ``cancellation`` records; ids are the message's with the row's place in it, from 1."""
+    """Build ``cancellation`` records; ids end in the row's place in its message, from 1."""
     node = group.request
     owners = node.owners.tolist()
-    places = np.arange(node.size) - np.searchsorted(node.owners, node.owners) + 1
+    places = node.places()
     visits, persons = node.texts["mdtrt_id"], node.optional("psn_no")
     lines, batches = _named(node, "feedetl_sn"), _named(node, "chrg_bchno")
     first: dict[tuple[int, str | None, str | None, str | None], int] = {}
@@ -44,7 +43,7 @@ def build_withdrawals(group: Group, schema: pa.Schema) -> Mapping[str, pa.Table]
     table = pa.table(
         {
             "record_id": [
-                f"{message.msgid}#{places[row]}"
+                f"{message.msgid}#{message.infno}.{places[row]}"
                 for row, message in zip(rows, messages, strict=True)
             ],
             "institution": [message.institution for message in messages],

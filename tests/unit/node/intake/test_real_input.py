@@ -20,7 +20,14 @@ def test_all_sample_requests_and_responses_go_in(store: NodeStore) -> None:
     report = m.ingest(store, SAMPLES)
 
     assert (report.messages_in, report.quarantined) == (19, 0)
-    assert report.records_stored == {"admission": 1, "fee_detail": 2, "raw": 4, "settlement": 2}
+    assert report.records_stored == {
+        "admission": 1,
+        "fee_detail": 2,
+        "raw": 3,
+        "settlement": 2,
+        "stock_movement": 1,
+        "trace_code": 4,
+    }
     # Eight requests have a response of their own; the others wait, the reversal 2208 among them.
     assert report.pending == 11
     assert report.skipped_files == ("README.json", "error_resp.json")

@@ -70,7 +70,7 @@ def test_a_settlement_without_a_time_of_the_platform_takes_the_time_of_the_messa
 def test_a_pharmacy_sale_is_a_settlement_and_its_lines(store: NodeStore, tmp_path: Path) -> None:
     report = m.ingest_documents(store, tmp_path / "a.jsonl", [m.pharmacy_sale(1)])
 
-    assert report.records_stored == {"fee_detail": 1, "settlement": 1}
+    assert report.records_stored == {"extra": 1, "fee_detail": 1, "settlement": 1}
     (line,) = m.rows_of(store, "fee_detail")
     assert (line["institution"], line["mdtrt_id"], line["person"]) == (
         m.PHARMACY,

@@ -50,8 +50,8 @@ def test_a_withdrawal_of_lines_is_a_record_for_each(store: NodeStore, tmp_path: 
     assert report.records_stored == {"cancellation": 2}
     first, second = m.rows_of(store, "cancellation")
     msgid = document["request"]["msgid"]
-    assert first.items() >= {**COMMON, "record_id": f"{msgid}#1", "line": "F0001"}.items()
-    assert (second["record_id"], second["mdtrt_id"]) == (f"{msgid}#2", "V2")
+    assert first.items() >= {**COMMON, "record_id": f"{msgid}#2302.1", "line": "F0001"}.items()
+    assert (second["record_id"], second["mdtrt_id"]) == (f"{msgid}#2302.2", "V2")
     assert (second["line"], second["batch"], second["person"]) == (None, None, None)
     assert {str(row["cancelled_at"]) for row in (first, second)} == {"2026-03-18 09:50:39"}
 
