@@ -12,19 +12,25 @@ from deploy.errors import SimulationError
 from deploy.simulation.simulate import DEFAULT_PERIODS, Order, simulate
 from scoring_kernel.errors import PeriodError
 
-app = typer.Typer(help="Write a simulated city's messages and department files.")
+app = typer.Typer(
+    help="Write a simulated city's messages and department files; play its core platform.",
+    invoke_without_command=True,
+)
 
 USAGE_ERROR = 2
 
 
-@app.command(name="simulate")
+@app.callback()
 def simulate_city(
+    context: typer.Context,
     *,
     institutions: Annotated[
         int, typer.Option(help="Medical institutions; about a sixth as many pharmacies are added.")
     ] = 62,
     claims: Annotated[int, typer.Option(help="Claims over all periods, roughly.")] = 16_000,
-    out: Annotated[Path, typer.Option(help="New or empty directory to write to.")],
+    out: Annotated[
+        Path | None, typer.Option(help="New or empty directory to write to; needed.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="The same seed writes the same files.")] = 1,
     periods: Annotated[str, typer.Option(help="Rating periods, separated by commas.")] = ",".join(
         DEFAULT_PERIODS
@@ -40,6 +46,11 @@ def simulate_city(
 
     Example: [bold]yixin simulate --institutions 62 --claims 16000 --out city[/bold]
     """
+    if context.invoked_subcommand is not None:
+        return
+    if out is None:
+        typer.echo("name a new directory with --out", err=True)
+        raise typer.Exit(USAGE_ERROR)
     order = Order(
         institutions=institutions,
         claims=claims,
@@ -73,3 +84,29 @@ def simulate_city(
         f"{manifest['institutions']} institutions, {manifest['pharmacies']} pharmacies,"
         f" {manifest['messages']} messages, {manifest['detail_lines']} detail lines in {out}"
     )
+
+
+@app.command("platform")
+def platform(
+    directory: Annotated[
+        Path, typer.Argument(help="Directory of a simulated city, or of some of its messages.")
+    ],
+    *,
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="TCP port; 0 for any free.")] = 0,
+    delay_ms: Annotated[
+        int, typer.Option(min=0, max=600_000, help="How long it thinks before it answers.")
+    ] = 0,
+) -> None:
+    """Play the core platform on the loopback: answer a city's requests with its own responses.
+
+    Ends on SIGTERM or Ctrl-C. Exit codes: 0 ended, 2 there is nothing to answer with.
+
+    Example: [bold]yixin simulate platform city/messages --port 20001[/bold]
+    """
+    from deploy.simulation.platform import serve_platform  # noqa: PLC0415  # keeps `--help` fast
+
+    try:
+        serve_platform(directory, port=port, delay_s=delay_ms / 1000, say=typer.echo)
+    except SimulationError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(USAGE_ERROR) from error

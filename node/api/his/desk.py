@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from node.api.his.answering import Answering
+from node.api.his.own_faults import place_of
 from node.api.his.screening import Call, Screened, Screening
 from node.domain.official_answers import RECEIVED
 from node.domain.own_answers import own_answer
@@ -171,7 +172,7 @@ class InterfaceDesk:
         try:
             return self._screening.screen(self._number, call)
         except Exception as error:  # noqa: BLE001  # any fault of ours; its text may quote a record
-            _LOG.error("a call could not be screened: %s", type(error).__name__)
+            _LOG.error("a call could not be screened: %s", place_of(error))
             return None
 
     def _answered(self, call: Call, screened: Screened | None, taken: Taken | None) -> bytes:

@@ -7,10 +7,12 @@
 """
 
 import logging
+import sqlite3
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final
 
+from node.api.his.own_faults import place_of
 from node.errors import StoreError
 from node.intake.batch import BatchIntake
 from node.intake.field_rules import compile_intake
@@ -50,8 +52,13 @@ class LiveIntake:
             return list(self._take(source, lines))
         except StoreError:
             raise
+        except (sqlite3.Error, OSError) as error:
+            raise StoreError(
+                f"the node's store cannot be read or written ({type(error).__name__}); check the "
+                "disk and who else writes there"
+            ) from error
         except Exception as error:  # noqa: BLE001  # any fault of ours; its text may quote a record
-            _LOG.error("intake of %d lines failed: %s", len(lines), type(error).__name__)
+            _LOG.error("intake of %d lines failed: %s", len(lines), place_of(error))
         if len(lines) == 1:
             return [None]
         return [taken for line in lines for taken in self.take(source, [line])]

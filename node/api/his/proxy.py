@@ -17,6 +17,7 @@ import orjson
 
 from node.api.his.answering import CONTENT_TYPE, Answering
 from node.api.his.bodies import BodyError, Receive
+from node.api.his.own_faults import place_of
 from node.domain.official_answers import RECEIVED
 from node.domain.own_answers import OWN, own_answer
 from node.gateway import Capture, Exchange, RequestHead, Upstream, UpstreamError
@@ -88,7 +89,7 @@ class ProxyApp:
                 await _say(send, 408, self._answering.failed(_SLOW))
         except Exception as error:  # noqa: BLE001  # any fault of ours; its text may quote a record
             # The server closes the connection: its sender knows as little as after a broken line.
-            _LOG.error("a call could not be passed on: %s", type(error).__name__)
+            _LOG.error("a call could not be passed on: %s", place_of(error))
             self._keeper.note(was_sent=True)
 
     async def _pass_on(self, call: "_PassingCall", send: Send) -> None:

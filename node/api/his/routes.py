@@ -15,6 +15,7 @@ from node.api.his import UNIFORM_PATH
 from node.api.his.answering import CONTENT_TYPE, Answering
 from node.api.his.bodies import BodyError, InflightBudget, read_body
 from node.api.his.desk import InterfaceDesk
+from node.api.his.own_faults import place_of
 from node.api.his.screening import Call
 from node.intake.lines import MAX_LINE_BYTES
 
@@ -67,7 +68,7 @@ def interface_app(
         except BodyError as error:
             answer = answering.failed(str(error), received_at=received_at)
         except Exception as error:  # noqa: BLE001  # any fault of ours; its text may quote a record
-            _LOG.error("a call failed: %s", type(error).__name__)
+            _LOG.error("a call failed: %s", place_of(error))
             answer = answering.failed(_OUR_FAULT, received_at=received_at)
         return Response(answer, headers={"Content-Type": CONTENT_TYPE})
 
