@@ -12,25 +12,16 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from hub.errors import ImportFileError
+
 WHOLE_FILE: Final = 0
 
 
 class Rule(StrEnum):
-    """Rules that are checked around the fields; the rules of fields are the kernel's."""
+    """Rules that only the hub knows; those of tables and of fields are the kernel's."""
 
-    UNREADABLE = "unreadable"
-    FILE_TOO_LARGE = "file_too_large"
     FILE_NAME = "file_name"
-    NOT_CSV = "not_csv"
-    ENCODING = "encoding"
-    EMPTY_FILE = "empty_file"
     HEADER_MISMATCH = "header_mismatch"
-    LINE_TOO_LONG = "line_too_long"
-    UNDECODABLE = "undecodable"
-    CONTROL_CHARACTER = "control_character"
-    BROKEN_CSV = "broken_csv"
-    FIELD_COUNT = "field_count"
-    TRUNCATED = "truncated"
     OTHER_PERIOD = "other_period"
     EVENT_OUTSIDE_PERIOD = "event_outside_period"
     UNKNOWN_INSTITUTION = "unknown_institution"
@@ -71,3 +62,15 @@ class Fault:
             digest.update(part.encode() + b"\x00")
         digest.update(self.content)
         return digest.digest()
+
+
+class FileFaultError(ImportFileError):
+    """A file cannot be read as a whole; the import turns it into a quarantine row.
+
+    Attributes:
+        fault: The fault of the file.
+    """
+
+    def __init__(self, rule: str, masked: str, mend: str) -> None:
+        super().__init__(f"{rule}: found {masked}: {mend}")
+        self.fault = Fault(line=WHOLE_FILE, rule=rule, masked=masked, mend=mend)

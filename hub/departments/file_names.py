@@ -2,7 +2,8 @@
 
 Rules: ``item_NN_YYYYHn.csv`` for rows, events and lists of a half-year, ``item_NN.csv``
 for a register, where NN is the item's number, such as ``05`` or ``s03``; anything
-after a further ``_`` or ``-`` is free, so that a correction can have its own name.
+after a further ``_`` or ``-`` is free, so that a correction can have its own name. The
+ending may be that of any table: ``.xlsx``, ``.parquet``, ``.jsonl`` and their like.
 Options of the command win over the name. In a directory registers are read first,
 because the other files name their subjects.
 """
@@ -21,9 +22,14 @@ if TYPE_CHECKING:
 
 MAX_FILES: Final = 10_000
 _NAME: Final = re.compile(
-    r"item_(?P<item>[a-z]?[0-9]{2})(?:_(?P<period>[0-9]{4}H[12]))?(?:[_-][^/]*)?\.csv",
+    r"item_(?P<item>[a-z]?[0-9]{2})(?:_(?P<period>[0-9]{4}H[12]))?(?:[_-][^/]*)?"
+    r"\.(?:csv|tsv|txt|xlsx|parquet|json|jsonl|ndjson)(?:\.gz|\.zip)?",
     re.IGNORECASE,
 )
+_TABLES: Final = re.compile(
+    r".+\.(?:csv|tsv|xlsx|parquet|jsonl|ndjson)(?:\.gz|\.zip)?", re.IGNORECASE
+)
+"""Files of a directory that are meant, whatever they are called before their ending."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +52,8 @@ def parse_name(name: str) -> FileName:
     FileName(item='05', period='2026H1')
     >>> parse_name("item_s01.csv")
     FileName(item='s01', period=None)
+    >>> parse_name("item_05_2026H1-b.xlsx")
+    FileName(item='05', period='2026H1')
     >>> parse_name("审核.csv")
     FileName(item=None, period=None)
     """
@@ -57,27 +65,32 @@ def parse_name(name: str) -> FileName:
 
 
 def find_files(path: Path, registers: Collection[str]) -> tuple[Path, ...]:
-    """List the CSV files to import, registers first, then by name.
+    """List the files to import, registers first, then by name.
 
     Args:
-        path: One file, or a directory whose ``*.csv`` files are meant.
+        path: One file, or a directory whose tables are meant: CSV, workbooks, Parquet and
+            lines of JSON; ``.txt`` and ``.json`` only where the name says what they are.
         registers: Numbers of the items that are registers.
 
     Raises:
-        ImportFileError: There is no such path, or it holds no or too many CSV files.
+        ImportFileError: There is no such path, or it holds no or too many tables.
     """
     if path.is_file():
         return (path,)
     if not path.is_dir():
         raise ImportFileError(f"Found no file or directory {path}; name an existing one.")
-    files = [entry for entry in path.iterdir() if entry.suffix.lower() == ".csv"]
+    files = [
+        entry
+        for entry in path.iterdir()
+        if _TABLES.fullmatch(entry.name) or parse_name(entry.name).item is not None
+    ]
     if not files:
         raise ImportFileError(
-            f"Found no CSV file in {path}; expected names such as item_05_2026H1.csv."
+            f"Found no table in {path}; expected names such as item_05_2026H1.csv."
         )
     if len(files) > MAX_FILES:
         raise ImportFileError(
-            f"Found {len(files)} CSV files in {path}, at most {MAX_FILES} are read at once; "
+            f"Found {len(files)} tables in {path}, at most {MAX_FILES} are read at once; "
             "import them in several directories."
         )
     return tuple(

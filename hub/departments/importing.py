@@ -2,10 +2,10 @@
 
 The steps, in order:
 
-0. The file's name, or the options, tell item and period.
-1. Survey: size, format, encoding, digest. A failure refuses the whole file.
+0. The file's name, the options or the mapping tell item and period.
+1. The file is opened as a table and digested. A failure refuses the whole file.
 2. A content that was read to its end before, and has no open fault, is left alone.
-3. Every line is parsed by the kernel's rules for its item.
+3. Every line is mapped, where there is a mapping, and parsed by the kernel's rules for its item.
 4. What only the hub can check: the period, the day of an event, the register, and
    keys repeated within the file.
 5. Batches of rows and faults are committed together, in short transactions.
@@ -23,9 +23,9 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
-from hub.departments.csv_lines import FileFacts, FileFaultError, Line, read_lines, survey
-from hub.departments.faults import Fault, Rule
+from hub.departments.faults import Fault, FileFaultError, Rule
 from hub.departments.file_names import FileName, find_files, parse_name
+from hub.departments.item_lines import open_item_file
 from hub.departments.quarantine import FileIdentity, has_open, keep_faults, resolve_others
 from hub.departments.report import FileReport, ImportReport
 from hub.departments.row_checks import RowChecks, parse_line
@@ -45,8 +45,10 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Engine
 
+    from hub.departments.item_lines import ItemFile, Line
     from scoring_kernel import Catalog
     from scoring_kernel.information import InformationItem
+    from scoring_kernel.tables.mapping import ItemMapping
     from security.at_rest import Vault
     from security.progress import ProgressReporter
 
@@ -75,6 +77,7 @@ class _Tally:
     added: int = 0
     corrected: int = 0
     unchanged: int = 0
+    rows: int = 0
     by_rule: Counter[str] = field(default_factory=Counter)
     standing: set[bytes] = field(default_factory=set)
 
@@ -101,9 +104,10 @@ def import_items(
     now: datetime,
     item: str | None = None,
     period: str | None = None,
+    mapping: ItemMapping | None = None,
     progress: ProgressReporter = no_progress,
 ) -> ImportReport:
-    """Import one department file, or all CSV files of a directory.
+    """Import one department file, or all tables of a directory.
 
     Args:
         engine: The hub's database.
@@ -113,7 +117,8 @@ def import_items(
         now: Moment of the import, UTC.
         item: Number of the information item, over what the file name says.
         period: Rating period, over what the file name says.
-        progress: Told after every batch.
+        mapping: What the columns of the files mean, over item and file name.
+        progress: Told after every batch, in bytes.
 
     Returns:
         The report; refused lines and files are in it and in the quarantine.
@@ -126,9 +131,17 @@ def import_items(
         raise ImportFileError(
             f"Found item {item[:20]!r}, expected one of {', '.join(sorted(catalog.items))}."
         )
+    if mapping is not None:
+        if item not in {None, mapping.item}:
+            raise ImportFileError(
+                f"Found item {item} and a mapping for item {mapping.item}: name one of them."
+            )
+        item = mapping.item
     if period is not None:
         _parse_period(period)
-    desk = _Desk(engine=engine, catalog=catalog, vault=vault, now=now, progress=progress)
+    desk = _Desk(
+        engine=engine, catalog=catalog, vault=vault, now=now, mapping=mapping, progress=progress
+    )
     reports: list[FileReport] = []
     registers = {one.number for one in catalog.items.values() if one.kind == "register"}
     for file in find_files(path, registers):
@@ -146,6 +159,7 @@ class _Desk:
     catalog: Catalog
     vault: Vault
     now: datetime
+    mapping: ItemMapping | None
     progress: ProgressReporter
 
     @property
@@ -162,14 +176,14 @@ class _Desk:
         )
         try:
             target = _target(self.catalog, wanted)
-            facts = survey(path)
-            name = FileIdentity(
-                item=target.item.number,
-                period=target.period_name,
-                file_name=path.name,
-                sha256=facts.sha256,
-            )
-            return self._read(path, target, facts, name)
+            with open_item_file(path, target.item, self.mapping) as opened:
+                name = FileIdentity(
+                    item=target.item.number,
+                    period=target.period_name,
+                    file_name=path.name,
+                    sha256=opened.sha256,
+                )
+                return self._read(opened, target, name)
         except FileFaultError as error:
             return self._refuse(name, error.fault)
 
@@ -180,9 +194,7 @@ class _Desk:
             keep_faults(connection, file, [fault], self.now_ms)
         return tally.report(file)
 
-    def _read(
-        self, path: Path, target: _Target, facts: FileFacts, file: FileIdentity
-    ) -> FileReport:
+    def _read(self, opened: ItemFile, target: _Target, file: FileIdentity) -> FileReport:
         with reading(self.engine) as connection:
             known = is_imported(connection, file.item, file.period, file.sha256)
             if known and not has_open(connection, file):
@@ -196,15 +208,15 @@ class _Desk:
         )
         source = Source(sha256=file.sha256, imported_at_ms=self.now_ms, keep_existing=known)
         tally = _Tally()
-        lines = read_lines(path, facts, target.item.header)
-        for done, rows, faults in _batches(lines, target, checks, tally):
+        for rows, faults in _batches(opened.lines(), target, checks, tally):
             with writing(self.engine) as connection:
                 stored = store_rows(connection, self.vault, target.item.number, rows, source)
                 tally.standing |= keep_faults(connection, file, faults, self.now_ms)
             tally.added += stored.added
             tally.corrected += stored.corrected
             tally.unchanged += stored.unchanged
-            self.progress(f"importing {path.name}", done, facts.lines, "lines")
+            table = opened.table
+            self.progress(f"importing {file.file_name}", table.consumed, table.size_bytes, "bytes")
         with writing(self.engine) as connection:
             resolve_others(connection, file, tally.standing, self.now_ms)
             if not known:
@@ -214,7 +226,7 @@ class _Desk:
                     period=file.period,
                     file_name=file.file_name,
                     sha256=file.sha256,
-                    rows=max(facts.lines - 1, 0),
+                    rows=tally.rows,
                     now_ms=self.now_ms,
                 )
         return tally.report(file, known_before=known)
@@ -222,11 +234,11 @@ class _Desk:
 
 def _batches(
     lines: Iterator[Line | Fault], target: _Target, checks: RowChecks, tally: _Tally
-) -> Iterator[tuple[int, list[ItemRow], list[Fault]]]:
+) -> Iterator[tuple[list[ItemRow], list[Fault]]]:
     """Cut a file into batches of parsed rows and faults.
 
     Yields:
-        Number of the last line read, rows with unique keys, faults.
+        Rows with unique keys, and faults.
 
     Raises:
         FileFaultError: More lines are refused than a file worth reading can have.
@@ -234,13 +246,12 @@ def _batches(
     seen: dict[bytes, bytes] = {}
     rows: list[ItemRow] = []
     faults: list[Fault] = []
-    number = 1
     for line in lines:
+        tally.rows += 1
         outcome = line if isinstance(line, Fault) else _outcome(line, target, checks, seen)
         if outcome is None:
             tally.unchanged += 1
             continue
-        number = outcome.line
         if isinstance(outcome, Fault):
             tally.by_rule[str(outcome.rule)] += 1
             faults.append(_unguessable(outcome, target.item))
@@ -253,10 +264,10 @@ def _batches(
         else:
             rows.append(outcome)
         if len(rows) + len(faults) >= _BATCH_LINES:
-            yield number, rows, faults
+            yield rows, faults
             rows, faults = [], []
     if rows or faults:
-        yield number, rows, faults
+        yield rows, faults
 
 
 def _unguessable(fault: Fault, item: InformationItem) -> Fault:

@@ -20,7 +20,7 @@ from scoring_kernel.item_rows import parse_row
 from scoring_kernel.subject_ids import INSTITUTION, PERSON
 
 if TYPE_CHECKING:
-    from hub.departments.csv_lines import Line
+    from hub.departments.item_lines import Line
     from scoring_kernel.information import InformationItem
     from scoring_kernel.item_rows import ParsedRow
     from scoring_kernel.periods import Period

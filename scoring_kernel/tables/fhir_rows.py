@@ -155,7 +155,7 @@ def flatten(resource: Mapping[str, Any], full_url: str | None) -> Iterator[tuple
             head["currency"] = currency or head["currency"]
             yield "fhir_claim", head
             for line in _lines(resource, head):
-                yield "fhir_claim_line", {"claim_id": own_id} | line
+                yield "fhir_claim_line", {"claim_id": own_id, **line}
         case _:
             claim = id_of(object_at(resource, "claim"))
             ids: Row = {"eob_id": own_id, "claim_id": claim}

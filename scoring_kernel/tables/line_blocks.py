@@ -78,13 +78,14 @@ def read_blocks(stream: SourceStream, limit: int) -> Iterator[LineBlock]:
         Blocks; a line longer than ``limit`` comes with its first ``limit`` + 1 bytes or more.
 
     Raises:
-        TableError: The stream breaks off.
+        TableError: The stream breaks off, or is UTF-16.
     """
     number = 1
     head = b""
     is_start = True
     while piece := stream.read(BLOCK_BYTES):
         if is_start:
+            _refuse_utf16(piece)
             piece = piece.removeprefix(UTF8_BOM)
             is_start = False
         cut = piece.rfind(b"\n") + 1
@@ -123,14 +124,10 @@ def choose_encoding(source: FileSource, limit: int) -> str:
         ``utf-8`` or ``gb18030``.
 
     Raises:
-        TableError: The file breaks off, or is UTF-16.
+        TableError: The file breaks off.
     """
     with source.open() as stream:
         start = stream.read(len(UTF8_BOM))
-    if start.startswith(_UTF16_BOMS):
-        raise TableError(
-            TableRule.ENCODING, "UTF-16 text", "UTF-8 or GB18030", "save the file as UTF-8"
-        )
     if start == UTF8_BOM:
         return "utf-8"
     lead = 0
@@ -173,6 +170,13 @@ def block_of(first: int, data: bytes) -> LineBlock:
         data: Whole lines; the last one may lack its line end.
     """
     return _block(first, data)
+
+
+def _refuse_utf16(start: bytes) -> None:
+    if start.startswith(_UTF16_BOMS):
+        raise TableError(
+            TableRule.ENCODING, "UTF-16 text", "UTF-8 or GB18030", "save the file as UTF-8"
+        )
 
 
 def _block(first: int, data: bytes) -> LineBlock:

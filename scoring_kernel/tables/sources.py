@@ -108,11 +108,8 @@ class SourceStream:
         self._file = file
         self._bytes = _unpacked(source, file)
         self._given = 0
-
-    @property
-    def consumed(self) -> int:
+        self.consumed = 0
         """Bytes of the file on disk that were read."""
-        return self._file.tell()
 
     def read(self, size: int) -> bytes:
         """Read on; fewer bytes than asked for only at the end.
@@ -125,6 +122,7 @@ class SourceStream:
         except _BREAKS as error:
             raise unreadable(error) from error
         self._given += len(piece)
+        self.consumed = self._file.tell()
         if self._source.is_packed:
             refuse_growth(self._given, self._source.size_bytes)
         return piece

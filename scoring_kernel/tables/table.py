@@ -17,6 +17,8 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Self
 
+from scoring_kernel.tables.errors import ROW_MENDS, TableRule
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
     from types import TracebackType
@@ -24,8 +26,6 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
     import pyarrow as pa
-
-    from scoring_kernel.tables.errors import TableRule
 
 BATCH_ROWS: Final = 50_000
 
@@ -48,6 +48,11 @@ class RowFault:
     found: str
     expected: str
     raw: bytes = field(repr=False)
+
+    @property
+    def mend(self) -> str:
+        """What the sender has to do."""
+        return ROW_MENDS[self.rule]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

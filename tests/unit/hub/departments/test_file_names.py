@@ -52,7 +52,7 @@ def test_one_file_may_have_any_name(tmp_path: Path) -> None:
 
 
 def test_an_absent_path_or_an_empty_directory_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ImportFileError, match="Found no CSV file"):
+    with pytest.raises(ImportFileError, match="Found no table"):
         find_files(tmp_path, ())
     with pytest.raises(ImportFileError, match="Found no file or directory"):
         find_files(tmp_path / "absent", ())
