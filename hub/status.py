@@ -6,7 +6,16 @@ from typing import Any
 from sqlalchemy import Connection, func, select
 
 from hub.parts import HubParts
-from hub.store import envelopes, log, members, pushed, quarantine, refusals, score_exports
+from hub.store import (
+    checkpoints,
+    envelopes,
+    log,
+    members,
+    pushed,
+    quarantine,
+    refusals,
+    score_exports,
+)
 from hub.store.engine import reading
 from hub.store.item_imports import count_open_faults
 from hub.store.tables import segment, slot
@@ -41,6 +50,7 @@ def hub_status(parts: HubParts) -> dict[str, Any]:
             "quarantined": quarantine.count(connection),
             "refused_item_lines": count_open_faults(connection),
             "slots": _count_slots(connection),
+            "ledger_checkpoints": asdict(checkpoints.figures(connection)),
             "staged_envelopes": staged.envelopes,
             "segments": int(
                 connection.execute(select(func.count()).select_from(segment)).scalar_one()

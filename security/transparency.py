@@ -92,7 +92,7 @@ def parse_leaf(leaf: bytes) -> transparency_pb2.LogLeaf:
 
 
 def sign_checkpoint(checkpoint: Checkpoint, key: SigningKey) -> str:
-    """Sign a checkpoint with the hub's identity key.
+    """Sign a checkpoint with the identity key of a hub, or a member's signing key.
 
     Returns:
         The signed note: the body, an empty line, one signature line per half of the key.
@@ -115,6 +115,25 @@ def verify_checkpoint(text: str, anchor: identity_pb2.TrustAnchor) -> Checkpoint
             every half it has.
         UntrustedCertificateError: The anchor's own key is malformed.
     """
+    return open_checkpoint(text, anchor.log_origin, anchor_key(anchor))
+
+
+def ledger_origin(member: str) -> str:
+    """Name of the log that the tree over a member's records is.
+
+    >>> ledger_origin("yixin://330302/node/H33030200001")
+    'yixin://330302/node/H33030200001/records'
+    """
+    return f"{member}/records"
+
+
+def open_checkpoint(text: str, origin: str, key: VerifyingKey) -> Checkpoint:
+    """Verify a signed checkpoint of a log against a key.
+
+    Raises:
+        LogCorruptError: Not a checkpoint, of another log, or not signed by the key in every
+            half it has.
+    """
     body, separator, signatures = text.partition("\n\n")
     if len(text) > MAX_CHECKPOINT_CHARS or not separator or not text.endswith("\n"):
         raise LogCorruptError(
@@ -122,11 +141,10 @@ def verify_checkpoint(text: str, anchor: identity_pb2.TrustAnchor) -> Checkpoint
             "each of them are expected"
         )
     checkpoint = _parse_body(body + "\n")
-    if checkpoint.origin != anchor.log_origin:
+    if checkpoint.origin != origin:
         raise LogCorruptError(
-            f"checkpoint of log {checkpoint.origin!r}, the anchor is of {anchor.log_origin!r}"
+            f"checkpoint of log {checkpoint.origin!r}, expected one of {origin!r}"
         )
-    key = anchor_key(anchor)
     found = _signatures(signatures, checkpoint.origin)
     signature = Signature(
         ed25519=found.get(_ed25519_hash(checkpoint.origin, key), b""),

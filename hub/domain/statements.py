@@ -27,6 +27,8 @@ class SlotRule(StrEnum):
     """The sender is not the custodian of the slot."""
     CONTRADICTION = "contradiction"
     """The same version was stated before with other content."""
+    CHECKPOINT = "checkpoint"
+    """The tree over the sender's records does not continue the one that was stated before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

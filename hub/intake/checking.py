@@ -17,10 +17,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
+from hub.domain.checkpoints import DecodedCheckpoints
 from hub.domain.members import MemberKind
 from hub.domain.pushes import DecodedPush
 from hub.domain.statements import DecodedBatch
 from hub.errors import StatementError
+from hub.intake.checkpoints import decode_checkpoints
 from hub.intake.decoding import decode_batch
 from hub.intake.pushes import decode_push
 from protos.yixin.v1 import envelope_pb2
@@ -39,9 +41,11 @@ from security.members import parse_member_id
 _LOG: Final = logging.getLogger(__name__)
 STATEMENTS: Final = "statements"
 GRADE_PUSH: Final = "grade_push"
+LEDGER_CHECKPOINTS: Final = "ledger_checkpoints"
 SENDERS: Final[Mapping[str, frozenset[MemberKind]]] = {
     STATEMENTS: frozenset({MemberKind.NODE}),
     GRADE_PUSH: frozenset({MemberKind.HUB}),
+    LEDGER_CHECKPOINTS: frozenset({MemberKind.NODE}),
 }
 """Payload types this hub takes, and the kinds of members that may send them."""
 
@@ -53,7 +57,7 @@ class Unreadable:
     reason: str
 
 
-Content: TypeAlias = DecodedBatch | DecodedPush | Unreadable
+Content: TypeAlias = DecodedBatch | DecodedPush | DecodedCheckpoints | Unreadable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,7 +154,7 @@ class EnvelopeChecker:
             # 2. The content opens.
             payload = decrypt_envelope(envelope, verified, self.decryption_keys).payload
             # 3. The content decodes.
-            content = self._read(header, payload)
+            content = self._read(header, payload, now_ms)
         except UnreadableEnvelopeError as error:
             content = Unreadable(reason=error.cause)
         except UntrustedEnvelopeError as error:
@@ -169,9 +173,9 @@ class EnvelopeChecker:
             content=content,
         )
 
-    def _read(self, header: envelope_pb2.EnvelopeHeader, payload: bytes) -> Content:
+    def _read(self, header: envelope_pb2.EnvelopeHeader, payload: bytes, now_ms: int) -> Content:
         try:
-            return self._decode(header, payload)
+            return self._decode(header, payload, now_ms)
         except StatementError as error:
             return Unreadable(reason=str(error))
         except Exception:  # noqa: BLE001 - see the module rules
@@ -179,7 +183,7 @@ class EnvelopeChecker:
             _LOG.exception("a payload of %s, seq %d, broke its decoder", header.sender, header.seq)
             return Unreadable(reason="The content cannot be decoded; update both programs.")
 
-    def _decode(self, header: envelope_pb2.EnvelopeHeader, payload: bytes) -> Content:
+    def _decode(self, header: envelope_pb2.EnvelopeHeader, payload: bytes, now_ms: int) -> Content:
         allowed = SENDERS.get(header.payload_type, frozenset())
         kind = parse_member_id(header.sender).kind
         if kind not in allowed:
@@ -191,6 +195,10 @@ class EnvelopeChecker:
             )
         if header.payload_type == STATEMENTS:
             return decode_batch(payload, self.measure_sets)
+        if header.payload_type == LEDGER_CHECKPOINTS:
+            return decode_checkpoints(
+                payload, sender=header.sender, keyring=self.keyring, at_ms=now_ms
+            )
         return decode_push(payload)
 
 

@@ -1,4 +1,4 @@
-"""What the contents of a commit group change: slots, rows, pushed grades, quarantine.
+"""What the contents of a commit group change: slots, rows, pushed grades, checkpoints, quarantine.
 
 Numbered as applied per envelope, in chain order:
 
@@ -19,12 +19,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import Connection
 
+from hub.domain.checkpoints import DecodedCheckpoints
 from hub.domain.custody import CustodyRegister
 from hub.domain.members import MemberId
 from hub.domain.pushes import DecodedPush
 from hub.domain.slots import SlotStep, SlotVersion, StatedSlot
 from hub.domain.statements import DecodedBatch, OfferedSlot, SlotFault, SlotRule
 from hub.intake.checking import Content, Unreadable
+from hub.intake.checkpoints import apply_checkpoints
 from hub.intake.decoding import SlotRows, digest_fault
 from hub.store import pushed
 from hub.store.quarantine import QuarantinedSlot, add_quarantined
@@ -97,7 +99,8 @@ class ContentBook:
         """Apply the content of one envelope.
 
         Returns:
-            Number of refused parts: slots, or 1 for a payload that is refused as a whole.
+            Number of refused parts: slots, checkpoints, or 1 for a payload that is refused as a
+            whole.
         """
         if isinstance(content, Unreadable):
             mend = content.reason[:400]
@@ -108,6 +111,17 @@ class ContentBook:
         if isinstance(content, DecodedPush):
             self._pushes.append((origin, content))
             return 0
+        if isinstance(content, DecodedCheckpoints):
+            faults = apply_checkpoints(
+                self._connection,
+                content.checkpoints,
+                member=origin.sender,
+                incarnation=origin.incarnation,
+                log_index=origin.log_index,
+            )
+            for fault in faults:
+                self._refuse(origin, "", fault)
+            return len(faults)
         return self._apply_batch(content, origin)
 
     def write(self) -> None:

@@ -244,6 +244,26 @@ segment: Final = Table(
     Column("wrapped_key", LargeBinary, nullable=False),
 )
 
+ledger_checkpoint: Final = Table(
+    "ledger_checkpoint",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("member", String(MEMBER_LENGTH), nullable=False),
+    Column("incarnation", BigInteger, nullable=False),
+    Column("day", Integer, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("root", LargeBinary(32), nullable=False),
+    Column("note", Text, nullable=False),
+    Column("counts", Boolean, nullable=False),
+    Column("lost", BigInteger, nullable=False),
+    Column("log_index", BigInteger, nullable=False),
+    Index("ix_ledger_checkpoint_member", "member", "size"),
+)
+"""Checkpoints of the trees over the nodes' records (检查点).
+
+``lost`` is the number of leaves that a restored node's tree lost when it began anew here.
+"""
+
 pushed_grade: Final = Table(
     "pushed_grade",
     metadata,
