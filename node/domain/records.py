@@ -1,4 +1,4 @@
-"""Kinds of record as Arrow schemas: the catalogue's words, and the kind ``raw`` beside them.
+"""Kinds of record as Arrow schemas.
 
 A table of records carries exactly its kind's columns in their order; every
 record's ``month`` is the month, Asia/Shanghai, of its kind's own day.
@@ -19,15 +19,6 @@ RAW: Final = "raw"
 MESSAGE: Final = "message"
 """Relation over the ledger; its rows are in SQLite, not in segments."""
 
-_RAW_SCHEMA: Final = pa.schema(
-    [
-        pa.field("record_id", pa.string(), nullable=False),
-        pa.field("institution", pa.string(), nullable=False),
-        pa.field("month", pa.int32(), nullable=False),
-        pa.field("infno", pa.string(), nullable=False),
-        pa.field("body", pa.string(), nullable=False),
-    ]
-)
 _ARROW_TYPES: Final[Mapping[str, pa.DataType]] = {
     "string": pa.string(),
     "bool": pa.bool_(),
@@ -45,9 +36,9 @@ def record_schemas(kinds: Mapping[str, RecordKind]) -> dict[str, pa.Schema]:
         kinds: ``Catalog.records``.
 
     Returns:
-        Schema per kind that is kept in segments, ``raw`` included.
+        Schema per kind that is kept in segments.
     """
-    schemas = {
+    return {
         kind.id: pa.schema(
             [
                 pa.field(name, _ARROW_TYPES[word], nullable=name in kind.nullable)
@@ -57,8 +48,6 @@ def record_schemas(kinds: Mapping[str, RecordKind]) -> dict[str, pa.Schema]:
         for kind in kinds.values()
         if kind.stored == "segment"
     }
-    schemas[RAW] = _RAW_SCHEMA
-    return schemas
 
 
 def complete_records(kind: str, table: pa.Table, schema: pa.Schema) -> pa.Table:

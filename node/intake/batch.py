@@ -28,7 +28,15 @@ from node.intake.originals import Originals
 from node.intake.outcomes import Outcome, Taken
 from node.intake.report import Tally
 from node.intake.shapes import build_group
-from node.store import Commit, LedgerRow, NodeStore, QuarantineRow, Standing, standing_of
+from node.store import (
+    Commit,
+    LedgerRow,
+    MessageKey,
+    NodeStore,
+    QuarantineRow,
+    Standing,
+    standing_of,
+)
 
 __all__ = ["BatchIntake", "quarantine_row"]
 
@@ -48,8 +56,8 @@ class _Turn:
     """What a turn of a batch comes to, while it is worked on."""
 
     messages: list[LedgerRow] = field(default_factory=list)
-    pending: dict[str, bytes] = field(default_factory=dict)
-    completed: list[str] = field(default_factory=list)
+    pending: dict[MessageKey, bytes] = field(default_factory=dict)
+    completed: list[MessageKey] = field(default_factory=list)
     records: dict[str, list[pa.Table]] = field(default_factory=dict)
     taken_back: list[str] = field(default_factory=list)
     refused: list[QuarantineRow] = field(default_factory=list)
@@ -147,13 +155,13 @@ class BatchIntake:
         taken: dict[int, Taken],
     ) -> list[_Decoded]:
         """Work on messages with distinct ids; returns the others."""
-        own: dict[str, _Decoded] = {}
-        later = [one for one in decoded if own.setdefault(one.message.msgid, one) is not one]
+        own: dict[MessageKey, _Decoded] = {}
+        later = [one for one in decoded if own.setdefault(_key(one.message), one) is not one]
         known = self._store.known_messages(list(own)) if own else {}
         groups: dict[tuple[str, bool | None], list[Message]] = {}
-        for msgid, one in own.items():
+        for key, one in own.items():
             message = one.message
-            held = known.get(msgid)
+            held = known.get(key)
             standing = standing_of(held, message.request_digest, message.response_digest)
             if standing is Standing.SEEN:
                 tally.already_seen += 1
@@ -162,25 +170,25 @@ class BatchIntake:
                 taken[one.place] = _taken(message, Outcome.SEEN, accepted)
             elif standing is Standing.CONFLICT:
                 expected = "the content this msgid came with before"
-                fault = Fault.of(Rule.MSGID_CONFLICT, "request.msgid", msgid, expected)
+                fault = Fault.of(Rule.MSGID_CONFLICT, "request.msgid", key.msgid, expected)
                 taken[one.place] = self._refuse(
                     source, one.line, fault, turn, tally, message=message
                 )
             else:
                 groups.setdefault((message.infno, message.accepted), []).append(message)
-        for key in sorted(groups, key=_reversals_last):
-            good, faults = self._build(groups[key], turn, tally)
-            outcome = self._outcome_of(*key)
+        for group in sorted(groups, key=_reversals_last):
+            good, faults = self._build(groups[group], turn, tally)
+            outcome = self._outcome_of(*group)
             for message in good:
-                one = own[message.msgid]
+                one = own[_key(message)]
                 turn.released.append(one.line)
                 taken[one.place] = _taken(message, outcome, message.accepted)
             for message, fault in faults:
-                one = own[message.msgid]
+                one = own[_key(message)]
                 taken[one.place] = self._refuse(
                     source, one.line, fault, turn, tally, message=message
                 )
-        turn.completed += [row.msgid for row in turn.messages if row.msgid in known]
+        turn.completed += [row.key for row in turn.messages if row.key in known]
         return later
 
     def _build(
@@ -216,7 +224,7 @@ class BatchIntake:
         for message in good:
             turn.messages.append(_ledger_row(message))
             if accepted is None:
-                turn.pending[message.msgid] = message.raw
+                turn.pending[_key(message)] = message.raw
         if accepted is None:
             tally.pending += len(good)
         elif not accepted:
@@ -324,6 +332,10 @@ def _taken(
         accepted=accepted,
         fault=fault,
     )
+
+
+def _key(message: Message) -> MessageKey:
+    return MessageKey(institution=message.institution, infno=message.infno, msgid=message.msgid)
 
 
 def _ledger_row(message: Message) -> LedgerRow:

@@ -1,11 +1,10 @@
 """Rows of a CSV through a mapping: read, de-duplicate, check, build, commit per block.
 
-A row's id, in the ledger and in its records, is ``namespace:record id``: never a
-message's id. The same id with the same line through the same mapping was seen
-already; with another line, or through another mapping, it is a conflict.
+A row's id in its records is ``namespace:record id``: never a message's id. Rows are not in
+the ledger: the keys of their records tell what is new, what is another version and what was
+seen already.
 """
 
-import hashlib
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -30,18 +29,14 @@ from node.intake.csv_lines import CsvBlock, read_csv_blocks
 from node.intake.group import DayBounds, check_days, months_of
 from node.intake.lines import Line
 from node.intake.mapping import CsvMapping, KindMapping
-from node.intake.messages import DIGEST_BYTES
 from node.intake.report import Tally
-from node.store import CSV_INFNO, Commit, LedgerRow, NodeStore, QuarantineRow, Standing, standing_of
+from node.store import CSV_INFNO, Commit, NodeStore, QuarantineRow
 from security.progress import ProgressReporter
 
 __all__ = ["CsvIntake"]
 
 STAGE: Final = "ingest"
 _MAX_ID: Final = 100
-_OTHER_MAPPING: Final = (
-    "the rows were stored with another mapping: use that one, or a new node for this one"
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +57,6 @@ class CsvIntake:
         self._mapping = mapping
         self._bounds = bounds
         self._seen_at = now.isoformat(timespec="seconds")
-        self._mapping_digest = mapping.digest()[:DIGEST_BYTES]
         self._custody = store.institution_codes()
 
     def take_file(self, path: Path, tally: Tally, progress: ProgressReporter) -> None:
@@ -102,8 +96,6 @@ class CsvIntake:
         book = FaultBook()
         ids = rows.table.cells[self._mapping.record_id]
         keys = self._keys(ids, book)
-        digests = [hashlib.sha256(line.body).digest()[:DIGEST_BYTES] for line in rows.lines]
-        seen = self._standings(keys, digests, book)
         institutions, new = self._institutions(rows.table, book)
         records: dict[str, tuple[KindMapping, dict[str, pa.Array], npt.NDArray[np.datetime64]]] = {}
         for kind in self._mapping.kinds:
@@ -113,47 +105,29 @@ class CsvIntake:
             check_days(path, days, range(rows.table.rows), self._bounds, book)
             records[kind.kind] = (kind, columns, days)
         good = np.ones(rows.table.rows, np.bool_)
-        good[[*book.faults, *seen]] = False
-        # What was seen already is no news, whatever is wrong with it.
-        faulty += [
-            (rows.lines[row], fault)
-            for row, fault in sorted(book.faults.items())
-            if row not in seen
-        ]
-        tally.already_seen += len(seen)
+        good[list(book.faults)] = False
+        faulty += [(rows.lines[row], fault) for row, fault in sorted(book.faults.items())]
         for _, fault in faulty:
             tally.rules[fault.rule] += 1
         tables = {
             name: self._table(pa.array(keys, pa.string()), institutions, *parts, good=good)
             for name, parts in records.items()
         }
-        first_month = months_of(np.where(good, records[self._mapping.kinds[0].kind][2], _EPOCH))
         kept = np.flatnonzero(good)
-        for name, table in tables.items():
-            tally.records[name] += table.num_rows
         codes = institutions.to_pylist()
         used = {codes[row] for row in kept}
-        self._store.commit(
+        done = self._store.commit(
             Commit(
-                messages=[
-                    LedgerRow(
-                        msgid=keys[row],
-                        infno=CSV_INFNO,
-                        institution=codes[row],
-                        month=int(first_month[row]),
-                        accepted=True,
-                        request_digest=digests[row],
-                        # A row has no response; what made its records stands there.
-                        response_digest=self._mapping_digest,
-                    )
-                    for row in kept
-                ],
                 records={name: table for name, table in tables.items() if table.num_rows},
                 quarantine=[self._quarantined(source, line, fault) for line, fault in faulty],
-                released=self._released(rows.lines, [*kept, *seen], faulty),
+                released=self._released(rows.lines, kept.tolist(), faulty),
                 institutions=[one for one in new if one.code in used],
             )
         )
+        tally.records.update(done.added)
+        tally.records.update(done.replaced)
+        # A row that makes records of several kinds was seen when none of them is new.
+        tally.already_seen += min((done.unchanged.get(name, 0) for name in tables), default=0)
 
     def _cut(self, block: CsvBlock) -> tuple[_Rows, list[tuple[Line, Fault]]]:
         """Cut the lines of a block into cells; lines with another number of fields are refused."""
@@ -200,39 +174,6 @@ class CsvIntake:
                 book.add(row, Fault.of(Rule.FIELD_MISSING, name, record_id, expected))
             keys.append(f"{self._mapping.namespace}:{record_id or ''}")
         return keys
-
-    def _standings(
-        self, keys: Sequence[str], digests: Sequence[bytes], book: FaultBook
-    ) -> set[int]:
-        """Find rows that were seen already, in the ledger or above in the block."""
-        known = self._store.known_messages(keys) if keys else {}
-        above: dict[str, tuple[bytes, Standing]] = {}
-        seen: set[int] = set()
-        for row, (key, digest) in enumerate(zip(keys, digests, strict=True)):
-            if key in above:
-                first, standing = above[key]
-                if first != digest:
-                    standing = Standing.CONFLICT
-                elif standing is Standing.NEW:
-                    standing = Standing.SEEN
-            else:
-                standing = standing_of(known.get(key), digest, self._mapping_digest)
-                above[key] = digest, standing
-            if standing is Standing.SEEN:
-                seen.add(row)
-            elif standing is Standing.CONFLICT:
-                held = known.get(key)
-                same_line = held is not None and held.request_digest == digest
-                expected = "the mapping" if same_line else "the content"
-                fault = Fault.of(
-                    Rule.MSGID_CONFLICT,
-                    self._mapping.record_id,
-                    key,
-                    f"{expected} this id came with before",
-                    hint=_OTHER_MAPPING if same_line else "",
-                )
-                book.add(row, fault)
-        return seen
 
     def _institutions(
         self, table: CsvTable, book: FaultBook

@@ -20,6 +20,7 @@ from node.intake.group import Group, check_days, months_of, raw_table
 from node.intake.layouts import LAYOUTS, Shape
 from node.intake.originals import Originals, Settlement
 from node.intake.reversals import AMOUNTS, check_once
+from node.store import MessageKey
 
 __all__ = ["Reversed", "build_message_reversals", "check_message_reversals", "find_reversed"]
 
@@ -42,19 +43,23 @@ def find_reversed(group: Group, originals: Originals) -> Reversed:
     """Find the settlements that messages of 2601 take back: of the sender's own messages only."""
     request = group.request
     named = [
-        msgid if infno in _SETTLING else ""
-        for msgid, infno in zip(request.texts["omsgid"], request.texts["oinfno"], strict=True)
+        MessageKey(institution=message.institution, infno=infno, msgid=msgid)
+        if infno in _SETTLING and msgid
+        else None
+        for message, msgid, infno in zip(
+            group.messages, request.texts["omsgid"], request.texts["oinfno"], strict=True
+        )
     ]
-    asked = sorted({msgid for msgid in named if msgid})
+    asked = {key for key in named if key is not None}
     refused = originals.not_accepted(asked) if asked else set()
-    found = originals.by_msgid(asked)
+    found = originals.by_msgid(sorted({key.msgid for key in asked}))
     settlements = []
-    for message, msgid in zip(group.messages, named, strict=True):
-        settlement = found.get(msgid or "")
+    for message, key in zip(group.messages, named, strict=True):
+        settlement = found.get(key.msgid if key else "")
         own = settlement is not None and settlement["institution"] == message.institution
         settlements.append(settlement if own else None)
     return Reversed(
-        wanted=tuple(bool(msgid) and msgid not in refused for msgid in named),
+        wanted=tuple(key is not None and key not in refused for key in named),
         settlements=tuple(settlements),
     )
 

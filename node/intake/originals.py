@@ -1,12 +1,12 @@
 """Settlements that reversals take back: in the store, and in the batch at hand."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from node.store import LedgerRow, NodeStore
+from node.store import LedgerRow, MessageKey, NodeStore
 
 __all__ = ["Originals", "Settlement"]
 
@@ -49,11 +49,10 @@ class Originals:
         """Find which of some settlements a reversal took back already."""
         return self._store.taken_back(setl_ids) | set(self._taken_back).intersection(setl_ids)
 
-    def not_accepted(self, msgids: Sequence[str]) -> set[str]:
+    def not_accepted(self, keys: Collection[MessageKey]) -> set[MessageKey]:
         """Find which of some messages the platform did not accept: they never counted."""
-        wanted = set(msgids)
-        rows = [*self._store.known_messages(msgids).values(), *self._messages]
-        return {row.msgid for row in rows if row.accepted is False and row.msgid in wanted}
+        rows = [*self._store.known_messages(sorted(keys)).values(), *self._messages]
+        return {row.key for row in rows if row.accepted is False and row.key in keys}
 
     def _find(
         self, key: Literal["setl_id", "record_id"], wanted: Sequence[str]

@@ -1,8 +1,8 @@
 """The node's store: what it acknowledged is durable, once, and sealed."""
 
 from node.store.code_extensions import ImportedCode
-from node.store.commit import Commit
-from node.store.ledger import CSV_INFNO, LedgerRow, Standing, standing_of
+from node.store.commit import Commit, Committed
+from node.store.ledger import CSV_INFNO, LedgerRow, MessageKey, Standing, standing_of
 from node.store.operator_log import LogEntry
 from node.store.quarantine import MESSAGE_FORM, ROW_FORM, QuarantineFilter, QuarantineRow
 from node.store.store import NodeStore, StoreCounts
@@ -12,9 +12,11 @@ __all__ = [
     "MESSAGE_FORM",
     "ROW_FORM",
     "Commit",
+    "Committed",
     "ImportedCode",
     "LedgerRow",
     "LogEntry",
+    "MessageKey",
     "NodeStore",
     "QuarantineFilter",
     "QuarantineRow",

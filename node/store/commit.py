@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 
 from node.domain.institutions import Institution
-from node.store.ledger import LedgerRow
+from node.store.ledger import LedgerRow, MessageKey
 from node.store.quarantine import QuarantineRow
 
-__all__ = ["Commit"]
+__all__ = ["Commit", "Committed"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,12 +18,12 @@ class Commit:
 
     messages: Sequence[LedgerRow] = ()
     """New messages, and those that their response completes."""
-    pending: Mapping[str, bytes] = field(default_factory=dict, repr=False)
-    """Whole messages that wait for their response, by msgid; in clear."""
-    completed: Sequence[str] = ()
-    """Msgids that wait no longer."""
+    pending: Mapping[MessageKey, bytes] = field(default_factory=dict, repr=False)
+    """Whole messages that wait for their response; in clear."""
+    completed: Sequence[MessageKey] = ()
+    """Messages that wait no longer."""
     records: Mapping[str, pa.Table] = field(default_factory=dict, repr=False)
-    """Records by kind."""
+    """Records by kind, in the order they came."""
     taken_back: Sequence[str] = ()
     """Settlements (setl_id) that the batch's reversals take back; each only once ever."""
     quarantine: Sequence[QuarantineRow] = ()
@@ -34,3 +34,17 @@ class Commit:
     """Digests of lines that went in after all."""
     institutions: Sequence[Institution] = ()
     """Foreign institutions met for the first time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Committed:
+    """What became of the records of one batch, by kind; kinds without any are left out."""
+
+    added: Mapping[str, int]
+    """Records under keys that were not there."""
+    replaced: Mapping[str, int]
+    """New versions of records that were there, or above in the batch."""
+    unchanged: Mapping[str, int]
+    """Records that were there already with the same values, or in a later message's version."""
+    expired: Mapping[str, int]
+    """Records of months that retention has deleted: they are not kept again."""

@@ -1,8 +1,6 @@
 """``node.db``: one SQLite file in WAL mode; what is committed survives a power cut."""
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -11,7 +9,7 @@ from sqlite_utils import Database
 from node.errors import StoreError
 from node.store.migrations import MIGRATIONS
 
-__all__ = ["FILE_NAME", "open_database", "snapshot", "transaction"]
+__all__ = ["FILE_NAME", "open_database"]
 
 FILE_NAME: Final = "node.db"
 _BUSY_TIMEOUT_S: Final = 30.0
@@ -51,34 +49,3 @@ def open_database(directory: Path) -> Database:
             " or start with an empty one"
         ) from error
     return database
-
-
-@contextmanager
-def snapshot(connection: sqlite3.Connection) -> Iterator[None]:
-    """Read within one transaction: what others commit meanwhile is not seen, nor hindered."""
-    connection.execute("begin")
-    try:
-        yield
-    finally:
-        connection.execute("rollback")
-
-
-@contextmanager
-def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
-    """Run a block as one transaction: all of it is durable at the end, or none of it.
-
-    Raises:
-        StoreError: SQLite failed; nothing of the block was kept.
-    """
-    try:
-        connection.execute("begin immediate")
-        try:
-            yield connection
-        except BaseException:
-            connection.execute("rollback")
-            raise
-        connection.execute("commit")
-    except sqlite3.Error as error:
-        raise StoreError(
-            f"the node's database refused a write ({error}); check the disk's free space"
-        ) from error

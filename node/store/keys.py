@@ -18,7 +18,6 @@ import numpy as np
 import numpy.typing as npt
 
 from node.errors import StoreError
-from node.store.database import transaction
 from node.store.key_runs import (
     ENTRY,
     Entries,
@@ -28,11 +27,17 @@ from node.store.key_runs import (
     open_run,
     write_run,
 )
+from node.store.transactions import transaction
 from security.at_rest import DISK, FileLayer
 
 __all__ = ["ABSENT", "KEY_TABLES", "KeyIndex"]
 
 KEY_TABLES: Final = (
+    # What keys are digested under, wrapped by the vault.
+    """create table key_secret(
+        id integer primary key check(id = 1),
+        wrapped blob not null
+    ) strict""",
     # Keys of one commit and kind that are in no run yet.
     """create table key_batch(
         id integer primary key autoincrement,

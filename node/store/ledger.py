@@ -1,9 +1,10 @@
-"""The ledger of messages: each is in it once, by its msgid, with what its content was.
+"""The ledger of messages: each is in it once, by its key, with what its content was.
 
-0. A msgid that the ledger lacks is new.
+The key is the institution, the transaction and the msgid.
+0. A key that the ledger lacks is new.
 1. The same request with the same response, or with none, was seen already.
 2. The same request that waits for its response is completed by one.
-3. Anything else under a known msgid is a conflict.
+3. Anything else under a known key is a conflict.
 """
 
 import hashlib
@@ -12,15 +13,54 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 from node.errors import StoreError
 
-__all__ = ["CSV_INFNO", "Ledger", "LedgerRow", "Standing", "standing_of"]
+__all__ = [
+    "CSV_INFNO",
+    "LEDGER_TABLES",
+    "Ledger",
+    "LedgerRow",
+    "MessageKey",
+    "Standing",
+    "standing_of",
+]
+
+LEDGER_TABLES: Final = (
+    # Every message that was taken in, once. accepted: null while pending.
+    """create table message(
+        institution text not null,
+        infno text not null,
+        msgid text not null,
+        month integer not null,
+        accepted integer,
+        request_digest blob not null,
+        response_digest blob,
+        primary key(institution, infno, msgid)
+    ) strict, without rowid""",
+    # Whole messages that wait for their response, sealed by the vault.
+    """create table pending(
+        institution text not null,
+        infno text not null,
+        msgid text not null,
+        body blob not null,
+        primary key(institution, infno, msgid),
+        foreign key(institution, infno, msgid) references message(institution, infno, msgid)
+    ) strict""",
+)
 
 _DIGEST_BYTES: Final = 16
-CSV_INFNO = "csv"
-"""Stands for the transaction of rows that came through a mapping: no interface message."""
+CSV_INFNO: Final = "csv"
+"""Stands for the transaction of refused rows of mapped files: no interface message."""
+
+
+class MessageKey(NamedTuple):
+    """What a message is known by."""
+
+    institution: str
+    infno: str
+    msgid: str
 
 
 class Standing(StrEnum):
@@ -48,6 +88,11 @@ class LedgerRow:
     response_digest: bytes | None
     """The same over the response; None while there is none."""
 
+    @property
+    def key(self) -> MessageKey:
+        """What the message is known by."""
+        return MessageKey(institution=self.institution, infno=self.infno, msgid=self.msgid)
+
 
 def standing_of(
     known: LedgerRow | None, request_digest: bytes, response_digest: bytes | None
@@ -70,15 +115,17 @@ class Ledger:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
-    def known(self, msgids: Sequence[str]) -> Mapping[str, LedgerRow]:
-        """Find the rows of some msgids; absent ones are left out."""
+    def known(self, keys: Sequence[MessageKey]) -> Mapping[MessageKey, LedgerRow]:
+        """Find the rows of some messages; absent ones are left out."""
         cursor = self._connection.execute(
-            "select msgid, infno, institution, month, accepted, request_digest, response_digest"
-            " from message where msgid in (select value from json_each(?))",
-            (json.dumps(msgids),),
+            "select message.msgid, message.infno, message.institution, month, accepted,"
+            " request_digest, response_digest from json_each(?) as wanted cross join message"
+            " on message.institution = wanted.value ->> 0 and message.infno = wanted.value ->> 1"
+            " and message.msgid = wanted.value ->> 2",
+            (json.dumps(keys),),
         )
-        return {
-            row[0]: LedgerRow(
+        rows = [
+            LedgerRow(
                 msgid=row[0],
                 infno=row[1],
                 institution=row[2],
@@ -88,26 +135,25 @@ class Ledger:
                 response_digest=row[6],
             )
             for row in cursor
-        }
+        ]
+        return {row.key: row for row in rows}
 
     def put(self, rows: Sequence[LedgerRow]) -> None:
         """Add messages, or complete those that wait; inside the caller's transaction.
 
         Raises:
-            StoreError: A msgid is known already and complete: another writer was here.
+            StoreError: A message is known already and complete: another writer was here.
         """
         before = self._connection.total_changes
         self._connection.executemany(
             "insert into message values(?, ?, ?, ?, ?, ?, ?)"
-            " on conflict(msgid) do update set"
+            " on conflict(institution, infno, msgid) do update set"
             " accepted = excluded.accepted, response_digest = excluded.response_digest"
             " where message.response_digest is null and excluded.response_digest is not null"
             " and message.request_digest = excluded.request_digest",
             [
                 (
-                    row.msgid,
-                    row.infno,
-                    row.institution,
+                    *row.key,
                     row.month,
                     row.accepted,
                     row.request_digest,
@@ -123,14 +169,17 @@ class Ledger:
                 " writes to this node; stop it and ingest the file again"
             )
 
-    def keep_waiting(self, bodies: Mapping[str, bytes]) -> None:
+    def keep_waiting(self, bodies: Mapping[MessageKey, bytes]) -> None:
         """Keep sealed bodies of messages that wait for a response."""
-        self._connection.executemany("insert into pending values(?, ?)", list(bodies.items()))
+        self._connection.executemany(
+            "insert into pending values(?, ?, ?, ?)",
+            [(*key, body) for key, body in bodies.items()],
+        )
 
-    def stop_waiting(self, msgids: Sequence[str]) -> None:
+    def stop_waiting(self, keys: Sequence[MessageKey]) -> None:
         """Forget the bodies of messages whose response has come."""
         self._connection.executemany(
-            "delete from pending where msgid = ?", [(msgid,) for msgid in msgids]
+            "delete from pending where institution = ? and infno = ? and msgid = ?", keys
         )
 
     def taken_back(self, setl_ids: Sequence[str]) -> set[str]:
@@ -155,10 +204,8 @@ class Ledger:
         )
 
     def counts(self) -> tuple[int, int]:
-        """Count interface messages, and those of them that wait for a response."""
-        messages = self._connection.execute(
-            "select count(*) from message where infno <> ?", (CSV_INFNO,)
-        ).fetchone()[0]
+        """Count the messages, and those of them that wait for a response."""
+        messages = self._connection.execute("select count(*) from message").fetchone()[0]
         pending = self._connection.execute("select count(*) from pending").fetchone()[0]
         return int(messages), int(pending)
 

@@ -8,29 +8,18 @@ from typing import Final
 from sqlite_utils import Database, Migrations
 
 from node.store.code_extensions import CODE_EXTENSION_TABLES
+from node.store.deletions import DELETION_TABLES
+from node.store.keys import KEY_TABLES
+from node.store.ledger import LEDGER_TABLES
 from node.store.operator_log import OPERATOR_LOG_TABLES
 from node.store.quarantine import QUARANTINE_DESK_TABLES, ROW_FORM
+from node.store.tree import TREE_TABLES
 
 __all__ = ["MIGRATIONS"]
 
 MIGRATIONS: Final = Migrations("node")
 
-_FIRST_TABLES: Final = (
-    # Every message and foreign row that was taken in, once. accepted: null while pending.
-    """create table message(
-        msgid text primary key,
-        infno text not null,
-        institution text not null,
-        month integer not null,
-        accepted integer,
-        request_digest blob not null,
-        response_digest blob
-    ) strict, without rowid""",
-    # Whole messages that wait for their response, sealed by the vault.
-    """create table pending(
-        msgid text primary key references message(msgid),
-        body blob not null
-    ) strict""",
+_RECORD_TABLES: Final = (
     # Records that are durable but not yet in a segment: Arrow IPC sealed by the vault.
     """create table staged(
         id integer primary key autoincrement,
@@ -48,6 +37,24 @@ _FIRST_TABLES: Final = (
         wrapped_key blob not null,
         bytes integer not null
     ) strict""",
+)
+_FIRST_TABLES: Final = (
+    # Every message and foreign row that was taken in, once. accepted: null while pending.
+    """create table message(
+        msgid text primary key,
+        infno text not null,
+        institution text not null,
+        month integer not null,
+        accepted integer,
+        request_digest blob not null,
+        response_digest blob
+    ) strict, without rowid""",
+    # Whole messages that wait for their response, sealed by the vault.
+    """create table pending(
+        msgid text primary key references message(msgid),
+        body blob not null
+    ) strict""",
+    *_RECORD_TABLES,
     # Keyed by the SHA-256 of the refused line: the same line makes no second row.
     """create table quarantine(
         digest blob primary key,
@@ -86,6 +93,11 @@ _FIRST_TABLES: Final = (
 )
 
 
+_COPY_MESSAGES: Final = """insert into message
+    select institution, infno, msgid, month, accepted, request_digest, response_digest
+    from old_message where infno <> 'csv'"""
+_COPY_PENDING: Final = """insert into pending
+    select institution, infno, msgid, body from old_pending join old_message using(msgid)"""
 _TAKEN_BACK = """create table taken_back(settlement blob primary key) strict, without rowid"""
 """Settlements that were taken back, by the digest of their setl_id."""
 
@@ -112,3 +124,27 @@ def _quarantine_desk(database: Database) -> None:
     for statement in QUARANTINE_DESK_TABLES:
         database.execute(statement)
     database.execute("update quarantine set form = ? where infno = 'csv'", (ROW_FORM,))
+
+
+@MIGRATIONS(name="0005_keys_and_leaves")
+def _keys_and_leaves(database: Database) -> None:
+    """Know messages by institution, transaction and msgid; records by their keys and leaves.
+
+    Records that have no number yet wait in tables of their own for ``node.store.upgrade``. Rows
+    of mapped files were in the ledger under the transaction ``csv``: their records' keys know
+    them now.
+    """
+    for name in ("message", "pending", "segment", "staged"):
+        database.execute(f"alter table {name} rename to old_{name}")
+    for statement in (
+        *LEDGER_TABLES,
+        *_RECORD_TABLES,
+        *KEY_TABLES,
+        *DELETION_TABLES,
+        *TREE_TABLES,
+        _COPY_MESSAGES,
+        _COPY_PENDING,
+        "drop table old_pending",
+        "drop table old_message",
+    ):
+        database.execute(statement)

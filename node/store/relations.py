@@ -5,7 +5,7 @@ disk: a spill would be patient records in clear, so there is no spill directory.
 """
 
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable
 from typing import Any, Final
 
 import duckdb
@@ -13,11 +13,10 @@ import pyarrow as pa
 
 from node.domain.records import MESSAGE
 from node.errors import StoreError
-from node.store.database import snapshot
-from node.store.ledger import CSV_INFNO
-from node.store.staging import Staging
+from node.store.deletions import SEQ
+from node.store.record_store import RecordStore
+from node.store.transactions import snapshot
 from scoring_kernel.measure_sets import KEY_COLUMNS, MeasureSet
-from security.at_rest import SegmentStore
 
 __all__ = ["measure_rows", "open_relations"]
 
@@ -42,19 +41,17 @@ _FETCH_ROWS: Final = 65_536
 
 def open_relations(
     connection: sqlite3.Connection,
-    staging: Staging,
-    segments: SegmentStore,
+    records: RecordStore,
     kinds: Iterable[str],
-    schemas: Mapping[str, pa.Schema],
+    months: Collection[int] | None = None,
 ) -> duckdb.DuckDBPyConnection:
     """Open an engine with one relation per kind.
 
     Args:
         connection: Database of the node.
-        staging: Staged rows and segments.
-        segments: Opens segments, verified by their SHA-256.
+        records: Staged rows, segments and what of them is deleted.
         kinds: Record kinds, ``message`` among them if wanted.
-        schemas: Schema per kind.
+        months: Months (yyyymm) whose records are read; all when None.
 
     Returns:
         A connection of its own; the caller closes it.
@@ -64,7 +61,7 @@ def open_relations(
     """
     wanted = tuple(kinds)
     for kind in wanted:
-        if kind != MESSAGE and kind not in schemas:
+        if kind != MESSAGE and kind not in records.schemas:
             raise StoreError(f"relation {kind!r} found, expected a record kind of the catalogue")
     engine = duckdb.connect(config=dict(_ENGINE))
     try:
@@ -74,7 +71,7 @@ def open_relations(
                 if kind == MESSAGE:
                     engine.register(MESSAGE, _messages(connection))
                 else:
-                    _register(engine, kind, staging, segments, schemas[kind])
+                    _register(engine, kind, records, months)
     except BaseException:
         engine.close()
         raise
@@ -120,20 +117,26 @@ def measure_rows(engine: duckdb.DuckDBPyConnection, measure_set: MeasureSet) -> 
 def _register(
     engine: duckdb.DuckDBPyConnection,
     kind: str,
-    staging: Staging,
-    segments: SegmentStore,
-    schema: pa.Schema,
+    records: RecordStore,
+    months: Collection[int] | None,
 ) -> None:
+    schema = records.schemas[kind]
+    columns = ", ".join(schema.names)
+    deleted = records.deletions.of(kind, months)
     parts = []
-    held = staging.segments(kind)
+    held = records.staging.segments(kind, months)
     if held:
-        engine.register(f"{kind}__segments", _complete(segments.dataset(held), schema))
+        engine.register(f"{kind}__segments", _complete(records.segments.dataset(held), schema))
         parts.append(f"{kind}__segments")
-    staged = staging.staged(kind)
+    staged = records.staging.staged(kind, months)
     if staged.num_rows or not held:
         engine.register(f"{kind}__staged", staged)
         parts.append(f"{kind}__staged")
-    union = " union all by name ".join(f"select * from {part}" for part in parts)  # noqa: S608 - names from the catalogue
+    rest = ""
+    if len(deleted):
+        engine.register(f"{kind}__deleted", pa.table({SEQ: deleted}))
+        rest = f" anti join {kind}__deleted using ({SEQ})"
+    union = " union all ".join(f"select {columns} from {part}{rest}" for part in parts)  # noqa: S608 - names from the catalogue
     engine.execute(f"create view {kind} as {union}")
 
 
@@ -148,10 +151,7 @@ def _complete(dataset: Any, schema: pa.Schema) -> Any:  # noqa: ANN401 - pyarrow
 
 
 def _messages(connection: sqlite3.Connection) -> pa.Table:
-    cursor = connection.execute(
-        "select msgid, infno, institution, month, accepted from message where infno <> ?",
-        (CSV_INFNO,),
-    )
+    cursor = connection.execute("select msgid, infno, institution, month, accepted from message")
     batches = []
     while rows := cursor.fetchmany(_FETCH_ROWS):
         msgid, infno, institution, month, accepted = zip(*rows, strict=True)

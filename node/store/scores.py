@@ -11,7 +11,8 @@ from pathlib import Path
 
 from sqlite_utils import Database, Migrations
 
-from node.store.database import open_database, transaction
+from node.store.database import open_database
+from node.store.transactions import transaction
 
 _migrations = Migrations("yixin-scores")
 _DIGESTS = ("model_digest", "inputs_digest", "reference_digest")

@@ -7,36 +7,41 @@ What MUST hold:
 """
 
 import dataclasses
+import hashlib
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Literal, Self
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 
 from node.domain.institutions import Institution
-from node.domain.records import record_schemas
+from node.errors import StoreError
 from node.store.code_extensions import CodeExtensions, ImportedCode
-from node.store.commit import Commit
-from node.store.database import open_database, transaction
-from node.store.ledger import Ledger, LedgerRow
+from node.store.commit import Commit, Committed
+from node.store.database import open_database
+from node.store.ledger import Ledger, LedgerRow, MessageKey
 from node.store.operator_log import LogEntry, OperatorLog
 from node.store.quarantine import Quarantine, QuarantineFilter, QuarantineRow
+from node.store.record_bytes import DIGEST_BYTES, row_digests
+from node.store.record_store import RecordStore
 from node.store.register import Register
 from node.store.relations import measure_rows, open_relations
-from node.store.staging import COMPACT_ROWS, Staging
+from node.store.transactions import transaction
+from node.store.upgrade import upgrade_records, verify_upgraded
 from scoring_kernel import Catalog, load_catalog
 from scoring_kernel.measure_sets import MeasureSet
-from security.at_rest import SegmentStore, Vault
+from security.at_rest import Vault
 
 __all__ = ["NodeStore", "StoreCounts"]
 
-RECORDS_DIRECTORY: Final = "records"
-FLUSH_ROWS: Final = 2 * COMPACT_ROWS
-"""So many staged rows are flushed even in the middle of a file: bounds the memory of a flush."""
+EXPORT_ROWS: Final = 65_536
+"""Records of one batch of an export."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,26 +84,28 @@ class NodeStore:
             StoreError: The directory or its database cannot be used.
         """
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._schemas = record_schemas((catalog or load_catalog()).records)
         self._vault = vault
         self._lock = threading.RLock()
         self._database = open_database(directory)
         connection = self._database.conn
         self._connection = connection
-        self._segments = SegmentStore(directory / RECORDS_DIRECTORY, vault)
         self._ledger = Ledger(connection)
         self._quarantine = Quarantine(connection)
         self._register = Register(connection)
         self._operator_log = OperatorLog(connection)
         self._codes = CodeExtensions(connection)
-        self._staging = Staging(connection, vault, self._segments, self._schemas)
+        kinds = (catalog or load_catalog()).records
+        self._records = RecordStore(connection, directory, vault, kinds, writer=writer)
         if writer:
-            self._staging.sweep()
+            upgrade_records(connection, self._records, vault)
+            self._records.staging.sweep()
+        else:
+            verify_upgraded(connection)
 
     @property
     def schemas(self) -> Mapping[str, pa.Schema]:
         """Arrow schema per kind of record."""
-        return self._schemas
+        return self._records.schemas
 
     def close(self) -> None:
         """Close the database."""
@@ -115,16 +122,18 @@ class NodeStore:
     ) -> None:
         self.close()
 
-    def commit(self, batch: Commit) -> None:
+    def commit(self, batch: Commit) -> Committed:
         """Make a batch durable: all of it, in one transaction.
+
+        Returns:
+            What became of its records.
 
         Raises:
             StoreError: The batch is inconsistent or the disk failed; nothing was kept.
         """
-        sealed = self._staging.sealed(batch.records)
         pending = {
-            msgid: self._vault.seal(body, f"pending:{msgid}")
-            for msgid, body in batch.pending.items()
+            key: self._vault.seal(body, f"pending:{key.msgid}")
+            for key, body in batch.pending.items()
         }
         quarantine = [
             dataclasses.replace(row, body=self._vault.seal(row.body, _body_label(row.digest)))
@@ -136,34 +145,64 @@ class NodeStore:
             name: self._vault.seal(body, _context_label(name))
             for name, body in batch.contexts.items()
         }
-        with self._lock, transaction(self._connection):
-            self._register.add_foreign(batch.institutions)
-            self._ledger.put(batch.messages)
-            self._ledger.keep_waiting(pending)
-            self._ledger.stop_waiting(batch.completed)
-            self._ledger.note_taken_back(batch.taken_back)
-            self._staging.stage(sealed)
-            self._quarantine.keep_contexts(contexts)
-            self._quarantine.put(quarantine)
-            self._quarantine.release(batch.released)
+        with self._lock:
+            records = self._records.prepare(self._records.digest(batch.records))
+            try:
+                with transaction(self._connection):
+                    self._register.add_foreign(batch.institutions)
+                    self._ledger.put(batch.messages)
+                    self._ledger.keep_waiting(pending)
+                    self._ledger.stop_waiting(batch.completed)
+                    self._ledger.note_taken_back(batch.taken_back)
+                    self._records.add(records)
+                    self._quarantine.keep_contexts(contexts)
+                    self._quarantine.put(quarantine)
+                    self._quarantine.release(batch.released)
+            except BaseException:
+                self._records.discard(records)
+                raise
+            self._records.adopt(records)
+        return records.committed()
+
+    @contextmanager
+    def taking(self) -> Iterator[None]:
+        """Keep other threads out for a whole turn of an intake: from its look-ups to its commit."""
+        with self._lock:
+            yield
 
     def flush(self, min_rows: int = 1) -> int:
         """Move staged records into segments and merge small ones; returns segments written."""
         with self._lock:
-            written = self._staging.flush(min_rows)
-            return written + self._staging.compact()
+            return self._records.flush(min_rows)
 
     def flush_if_large(self) -> int:
         """Flush when so much is staged that reading it would take long."""
         with self._lock:
-            if self._staging.staged_rows() < FLUSH_ROWS:
-                return 0
-            return self.flush()
+            return self._records.flush_if_large()
 
-    def known_messages(self, msgids: Sequence[str]) -> Mapping[str, LedgerRow]:
-        """Find what the ledger holds under some msgids."""
+    def drop_months(self, kind: str, months: Collection[int]) -> int:
+        """Delete the records of some months for good, and freeze the months (retention).
+
+        Returns:
+            Number of records deleted.
+
+        Raises:
+            StoreError: The kind is unknown, or the disk failed.
+        """
+        if kind not in self.schemas:
+            raise StoreError(f"record kind {kind!r} found, expected one of the catalogue's")
         with self._lock:
-            return self._ledger.known(msgids)
+            return self._records.drop_months(kind, months)
+
+    def frozen_months(self) -> Mapping[str, frozenset[int]]:
+        """List the months (yyyymm) whose records retention has deleted, by kind."""
+        with self._lock:
+            return self._records.deletions.frozen()
+
+    def known_messages(self, keys: Sequence[MessageKey]) -> Mapping[MessageKey, LedgerRow]:
+        """Find what the ledger holds of some messages; absent ones are left out."""
+        with self._lock:
+            return self._ledger.known(keys)
 
     def taken_back(self, setl_ids: Sequence[str]) -> set[str]:
         """Find which of some settlements (setl_id) were taken back already."""
@@ -207,9 +246,9 @@ class NodeStore:
             return self._register.foreign_codes(namespace, wanted)
 
     def ledger_size(self) -> int:
-        """Count the records of all kinds: the size a statement says it was computed from."""
+        """Count the records ever stored: the size of the tree, which statements cite."""
         with self._lock:
-            return sum(self._staging.rows_by_kind().values())
+            return self._records.tree.size
 
     def counts(self) -> StoreCounts:
         """Count what the store holds."""
@@ -217,10 +256,10 @@ class NodeStore:
             messages, pending = self._ledger.counts()
             return StoreCounts(
                 messages=messages,
-                records=self._staging.rows_by_kind(),
+                records=self._records.staging.rows_by_kind(),
                 pending=pending,
                 quarantined=self._quarantine.count(),
-                segments=self._staging.segment_count(),
+                segments=self._records.staging.segment_count(),
             )
 
     def quarantine_rows(
@@ -297,12 +336,45 @@ class NodeStore:
         with self._lock, transaction(self._connection):
             self._register.note_source(name, size_bytes, lines, finished_at)
 
-    def relations(self, kinds: Iterable[str]) -> duckdb.DuckDBPyConnection:
-        """Open an engine over a snapshot of some kinds of record; the caller closes it."""
+    def relations(
+        self, kinds: Iterable[str], months: Collection[int] | None = None
+    ) -> duckdb.DuckDBPyConnection:
+        """Open an engine over a snapshot of some kinds of record; the caller closes it.
+
+        Args:
+            kinds: Record kinds, ``message`` among them if wanted.
+            months: Months (yyyymm) whose records are read; all when None.
+        """
         with self._lock:
-            return open_relations(
-                self._connection, self._staging, self._segments, kinds, self._schemas
-            )
+            return open_relations(self._connection, self._records, kinds, months)
+
+    def export(self, kind: str, months: Collection[int] | None = None) -> Iterator[pa.RecordBatch]:
+        """Read the records of a kind from one snapshot, in batches of the kind's columns."""
+        engine = self.relations([kind], months)
+        try:
+            reader = engine.sql(f"select * from {kind}").to_arrow_reader(EXPORT_ROWS)  # noqa: S608 - a kind of the catalogue
+            for batch in reader:
+                yield from pa.Table.from_batches([batch]).cast(self.schemas[kind]).to_batches()
+        finally:
+            engine.close()
+
+    def digest(self) -> str:
+        """Digest what the store holds: equal for stores that hold the same records.
+
+        Takes 32 bytes of memory per record.
+
+        Returns:
+            SHA-256, hex, over the sorted digests of the live records of every kind.
+        """
+        state = hashlib.sha256()
+        for kind in sorted(self.schemas):
+            found = [
+                row_digests(pa.Table.from_batches([batch])).tobytes() for batch in self.export(kind)
+            ]
+            rows = np.frombuffer(b"".join(found), f"S{DIGEST_BYTES}")
+            state.update(f"{kind} {len(rows)}\n".encode())
+            state.update(np.sort(rows).tobytes())
+        return state.hexdigest()
 
     def measure_rows(self, measure_set: MeasureSet) -> pa.Table:
         """Compute a measure set over everything the store holds.

@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 import node.intake.ingest
+import node.store.record_store
 import node.store.staging
-import node.store.store
 from node.intake import ingest_file
 from scoring_kernel import load_catalog
 from tests.support.node_messages import NOW, open_store
@@ -18,7 +18,7 @@ from tests.support.node_messages import NOW, open_store
 SMALL = (
     (node.intake.ingest, "BATCH_LINES", 4),
     (node.intake.ingest, "FLUSH_MIN_ROWS", 1),
-    (node.store.store, "FLUSH_ROWS", 10),
+    (node.store.record_store, "FLUSH_ROWS", 10),
     (node.store.staging, "MAX_SMALL_SEGMENTS", 2),
 )
 """Sizes at which a short file goes through every step of the store."""

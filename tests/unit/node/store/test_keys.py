@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from node.errors import StoreError
 from node.store import key_runs
-from node.store.database import transaction
 from node.store.key_runs import ENTRY, Entries, merge_runs, open_run, write_run
 from node.store.keys import ABSENT, KEY_TABLES, KeyIndex
+from node.store.transactions import transaction
 from security.at_rest import DISK
 
 Key = tuple[int, int]

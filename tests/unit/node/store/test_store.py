@@ -9,12 +9,13 @@ import pytest
 
 from node.domain.institutions import Institution, foreign_code
 from node.errors import StoreError
-from node.store import Commit, LedgerRow, NodeStore, QuarantineRow
+from node.store import Commit, LedgerRow, MessageKey, NodeStore, QuarantineRow
 from scoring_kernel import load_catalog
 from scoring_kernel.measure_sets import MeasureSet
 from security.at_rest import Vault
 from tests.support import node_messages as m
 
+KEY = MessageKey(institution=m.HOSPITAL, infno="2204", msgid="M1")
 NULLS = (
     "select institution, month, infno as subject, 1 as messages, null::bigint"
     " as messages_accepted from message"
@@ -57,14 +58,14 @@ def test_a_commit_is_whole_or_not_at_all(store: NodeStore) -> None:
 
 
 def test_a_waiting_message_is_completed_by_its_own_request_only(store: NodeStore) -> None:
-    store.commit(Commit(messages=[_row(pending=True)], pending={"M1": b"body"}))
+    store.commit(Commit(messages=[_row(pending=True)], pending={KEY: b"body"}))
 
     with pytest.raises(StoreError, match="another process writes"):
-        store.commit(Commit(messages=[_row(digest=b"e" * 16)], completed=["M1"]))
-    store.commit(Commit(messages=[_row()], completed=["M1"]))
+        store.commit(Commit(messages=[_row(digest=b"e" * 16)], completed=[KEY]))
+    store.commit(Commit(messages=[_row()], completed=[KEY]))
 
     assert store.counts().pending == 0
-    assert store.known_messages(["M1", "M2"])["M1"].accepted is True
+    assert store.known_messages([KEY, KEY._replace(msgid="M2")])[KEY].accepted is True
 
 
 def test_a_disk_that_fails_is_an_error_with_what_to_do(store: NodeStore) -> None:
@@ -134,7 +135,7 @@ def test_a_merge_is_bounded(store: NodeStore, monkeypatch: pytest.MonkeyPatch) -
 def test_much_staged_is_flushed_in_the_middle(
     store: NodeStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("node.store.store.FLUSH_ROWS", 2)
+    monkeypatch.setattr("node.store.record_store.FLUSH_ROWS", 2)
     store.commit(Commit(records={"raw": _raw(store, "a")}))
     assert store.flush_if_large() == 0
     store.commit(Commit(records={"raw": _raw(store, "b")}))
@@ -160,7 +161,7 @@ def test_nothing_personal_is_on_disk_in_clear(tmp_path: Path) -> None:
         store.commit(
             Commit(
                 messages=[_row(pending=True)],
-                pending={"M1": b"secret patient"},
+                pending={KEY: b"secret patient"},
                 records={"raw": _raw(store, "a", "b")},
                 quarantine=[refused],
             )
