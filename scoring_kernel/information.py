@@ -26,6 +26,7 @@ from scoring_kernel.subject_ids import SUBJECT_TYPES
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from scoring_kernel.due_dates import Due
     from scoring_kernel.qualification_rules import QualificationRules
 
 KINDS: Final = ("row", "event", "register", "listing")
@@ -123,6 +124,9 @@ class InformationItem:
     source_department: str
     range: str
     frequency: str
+    """How often the item is handed in, in the words of its table; ``due`` says it in days."""
+    due: Due
+    """When the source department owes it."""
     kind: str
     """One of ``KINDS``."""
     subject_field: str

@@ -16,6 +16,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from scoring_kernel.document_numbers import DOCUMENT
+from scoring_kernel.due_dates import parse_due
 from scoring_kernel.information import (
     FIELD_TYPES,
     INSTITUTION_REGISTER,
@@ -77,7 +78,7 @@ def parse_item(document: Section, units: Collection[str]) -> InformationItem:
     document.refuse_unknown(
         (
             *("number", "id", "name_zh", "name_en", "source_department", "range", "frequency"),
-            *("kind", "subject", "register", "primary_key", "fields", "at_most", "measures"),
+            *("due", "kind", "subject", "register", "primary_key", "fields", "at_most", "measures"),
         )
     )
     kind = document.choice("kind", KINDS)
@@ -114,6 +115,7 @@ def parse_item(document: Section, units: Collection[str]) -> InformationItem:
         primary_key=primary_key,
         at_most=_parse_at_most(document, kind, columns),
         measures=parse_measures(document, kind, columns, units),
+        due=parse_due(document),
     )
 
 

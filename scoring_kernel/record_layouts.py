@@ -11,6 +11,7 @@ Rules:
 - A column's ending is the unit: ``_fen`` hundredths, ``_e4`` ten-thousandths, ``_e6``
   millionths; another whole number has no decimals. Booleans name the codes of both sides;
   any other code is refused.
+- A personal field goes into a personal column only.
 """
 
 from __future__ import annotations
@@ -217,6 +218,9 @@ class _Reader:
             expected = " or ".join(sorted(_FIELD_TYPES[word]))
             problem = f"{name}: {field[:40]!r} is no field of type {expected} there"
             raise section.error(f"{problem}: name one of the node's", "field")
+        if found is not None and found.personal and name not in self._kind.personal:
+            problem = f"{name}: field {field} is personal and the column is not"
+            raise section.error(f"{problem}: mark the column in records.yaml", "field")
         return LayoutColumn(
             name=name, field=field, origin=origin, constant=None, truths=truths, falses=falses
         )

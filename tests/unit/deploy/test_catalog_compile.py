@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 from typer.testing import CliRunner
 
-from deploy.catalog_compile import app, compile_code_list, compile_field
+from deploy.catalog_compile import app, compile_code_list, compile_field, compile_transaction
 from scoring_kernel.catalog_loader import parse_catalog, read_catalog_files
 
 if TYPE_CHECKING:
@@ -18,6 +18,11 @@ infno,name,direction,node,node_is_array,field,meaning_zh,type,length,required,co
 2202,门诊挂号撤销,request,data,,gend,性别,string,6,,Y,gend,,x
 2202,门诊挂号撤销,request,data,,naty,民族,string,3,,Y,naty,,x
 2202,门诊挂号撤销,request,data,,zhid,字符串是,,,,,,,x
+2202,门诊挂号撤销,request,data.codes,Y,drug_trac_codg,药品追溯码,string,30-100,Y,,,,x
+2202,门诊挂号撤销,response,detailinfo,,init_val,原值,string,30,,,,,x
+2202,门诊挂号撤销,response,data,,detailinfo,明细,,,,,,,x
+2202,门诊挂号撤销,response,data,Y,setl_id,结算ID,string,30,,,,,x
+2202,门诊挂号撤销,response,data,Y,detailinfo,又是明细,string,30,,,,,x
 2202,门诊挂号撤销,response,result,Y,medfee_sumamt,医疗费总额(含税: 全部),number,"16,2",Y,,,,x
 9999,别的交易,request,data,,psn_no,人员编号,string,30,Y,,,,x
 """
@@ -53,7 +58,8 @@ def test_the_written_files_load_as_part_of_a_catalogue(tmp_path: Path) -> None:
         name: content
         for name, content in read_catalog_files().items()
         if not name.startswith(("interface/", "codes/"))
-    } | {"record_layouts.yaml": b"layouts: {}\n"}
+    }
+    kept |= {"record_layouts.yaml": b"layouts: {}\n", "mapping_names.yaml": b"columns: {}\n"}
     described = {"interface/envelope.yaml", "interface/2202.yaml", "interface/transactions.yaml"}
     chosen = {name: content for name, content in written.items() if name.startswith("codes/")}
     catalog = parse_catalog(kept | chosen | {name: written[name] for name in described})
@@ -64,10 +70,41 @@ def test_the_written_files_load_as_part_of_a_catalogue(tmp_path: Path) -> None:
     (amount,) = catalog.transactions["2202"].fields["response", "result"]
     assert (amount.length, amount.scale) == (16, 2)
     assert amount.name_zh == "医疗费总额(含税: 全部)"
-    assert catalog.transactions["2202"].arrays == {("response", "result")}
+    assert catalog.transactions["2202"].arrays == {
+        ("request", "data.codes"),
+        ("response", "data"),
+        ("response", "result"),
+    }
+    assert catalog.transactions["2202"].parents == {
+        ("request", "data.codes"): "data",
+        ("response", "detailinfo"): "data",
+    }
+    merged = catalog.transactions["2202"].fields["response", "data"]
+    assert [(one.name, one.name_zh, one.type) for one in merged] == [
+        ("detailinfo", "明细", "object"),
+        ("setl_id", "结算ID", "string"),
+    ]
     assert catalog.transactions["2501"].path is None
     assert catalog.code_tables["med_type"].labels == {"11": "普通门诊"}
     assert catalog.extensible_lists == {"med_type"}
+
+
+def test_fields_that_a_meaning_lists_become_a_node() -> None:
+    row = dict.fromkeys(("node_is_array", "length", "required", "code_list"), "")
+    row |= {"infno": "3103", "direction": "request", "node": "data", "field": "warns"}
+    row |= {"meaning_zh": "反馈列表: warn_rslt_id 违规标识", "type": "array"}
+    text = compile_transaction("3103", [row], ())
+    assert "warns: {name_zh: 反馈列表, type: object}" in text
+    assert 'node: "data.warns"\n    within: data\n    array: true' in text
+    assert "dspo_way_rea: {name_zh: 处理原因, type: string, length: 500, personal: true}" in text
+
+
+def test_nodes_of_answers_with_several_rows_are_lists() -> None:
+    row = dict.fromkeys(("node_is_array", "length", "required", "code_list"), "")
+    row |= {"infno": "5101", "direction": "response", "node": "data", "field": "caty"}
+    row |= {"meaning_zh": "科别", "type": "string"}
+    assert "array: true" in compile_transaction("5101", [row], ())
+    assert "array" not in compile_transaction("5101", [row | {"direction": "request"}], ())
 
 
 def test_a_missing_table_is_a_usage_error(tmp_path: Path) -> None:
