@@ -124,6 +124,8 @@ class Spool:
             self._counts.unanswered += was_sent is True
 
     def _lose(self, number: int) -> None:
+        if not number:
+            return
         self._counts.lost += number
         self._counts.last_lost_at = self._now().isoformat(timespec="seconds")
 
