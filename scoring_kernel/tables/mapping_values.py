@@ -121,7 +121,8 @@ def item_column(
 ) -> tuple[pa.Array, tuple[Problem, ...]]:
     """Make one text column of an item; see ``item_columns``.
 
-    A missing value, and a number in the field's own unit, is left to the field's own rules.
+    A missing value, a code without a map, and a number in the field's own unit is left to the
+    field's own rules.
     """
     if not spec.columns:
         text = None if spec.constant is None else str(spec.constant)
@@ -136,7 +137,7 @@ def item_column(
     texts = _prepared(spec, _sources(spec, cells)[0][1])
     if spec.type == "date":
         return pc.strftime(_days(spec, texts, problems), format="%Y-%m-%d"), tuple(problems)
-    return _mapped(spec, texts, problems), tuple(problems)
+    return _mapped(spec, texts, problems) if spec.codes else texts, tuple(problems)
 
 
 def _sources(spec: ColumnSpec, cells: Mapping[str, pa.Array]) -> list[tuple[str, pa.Array]]:
