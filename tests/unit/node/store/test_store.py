@@ -42,7 +42,7 @@ def _raw(store: NodeStore, *ids: str, month: int = 202603) -> pa.Table:
             "institution": [m.HOSPITAL] * size,
             "month": [month] * size,
             "infno": ["1101"] * size,
-            "body": ["secret patient"] * size,
+            "body": ["hidden patient"] * size,
         },
         schema=store.schemas["raw"],
     )
@@ -155,23 +155,23 @@ def test_nothing_personal_is_on_disk_in_clear(tmp_path: Path) -> None:
         reason="",
         mend="",
         seen_at="",
-        body=b"secret patient",
+        body=b"hidden patient",
     )
     with m.open_store(tmp_path) as store:
         store.commit(
             Commit(
                 messages=[_row(pending=True)],
-                pending={KEY: b"secret patient"},
+                pending={KEY: b"hidden patient"},
                 records={"raw": _raw(store, "a", "b")},
                 quarantine=[refused],
             )
         )
         store.flush()
         store.commit(Commit(records={"raw": _raw(store, "c")}))
-        assert "secret" not in repr(refused)
+        assert "hidden" not in repr(refused)
     content = b"".join(file.read_bytes() for file in tmp_path.rglob("*") if file.is_file())
 
-    assert b"secret" not in content
+    assert b"hidden patient" not in content
     assert b"patient" not in content
 
 
