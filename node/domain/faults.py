@@ -48,6 +48,7 @@ class Rule(StrEnum):
     REVERSAL_WITHOUT_ORIGINAL = "reversal_without_original"
     ALREADY_REVERSED = "already_reversed"
     CSV_LINE = "csv_line"
+    TABLE_CELL = "table_cell"
     SIGNATURE_INVALID = "signature_invalid"
 
 
@@ -83,6 +84,7 @@ MENDS: Final[Mapping[Rule, str]] = {
     Rule.REVERSAL_WITHOUT_ORIGINAL: "ingest the original settlement first, then this file again",
     Rule.ALREADY_REVERSED: "leave a repeat out: it counts already; else name the settlement meant",
     Rule.CSV_LINE: "repair the line: as many fields as the header, quotes closed",
+    Rule.TABLE_CELL: "give every cell one plain value, no formula and no sign that does not print",
     Rule.SIGNATURE_INVALID: "sign the canonical JSON of input with the key named in node.toml",
 }
 

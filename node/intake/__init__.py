@@ -1,7 +1,7 @@
-"""Intake: messages of the national interface, and any CSV through a declared mapping."""
+"""Intake: messages of the national interface, FHIR, and any table through a declared mapping."""
 
 from node.intake.ingest import ingest_file
-from node.intake.mapping import CsvMapping, load_mapping
+from node.intake.mapping import load_mapping
 from node.intake.report import IngestReport
 
-__all__ = ["CsvMapping", "IngestReport", "ingest_file", "load_mapping"]
+__all__ = ["IngestReport", "ingest_file", "load_mapping"]

@@ -1,7 +1,8 @@
 """Ingest a file or a directory: batches in, one report out.
 
 Ingesting the same file again changes nothing: messages are known by their
-msgid and content, refused lines by their digest.
+msgid and content, rows of tables by their record's key and values, refused
+lines by their digest.
 """
 
 import gc
@@ -12,15 +13,16 @@ from pathlib import Path
 from typing import Final
 
 from node.domain.masking import printable
+from node.errors import MappingError
 from node.intake.batch import BatchIntake
-from node.intake.csv_intake import CsvIntake
 from node.intake.field_rules import compile_intake
 from node.intake.group import DayBounds, latest_moment
 from node.intake.lines import InputFile, Line, find_inputs, read_lines
-from node.intake.mapping import CsvMapping
 from node.intake.report import IngestReport, Tally
+from node.intake.table_files import TableFiles, is_fhir, needs_mapping
 from node.store import NodeStore
 from scoring_kernel import Catalog
+from scoring_kernel.tables.mapping import RecordMapping
 from security.progress import ProgressReporter, no_progress
 
 __all__ = ["ingest_file"]
@@ -37,7 +39,7 @@ def ingest_file(
     catalog: Catalog,
     path: Path,
     *,
-    mapping: CsvMapping | None = None,
+    mapping: RecordMapping | None = None,
     now: datetime,
     progress: ProgressReporter = no_progress,
     expected_months: frozenset[int] | None = None,
@@ -48,8 +50,9 @@ def ingest_file(
         store: The node's store; this process is its one writer.
         catalog: The rules of the national interface.
         path: A file of messages of the national interface, or a directory of such (see
-            ``node.intake.lines`` for which files of it); with a mapping, a CSV.
-        mapping: How to read a CSV; None for messages of the national interface.
+            ``node.intake.lines`` for which files of it); a file of FHIR resources; with a
+            mapping, any file of a table.
+        mapping: How to read a table; None for messages and FHIR.
         now: The time, UTC-aware: nothing may lie in its future.
         progress: Told of every durable batch; raising stops the ingest there, and what
             was told stays.
@@ -60,14 +63,24 @@ def ingest_file(
 
     Raises:
         IntakeFileError: The file cannot be read at all.
+        MappingError: The file is a table that needs a mapping, or lacks a mapped column.
         StoreError: The store failed; batches already told stay.
     """
     tally = Tally()
-    if mapping is not None:
+    if mapping is not None or is_fhir(path):
         bounds = DayBounds(latest=latest_moment(now), months=expected_months)
-        CsvIntake(store, mapping, bounds, now).take_file(path, tally, progress)
+        tables = TableFiles(store, catalog, bounds, now)
+        if mapping is None:
+            tables.take_fhir(path, tally, progress)
+        else:
+            tables.take_mapped(path, mapping, tally, progress)
         store.flush(FLUSH_MIN_ROWS)
         return tally.report(printable(path.name))
+    if needs_mapping(path):
+        raise MappingError(
+            f"{printable(path.name)} is a table: name the mapping of its columns with --mapping,"
+            " or have one proposed with --suggest-mapping"
+        )
     inputs, skipped = find_inputs(path)
     intake = BatchIntake(store, compile_intake(catalog), now=now, expected_months=expected_months)
     total = sum(source.size for source in inputs)

@@ -3,9 +3,10 @@
 from pathlib import Path
 
 from node.intake import IngestReport, ingest_file
-from node.intake.mapping import CsvMapping, parse_mapping
+from node.intake.mapping import parse_mapping
 from node.store import NodeStore
 from scoring_kernel import load_catalog
+from scoring_kernel.tables.mapping import RecordMapping
 from tests.support import node_messages as m
 
 HEADER = "id,hospital,person,start,end,kind,fund,own\n"
@@ -37,15 +38,15 @@ records:
 """
 
 
-def csv_mapping(**changes: str) -> CsvMapping:
+def csv_mapping(**changes: str) -> RecordMapping:
     """Parse ``MAPPING`` with some of its text replaced."""
     text = MAPPING
     for find, put in changes.items():
         text = text.replace(find, put)
-    return parse_mapping(text.encode(), "x.yaml", load_catalog().records)
+    return parse_mapping(text.encode(), "x.yaml", load_catalog())
 
 
-def ingest_csv(store: NodeStore, path: Path, mapping: CsvMapping | None = None) -> IngestReport:
+def ingest_csv(store: NodeStore, path: Path, mapping: RecordMapping | None = None) -> IngestReport:
     """Ingest a CSV through a mapping, ``MAPPING`` if none is given."""
     return ingest_file(store, load_catalog(), path, mapping=mapping or csv_mapping(), now=m.NOW)
 
