@@ -9,7 +9,6 @@ Rules:
 - The file has mode 0600, is written whole or not at all, and is not encrypted.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -31,7 +30,6 @@ from security.progress import ProgressReporter, no_progress
 __all__ = ["FORMATS", "Exported", "export_kind", "personal_columns"]
 
 FORMATS: Final = (".csv", ".parquet", ".jsonl")
-_BATCH_ROWS: Final = 50_000
 STAGE: Final = "export"
 _ALL_OF_RAW: Final = frozenset(("body",))
 """A whole message may hold anything."""
@@ -95,7 +93,7 @@ def export_kind(
     left_out = () if personal_for else tuple(name for name in names if name in personal)
     columns = tuple(name for name in names if name not in left_out)
     if personal_for and personal:
-        store.note_operator(
+        store.desk.note(
             LogEntry(
                 at=now.isoformat(timespec="seconds"),
                 operator=personal_for,
@@ -108,28 +106,13 @@ def export_kind(
     rows = 0
     total = store.counts().records.get(kind, 0)
     with writing_private(path) as file, _writer(file, schema, path.suffix) as writer:
-        for batch in _batches(store, kind, schema, month):
-            writer.write_batch(batch)
+        for batch in store.export(kind, None if month is None else (month,)):
+            writer.write_batch(batch.select(columns))
             rows += batch.num_rows
             progress(STAGE, rows, total, "records")
     return Exported(
         kind=kind, rows=rows, columns=columns, left_out=left_out, bytes=path.stat().st_size
     )
-
-
-def _batches(
-    store: NodeStore, kind: str, schema: pa.Schema, month: int | None
-) -> Iterator[pa.RecordBatch]:
-    """Read the records of a kind in one snapshot, in bounded batches."""
-    engine = store.relations([kind])
-    try:
-        names = ", ".join(schema.names)
-        wanted = "" if month is None else f" where month = {int(month)}"
-        reader = engine.sql(f"select {names} from {kind}{wanted}").to_arrow_reader(_BATCH_ROWS)  # noqa: S608 - names of the catalogue, a number
-        for batch in reader:
-            yield batch.cast(schema)
-    finally:
-        engine.close()
 
 
 class _JsonLines:

@@ -96,7 +96,7 @@ class QuarantineDesk:
                 f"an id of {len(prefix)} characters found, expected {_LEAST_ID} to 64 hex digits"
                 " as `yixin node quarantine list` shows them"
             )
-        found = self._store.quarantine_find(digits)
+        found = self._store.desk.find(digits)
         if len(found) != 1:
             number = "no row" if not found else "several rows"
             raise ConfigurationError(
@@ -112,12 +112,12 @@ class QuarantineDesk:
             ConfigurationError: The id is not of one row.
         """
         row = self.find(prefix)
-        body = self._store.quarantine_body(row.digest)
+        body = self._store.desk.body(row.digest)
         return Picture(
             row=row,
             outline=() if body is None else self._outline(row, body),
             body_bytes=None if body is None else len(body),
-            log=self._store.operator_entries(20, short_id(row)),
+            log=self._store.desk.entries(20, short_id(row)),
         )
 
     def reveal(self, prefix: str, operator: str) -> bytes:
@@ -158,7 +158,7 @@ class QuarantineDesk:
         line = RefusedLine(row=row, body=corrected.body)
         (outcome,) = self._take([line])
         if outcome.went_in:
-            self._store.mend(row.digest)
+            self._store.desk.mend(row.digest)
         else:
             # The reason given now is that of the correction; the kept line has its own.
             self._store.commit(Commit(quarantine=[row]))
@@ -209,7 +209,7 @@ class QuarantineDesk:
         if not operator:
             raise ConfigurationError("no login name found: name yourself with --operator")
         at = self._now.isoformat(timespec="seconds")
-        self._store.note_operator(
+        self._store.desk.note(
             LogEntry(at=at, operator=operator, action=action, subject=subject, detail=detail)
         )
 
@@ -225,7 +225,7 @@ class QuarantineDesk:
 
     def _outline(self, row: QuarantineRow, body: bytes) -> tuple[OutlineRow, ...]:
         if row.form == ROW_FORM:
-            context = self._store.quarantine_context(row.context)
+            context = self._store.desk.context(row.context)
             if context is None:
                 return ()
             cells = self._intake.cut_row(context, body)
@@ -258,7 +258,7 @@ class QuarantineDesk:
         batch: list[RefusedLine] = []
         size = 0
         for row in sorted(rows, key=_read_alike):
-            body = self._store.quarantine_body(row.digest)
+            body = self._store.desk.body(row.digest)
             if body is None:
                 report.not_kept += 1
                 continue
@@ -273,7 +273,7 @@ class QuarantineDesk:
             yield batch
 
     def _body(self, row: QuarantineRow) -> bytes:
-        body = self._store.quarantine_body(row.digest)
+        body = self._store.desk.body(row.digest)
         if body is None:
             raise ConfigurationError(
                 f"the line of {short_id(row)} was too long to keep, or was never there: correct"
@@ -282,7 +282,7 @@ class QuarantineDesk:
         return body
 
     def _context(self, row: QuarantineRow) -> bytes:
-        context = self._store.quarantine_context(row.context)
+        context = self._store.desk.context(row.context)
         if context is None:
             raise ConfigurationError(
                 f"{short_id(row)} was refused by an earlier version that kept no mapping with it:"

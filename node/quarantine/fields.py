@@ -5,9 +5,8 @@ A field that the catalogue does not know counts as personal: nothing of it is sh
 
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
+from math import isfinite
 from typing import Final
-
-import orjson
 
 from node.domain.masking import mask, show
 from node.errors import ConfigurationError
@@ -37,9 +36,11 @@ class KnownFields:
     def find(self, place: Place) -> InterfaceField | None:
         """Find what is known of the field at a place; None where nothing is."""
         names = [step for step in place if isinstance(step, str)]
+        if not names:
+            return None
         direction = names[0] if names[0] in HEADS else "request"
         below = [name for name in names if name != direction]
-        if below and below[0] == HEADS[direction]:
+        if len(below) > 1 and below[0] == HEADS[direction]:
             node = ".".join(below[1:-1])
             fields = self._fields
             return (
@@ -62,13 +63,9 @@ class KnownFields:
         """Turn what an operator typed into the JSON value of the field's type.
 
         Raises:
-            ConfigurationError: The field is a number and the text is none, or it is a node.
+            ConfigurationError: The field is a number and the text is none.
         """
         field = self.find(place)
-        if field is not None and field.type == "object":
-            raise ConfigurationError(
-                f"{field.name} is a node, not a field: name a field in it, or use --file"
-            )
         if field is None or field.type != "number":
             return text
         return _number(field.name, text)
@@ -98,6 +95,6 @@ def _number(name: str, text: str) -> int | float:
     if exact == exact.to_integral_value() and abs(exact) < 2**53:
         return int(exact)
     number = float(exact)
-    if Decimal(orjson.dumps(number).decode()) != exact:
+    if not isfinite(number) or Decimal(repr(number)) != exact:
         raise refusal
     return number

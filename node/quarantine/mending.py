@@ -85,6 +85,10 @@ def correct_message(body: bytes, changes: Sequence[str], fields: KnownFields) ->
         place = open_place(document, path, fields.head)
         put = fields.typed(place, value)
         before = put_value(document, place, put)
+        if isinstance(before, dict | list):
+            raise ConfigurationError(
+                f"{place_name(place)} is a node, not a field: name a field in it, or use --file"
+            )
         told.append(
             Change(
                 place=place_name(place),

@@ -21,6 +21,8 @@ __all__ = [
     "Quarantine",
     "QuarantineFilter",
     "QuarantineRow",
+    "body_label",
+    "context_label",
 ]
 
 MESSAGE_FORM: Final = "message"
@@ -213,3 +215,13 @@ def _rows(cursor: Iterable[tuple[Any, ...]]) -> tuple[QuarantineRow, ...]:
         )
         for row in cursor
     )
+
+
+def body_label(digest: bytes) -> str:
+    """Name what the vault seals the body of a refused line for."""
+    return f"quarantine:{digest.hex()}"
+
+
+def context_label(name: str) -> str:
+    """Name what the vault seals a context of refused rows for."""
+    return f"quarantine_context:{name}"

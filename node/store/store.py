@@ -22,13 +22,19 @@ import pyarrow as pa
 
 from node.domain.institutions import Institution
 from node.errors import StoreError
-from node.store.code_extensions import CodeExtensions, ImportedCode
 from node.store.commit import Commit, Committed
 from node.store.database import open_database
+from node.store.desk_store import DeskStore
 from node.store.ledger import Ledger, LedgerRow, MessageKey
-from node.store.operator_log import LogEntry, OperatorLog
-from node.store.quarantine import Quarantine, QuarantineFilter, QuarantineRow
+from node.store.quarantine import (
+    Quarantine,
+    QuarantineFilter,
+    QuarantineRow,
+    body_label,
+    context_label,
+)
 from node.store.record_bytes import DIGEST_BYTES, row_digests
+from node.store.record_ledger import RecordLedger
 from node.store.record_store import RecordStore
 from node.store.register import Register
 from node.store.relations import measure_rows, open_relations
@@ -92,10 +98,10 @@ class NodeStore:
         self._ledger = Ledger(connection)
         self._quarantine = Quarantine(connection)
         self._register = Register(connection)
-        self._operator_log = OperatorLog(connection)
-        self._codes = CodeExtensions(connection)
+        self._desk = DeskStore(connection, vault, self._lock)
         kinds = (catalog or load_catalog()).records
         self._records = RecordStore(connection, directory, vault, kinds, writer=writer)
+        self.record_ledger = RecordLedger(connection, self._records, self._lock)
         if writer:
             upgrade_records(connection, self._records, vault)
             self._records.staging.sweep()
@@ -106,6 +112,11 @@ class NodeStore:
     def schemas(self) -> Mapping[str, pa.Schema]:
         """Arrow schema per kind of record."""
         return self._records.schemas
+
+    @property
+    def desk(self) -> DeskStore:
+        """Refused lines by id, the log of operators, codes and arrivals."""
+        return self._desk
 
     def close(self) -> None:
         """Close the database."""
@@ -136,13 +147,13 @@ class NodeStore:
             for key, body in batch.pending.items()
         }
         quarantine = [
-            dataclasses.replace(row, body=self._vault.seal(row.body, _body_label(row.digest)))
+            dataclasses.replace(row, body=self._vault.seal(row.body, body_label(row.digest)))
             if row.body is not None
             else row
             for row in batch.quarantine
         ]
         contexts = {
-            name: self._vault.seal(body, _context_label(name))
+            name: self._vault.seal(body, context_label(name))
             for name, body in batch.contexts.items()
         }
         with self._lock:
@@ -274,53 +285,6 @@ class NodeStore:
         with self._lock:
             return self._quarantine.count(wanted or QuarantineFilter())
 
-    def quarantine_find(self, prefix: str) -> tuple[QuarantineRow, ...]:
-        """Find refused lines by the first hex digits of their digest; at most two."""
-        with self._lock:
-            return self._quarantine.find(prefix)
-
-    def quarantine_body(self, digest: bytes) -> bytes | None:
-        """Open the body of a refused line; None when it was not kept, or is not here."""
-        with self._lock:
-            sealed = self._quarantine.body(digest)
-        return None if sealed is None else self._vault.open(sealed, _body_label(digest))
-
-    def quarantine_context(self, name: str) -> bytes | None:
-        """Open what a refused row was read with; None when it is not here."""
-        with self._lock:
-            sealed = self._quarantine.context(name)
-        return None if sealed is None else self._vault.open(sealed, _context_label(name))
-
-    def mend(self, digest: bytes) -> None:
-        """Remember, durably, that a refused line went in corrected."""
-        with self._lock, transaction(self._connection):
-            self._quarantine.mend(digest)
-
-    def mended(self, digests: Sequence[bytes]) -> set[bytes]:
-        """Find which of some refused lines went in corrected."""
-        with self._lock:
-            return self._quarantine.mended(digests)
-
-    def note_operator(self, entry: LogEntry) -> None:
-        """Note what an operator does, durably; before it is done."""
-        with self._lock, transaction(self._connection):
-            self._operator_log.note(entry)
-
-    def operator_entries(self, limit: int = 100, subject: str = "") -> tuple[LogEntry, ...]:
-        """List what operators did, newest first; of one subject, or of all."""
-        with self._lock:
-            return self._operator_log.entries(limit, subject)
-
-    def put_codes(self, codes: Iterable[ImportedCode]) -> None:
-        """Keep codes beyond the national lists, durably."""
-        with self._lock, transaction(self._connection):
-            self._codes.put(codes)
-
-    def imported_codes(self) -> tuple[ImportedCode, ...]:
-        """List the codes beyond the national lists."""
-        with self._lock:
-            return self._codes.all()
-
     def setting(self, key: str) -> str | None:
         """Find a setting."""
         with self._lock:
@@ -387,11 +351,3 @@ class NodeStore:
             return measure_rows(engine, measure_set)
         finally:
             engine.close()
-
-
-def _body_label(digest: bytes) -> str:
-    return f"quarantine:{digest.hex()}"
-
-
-def _context_label(name: str) -> str:
-    return f"quarantine_context:{name}"

@@ -93,9 +93,9 @@ def test_personal_columns_stay_unless_somebody_answers_for_them(
     told = export(store, "settlement", tmp_path / f"out{suffix}")
     assert "person" in told.left_out
     assert m.PERSON.encode() not in (tmp_path / f"out{suffix}").read_bytes()
-    assert not store.operator_entries()
+    assert not store.desk.entries()
     export(store, "settlement", tmp_path / f"all{suffix}", personal_for="officer")
-    (entry,) = store.operator_entries()
+    (entry,) = store.desk.entries()
     assert (entry.operator, entry.action, entry.subject) == (
         "officer",
         "export_personal",
@@ -104,7 +104,7 @@ def test_personal_columns_stay_unless_somebody_answers_for_them(
 
 
 def test_only_the_wanted_month_comes_out(store: NodeStore, tmp_path: Path) -> None:
-    other = {"fee_ocur_time": "2026-02-27 08:00:00"}
+    other = {"fee_ocur_time": "2026-02-27 08:00:00", "mdtrt_id": "330302G0000000100007"}
     m.ingest_documents(store, tmp_path / "in.jsonl", [m.fees(1, 1), m.fees(2, 1, **other)])
     assert export(store, "fee_detail", tmp_path / "a.csv", month=202602).rows == 1
     assert export(store, "fee_detail", tmp_path / "b.csv", month=202601).rows == 0

@@ -59,7 +59,7 @@ def test_who_mended_what_and_when_is_noted_but_never_a_value(
     m.ingest_documents(store, tmp_path / "in.jsonl", documents)
     name = short_id(only_row(store))
     desk_of(store).fix(name, OPERATOR, changes=[f"request.data.psn_no={m.PERSON}"])
-    entries = store.operator_entries(subject=name)
+    entries = store.desk.entries(subject=name)
     assert [(one.operator, one.action, one.detail) for one in entries] == [
         (OPERATOR, "quarantine_fix_stored", ""),
         (OPERATOR, "quarantine_fix", "request.input.data.psn_no"),
@@ -73,7 +73,7 @@ def test_a_correction_that_is_refused_again_leaves_the_row_as_it_was(
 ) -> None:
     name = refuse_one(store, tmp_path / "in.jsonl")
     before = only_row(store)
-    body = store.quarantine_body(before.digest)
+    body = store.desk.body(before.digest)
     mended = desk_of(store).fix(
         name, OPERATOR, changes=["request.data.insutype=310", "request.data.medfee_sumamt=95.605"]
     )
@@ -81,7 +81,7 @@ def test_a_correction_that_is_refused_again_leaves_the_row_as_it_was(
     assert mended.outcome.rule == "number_scale"
     assert "medfee_sumamt" in mended.outcome.reason
     assert only_row(store) == before
-    assert store.quarantine_body(before.digest) == body
+    assert store.desk.body(before.digest) == body
     assert len(ids_of(store)) == 2
 
 
@@ -144,7 +144,7 @@ def test_a_reveal_gives_the_line_as_it_came_and_is_noted_first(
     path = tmp_path / "in.jsonl"
     name = refuse_one(store, path)
     assert desk_of(store).reveal(name, OPERATOR) == path.read_bytes().splitlines()[1]
-    (entry,) = store.operator_entries()
+    (entry,) = store.desk.entries()
     assert (entry.operator, entry.action, entry.subject) == (OPERATOR, "quarantine_reveal", name)
     with pytest.raises(ConfigurationError, match="--operator"):
         desk_of(store).reveal(name, "")
