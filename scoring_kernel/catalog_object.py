@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from scoring_kernel.code_extensions import extend_catalog
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from scoring_kernel.code_extensions import CodeListExtension
     from scoring_kernel.code_lists import CodeList
     from scoring_kernel.composite.model import CompositeModel
     from scoring_kernel.information import InformationItem
@@ -94,3 +97,15 @@ class Catalog:
             if model.subject_class == subject_class:
                 return model
         return None
+
+    def with_codes(self, extensions: Iterable[CodeListExtension]) -> Catalog:
+        """Add loaded codes to the code lists.
+
+        Args:
+            extensions: Codes that a province adds; none of them takes a national code away.
+
+        Returns:
+            The catalogue with the codes and the same digest: which codes intake knows is
+            no rule of grading.
+        """
+        return extend_catalog(self, extensions)

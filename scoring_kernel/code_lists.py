@@ -4,6 +4,7 @@ Rules:
 - A closed list refuses what it does not know. An extensible one is extended by
   provinces: an unknown code is accepted and kept.
 - Codes are text, quoted, never numbers: ``01`` is not ``1``.
+- What a province adds is loaded (``code_extensions.py``), never written into a file here.
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ class CodeList:
     name_zh: str
     extensible: bool
     labels: Mapping[str, str]
-    """Label by code, in the order of the file."""
+    """Label by code, in the order of the file; added codes after them."""
+    added: frozenset[str] = frozenset()
+    """Codes that are not national but were loaded."""
 
     @property
     def codes(self) -> frozenset[str]:
