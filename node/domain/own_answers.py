@@ -15,19 +15,26 @@ Source:
 from collections.abc import Mapping
 from typing import Final
 
-__all__ = ["OWN", "own_answer"]
+__all__ = ["is_own", "own_answer"]
 
-OWN: Final = frozenset({"3101", "3102", "3103"})
-"""Transactions that need no platform."""
-
+_OWN: Final = frozenset({"3101", "3102", "3103"})
 _NOT_JUDGED: Final = (
     "未判定：本节点未启用审核规则，结果不代表无问题 / not judged: no rule is in force here"
 )
 _FEEDBACK: Final = "3103"
 
 
+def is_own(infno: object) -> bool:
+    """Tell whether a value from outside names a transaction that needs no platform.
+
+    >>> is_own("3101"), is_own("2207"), is_own(["3101"])
+    (True, False, False)
+    """
+    return isinstance(infno, str) and infno in _OWN
+
+
 def own_answer(infno: str) -> tuple[Mapping[str, object], str]:
-    """Give ``output`` and ``err_msg`` of a transaction of ``OWN``.
+    """Give ``output`` and ``err_msg`` of one of the node's own transactions.
 
     >>> own_answer("3101")[0]
     {'result': []}

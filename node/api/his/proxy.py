@@ -19,7 +19,7 @@ from node.api.his.answering import CONTENT_TYPE, Answering
 from node.api.his.bodies import BodyError, Receive
 from node.api.his.own_faults import place_of
 from node.domain.official_answers import RECEIVED
-from node.domain.own_answers import OWN, own_answer
+from node.domain.own_answers import is_own, own_answer
 from node.gateway import Capture, Exchange, RequestHead, Upstream, UpstreamError
 
 __all__ = ["CopyKeeper", "ProxyApp"]
@@ -127,7 +127,7 @@ class ProxyApp:
         received_at = self._answering.now()
         body = await call.peek()
         request = _json_object(body) if call.head.method == "POST" else None
-        if request is None or request.get("infno") not in OWN:
+        if request is None or not is_own(request.get("infno")):
             return False
         infno, msgid = request["infno"], request.get("msgid")
         output, words = own_answer(infno)

@@ -21,7 +21,7 @@ import orjson
 from node.api.his import UNIFORM_PATH
 from node.api.his.signatures import Signers
 from node.domain.faults import Fault, Rule
-from node.domain.own_answers import OWN, own_answer
+from node.domain.own_answers import is_own, own_answer
 from node.intake.encodings import as_utf8
 from node.intake.lines import MAX_LINE_BYTES, Line
 from scoring_kernel.transactions import Transaction
@@ -100,14 +100,16 @@ class Screening:
         if fault_found is not None:
             return Screened(line=Line(number=number, body=body, fault=fault_found))
         infno = request.get("infno")
-        if self._answers_own and infno in OWN and document is request:
+        if self._answers_own and is_own(infno) and document is request:
             return Screened(line=Line(number=number, body=_answered(request, infno)), own=infno)
         return Screened(line=Line(number=number, body=body))
 
     def _path_fault(self, path: str, request: Mapping[str, Any]) -> Fault | None:
         expected = self._paths.get(path)
         infno = request.get("infno")
-        if path == UNIFORM_PATH or expected is None or infno in expected:
+        if path == UNIFORM_PATH or expected is None:
+            return None
+        if isinstance(infno, str) and infno in expected:
             return None
         names = " or ".join(sorted(expected))
         return Fault.of(Rule.INFNO_MISMATCH, "request.infno", infno, f"{names} at this path")

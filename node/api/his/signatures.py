@@ -147,7 +147,8 @@ def _load_sm2(institution: str, path: Path, pem: bytes) -> Verify:
     def verify(signature: bytes, text: bytes) -> bool:
         try:
             key.verify(signature, text, algorithm)
-        except exceptions.InvalidSignature:
+        except (exceptions.InvalidSignature, exceptions.InternalError):
+            # The second where the bytes are no signature at all.
             return False
         return True
 
