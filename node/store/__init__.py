@@ -1,10 +1,12 @@
 """The node's store: what it acknowledged is durable, once, and sealed."""
 
+from node.store.checkpoints import DayCheckpoint
 from node.store.code_extensions import ImportedCode
 from node.store.commit import Commit, Committed
 from node.store.ledger import CSV_INFNO, LedgerRow, MessageKey, Standing, standing_of
 from node.store.operator_log import LogEntry
 from node.store.quarantine import MESSAGE_FORM, ROW_FORM, QuarantineFilter, QuarantineRow
+from node.store.record_ledger import RecordProof, verify_record
 from node.store.store import NodeStore, StoreCounts
 
 __all__ = [
@@ -13,6 +15,7 @@ __all__ = [
     "ROW_FORM",
     "Commit",
     "Committed",
+    "DayCheckpoint",
     "ImportedCode",
     "LedgerRow",
     "LogEntry",
@@ -20,7 +23,9 @@ __all__ = [
     "NodeStore",
     "QuarantineFilter",
     "QuarantineRow",
+    "RecordProof",
     "Standing",
     "StoreCounts",
     "standing_of",
+    "verify_record",
 ]

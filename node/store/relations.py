@@ -18,7 +18,10 @@ from node.store.record_store import RecordStore
 from node.store.transactions import snapshot
 from scoring_kernel.measure_sets import KEY_COLUMNS, MeasureSet
 
-__all__ = ["measure_rows", "open_relations"]
+__all__ = ["NUMBERED", "measure_rows", "open_relations"]
+
+NUMBERED: Final = "__numbered"
+"""Ends the name of a kind's relation that has ``_seq`` beside the catalogue's columns."""
 
 _ENGINE: Final = {
     "enable_external_access": "false",
@@ -136,8 +139,9 @@ def _register(
     if len(deleted):
         engine.register(f"{kind}__deleted", pa.table({SEQ: deleted}))
         rest = f" anti join {kind}__deleted using ({SEQ})"
-    union = " union all ".join(f"select {columns} from {part}{rest}" for part in parts)  # noqa: S608 - names from the catalogue
-    engine.execute(f"create view {kind} as {union}")
+    union = " union all ".join(f"select {columns}, {SEQ} from {part}{rest}" for part in parts)  # noqa: S608 - names from the catalogue
+    engine.execute(f"create view {kind}{NUMBERED} as {union}")
+    engine.execute(f"create view {kind} as select {columns} from {kind}{NUMBERED}")  # noqa: S608 - names from the catalogue
 
 
 def _complete(dataset: Any, schema: pa.Schema) -> Any:  # noqa: ANN401 - pyarrow ships no types

@@ -17,7 +17,7 @@ from tests.support.hub_city import CITY, FIRST, NODE, OTHER, City, Sender, open_
 from tests.support.ledger_trees import LedgerTree
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from hub.domain.checkpoints import HeldCheckpoint
@@ -54,7 +54,7 @@ def send(node: Sender, payload: bytes, incarnation: int = 1) -> int:
     else:
         changes = {}
     envelope = node.seal(payload, payload_type="ledger_checkpoints", **changes)
-    issued = {envelope_pb2.LANE_BULK: incarnation}
+    issued = {int(envelope_pb2.LANE_BULK): incarnation}
     (result,) = node.city.submit(envelope, peer=node.member, issued=issued)
     assert isinstance(result, exchange_pb2.Receipt)
     verified = verify_receipt(result, node.membership.keyring, hub=CITY, sender=node.member)
@@ -70,10 +70,8 @@ def latest(city: City, member: str = NODE) -> HeldCheckpoint | None:
 
 def refusals(city: City) -> list[str]:
     with reading(city.parts.engine) as connection:
-        return [
-            str(row.fault.rule) + ": " + row.fault.mend
-            for row in quarantine.quarantined(connection)
-        ]
+        faults = [row.fault for row in quarantine.quarantined(connection)]
+    return [f"{fault.rule}: {fault.mend}" for fault in faults]
 
 
 def test_checkpoints_that_continue_each_other_are_kept(
@@ -204,15 +202,13 @@ def test_a_note_of_another_member_or_key_is_refused(
     assert latest(city) is None
 
 
-def test_payloads_out_of_bounds_are_refused(city: City, node: Sender, tree: LedgerTree) -> None:
-    def changed(**changes: object) -> ledger_pb2.LedgerCheckpoint:
-        one = tree.state(DAYS[0], 0)
-        for name, value in changes.items():
-            if name == "path":
-                one.path[:] = value  # type: ignore[assignment]  # any list
-            else:
-                setattr(one, name, value)
-        return one
+def test_payloads_out_of_bounds_are_refused(city: City, tree: LedgerTree) -> None:
+    def changed(
+        day: int = DAYS[0], old_size: int = 0, note: str | None = None, path: Sequence[bytes] = ()
+    ) -> ledger_pb2.LedgerCheckpoint:
+        return ledger_pb2.LedgerCheckpoint(
+            day=day, note=whole.note if note is None else note, old_size=old_size, path=path
+        )
 
     tree.grow(3)
     whole = tree.state(DAYS[0], 0)
