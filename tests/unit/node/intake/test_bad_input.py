@@ -110,7 +110,7 @@ def test_rows_of_different_systems_are_read_alike(
     second.update(extra_two="1")
     del second["bilg_dept_codg"]
     second.update(memo="x")
-    shorter = m.fees(2, lines=1)
+    shorter = m.fees(2, lines=1, mdtrt_id="V2")
     del shorter["request"]["input"]["feedetail"][0]["bilg_dr_codg"]
 
     report = m.ingest_documents(store, tmp_path / "a.jsonl", [document, shorter][: 1 + others])
@@ -228,5 +228,5 @@ def test_nothing_that_a_terminal_obeys_reaches_a_quarantine_row(
         for text in (row.msgid, row.infno, row.field, row.value, row.reason, row.mend):
             assert text.isprintable()
     with pytest.raises(IntakeFileError) as caught:
-        m.ingest(store, tmp_path / "\x1b[31m.xlsx")
+        m.ingest(store, tmp_path / "\x1b[31m.doc")
     assert str(caught.value).isprintable()

@@ -105,8 +105,8 @@ def test_death_is_told_by_the_way_of_leaving_or_by_its_day(
 ) -> None:
     documents = [
         m.discharge(1, dscg_way="5"),
-        m.discharge(2, die_date="2026-03-28"),
-        m.discharge(3, die_date=""),
+        m.discharge(2, mdtrt_id="V2", die_date="2026-03-28"),
+        m.discharge(3, mdtrt_id="V3", die_date=""),
     ]
 
     m.ingest_documents(store, tmp_path / "a.jsonl", documents)
@@ -119,9 +119,9 @@ def test_a_list_without_the_end_of_settlement_goes_by_the_discharge(
 ) -> None:
     documents = [
         m.settlement_list(1, setl_end_date="", dscg_time="2026-02-01 08:00:00", adm_time=""),
-        m.settlement_list(2, days_rinp_flag_31="2"),
-        m.settlement_list(3, days_rinp_flag_31="", days_rinp_pup_31="化疗"),
-        m.settlement_list(4, hi_no="", days_rinp_pup_31="-"),
+        m.settlement_list(2, setl_id="S2", days_rinp_flag_31="2"),
+        m.settlement_list(3, setl_id="S3", days_rinp_flag_31="", days_rinp_pup_31="化疗"),
+        m.settlement_list(4, setl_id="S4", hi_no="", days_rinp_pup_31="-"),
     ]
 
     m.ingest_documents(store, tmp_path / "a.jsonl", documents)
