@@ -146,7 +146,7 @@ def _names(header: str, delimiter: str) -> tuple[str, ...]:
     if any(ord(sign) < 0x20 and sign != "\t" for sign in header):
         raise no_header("a control character")
     names = tuple(name.strip() for name in _cells(header, delimiter))
-    if any('"' in name for name in names):
+    if any('"' in name for name in names or header):
         raise no_header("quotes that do not close")
     if not any(names):
         raise no_header("no names")

@@ -75,9 +75,7 @@ class LineCutter:
             table, kept = table.filter(pa.array(~is_blank)), kept[~is_blank]
         return TableBatch(
             numbers=kept + block.first,
-            columns={
-                name: blank_to_null(table.column(name).combine_chunks()) for name in self.columns
-            },
+            columns={name: table.column(name).combine_chunks() for name in self.columns},
             faults=tuple(
                 RowFault(
                     number=block.first + row,
@@ -151,6 +149,8 @@ class LineCutter:
                 strings_can_be_null=True,
             ),
         )
+        cells = {name: blank_to_null(table.column(name).combine_chunks()) for name in self.columns}
+        table = pa.table(cells)
         return table, np.delete(kept, skipped) if skipped else kept, broken
 
 
@@ -229,7 +229,7 @@ def _with_broken_quotes(block: LineBlock, delimiter: str) -> list[int]:
 
 
 def blank_to_null(cells: pa.Array) -> pa.Array:
-    """Take cells of blanks only for empty ones.
+    """Take empty cells, and cells of blanks only, for null.
 
     Args:
         cells: Texts, shape (n,).
@@ -237,7 +237,9 @@ def blank_to_null(cells: pa.Array) -> pa.Array:
     offsets = np.frombuffer(cells.buffers()[1], np.int32)[cells.offset :][: len(cells) + 1]
     data = np.frombuffer(cells.buffers()[2] or b"", np.uint8)
     filled = offsets[:-1][offsets[1:] > offsets[:-1]]
-    if not _BLANK_STARTS[data[filled]].any():
+    # A null cell has no bytes either.
+    has_empty = len(cells) - len(filled) > cells.null_count
+    if not has_empty and not _BLANK_STARTS[data[filled]].any():
         return cells
     blank = pc.equal(pc.utf8_trim_whitespace(cells), "")
     return pc.if_else(pc.fill_null(blank, fill_value=False), pa.scalar(None, pa.string()), cells)

@@ -204,7 +204,7 @@ def _translated() -> Iterator[None]:
     except _BREAKS as error:
         raise TableError(
             TableRule.TABLE_BROKEN,
-            f"a workbook that cannot be read ({type(error).__name__})",
+            f"a workbook that cannot be read ({type(error.__cause__ or error).__name__})",
             "a workbook as Excel writes it",
             "open it, save it again as .xlsx, or save the sheet as CSV",
         ) from error
