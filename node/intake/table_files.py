@@ -72,7 +72,6 @@ class TableFiles:
             MappingError: The file lacks a column that the mapping names.
             StoreError: The store failed; batches already told stay.
         """
-        intake = TableIntake(self._store, mapping, self._bounds, self._now)
         layout = mapping.layout
         try:
             table = open_table(
@@ -83,9 +82,9 @@ class TableFiles:
                 nulls=layout.nulls,
             )
         except TableError as error:
-            intake.refuse_file(printable(path.name), error, tally)
-            return
+            raise IntakeFileError(f"{printable(path.name)}: {error}") from error
         with table:
+            intake = TableIntake(self._store, mapping, self._bounds, self._now)
             intake.take_table(table, tally, progress)
 
     def take_fhir(self, path: Path, tally: Tally, progress: ProgressReporter) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 from node.domain.faults import Fault, Rule
 from node.domain.masking import printable
 from node.domain.row_context import CELLS, LINE, RowContext
-from node.errors import IntakeFileError, MappingError
+from node.errors import MappingError
 from node.intake.group import DayBounds
 from node.intake.lines import truncation_digest
 from node.intake.report import Tally
@@ -42,8 +42,6 @@ _ROW_RULES: Final[Mapping[TableRule, Rule]] = {
     TableRule.FIELD_COUNT: Rule.CSV_LINE,
 }
 """Rule of a table's row → rule of the quarantine; any other is a cell's."""
-_CUT_OFF: Final = frozenset((TableRule.TRUNCATED, TableRule.TABLE_BROKEN, TableRule.EMPTY_FILE))
-"""Faults of a file of which what was read stays, and the rest may come."""
 
 
 class TableIntake:
@@ -65,8 +63,9 @@ class TableIntake:
             tally: Takes the counts.
             progress: Told of every durable batch.
 
+        A table that cannot be read to its end is one quarantine row beside what was read.
+
         Raises:
-            IntakeFileError: The table cannot be read to its end; batches before that stay.
             MappingError: The table lacks a column that the mapping names.
             StoreError: The store failed; batches already told stay.
         """
@@ -85,21 +84,17 @@ class TableIntake:
                 count += batch.rows + len(batch.faults)
                 progress(STAGE, min(table.consumed, table.size_bytes), table.size_bytes, "bytes")
         except TableError as error:
-            self.refuse_file(source, error, tally)
+            self._refuse_rest(source, error, tally)
         self._store.note_source(source, table.size_bytes, count, self._seen_at)
 
-    def refuse_file(self, source: str, error: TableError, tally: Tally) -> None:
-        """Note that a file breaks off; what came before stays.
-
-        Raises:
-            IntakeFileError: It does not break off: it cannot be read at all.
-        """
-        if error.rule not in _CUT_OFF:
-            raise IntakeFileError(f"{source}: {error}") from error
-        fault = Fault.told(Rule.FILE_TRUNCATED, "", error.found, error.expected)
+    def _refuse_rest(self, source: str, error: TableError, tally: Tally) -> None:
+        """Note that a file cannot be read to its end; what came before stays."""
+        told = Fault.told(Rule.FILE_TRUNCATED, "", error.found, error.expected)
+        fault = replace(told, hint=error.mend)
         tally.messages_in += 1
         tally.rules[fault.rule] += 1
-        row = self._quarantined(source, 0, b"", fault, context="", digest=truncation_digest(source))
+        digest = truncation_digest(source)
+        row = self._quarantined(source, 0, b"", fault, context="", digest=digest)
         self._store.commit(Commit(quarantine=[row]))
 
     def take_batch(

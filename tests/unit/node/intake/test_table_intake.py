@@ -74,9 +74,9 @@ def test_rows_are_no_messages_of_the_interface(store: NodeStore, tmp_path: Path)
 
 
 BAD_LINES = [
-    ("C2,PRV1,B1", Rule.CSV_LINE, "3 fields, expected 8"),
-    ("C2,PRV1,B1,2026-01-01,2026-01-02,I,1,1,9", Rule.CSV_LINE, "9 fields"),
-    ('C2,PRV1,"B1,2026-01-01,2026-01-02,I,1,1', Rule.CSV_LINE, "unclosed quote"),
+    ("C2,PRV1,B1", Rule.CSV_LINE, "3 cells, expected 8"),
+    ("C2,PRV1,B1,2026-01-01,2026-01-02,I,1,1,9", Rule.CSV_LINE, "9 cells"),
+    ('C2,PRV1,"B1,2026-01-01,2026-01-02,I,1,1', Rule.CSV_LINE, "quotes that do not close"),
     ("C2,PRV1,B1,2026-01-01,2026-01-02,I,-1,1", Rule.FIELD_TYPE, ""),
     ("C2,PRV1,B1,2026-01-01,2026-01-02,I,1.234,1", Rule.FIELD_TYPE, "fund is 1.234"),
     ("C2,PRV1,B1,2026-01-01,2026-01-02,I,many,1", Rule.FIELD_TYPE, "fund is many"),
@@ -138,7 +138,7 @@ def test_an_own_institution_must_be_under_custody(store: NodeStore, tmp_path: Pa
 def test_blocks_do_not_change_what_is_stored(
     store: NodeStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("node.intake.csv_lines.BLOCK_LINES", 2)
+    monkeypatch.setattr("node.intake.table_intake.BATCH_ROWS", 2)
     line = "C{},PRV1,B1,2026-01-01,2026-01-02,I,1,1"
     lines = [line.format(number) for number in (1, 2, 3, 1, 4)]
     path = write_csv(tmp_path / "a.csv", *lines, "broken", "broken too")
@@ -175,7 +175,7 @@ records:
 def test_fee_details_of_a_csv_keep_what_is_not_told_as_null(
     store: NodeStore, tmp_path: Path
 ) -> None:
-    mapping = parse_mapping(FEES.encode(), "x.yaml", load_catalog().records)
+    mapping = parse_mapping(FEES.encode(), "x.yaml", load_catalog())
     path = tmp_path / "a.csv"
     head = "id;hospital;visit;person;day;item;department;amount;count;price;insured\n"
     path.write_text(
