@@ -56,8 +56,6 @@ KEY_TABLES: Final = (
 )
 ABSENT: Final = -1
 """Place of a key that is not in the index."""
-FLUSH_KEYS: Final = 100_000
-"""Fewer keys of a kind than this stay in batches."""
 _SUFFIX: Final = ".run"
 _FAN: Final = 4
 """So many runs of like size are merged into one, of which the largest may be as many times
@@ -159,7 +157,7 @@ class KeyIndex:
         parts = self._recent.get(kind, ())
         return sum(run.count for _, run in self._runs.get(kind, ())) + sum(map(len, parts))
 
-    def flush(self, min_keys: int = FLUSH_KEYS) -> int:
+    def flush(self, min_keys: int) -> int:
         """Move batches into runs and merge runs of like size; returns the runs written.
 
         Args:

@@ -40,6 +40,8 @@ FLUSH_ROWS: Final = 2 * COMPACT_ROWS
 """So many staged rows are flushed even in the middle of a file: bounds the memory of a flush."""
 FLUSH_KEYS: Final = 1_000_000
 """So many keys and leaves are moved to their files even in the middle of a file."""
+RUN_KEYS: Final = 100_000
+"""Fewer keys of a kind than this make no run of their own."""
 _KEYS_CONTEXT: Final = "keys"
 
 
@@ -151,11 +153,11 @@ class RecordStore:
         """Remove the segments of a batch whose transaction failed."""
         self.staging.discard(batch.parts)
 
-    def flush(self, min_rows: int = 1, min_keys: int = FLUSH_KEYS // 10) -> int:
+    def flush(self, min_rows: int = 1) -> int:
         """Move what is staged into files and merge small ones; returns segments written."""
         written = self.staging.flush(min_rows)
         written += self.staging.compact()
-        self._writing().flush(min_keys)
+        self._writing().flush(RUN_KEYS)
         self.tree.settle()
         return written
 

@@ -19,6 +19,8 @@ SMALL = (
     (node.intake.ingest, "BATCH_LINES", 4),
     (node.intake.ingest, "FLUSH_MIN_ROWS", 1),
     (node.store.record_store, "FLUSH_ROWS", 10),
+    (node.store.record_store, "RUN_KEYS", 1),
+    (node.store.staging, "BULK_ROWS", 8),
     (node.store.staging, "MAX_SMALL_SEGMENTS", 2),
 )
 """Sizes at which a short file goes through every step of the store."""

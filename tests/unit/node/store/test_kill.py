@@ -26,17 +26,36 @@ def _check(directory: Path, path: Path, acknowledged: Path) -> None:
         counts = store.counts()
         ids = [row["record_id"] for row in m.rows_of(store, "fee_detail")]
         files = {file.stem for file in (directory / "records").iterdir()}
+        leaves = store.ledger_size()
     told = [int(line) for line in acknowledged.read_text().split()] if acknowledged.exists() else []
     sizes = [len(line) + 1 for line in path.read_bytes().splitlines()]
     sure = next(n for n in range(MESSAGES + 1) if sum(sizes[:n]) >= max(told, default=0))
     assert counts.messages >= sure
-    assert len(ids) == len(set(ids)) == counts.messages * LINES
+    visits = {(number - number % 3 // 2) for number in range(counts.messages)}
+    assert len(ids) == len(set(ids)) == len(visits) * LINES
     assert len(files) == counts.segments
+    assert len(ids) <= leaves <= counts.messages * LINES
+
+
+def _documents() -> list[m.Document]:
+    """Fee details of one visit after another; every third message sends a visit's lines anew."""
+    documents = [m.fees(number, lines=LINES) for number in range(1, MESSAGES + 1)]
+    for number, document in enumerate(documents):
+        for detail in document["request"]["input"]["feedetail"]:
+            detail["mdtrt_id"] = f"V{number - number % 3 // 2}"
+            detail["bilg_dept_codg"] = f"A{number:02d}"
+    return documents
+
+
+def _undisturbed(path: Path, directory: Path) -> str:
+    with m.open_store(directory) as store:
+        m.ingest(store, path)
+        return store.digest()
 
 
 def _ingest_under_kills(tmp_path: Path, statements: list[int]) -> int:
     directory, acknowledged = tmp_path / "node", tmp_path / "acknowledged"
-    documents = [m.fees(number, lines=LINES) for number in range(1, MESSAGES + 1)]
+    documents = _documents()
     path = m.write_lines(tmp_path / "a.jsonl", documents)
     kills = 0
     for statement in statements:
@@ -46,8 +65,8 @@ def _ingest_under_kills(tmp_path: Path, statements: list[int]) -> int:
     assert _run(directory, path, acknowledged, 10**9) == 0
     with m.open_store(directory) as store:
         assert store.counts().messages == MESSAGES
-        assert store.ledger_size() == MESSAGES * LINES
         assert store.quarantine_count() == 0
+        assert store.digest() == _undisturbed(path, tmp_path / "undisturbed")
     _check(directory, path, acknowledged)
     return kills
 
