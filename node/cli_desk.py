@@ -1,4 +1,4 @@
-"""Commands of the desk: `yixin node quarantine …` and `export`."""
+"""Commands of the desk: `yixin node quarantine …`, `codes …`, `export` and `completeness`."""
 
 from pathlib import Path
 from typing import Annotated, Final
@@ -8,7 +8,7 @@ import typer
 from node.cli_options import AsJson, Directory, Operator, login_name
 from node.commands import Result, run_job, start
 from node.config import node_directory
-from node.desk_output import say_fixed, say_listed, say_replayed, say_shown
+from node.desk_output import say_fixed, say_late, say_listed, say_replayed, say_shown
 
 __all__ = ["register"]
 
@@ -16,6 +16,7 @@ STILL_REFUSED_EXIT: Final = 1
 """Exit code of a correction or replay after which something is still refused."""
 
 quarantine_app = typer.Typer(no_args_is_help=True, help="Refused messages and rows, with reasons.")
+codes_app = typer.Typer(no_args_is_help=True, help="Codes a province adds to the national lists.")
 
 RuleOption = Annotated[str | None, typer.Option("--rule", help="Only lines this rule refused.")]
 SourceOption = Annotated[str | None, typer.Option("--source", help="Only lines of this file.")]
@@ -29,7 +30,9 @@ ToFile = Annotated[Path, typer.Option("--to", help="New file; it gets mode 0600.
 def register(app: typer.Typer) -> None:
     """Add the commands to the node's."""
     app.add_typer(quarantine_app, name="quarantine")
+    app.add_typer(codes_app, name="codes")
     app.command()(export)
+    app.command()(completeness)
 
 
 @quarantine_app.command("list")
@@ -121,6 +124,10 @@ def quarantine_replay(
     rows: Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Rows.")] = None,
     *,
     every: Annotated[bool, typer.Option("--all", help="Every refused line.")] = False,
+    period: Annotated[
+        list[str] | None,
+        typer.Option("--period", help="Accept only days of this rating period; repeatable."),
+    ] = None,
     rule: RuleOption = None,
     source: SourceOption = None,
     infno: InfnoOption = None,
@@ -138,7 +145,12 @@ def quarantine_replay(
     if not rows and not any_of:
         raise typer.BadParameter("name rows, or --rule, --source, --infno or --all")
     with start(as_json) as out:
-        arguments: Result = {"ids": rows or [], "any": any_of, **wanted}
+        arguments: Result = {
+            "ids": rows or [],
+            "any": any_of,
+            "periods": period or [],
+            **wanted,
+        }
         result = run_job(node_directory(directory), "quarantine_replay", arguments, out)
         say_replayed(out, result)
         if result["still_refused"]:
@@ -176,6 +188,38 @@ def quarantine_export(
         out.done(result, f"{result['rows']} rows written to {result['file']}, {what}.")
 
 
+@codes_app.command("import")
+def codes_import(
+    file: Annotated[Path, typer.Argument(help="Answer of transaction 1901 (JSON), or a CSV.")],
+    *,
+    operator: Operator = None,
+    directory: Directory = None,
+    as_json: AsJson = False,
+) -> None:
+    """Import codes a province adds to the national lists; the next messages are checked by them.
+
+    Example: [bold]yixin node codes import 1901_med_type.json[/bold]
+    """
+    with start(as_json) as out:
+        arguments: Result = {"file": str(file.resolve()), "operator": login_name(operator)}
+        result = run_job(node_directory(directory), "codes_import", arguments, out)
+        out.table(f"Codes of {file.name}", result)
+
+
+@codes_app.command("list")
+def codes_list(*, directory: Directory = None, as_json: AsJson = False) -> None:
+    """List the codes beyond the national lists: which, where from, since when.
+
+    Example: [bold]yixin node codes list[/bold]
+    """
+    with start(as_json) as out:
+        result = run_job(node_directory(directory), "codes", {}, out, writes=False)
+        if as_json:
+            out.json(result)
+        else:
+            out.rows("Codes beyond the national lists", result["codes"])
+
+
 def export(
     kind: Annotated[str, typer.Argument(help="Kind of record, for example settlement.")],
     *,
@@ -210,6 +254,19 @@ def export(
         if result["left_out"]:
             left_out = ", ".join(result["left_out"])
             out.hint(f"Left out as personal: {left_out}. With them: --personal, which is logged.")
+
+
+def completeness(*, directory: Directory = None, as_json: AsJson = False) -> None:
+    """Show what institutions owe: silences, waiting responses, missing lists; late ones first.
+
+    Example: [bold]yixin node completeness[/bold]
+    """
+    with start(as_json) as out:
+        result = run_job(node_directory(directory), "completeness", {}, out, writes=False)
+        if as_json:
+            out.json(result)
+        else:
+            say_late(out, result["institutions"])
 
 
 def _filter(rule: str | None, source: str | None, infno: str | None) -> Result:

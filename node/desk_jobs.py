@@ -1,4 +1,4 @@
-"""The jobs of the desk: quarantine, records as files.
+"""The jobs of the desk: quarantine, code lists, records as files, completeness.
 
 Each is a JSON object in and a JSON object out, as those of ``jobs.py``.
 """
@@ -9,6 +9,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
+from node.codes import extended, import_codes
+from node.completeness import completeness
 from node.errors import ConfigurationError
 from node.exporting import export_kind
 from node.quarantine.desk import QuarantineDesk
@@ -16,6 +18,7 @@ from node.quarantine.listing import export_rows, listed
 from node.replaying import StoreIntake
 from node.store import NodeStore, QuarantineFilter
 from scoring_kernel import Catalog
+from scoring_kernel.periods import Period
 from security.progress import ProgressReporter
 
 __all__ = ["READERS", "DeskJobs"]
@@ -23,7 +26,7 @@ __all__ = ["READERS", "DeskJobs"]
 Result = dict[str, Any]
 READERS: Final = (
     *("quarantine", "quarantine_show", "quarantine_reveal", "quarantine_export"),
-    "export",
+    *("codes", "export", "completeness"),
 )
 """Jobs that change nothing but the log of operators, and do not wait for the writer."""
 MAX_FIX_BYTES: Final = 4 * 1024 * 1024
@@ -46,7 +49,10 @@ class DeskJobs:
             "quarantine_fix": self.fix,
             "quarantine_replay": self.replay,
             "quarantine_export": self.export_listing,
+            "codes": self.codes,
+            "codes_import": self.import_codes,
             "export": self.export,
+            "completeness": self.completeness,
         }
 
     def listing(self, arguments: Result, _progress: ProgressReporter) -> Result:
@@ -90,7 +96,9 @@ class DeskJobs:
     def replay(self, arguments: Result, progress: ProgressReporter) -> Result:
         """Replay refused lines as they came."""
         wanted = _wanted(arguments) if arguments.get("any") else None
-        report = self._desk().replay(arguments.get("ids") or (), wanted, progress)
+        periods = [Period.parse(name) for name in arguments.get("periods") or ()]
+        months = frozenset(month for period in periods for month in period.months)
+        report = self._desk(months or None).replay(arguments.get("ids") or (), wanted, progress)
         return {
             "replayed": report.replayed,
             "went_in": dict(sorted(report.standings.items())),
@@ -115,6 +123,22 @@ class DeskJobs:
         )
         return {"file": str(path), "rows": count, "revealed": bool(arguments.get("reveal"))}
 
+    def codes(self, _arguments: Result, _progress: ProgressReporter) -> Result:
+        """Codes beyond the national lists."""
+        return {"codes": [asdict(one) for one in self.store.desk.codes()]}
+
+    def import_codes(self, arguments: Result, _progress: ProgressReporter) -> Result:
+        """Take codes of an answer of transaction 1901, or of a CSV."""
+        return asdict(
+            import_codes(
+                self.store,
+                self.catalog,
+                Path(arguments["file"]),
+                operator=arguments["operator"],
+                now=self.now(),
+            )
+        )
+
     def export(self, arguments: Result, progress: ProgressReporter) -> Result:
         """Write the records of a kind into a file."""
         exported = export_kind(
@@ -129,10 +153,18 @@ class DeskJobs:
         )
         return asdict(exported) | {"file": arguments["file"]}
 
-    def _desk(self) -> QuarantineDesk:
+    def completeness(self, _arguments: Result, _progress: ProgressReporter) -> Result:
+        """What every institution owes, the late ones first."""
+        found = completeness(self.store, self.catalog, self.now())
+        return {"institutions": [asdict(one) for one in found]}
+
+    def _desk(self, expected_months: frozenset[int] | None = None) -> QuarantineDesk:
         now = self.now()
-        intake = StoreIntake(store=self.store, catalog=self.catalog, now=now)
-        return QuarantineDesk(self.store, self.catalog, intake, now)
+        catalog = extended(self.store, self.catalog)
+        intake = StoreIntake(
+            store=self.store, catalog=catalog, now=now, expected_months=expected_months
+        )
+        return QuarantineDesk(self.store, catalog, intake, now)
 
 
 def _wanted(arguments: Result) -> QuarantineFilter:

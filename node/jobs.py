@@ -12,6 +12,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from node.codes import extended
 from node.desk_jobs import DeskJobs
 from node.domain.institutions import Institution
 from node.domain.reported import ReportedSet, first_months, reported_set
@@ -74,11 +75,12 @@ class NodeJobs:
             "records_stored": {},
             "by_rule": {},
         }
+        catalog = extended(self.store, self.catalog)
         for number, name in enumerate(arguments["files"]):
             try:
                 taken = ingest_file(
                     self.store,
-                    self.catalog,
+                    catalog,
                     Path(name),
                     mapping=mapping,
                     now=self.now(),

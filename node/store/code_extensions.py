@@ -61,3 +61,10 @@ class CodeExtensions:
             ImportedCode(list=row[0], code=row[1], label=row[2], source=row[3], imported_at=row[4])
             for row in cursor
         )
+
+    def mark(self) -> str:
+        """Tell the state of the table: another one after every import that adds a code."""
+        count, newest = self._connection.execute(
+            "select count(*), max(imported_at) from code_extension"
+        ).fetchone()
+        return f"{count} {newest}"

@@ -73,6 +73,11 @@ class DeskStore:
         with self._lock:
             return self._codes.all()
 
+    def codes_mark(self) -> str:
+        """Tell the state of the codes: another one after every import that adds a code."""
+        with self._lock:
+            return self._codes.mark()
+
     def arrival_days(self, since: str) -> list[tuple[str, str]]:
         """List on which days messages came; see ``Arrivals.days``."""
         with self._lock:

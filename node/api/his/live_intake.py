@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Final
 
 from node.api.his.own_faults import place_of
+from node.codes import CurrentCatalog
 from node.errors import StoreError
 from node.intake.batch import BatchIntake
 from node.intake.field_rules import compile_intake
@@ -32,6 +33,8 @@ class LiveIntake:
 
     def __init__(self, store: NodeStore, catalog: Catalog, now: Callable[[], datetime]) -> None:
         self._store = store
+        self._codes = CurrentCatalog(store, catalog)
+        self._catalog = catalog
         self._rules = compile_intake(catalog)
         self._now = now
 
@@ -71,5 +74,8 @@ class LiveIntake:
             _LOG.error("staged records could not be moved: %s", error)  # it names no record
 
     def _take(self, source: str, lines: Sequence[Line]) -> list[Taken]:
+        catalog = self._codes.get()
+        if catalog is not self._catalog:
+            self._catalog, self._rules = catalog, compile_intake(catalog)
         intake = BatchIntake(self._store, self._rules, now=self._now())
         return intake.take(source, lines, Tally())
