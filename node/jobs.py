@@ -190,11 +190,13 @@ class NodeJobs:
                 "this node has not joined a hub; run: yixin node join --token TOKEN"
             )
         restated = restate(self.link) if arguments.get("restate") else 0
+        self.store.record_ledger.close_days(self.now())
         report = asyncio.run(
             synchronise(
                 self.link,
                 self.reports(),
                 _Registry(store=self.store, scores=self.scores),
+                tree=self.store.record_ledger,
                 custody={one.code for one in self.store.institutions() if not one.foreign},
                 ledger_size=self.store.ledger_size(),
                 pack_digest=self.catalog.digest,

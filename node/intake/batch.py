@@ -85,6 +85,7 @@ class BatchIntake:
             expected_months: Months (yyyymm) that records may carry; None for any.
         """
         latest = latest_moment(now)
+        store.record_ledger.close_days(now)
         self._store = store
         self._rules = rules
         self._envelope = Envelope(

@@ -1,7 +1,7 @@
 """One synchronisation of a node with its hub.
 
-0. State what changed: slots whose rows differ from the last statement go into the outbox,
-   together with their marks, in one transaction a payload.
+0. State what changed: slots whose rows differ from the last statement, and checkpoints of the
+   records' tree, go into the outbox, together with their marks, in one transaction a payload.
 1. Uplink: seal, send, keep the receipts. Where the hub issued a new incarnation, statements of
    that lane are made again (step 0), because their versions count within an incarnation.
 2. Downlink: collect, verify, keep, acknowledge.
@@ -19,6 +19,7 @@ from sqlalchemy import Engine
 
 from node.domain.institutions import Institution
 from node.domain.reported import ReportedSet
+from node.sync.checkpoints import RecordTree, state_checkpoints
 from node.sync.inbox import custody_institutions, verified_statements
 from node.sync.statements import (
     MARKS,
@@ -71,6 +72,8 @@ class SyncReport:
 
     slots_stated: int
     """Slots put into the outbox."""
+    checkpoints_stated: int
+    """Checkpoints of the records' tree put into the outbox."""
     envelopes_sent: int
     """Envelopes sent, those of earlier runs included."""
     receipts: int
@@ -88,6 +91,7 @@ async def synchronise(
     reports: Sequence[ReportedSet],
     registry: Registry,
     *,
+    tree: RecordTree,
     custody: Collection[str],
     ledger_size: int,
     pack_digest: bytes,
@@ -101,6 +105,7 @@ async def synchronise(
         link: Membership and exchange ledger.
         reports: Reported sets of the node.
         registry: Keeps what comes down.
+        tree: The tree over the node's records.
         custody: Codes of the institutions this node states.
         ledger_size: Records in the node's ledger.
         pack_digest: SHA-256 of the catalogue the measures were made with.
@@ -113,7 +118,7 @@ async def synchronise(
         HubRefusedError: The hub refused; the message says what to do.
         SecurityError: Something that came from the hub could not be trusted.
     """
-    stated = sent = receipts = refused = 0
+    stated = checkpoints = sent = receipts = refused = 0
     anew = False
     for _ in range(_TURNS):
         stated += sum(
@@ -122,6 +127,7 @@ async def synchronise(
             )
             for report in reports
         )
+        checkpoints += state_checkpoints(link, tree)
         up = await sync_up(
             link.membership,
             link.engine,
@@ -140,6 +146,7 @@ async def synchronise(
     kept = take_over(link, registry, now=now())
     return SyncReport(
         slots_stated=stated,
+        checkpoints_stated=checkpoints,
         envelopes_sent=sent,
         receipts=receipts,
         receipts_quarantined=refused,
