@@ -186,7 +186,7 @@ def _record_head(
         ],
         evidence,
     )
-    lines = [_HEAD.format(file=_comment(file)), f"namespace: {_namespace(file)}\n"]
+    lines = [_HEAD.format(file=_comment(file)), f"namespace: {quoted(_namespace(file))}\n"]
     if ids:
         lines.append(
             f"record_id: {quoted(ids[0].column)}  # {ids[0].confidence:.2f} no value twice\n"
