@@ -84,6 +84,7 @@ class Spool:
         self._file: Path | None = None
         self._descriptor = -1
         self._frames = 0
+        self._files = 0
         self._begun = now()
         self._counts = self._earlier()
         self._told = asdict(self._counts)
@@ -192,8 +193,10 @@ class Spool:
         return is_free and spool_bytes(self._directory) + size <= self._max_bytes
 
     def _begin_file(self) -> None:
+        # In the order they were begun, also within one moment of the clock.
+        self._files += 1
         stamp = self._now().strftime("%Y%m%d%H%M%S%f")
-        path = self._directory / f"{stamp}-{secrets.token_hex(4)}{OPEN}"
+        path = self._directory / f"{stamp}-{self._files:09d}-{secrets.token_hex(4)}{OPEN}"
         self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         self._file, self._frames, self._begun = path, 0, self._now()
         sync_directory(self._directory)
