@@ -9,7 +9,7 @@ from typing import Annotated, Final
 
 import typer
 
-from hub import cli_grading
+from hub import cli_grading, cli_import
 from hub.cli_options import AsJson, Directory, Limit
 from hub.commands import Result, run_job, start
 from hub.config import hub_directory
@@ -236,6 +236,7 @@ def export_trust(
         out.done(result, f"Wrote the anchor of {result['hub']}, SHA-256 {result['sha256']}.")
 
 
+app.registered_commands.extend(cli_import.app.registered_commands)
 app.registered_commands.extend(cli_grading.app.registered_commands)
 
 

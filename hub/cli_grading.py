@@ -1,56 +1,17 @@
-"""Commands of the grading desk: import, grade, show, explain, publish, push, exchange scores."""
+"""Commands of the grading desk: grade, show, explain, publish, push, exchange scores."""
 
 import getpass
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
-from hub.cli_options import AsJson, ClassOption, Directory, Limit, PeriodOption
+from hub.cli_options import REFUSED_EXIT, AsJson, ClassOption, Directory, Limit, PeriodOption
 from hub.commands import CommandOutput, Result, run_job, start
 from hub.config import hub_directory
 
 app = typer.Typer()
-
-REFUSED_EXIT: Final = 1
-"""Exit code of a job that ended well but refused or quarantined rows."""
-
-
-@app.command("import")
-def import_items(
-    *,
-    path: Annotated[Path, typer.Argument(help="A department's CSV file, or a directory of them.")],
-    item: Annotated[
-        str | None,
-        typer.Option("--item", help="Information item, such as 05 or s02; else by file name."),
-    ] = None,
-    period: Annotated[
-        str | None, typer.Option("--period", help="Rating period; else by file name.")
-    ] = None,
-    directory: Directory = None,
-    as_json: AsJson = False,
-) -> None:
-    """Import department items. Exit code 1 tells that lines were quarantined.
-
-    Example: [bold]yixin hub import departments/[/bold]
-
-    Example: [bold]yixin hub import desk.csv --item 05 --period 2026H1[/bold]
-    """
-    with start(as_json) as out:
-        arguments: Result = {"path": str(path.resolve()), "item": item, "period": period}
-        result = run_job(hub_directory(directory), "import", arguments, out)
-        if as_json:
-            out.done(result, "")
-        else:
-            columns = ("file_name", "item", "period", "added", "corrected", "quarantined")
-            files = [{key: file[key] for key in columns} for file in result["files"]]
-            out.rows("Imported", files)
-            if result["by_rule"]:
-                out.table("Quarantined lines by rule", result["by_rule"])
-                out.hint("List them with `yixin hub quarantine --items`.")
-        if result["quarantined"]:
-            raise typer.Exit(REFUSED_EXIT)
 
 
 @app.command()

@@ -1,7 +1,7 @@
 """Options that many commands of a hub share."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -18,3 +18,5 @@ ClassOption = Annotated[
         "--class", help="One class of subjects, for example institution or physician; else all."
     ),
 ]
+REFUSED_EXIT: Final = 1
+"""Exit code of a job that ended well but refused or quarantined rows."""

@@ -36,7 +36,7 @@ Job: TypeAlias = Callable[[Result, ProgressReporter], Result | Awaitable[Result]
 
 READERS: Final = frozenset(
     {"status", "members", "refusals", "quarantine", "grades", "explain", "inputs", "exports"}
-    | {"export-trust"}
+    | {"export-trust", "completeness"}
 )
 """Jobs that change nothing."""
 LISTED: Final = 500
@@ -57,6 +57,7 @@ class HubJobs:
             "revoke": self.revoke,
             "join": self.join,
             "import": self.import_items,
+            "completeness": self.completeness,
             "grade": self.grade,
             "grades": self.grades,
             "publish": self.publish,
@@ -134,9 +135,10 @@ class HubJobs:
 
     def import_items(self, arguments: Result, progress: ProgressReporter) -> Result:
         """Import department files."""
-        from hub.departments import import_items  # noqa: PLC0415 - a room of its own
+        from hub.departments import import_items, load_mapping  # noqa: PLC0415 - a room of its own
 
         parts = self.parts
+        mapping = arguments.get("mapping")
         report = import_items(
             parts.engine,
             parts.catalog,
@@ -145,6 +147,7 @@ class HubJobs:
             now=parts.now(),
             item=arguments.get("item"),
             period=arguments.get("period"),
+            mapping=None if mapping is None else load_mapping(Path(mapping), parts.catalog),
             progress=progress,
         )
         return {
@@ -155,6 +158,16 @@ class HubJobs:
             "by_rule": report.by_rule,
             "files": [asdict(file) for file in report.files],
         }
+
+    def completeness(self, arguments: Result, _progress: ProgressReporter) -> Result:
+        """Tell which items are owed, came or are late."""
+        from hub.completeness import as_rows, completeness  # noqa: PLC0415 - a room of its own
+
+        parts = self.parts
+        period = Period.parse(arguments["period"]) if arguments.get("period") else None
+        with reading(parts.engine) as connection:
+            found = completeness(connection, parts.catalog, now=parts.now(), period=period)
+        return {"figures": found.figures, "rows": as_rows(found)}
 
     def grade(self, arguments: Result, progress: ProgressReporter) -> Result:
         """Grade every class for a period, or one."""

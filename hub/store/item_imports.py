@@ -13,7 +13,7 @@ from sqlalchemy import func, insert, select
 from hub.store.grading_tables import item_import, item_quarantine
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
     from sqlalchemy import Connection
 
@@ -60,6 +60,32 @@ def covered_periods(connection: Connection, item: str) -> frozenset[str]:
             select(item_import.c.period).where(item_import.c.item == item).distinct()
         ).scalars()
     )
+
+
+def first_imports(connection: Connection) -> Mapping[tuple[str, str], int]:
+    """Find when the first file of each item and period was read to its end.
+
+    Returns:
+        Milliseconds since the epoch, UTC, by item and period; a register's period is empty.
+    """
+    columns = item_import.c
+    found = connection.execute(
+        select(columns.item, columns.period, func.min(columns.imported_at_ms)).group_by(
+            columns.item, columns.period
+        )
+    )
+    return {(item, period): int(moment) for item, period, moment in found}
+
+
+def refused_by_item(connection: Connection) -> Mapping[str, int]:
+    """Count refused lines and files that were not mended yet, by item."""
+    columns = item_quarantine.c
+    found = connection.execute(
+        select(columns.item, func.count())
+        .where(columns.resolved_at_ms.is_(None))
+        .group_by(columns.item)
+    )
+    return {item: int(count) for item, count in found}
 
 
 def count_open_faults(connection: Connection, periods: Collection[str] | None = None) -> int:

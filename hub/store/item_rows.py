@@ -17,7 +17,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Final
 
 import orjson
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import bindparam, func, insert, select, update
 
 from hub.errors import HubStoreError
 from hub.store.grading_tables import item_row
@@ -175,6 +175,21 @@ def known_subjects(connection: Connection, register: str) -> frozenset[str]:
     query = select(item_row.c.subject).where(item_row.c.item == register, item_row.c.current)
     found = connection.execute(query.execution_options(yield_per=_ROWS_PER_FETCH))
     return frozenset(found.scalars())
+
+
+def count_subjects(connection: Connection, item: str, period: str) -> int:
+    """Count the subjects that have a row of an item.
+
+    Args:
+        connection: A transaction.
+        item: Number of the item.
+        period: Name of the period; empty for a register.
+    """
+    columns = item_row.c
+    query = select(func.count(columns.subject.distinct())).where(
+        columns.item == item, columns.current.is_(True), columns.period == period
+    )
+    return int(connection.execute(query).scalar_one())
 
 
 def _current_versions(

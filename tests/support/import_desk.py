@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from hub.departments import ImportReport
     from scoring_kernel import Catalog
     from scoring_kernel.item_rows import ItemValue
+    from scoring_kernel.tables.mapping import ItemMapping
     from security.at_rest import Vault
 
 NOW: Final = datetime(2026, 7, 10, 2, 0, tzinfo=UTC)
@@ -45,6 +46,7 @@ class Desk:
         item: str | None = None,
         period: str | None = None,
         now: datetime = NOW,
+        mapping: ItemMapping | None = None,
     ) -> ImportReport:
         return import_items(
             self.engine,
@@ -54,6 +56,7 @@ class Desk:
             now=now,
             item=item,
             period=period,
+            mapping=mapping,
         )
 
     def rows(self, number: str) -> list[dict[str, ItemValue]]:

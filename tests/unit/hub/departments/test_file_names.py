@@ -28,6 +28,10 @@ if TYPE_CHECKING:
         ("item_\u0661\u0662.csv", None, None),
         ("item_05_2026H3.csv", "05", None),
         ("items.csv", None, None),
+        ("item_05_2026H1.xlsx", "05", "2026H1"),
+        ("item_05_2026H1-b.csv.gz", "05", "2026H1"),
+        ("item_05_2026H1.json", "05", "2026H1"),
+        ("item_05_2026H1.pdf", None, None),
     ],
 )
 def test_a_name_tells_item_and_period(name: str, item: str | None, period: str | None) -> None:
@@ -35,12 +39,13 @@ def test_a_name_tells_item_and_period(name: str, item: str | None, period: str |
 
 
 def test_registers_are_read_first_and_other_files_are_left_alone(tmp_path: Path) -> None:
-    for name in ("item_05_2026H1.csv", "item_20.csv", "item_s01.csv", "item_01_2026H1.csv", "a.md"):
+    read = ("item_05_2026H1.csv", "item_20.xlsx", "item_s01.csv", "item_01_2026H1.json")
+    for name in (*read, "a.md", "manifest.json", "notes.txt", "court.yaml"):
         (tmp_path / name).touch()
     assert [path.name for path in find_files(tmp_path, {"20", "s01"})] == [
-        "item_20.csv",
+        "item_20.xlsx",
         "item_s01.csv",
-        "item_01_2026H1.csv",
+        "item_01_2026H1.json",
         "item_05_2026H1.csv",
     ]
 
