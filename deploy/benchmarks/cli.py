@@ -49,6 +49,12 @@ def _intake(work: Path, scale: float, repeats: int) -> Sequence[Row]:
     )
 
 
+def _volume(work: Path, scale: float, _repeats: int) -> Sequence[Row]:
+    from deploy.benchmarks.volume_rows import BASE_ROWS, measure_volume  # noqa: PLC0415
+
+    return measure_volume(work, base=max(1_000, round(BASE_ROWS * scale)))
+
+
 def _hub(work: Path, scale: float, repeats: int) -> Sequence[Row]:
     from deploy.benchmarks.hub_rows import measure_hub  # noqa: PLC0415
 
@@ -65,6 +71,7 @@ ROWS: Final[Mapping[str, Callable[[Path, float, int], Sequence[Row | Skipped]]]]
     "P1": _kernel,
     "P2": _onnx,
     "P3": _intake,
+    "P4": _volume,
     "P7": _hub,
     "P9K": _grading,
     "P11": _demo,
