@@ -4,11 +4,7 @@ import json
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import pyarrow as pa
-import pyarrow.csv as pcsv
-import pyarrow.parquet as pq
 import pytest
 
 from node.errors import ConfigurationError
@@ -16,6 +12,7 @@ from node.exporting import FORMATS, Exported, export_kind
 from node.store import NodeStore
 from scoring_kernel import load_catalog
 from tests.support import node_messages as m
+from tests.support.exported import by_id, read_back
 
 
 @pytest.fixture
@@ -31,33 +28,6 @@ def export(
     return export_kind(
         store, catalog, kind, path, month=month, personal_for=personal_for, now=m.NOW
     )
-
-
-def read_back(path: Path, schema: pa.Schema) -> list[dict[str, Any]]:
-    """Read a file with the means of whoever gets it."""
-    if path.suffix == ".parquet":
-        return list(pq.read_table(path).cast(schema).to_pylist())
-    if path.suffix == ".jsonl":
-        rows = [json.loads(line) for line in path.read_bytes().splitlines()]
-        # Moments are text here; the schema's own reading of that text is the judge.
-        moments = [field.name for field in schema if pa.types.is_timestamp(field.type)]
-        table = {
-            name: pa.array([row[name] for row in rows], pa.string()).cast(pa.timestamp("s"))
-            for name in moments
-        }
-        for name, column in table.items():
-            for row, value in zip(rows, column.to_pylist(), strict=True):
-                row[name] = value
-        return rows
-    options = pcsv.ConvertOptions(
-        column_types=schema, strings_can_be_null=True, quoted_strings_can_be_null=False
-    )
-    parse = pcsv.ParseOptions(newlines_in_values=True)
-    return list(pcsv.read_csv(path, parse_options=parse, convert_options=options).to_pylist())
-
-
-def by_id(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return sorted(rows, key=lambda row: str(row["record_id"]))
 
 
 @pytest.mark.parametrize("suffix", FORMATS)
