@@ -50,7 +50,8 @@ def upgrade_records(connection: sqlite3.Connection, records: RecordStore, vault:
     """
     count = 0
     for query, name, kind, table in _old_tables(connection, records, vault):
-        held = complete_records(kind, table, records.schemas[kind])
+        schema = records.schemas[kind]
+        held = complete_records(kind, table, schema).cast(schema)
         batch = records.prepare(records.digest({kind: held}))
         try:
             with transaction(connection):

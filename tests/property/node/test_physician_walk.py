@@ -38,6 +38,7 @@ class Visit:
     """What the messages so far left of one visit."""
 
     uploads: dict[str, list[Upload]] = field(default_factory=lambda: defaultdict(list))
+    """Of each line, what stands: one upload, or none after it was withdrawn."""
     bills: dict[str, int] = field(default_factory=dict)
     """Month of every settlement there was."""
     standing: set[str] = field(default_factory=set)
@@ -160,6 +161,9 @@ def test_what_is_measured_is_what_a_walk_through_the_messages_leaves(
         visit = visits[step[1]]
         bills = list(visit.bills)
         if step[0] == "reverse" and (not bills or bills[-1] not in visit.standing):
+            continue
+        if step[0] == "upload" and visit.uploads[step[2]]:
+            # The platform refuses a line's number (feedetl_sn) that the visit has already.
             continue
         (reversals if step[0] == "reverse" else documents).append(_message(number, step, bills))
         _take(visit, number, step)

@@ -68,6 +68,14 @@ def test_a_waiting_message_is_completed_by_its_own_request_only(store: NodeStore
     assert store.known_messages([KEY, KEY._replace(msgid="M2")])[KEY].accepted is True
 
 
+def test_messages_are_known_by_institution_transaction_and_msgid(store: NodeStore) -> None:
+    others = [KEY._replace(infno="2301"), KEY._replace(institution=m.PHARMACY)]
+    again = dataclasses.replace(_row(), infno="2301")
+    store.commit(Commit(messages=[_row(), again]))
+
+    assert list(store.known_messages([*others, KEY])) == [others[0], KEY]
+
+
 def test_a_disk_that_fails_is_an_error_with_what_to_do(store: NodeStore) -> None:
     store._connection.execute("pragma query_only=on")  # noqa: SLF001 - stands for a full disk
 
