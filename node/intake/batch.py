@@ -249,6 +249,12 @@ class BatchIntake:
         *,
         message: Message | None = None,
     ) -> Taken:
+        """Put a line into quarantine, unless it is one that went in corrected."""
+        if self._store.desk.mended([line.line_digest()]):
+            tally.already_seen += 1
+            if message is None:
+                return Taken(line=line.number, standing=Outcome.SEEN)
+            return _taken(message, Outcome.SEEN, message.accepted)
         tally.rules[fault.rule] += 1
         turn.refused.append(
             quarantine_row(

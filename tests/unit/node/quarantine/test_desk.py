@@ -46,7 +46,8 @@ def test_the_refused_file_again_makes_no_row_of_what_was_mended(
     path = tmp_path / "in.jsonl"
     name = refuse_one(store, path)
     desk_of(store).fix(name, OPERATOR, changes=["request.data.insutype=310"])
-    m.ingest(store, path)
+    report = m.ingest(store, path)
+    assert (report.already_seen, report.quarantined) == (3, 0)
     assert store.quarantine_count() == 0
     assert len(ids_of(store)) == 3
 
