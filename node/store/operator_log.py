@@ -48,8 +48,7 @@ class OperatorLog:
     def note(self, entry: LogEntry) -> None:
         """Add an entry; inside the caller's transaction."""
         self._connection.execute(
-            "insert into operator_log(at, operator, action, subject, detail)"
-            " values(?, ?, ?, ?, ?)",
+            "insert into operator_log(at, operator, action, subject, detail) values(?, ?, ?, ?, ?)",
             (
                 entry.at,
                 printable(entry.operator),
