@@ -116,6 +116,9 @@ class World:
                 settlement_lists=50,
             )
             self.statements.state("interface", code, months, messages=2000, messages_accepted=1990)
+            self.statements.state(
+                "completeness", code, months, messages_received=2000, messages_complete=2000
+            )
 
     def entrust(self, *codes: str) -> None:
         """Give a member that joined the custody of hospitals."""

@@ -13,7 +13,7 @@ from scoring_kernel.code_lists import MAX_CODES
 from scoring_kernel.errors import CatalogError
 
 CATALOG = load_catalog()
-ROWS = [
+ROWS: list[dict[str, object]] = [
     {"type": "GEND", "value": "3", "label": "另一种", "sort": 3, "vali_flag": "1"},
     {"type": "GEND", "value": "1", "label": "改名的男性", "vali_flag": "1"},
     {"type": "gend", "value": "7", "vali_flag": "0"},

@@ -26,7 +26,7 @@ SETS: Mapping[str, MeasureSet] = {
         units=("fen", "visit", "message"),
         relations=KINDS,
     )
-    for name in ("settlement", "inpatient", "interface")
+    for name in ("completeness", "settlement", "inpatient", "interface")
 }
 SQL_TYPES = {
     "string": "VARCHAR",
@@ -374,6 +374,16 @@ def test_only_answered_messages_count(ledger: Ledger) -> None:
         ledger.add("message", accepted=accepted)
     assert ledger.measure("interface") == {
         (HOSPITAL, 202603): {"messages": 3, "messages_accepted": 2}
+    }
+
+
+def test_a_message_is_complete_with_its_response_accepted_or_not(ledger: Ledger) -> None:
+    for accepted in (True, True, False, None):
+        ledger.add("message", accepted=accepted)
+    ledger.add("message", accepted=None, month=202604)
+    assert ledger.measure("completeness") == {
+        (HOSPITAL, 202603): {"messages_received": 4, "messages_complete": 3},
+        (HOSPITAL, 202604): {"messages_received": 1, "messages_complete": 0},
     }
 
 
