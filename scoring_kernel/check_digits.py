@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import re
 from datetime import date
+from operator import mul
 from typing import Final
 
 _ID_CARD: Final = re.compile(r"[1-9][0-9]{16}[0-9X]")
 _ID_WEIGHTS: Final = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
+_ID_ZEROS: Final = ord("0") * sum(_ID_WEIGHTS)
+"""What the weighted signs of seventeen digits are more than the weighted digits."""
 _ID_CHECKS: Final = "10X98765432"
 
 _USCC_ALPHABET: Final = "0123456789ABCDEFGHJKLMNPQRTUWXY"
@@ -41,7 +44,7 @@ def is_valid_id_card(text: str) -> bool:
         date(int(text[6:10]), int(text[10:12]), int(text[12:14]))
     except ValueError:
         return False
-    total = sum(int(sign) * weight for sign, weight in zip(text, _ID_WEIGHTS, strict=False))
+    total = sum(map(mul, text.encode(), _ID_WEIGHTS)) - _ID_ZEROS
     return _ID_CHECKS[total % 11] == text[17]
 
 

@@ -15,14 +15,15 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from node.domain.faults import Fault, Rule
 from node.intake.field_rules import MAX_SCALED, FieldRule
 
 __all__ = ["FaultBook", "moments", "numbers", "texts"]
 
-_TEXT_TYPES: Final = frozenset((str, NoneType))
 _NUMBER_TYPES: Final = frozenset((int, float))
+_NUMBER_TYPES_OR_NONE: Final = frozenset((int, float, NoneType))
 _DECIMAL: Final = re.compile(r"[+-]?\d{1,17}(\.\d{1,9})?", re.ASCII)
 _DAY_LENGTH: Final = 10
 _MOMENT_LENGTH: Final = 19
@@ -62,22 +63,26 @@ def texts(
         Texts; None where missing, empty where blank. Whole numbers sent as numbers become
         their digits.
     """
-    distinct = _distinct_texts(values)
-    if distinct is None:
+    try:
+        distinct = set(values)
+        has_absent = None in distinct
+        distinct.discard(None)
+        longest = max(map(len, distinct), default=0)
+        has_blank = any(map(str.isspace, distinct))
+    except TypeError:  # something that is no text
         values = [
             _as_text(rule, value, owner, book) for value, owner in zip(values, owners, strict=True)
         ]
-        distinct = set(values)
-    if any(map(_is_blank, distinct)):
+        return texts(rule, values, owners, book)
+    if has_blank:
         values = ["" if _is_blank(value) else value for value in values]
-        distinct = set(values)
-    if rule.needed and (None in distinct or "" in distinct):
+        return texts(rule, values, owners, book)
+    if rule.needed and (has_absent or "" in distinct):
         faulty: Collection[str | None] = (None, "")
         _note_texts(
             Rule.FIELD_MISSING, rule, values, owners, faulty=faulty, expected="a value", book=book
         )
-    distinct.discard(None)
-    if max(map(len, distinct), default=0) > rule.max_length:
+    if longest > rule.max_length:
         faulty = {value for value in distinct if len(value) > rule.max_length}
         expected = f"at most {rule.max_length} characters"
         _note_texts(
@@ -104,17 +109,7 @@ def numbers(
         Scaled values, shape (n,), 0 where missing; and which are present, shape (n,).
     """
     factor = 10**rule.scale
-    if set(map(type, values)) <= _NUMBER_TYPES:
-        present = np.ones(len(values), np.bool_)
-        plain = np.array(values, np.float64)
-    else:
-        plain = np.zeros(len(values), np.float64)
-        present = np.zeros(len(values), np.bool_)
-        for row, (value, owner) in enumerate(zip(values, owners, strict=True)):
-            number = _as_number(rule, value, owner, book)
-            if number is not None:
-                plain[row] = number
-                present[row] = True
+    plain, present = _plain_numbers(rule, values, owners, book)
     if rule.needed and not present.all():
         for row in np.flatnonzero(~present).tolist():
             book.add_value(owners[row], Rule.FIELD_MISSING, rule, values[row], "a number")
@@ -135,6 +130,27 @@ def numbers(
     return scaled.astype(np.int64), present
 
 
+def _plain_numbers(
+    rule: FieldRule, values: Sequence[Any], owners: Sequence[int], book: FaultBook
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+    """Read a column of numbers; returns them, 0 where missing, and which are present."""
+    count = len(values)
+    types = set(map(type, values))
+    if types <= _NUMBER_TYPES:
+        return np.fromiter(values, np.float64, count), np.ones(count, np.bool_)
+    if types <= _NUMBER_TYPES_OR_NONE:
+        present = np.array([value is not None for value in values], np.bool_)
+        return np.fromiter((value or 0 for value in values), np.float64, count), present
+    plain = np.zeros(count, np.float64)
+    present = np.zeros(count, np.bool_)
+    for row, (value, owner) in enumerate(zip(values, owners, strict=True)):
+        number = _as_number(rule, value, owner, book)
+        if number is not None:
+            plain[row] = number
+            present[row] = True
+    return plain, present
+
+
 def moments(
     rule: FieldRule, values: Sequence[Any], owners: Sequence[int], book: FaultBook
 ) -> npt.NDArray[np.datetime64]:
@@ -143,15 +159,15 @@ def moments(
     Returns:
         Moments in seconds, shape (n,); NaT where missing. A day is its midnight.
     """
-    filled = [value or None for value in values]
-    lengths = set(map(len, filter(None, filled))) if set(map(type, filled)) <= _TEXT_TYPES else {0}
-    if lengths <= {_MOMENT_LENGTH, _DAY_LENGTH}:
-        try:
-            parsed = pa.array(filled, pa.string()).cast(pa.timestamp("s"))
-        except pa.ArrowInvalid:
-            parsed = _each_moment(rule, filled, owners, book)
-    else:
-        parsed = _each_moment(rule, filled, owners, book)
+    try:
+        written = pa.array(values, pa.string())
+        lengths = set(pc.binary_length(written).unique().to_pylist())
+        is_plain = lengths <= {_MOMENT_LENGTH, _DAY_LENGTH, None}
+        parsed = written.cast(pa.timestamp("s")) if is_plain else None
+    except (pa.ArrowInvalid, pa.ArrowTypeError):  # no text, or no moment
+        parsed = None
+    if parsed is None:
+        parsed = _each_moment(rule, [value or None for value in values], owners, book)
     if rule.needed and parsed.null_count:
         for row in np.flatnonzero(parsed.is_null().to_numpy(zero_copy_only=False)).tolist():
             book.add_value(owners[row], Rule.FIELD_MISSING, rule, values[row], "a day or moment")
@@ -162,15 +178,6 @@ def moments(
 def _is_blank(value: object) -> bool:
     """Tell a text of nothing but white space; the empty one is not meant."""
     return isinstance(value, str) and value.isspace()
-
-
-def _distinct_texts(values: Sequence[Any]) -> set[Any] | None:
-    """Collect the distinct values; None when one of them is no text."""
-    try:
-        distinct = set(values)
-    except TypeError:  # an object or a list: nothing that can be hashed
-        return None
-    return distinct if set(map(type, distinct)) <= _TEXT_TYPES else None
 
 
 def _note_texts(

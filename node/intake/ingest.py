@@ -27,8 +27,9 @@ from security.progress import ProgressReporter, no_progress
 
 __all__ = ["ingest_file"]
 
-BATCH_LINES: Final = 2_000
-BATCH_BYTES: Final = 4 * 1024 * 1024
+BATCH_LINES: Final = 8_000
+BATCH_BYTES: Final = 12 * 1024 * 1024
+"""Bounds the memory of a batch: decoded JSON takes up to some twenty times its bytes."""
 FLUSH_MIN_ROWS: Final = 10_000
 """At the end of a file, months with fewer staged records stay staged."""
 STAGE: Final = "ingest"

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,26 @@ __all__ = ["CheckedNode", "check_nodes", "check_rows"]
 
 _TURNED_ROWS: Final = 256
 _DAY_TYPES: Final = frozenset(("datetime", "date"))
+
+
+_Column = TypeVar("_Column")
+_Scalar = TypeVar("_Scalar", bound=np.generic)
+
+
+class _Columns(dict[str, _Column]):
+    """Columns by name; one of the catalogue's that no row has is a column of nothing."""
+
+    __slots__ = ("_known", "_nothing")
+
+    def __init__(self, known: frozenset[str], nothing: _Column) -> None:
+        super().__init__()
+        self._known = known
+        self._nothing = nothing
+
+    def __missing__(self, name: str) -> _Column:
+        if name not in self._known:
+            raise KeyError(name)
+        return self._nothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,13 +126,20 @@ def check_rows(
     Returns:
         The rows; faulty values stand in as missing.
     """
-    found_texts: dict[str, Sequence[str | None]] = {}
-    found_numbers: dict[str, npt.NDArray[np.int64]] = {}
-    present: dict[str, npt.NDArray[np.bool_]] = {}
-    found_moments: dict[str, npt.NDArray[np.datetime64]] = {}
-    columns, unknown = _columns(rows, [rule.name for rule in rules.fields], rules.known)
-    for rule, values in zip(rules.fields, columns, strict=True):
+    size = len(rows)
+    names = rules.known
+    found_texts = _Columns[Sequence[str | None]](names, (None,) * size)
+    found_numbers = _Columns(names, _constant(np.zeros(size, np.int64)))
+    present = _Columns(names, _constant(np.zeros(size, np.bool_)))
+    found_moments = _Columns(names, _constant(np.full(size, "NaT", "datetime64[s]")))
+    columns, unknown = _columns(rows, rules.known)
+    for rule in rules.fields:
         name = rule.name
+        values = columns.get(name)
+        if values is None:
+            if not rule.needed:
+                continue
+            values = [None] * size
         if rule.type == "number":
             found_numbers[name], present[name] = numbers(rule, values, owners, book)
         elif rule.type in _DAY_TYPES:
@@ -163,34 +190,33 @@ _Unknown = list[tuple[int, tuple[str, ...]]]
 
 
 def _columns(
-    rows: Sequence[Mapping[str, Any]], names: Sequence[str], known: frozenset[str]
-) -> tuple[list[Sequence[Any]], _Unknown]:
+    rows: Sequence[Mapping[str, Any]], known: frozenset[str]
+) -> tuple[dict[str, list[Any]], _Unknown]:
     """Turn rows into columns, None where a row lacks the key; find the keys that are not known.
 
     Rows of one system carry the same keys, so rows are turned a key set at a
     time: one lookup of all keys per row instead of one walk over all rows per name.
     """
     if not rows:
-        return [()] * len(names), []
+        return {}, []
     turned = _uniform_columns(rows, tuple(rows[0]))
     if turned is not None:
-        absent = (None,) * len(rows)
-        found: list[Sequence[Any]] = [turned.get(name, absent) for name in names]
         others = tuple(turned.keys() - known)
-        return found, [(row, others) for row in range(len(rows))] if others else []
+        return turned, [(row, others) for row in range(len(rows))] if others else []
     by_keys: dict[tuple[str, ...], list[int]] = {}
     for index, row in enumerate(rows):
         by_keys.setdefault(tuple(row), []).append(index)
-    columns: list[list[Any]] = [[None] * len(rows) for _ in names]
+    columns = {name: [None] * len(rows) for keys in by_keys for name in keys if name in known}
     unknown: _Unknown = []
     for keys, indexes in by_keys.items():
         part = _uniform_columns([rows[index] for index in indexes], keys) or {}
-        for column, name in zip(columns, names, strict=True):
-            for index, value in zip(indexes, part.get(name, ()), strict=False):
+        for name in known.intersection(part):
+            column = columns[name]
+            for index, value in zip(indexes, part[name], strict=True):
                 column[index] = value
         if others := tuple(part.keys() - known):
             unknown.extend((index, others) for index in indexes)
-    return list(columns), unknown
+    return columns, unknown
 
 
 def _uniform_columns(
@@ -211,6 +237,12 @@ def _uniform_columns(
     except KeyError:
         return None
     return dict(zip(keys, columns, strict=True))
+
+
+def _constant(values: npt.NDArray[_Scalar]) -> npt.NDArray[_Scalar]:
+    """Keep an array that several columns share from being changed."""
+    values.flags.writeable = False
+    return values
 
 
 def _all_objects(values: Sequence[object]) -> bool:
