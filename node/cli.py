@@ -10,7 +10,7 @@ from typing import Annotated, Final
 
 import typer
 
-from node import cli_desk, cli_gateway
+from node import cli_backup, cli_desk, cli_gateway
 from node.cli_options import AsJson, Directory
 from node.commands import Result, existing, run_job, start
 from node.config import node_directory
@@ -22,6 +22,7 @@ app = typer.Typer(
 )
 cli_gateway.register(app)
 cli_desk.register(app)
+cli_backup.register(app)
 
 PeriodOption = Annotated[str, typer.Option("--period", help="Rating period, for example 2026H1.")]
 
@@ -220,6 +221,26 @@ def status(*, directory: Directory = None, as_json: AsJson = False) -> None:
     """
     with start(as_json) as out:
         out.table("Node", run_job(node_directory(directory), "status", {}, out, writes=False))
+
+
+@app.command()
+def retain(
+    *,
+    apply: Annotated[
+        bool, typer.Option("--apply", help="Delete them; without it they are only shown.")
+    ] = False,
+    directory: Directory = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the records whose time of retention (保存期限) is over, and delete them with --apply.
+
+    Whole months go, with their salts and keys; the tree keeps their leaves. What was stated of
+    them stays stated and is never stated again.
+
+    Example: [bold]yixin node retain --apply[/bold]
+    """
+    with start(as_json) as out:
+        out.retained(run_job(node_directory(directory), "retain", {"apply": apply}, out))
 
 
 @app.command()

@@ -31,6 +31,31 @@ class NodeOutput(CommandOutput):
             self.table("Quarantined by rule", result["by_rule"])
             self.say("See them with: yixin node quarantine list")
 
+    def retained(self, result: Mapping[str, Any]) -> None:
+        """Show what is kept beyond its time, or was deleted."""
+        if self.as_json:
+            self.done(result, "")
+            return
+        shown = [
+            {
+                "kind": one["kind"],
+                "months": f"{one['months'][0]} to {one['months'][-1]}",
+                "records": one["records"],
+                "years": one["years"],
+                "basis": one["basis"],
+            }
+            for one in result["due"]
+        ]
+        if not shown:
+            self.say("Nothing is kept beyond its time.")
+            return
+        self.rows("Kept beyond their time", shown)
+        if result["deleted"]:
+            self.say(f"Deleted: {sum(result['deleted'].values())} records. They are in old backups")
+            self.say("until those are removed: yixin node backup --keep N")
+        else:
+            self.say("Nothing was deleted. To delete them for good: yixin node retain --apply")
+
     def prescored(self, result: Mapping[str, Any]) -> None:
         """Show pre-scores and the comparison."""
         if self.as_json:

@@ -12,15 +12,19 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from node.codes import extended
 from node.desk_jobs import DeskJobs
 from node.domain.institutions import Institution
 from node.domain.reported import ReportedSet, first_months, reported_set
+from node.domain.shanghai import SHANGHAI
 from node.errors import ConfigurationError, IntakeFileError, NotJoinedError
 from node.intake import ingest_file, load_mapping
-from node.intake.group import SHANGHAI
 from node.prescoring.inputs import Subject
 from node.prescoring.prescore import PreScoring, prescore
+from node.retention import due_months, frozen_through, retain
 from node.store import NodeStore
 from node.store.scores import ScoreStore, digests_of
 from node.sync.flow import Link, restate, synchronise
@@ -58,6 +62,7 @@ class NodeJobs:
             "explain": self.explain,
             "sync": self.sync,
             "status": self.status,
+            "retain": self.retain,
             **DeskJobs(catalog=self.catalog, store=self.store, now=self.now).table(),
         }
 
@@ -202,8 +207,10 @@ class NodeJobs:
                 pack_digest=self.catalog.digest,
                 now=self.now,
                 progress=progress,
+                restored=_has_chains_to_open(self.store),
             )
         )
+        self.store.note_chains_opened()
         return asdict(report) | {"slots_restated": restated}
 
     def status(self, _arguments: Result, _progress: ProgressReporter) -> Result:
@@ -221,9 +228,17 @@ class NodeJobs:
         }
         if self.link is not None:
             result |= self._link_status(self.link)
+        restored = self.store.restored()
+        result["restored"] = None if restored is None else asdict(restored)
         result["prescored"] = len(self.scores.prescores())
         result["grade_statements"] = self.scores.count_statements()
         return result
+
+    def retain(self, arguments: Result, progress: ProgressReporter) -> Result:
+        """Find what is kept beyond its time, and delete it when asked to."""
+        due = due_months(self.store, self.catalog, self.now())
+        deleted = retain(self.store, due, progress) if arguments.get("apply") else {}
+        return {"due": [asdict(one) for one in due], "deleted": dict(deleted)}
 
     def _link_status(self, link: Link) -> Result:
         membership = link.membership
@@ -245,8 +260,13 @@ class NodeJobs:
 
     def reports(self) -> list[ReportedSet]:
         """What this node states of every measure set."""
+        frozen = self.store.frozen_months()
+        through = {
+            name: frozen_through(month for kind in one.relations for month in frozen.get(kind, ()))
+            for name, one in self.catalog.measure_sets.items()
+        }
         tables = {
-            name: self.store.measure_rows(measure_set)
+            name: _after(self.store.measure_rows(measure_set), through[name])
             for name, measure_set in self.catalog.measure_sets.items()
         }
         months = sorted(
@@ -258,7 +278,7 @@ class NodeJobs:
                 name,
                 [measure.id for measure in self.catalog.measure_sets[name].measures],
                 table,
-                months,
+                [month for month in months if month > through[name]],
                 first,
                 of_staff=self.catalog.measure_sets[name].any_month,
             )
@@ -289,6 +309,16 @@ class NodeJobs:
             },
             day=day,
         )
+
+
+def _after(table: pa.Table, month: int) -> pa.Table:
+    """Rows of later months than the last that is not stated any more."""
+    return table.filter(pc.greater(table.column("month"), month)) if month else table
+
+
+def _has_chains_to_open(store: NodeStore) -> bool:
+    restored = store.restored()
+    return restored is not None and not restored.chains_opened
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

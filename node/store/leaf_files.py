@@ -16,7 +16,7 @@ from node.errors import StoreError
 from security.at_rest import FileLayer
 from security.merkle import HASH_BYTES, fold
 
-__all__ = ["KEPT", "LeafFiles"]
+__all__ = ["KEPT", "LeafFiles", "recorded_files"]
 
 _STEP: Final = 8
 KEPT: Final = (2 * _STEP, _STEP)
@@ -24,6 +24,16 @@ KEPT: Final = (2 * _STEP, _STEP)
 _NAMES: Final = {0: "leaves", 8: "level8", 16: "level16"}
 _READ_NODES: Final = 1 << 20
 """So many hashes are held at once: 32 MiB."""
+
+
+def recorded_files(size: int) -> dict[str, int]:
+    """Say which files hold a tree of so many leaves, and how many bytes of each count.
+
+    >>> recorded_files(257)
+    {'leaves': 8224, 'level8': 32}
+    """
+    counted = {_NAMES[level]: (size >> level) * HASH_BYTES for level in _NAMES}
+    return {name: count for name, count in counted.items() if count}
 
 
 class LeafFiles:

@@ -116,6 +116,18 @@ class Staging:
         rows = {row[0]: int(row[1]) - deleted.get(row[0], 0) for row in cursor}
         return {kind: count for kind, count in rows.items() if count}
 
+    def months_held(self) -> dict[str, dict[int, int]]:
+        """Count the records of every kind and month, deleted ones included."""
+        cursor = self._connection.execute(
+            "select kind, month, sum(rows) from (select kind, month, rows from segment"
+            " union all select kind, month, rows from staged)"
+            " group by kind, month order by kind, month"
+        )
+        found: dict[str, dict[int, int]] = {}
+        for kind, month, rows in cursor:
+            found.setdefault(kind, {})[month] = int(rows)
+        return found
+
     def segment_count(self) -> int:
         """Count the segments."""
         return int(self._connection.execute("select count(*) from segment").fetchone()[0])

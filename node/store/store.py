@@ -38,6 +38,7 @@ from node.store.record_ledger import RecordLedger
 from node.store.record_store import RecordStore
 from node.store.register import Register
 from node.store.relations import measure_rows, open_relations
+from node.store.restored import Restored, find_restored, note_chains_opened
 from node.store.transactions import transaction
 from node.store.upgrade import upgrade_records, verify_upgraded
 from scoring_kernel import Catalog, load_catalog
@@ -209,6 +210,21 @@ class NodeStore:
         """List the months (yyyymm) whose records retention has deleted, by kind."""
         with self._lock:
             return self._records.deletions.frozen()
+
+    def months_held(self) -> Mapping[str, Mapping[int, int]]:
+        """Count the records of every kind and month (yyyymm), deleted ones included."""
+        with self._lock:
+            return self._records.staging.months_held()
+
+    def restored(self) -> Restored | None:
+        """Find how the node was restored; None when it never was."""
+        with self._lock:
+            return find_restored(self._connection)
+
+    def note_chains_opened(self) -> None:
+        """Note that the hub has opened new chains for a restored node."""
+        with self._lock, transaction(self._connection):
+            note_chains_opened(self._connection)
 
     def known_messages(self, keys: Sequence[MessageKey]) -> Mapping[MessageKey, LedgerRow]:
         """Find what the ledger holds of some messages; absent ones are left out."""

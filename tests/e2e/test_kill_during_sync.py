@@ -12,19 +12,14 @@ from typing import Final
 import orjson
 import pytest
 
-from deploy.demo.members import DemoHub, DemoNode, hubs_in, node_in
+from deploy.demo.members import DemoNode, hubs_in, node_in
 from deploy.demo.processes import Crew, number
 from deploy.simulation.simulate import Order, simulate
-from hub.parts import open_parts
-from hub.store.engine import reading
-from node.app import opened, utc_now
-from scoring_kernel import load_catalog
-from scoring_kernel.measures import MonthlyMeasures
-from tests.e2e.conftest import ask, processes_naming
+from tests.e2e.conftest import processes_naming
+from tests.support.town import Town, audited, held_at_hub, measured_at_node
 
 pytestmark = pytest.mark.e2e
 
-CATALOG = load_catalog()
 LONGEST_WAIT_S: Final = 60.0
 OUTBOX: Final = "SELECT count(*) FROM x_outbox WHERE state >= "
 
@@ -49,33 +44,8 @@ POINTS: Final = (
 )
 
 
-@dataclass(slots=True, kw_only=True)
-class Town:
-    """One hub and one node, as processes."""
-
-    crew: Crew
-    hub: DemoHub
-    node: DemoNode
-    hub_pid: int = 0
-
-    async def serve_hub(self) -> None:
-        self.hub.ready.unlink(missing_ok=True)
-        self.hub_pid = await self.crew.daemon(
-            "hub", "hub", "serve", "--dir", str(self.hub.directory), ready=self.hub.ready
-        )
-
-    async def join(self) -> None:
-        where = ("--dir", str(self.hub.directory))
-        division = ("--division", self.hub.division, "--name", self.hub.name)
-        await self.crew.run("hub", "init", *where, "--level", self.hub.level, *division)
-        await self.serve_hub()
-        invited = await self.crew.ask(
-            *("hub", "token", *where, "--kind", "node", "--division", self.node.division),
-            *("--code", self.node.custodian, "--institutions", str(self.node.custody)),
-        )
-        own = ("--dir", str(self.node.directory))
-        await self.crew.run("node", "init", *own)
-        await self.crew.run("node", "join", "--token", str(invited["token"]), *own)
+class WatchedTown(Town):
+    """A town whose synchronisations are killed."""
 
     def count(self, point: Point) -> int:
         own = point.database == "exchange.db"
@@ -107,31 +77,6 @@ class Town:
         while not holds():
             assert time.monotonic() - begun < LONGEST_WAIT_S, "the synchronisation does not move"
             await asyncio.sleep(0)
-
-
-def rows_of(measures: MonthlyMeasures) -> dict[tuple[str, int], tuple[int, ...]]:
-    names = sorted(measures.columns)
-    return {
-        (str(subject), int(month)): tuple(int(measures.columns[name][row]) for name in names)
-        for row, (subject, month) in enumerate(zip(measures.subjects, measures.months, strict=True))
-    }
-
-
-def measured_at_node(directory: Path) -> dict[str, dict[tuple[str, int], tuple[int, ...]]]:
-    with opened(directory) as jobs:
-        return {report.measure_set: rows_of(report.monthly()) for report in jobs.reports()}
-
-
-def held_at_hub(directory: Path) -> dict[str, dict[tuple[str, int], tuple[int, ...]]]:
-    months = [*range(202501, 202513), *range(202601, 202613)]
-    with (
-        open_parts(directory, utc_now, writer=True) as parts,
-        reading(parts.engine) as connection,
-    ):
-        return {
-            name: rows_of(parts.statements.monthly(connection, name, months))
-            for name in CATALOG.measure_sets
-        }
 
 
 def quiet(_what: str, _done: int, _total: int) -> None:
@@ -176,7 +121,7 @@ async def test_nothing_is_lost_or_doubled_wherever_a_synchronisation_is_killed(
     own = ("--dir", str(node.directory))
     interrupted = []
     async with Crew(tmp_path / "logs") as crew:
-        town = Town(crew=crew, hub=hub, node=node)
+        town = WatchedTown(crew=crew, hub=hub, node=node)
         await town.join()
         await crew.ask("node", "ingest", str(chunks[-1]), *own, accepted=(0, 1))
         await crew.ask("node", "sync", *own)
@@ -196,13 +141,4 @@ async def test_nothing_is_lost_or_doubled_wherever_a_synchronisation_is_killed(
     assert held_rows == measured
     settlements = sum(values[-1] for values in measured["settlement"].values())
     assert settlements == settled_in(node) > 100
-    _audit(tmp_path, hub)
-
-
-def _audit(work: Path, hub: DemoHub) -> None:
-    """The killed exchanges' evidence still proves everything."""
-    where = ("--dir", str(hub.directory))
-    bundle, trust = work / "evidence.zip", work / "hub.trust"
-    ask("hub", "export-trust", str(trust), *where)
-    ask("audit", "export", *where, "--out", str(bundle))
-    assert ask("audit", "verify", str(bundle), "--trust", str(trust))["verdict"] == "valid"
+    assert audited(tmp_path, hub) == "valid"
