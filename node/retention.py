@@ -53,11 +53,8 @@ def due_months(store: NodeStore, catalog: Catalog, now: datetime) -> tuple[DueMo
         rule = catalog.records.get(kind)
         if rule is None:
             continue
-        due = {
-            month: count
-            for month, count in months.items()
-            if _is_due(month, rule.retention_years, today)
-        }
+        years = rule.retention_years
+        due = {month: count for month, count in months.items() if _is_due(month, years, today)}
         if due:
             found.append(
                 DueMonths(
