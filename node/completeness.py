@@ -88,11 +88,12 @@ def completeness(store: NodeStore, catalog: Catalog, now: datetime) -> tuple[Com
     """
     today = now.astimezone(SHANGHAI).date()
     start = today - timedelta(days=STRETCH_DAYS)
-    messages = _grouped(
-        (institution, day)
-        for institution, text in store.desk.arrival_days(f"{start:%Y%m%d}")
-        if (day := _day(text)) is not None and day <= today
-    )
+    stretch = [start + timedelta(days=number) for number in range(STRETCH_DAYS + 1)]
+    arrived = store.desk.arrival_days([f"{day:%Y%m%d}" for day in stretch])
+    messages = {
+        institution: {day for text in texts if (day := _day(text)) is not None and day <= today}
+        for institution, texts in arrived.items()
+    }
     kinds = _kind_days(store, catalog, start, today)
     waiting = {one.institution: one for one in store.desk.waiting()}
     lists = _owed_lists(store, catalog, today)

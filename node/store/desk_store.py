@@ -78,10 +78,10 @@ class DeskStore:
         with self._lock:
             return self._codes.mark()
 
-    def arrival_days(self, since: str) -> list[tuple[str, str]]:
-        """List on which days messages came; see ``Arrivals.days``."""
+    def arrival_days(self, stretch: Sequence[str]) -> dict[str, set[str]]:
+        """Tell on which days institutions sent anything; see ``Arrivals.days``."""
         with self._lock:
-            return list(self._arrivals.days(since))
+            return self._arrivals.days(stretch)
 
     def waiting(self) -> tuple[Waiting, ...]:
         """Count the messages that wait for their response, by institution."""
