@@ -14,6 +14,7 @@ from node import cli_backup, cli_desk, cli_gateway
 from node.cli_options import AsJson, Directory
 from node.commands import Result, existing, run_job, start
 from node.config import node_directory
+from node.desk_output import say_late
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -215,12 +216,19 @@ def sync(
 
 @app.command()
 def status(*, directory: Directory = None, as_json: AsJson = False) -> None:
-    """Show what the node holds, owes and has heard.
+    """Show what the node holds, owes and has heard, and which institutions are late.
 
     Example: [bold]yixin node status --json[/bold]
     """
     with start(as_json) as out:
-        out.table("Node", run_job(node_directory(directory), "status", {}, out, writes=False))
+        home = node_directory(directory)
+        result = run_job(home, "status", {}, out, writes=False)
+        owed = run_job(home, "completeness", {}, out, writes=False)["institutions"]
+        if as_json:
+            out.json(result | {"completeness": owed})
+            return
+        out.table("Node", result)
+        say_late(out, owed)
 
 
 @app.command()
