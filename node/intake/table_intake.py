@@ -50,6 +50,7 @@ class TableIntake:
     def __init__(
         self, store: NodeStore, mapping: RecordMapping, bounds: DayBounds, now: datetime
     ) -> None:
+        store.record_ledger.close_days(now)
         self._store = store
         self._mapping = mapping
         self._builder = RowBuilder(store, mapping, bounds)
@@ -152,8 +153,10 @@ class TableIntake:
             )
         )
         tally.messages_in += batch.rows + len(batch.faults)
-        for one in refused:
-            tally.rules[one.rule] += 1
+        # A row that went in corrected makes no row of the quarantine again.
+        mended = self._store.desk.mended([one.digest for one in refused])
+        tally.rules.update(one.rule for one in refused if one.digest not in mended)
+        tally.already_seen += sum(one.digest in mended for one in refused)
         first = self._mapping.kinds[0].kind
         tally.already_seen += committed.unchanged.get(first, 0) + committed.expired.get(first, 0)
         for kind in built.records:

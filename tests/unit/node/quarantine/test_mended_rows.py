@@ -39,7 +39,8 @@ def test_a_mended_row_goes_in_without_touching_its_neighbours(
 def test_the_file_again_makes_no_row_of_what_was_mended(store: NodeStore, tmp_path: Path) -> None:
     name = refuse_one(store, tmp_path / "in.csv")
     desk_of(store).fix(name, OPERATOR, changes=["end=2009-04-18"])
-    ingest_csv(store, tmp_path / "in.csv")
+    report = ingest_csv(store, tmp_path / "in.csv")
+    assert (report.already_seen, report.quarantined) == (3, 0)
     assert store.quarantine_count() == 0
     assert len(m.rows_of(store, "settlement")) == 3
 
