@@ -82,9 +82,9 @@ class CountedPlatform:
         if scope["path"] == COUNTS_PATH:
             await _say(send, orjson.dumps(self.seen))
             return
-        await asyncio.sleep(self.delay_s)
         msgid = _msgid(body)
         self.seen[msgid] += 1
+        await asyncio.sleep(self.delay_s)
         await _say(send, self.answers.get(msgid) or _unknown())
 
 
