@@ -11,13 +11,14 @@ Source:
     GB 18030; RFC 3629.
 """
 
+import re
 from typing import Final
 
 __all__ = ["as_utf8"]
 
 _BROKEN: Final = "\N{REPLACEMENT CHARACTER}"
-_THREE_BYTES: Final = "\u0800"
-"""From here on a character takes three bytes of UTF-8; GB18030 hardly ever looks so."""
+_THREE_BYTES: Final = re.compile("[\u0800-\ufffc]")
+"""Characters of three bytes of UTF-8; GB18030 hardly ever looks so."""
 
 
 def as_utf8(raw: bytes) -> bytes | None:
@@ -38,7 +39,7 @@ def as_utf8(raw: bytes) -> bytes | None:
     else:
         return raw
     guessed = raw.decode(errors="replace")
-    whole = sum(sign >= _THREE_BYTES and sign != _BROKEN for sign in guessed)
+    whole = len(guessed) - len(_THREE_BYTES.sub("", guessed))
     if whole and whole >= guessed.count(_BROKEN):
         return None
     try:
