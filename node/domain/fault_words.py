@@ -44,5 +44,6 @@ WORDS_ZH: Final[Mapping[Rule, tuple[str, str]]] = {
     Rule.ALREADY_REVERSED: ("该结算已撤销", "请勿重复撤销，或指明要撤销的结算"),
     Rule.CSV_LINE: ("行格式不对", "请使字段数与表头一致并闭合引号"),
     Rule.SIGNATURE_INVALID: ("数字签名缺失或不符", "请用登记的密钥对input的规范JSON签名"),
+    Rule.TABLE_CELL: ("单元格内容不可用", "每个单元格填一个普通值，不用公式和不可见字符"),
 }
 """(what is wrong, how to mend it) by rule; every rule is here."""

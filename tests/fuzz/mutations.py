@@ -8,13 +8,15 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from random import Random
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
 from scoring_kernel import load_catalog
-from scoring_kernel.transactions import InterfaceField
 from tests.support import node_messages as m
+
+if TYPE_CHECKING:
+    from scoring_kernel.transactions import InterfaceField
 
 __all__ = ["mutated", "seeds"]
 
@@ -81,7 +83,7 @@ def _filled(infno: str) -> Document:
     """Build a message whose rows have every field of the catalogue."""
     catalog = load_catalog()
     transaction = catalog.transactions[infno]
-    values: Mapping[str, Callable[[InterfaceField], object]] = {
+    values: Mapping[str, "Callable[[InterfaceField], object]"] = {
         "string": lambda field: _text(catalog.code_lists.get(field.code_list or ""), field.length),
         "number": lambda _field: 1,
         "date": lambda _field: "2026-03-18",
