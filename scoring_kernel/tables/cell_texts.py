@@ -35,7 +35,9 @@ def number_text(text: str) -> str | None:
     >>> number_text("1.50"), number_text("1E+3"), number_text("3.0e-2"), number_text("nan")
     ('1.50', '1000', '0.030', None)
     """
-    if "e" not in text and "E" not in text and text.isascii():
+    if not text.isascii():
+        return None
+    if "e" not in text and "E" not in text:
         return text if text.lstrip("-")[:1].isdigit() else None
     try:
         number = Decimal(text)

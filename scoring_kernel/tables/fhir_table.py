@@ -65,11 +65,11 @@ class FhirTable(Table):
         """Read the rows; see ``Table``."""
         collector = RowCollector(columns=self.wanted(columns))
         for number, table, row, raw in _rows(self._values):
-            if table != self._table:
+            if table != self._table or row is None:
                 continue
             if isinstance(row, RowFaultError):
                 collector.refuse(number, row, raw[:_SHOWN_BYTES])
-            elif row is not None:
+            else:
                 collector.add(number, row)
             if len(collector) >= rows:
                 yield collector.take()

@@ -25,8 +25,6 @@ from scoring_kernel.tables.line_blocks import LineBlock, block_of, find_misfits
 from scoring_kernel.tables.table import RowFault, TableBatch
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import numpy.typing as npt
 
 MAX_LINE_BYTES: Final = 64 * 1024
@@ -164,29 +162,6 @@ _TRUNCATED: Final = (
 _TOO_LONG: Final = (TableRule.LINE_TOO_LONG, "a longer line", f"at most {MAX_LINE_BYTES} bytes")
 
 
-def read_lines_again(
-    data: bytes, header: Sequence[str], *, delimiter: str, encoding: str, nulls: Sequence[str] = ()
-) -> TableBatch:
-    """Cut lines that quarantine kept, by the header they came with.
-
-    Args:
-        data: Lines of the file, with or without a last line end.
-        header: The header of the file.
-        delimiter: Sign between the cells.
-        encoding: Encoding of the file.
-        nulls: Texts that mean that there is nothing, beside the empty one.
-    """
-    columns = tuple(name for name in header if name)
-    cutter = LineCutter(
-        header=tuple(header),
-        delimiter=delimiter,
-        nulls=("", *nulls),
-        columns=columns,
-        is_whole=True,
-    )
-    return cutter.cut(block_of(1, data), encoding, 0)
-
-
 def _joined(block: LineBlock, kept: npt.NDArray[np.int64]) -> bytes:
     """Give the bytes of the kept lines; one slice where they stand together."""
     if kept[-1] - kept[0] + 1 == len(kept):
@@ -214,7 +189,8 @@ def _with_control_signs(block: LineBlock) -> list[int]:
 def _with_broken_quotes(block: LineBlock, delimiter: str) -> list[int]:
     sign = re.escape(delimiter)
     cell = rf'(?:"(?:[^"]|"")*"|[^"{sign}][^{sign}]*)?'
-    whole = rf"^{cell}(?:{sign}{cell})*$"
+    # A line stands here with its line end.
+    whole = rf"^{cell}(?:{sign}{cell})*\r?\n?$"
     offsets = np.append(block.starts, len(block.data)).astype(np.int32)
     lines = pa.Array.from_buffers(
         pa.string(), len(block.starts), [None, pa.py_buffer(offsets), pa.py_buffer(block.data)]
@@ -223,7 +199,7 @@ def _with_broken_quotes(block: LineBlock, delimiter: str) -> list[int]:
     if block.data.count(b'"') < len(rows):
         quotes = np.flatnonzero(np.frombuffer(block.data, np.uint8) == 0x22)
         rows = np.unique(np.searchsorted(block.starts, quotes, side="right") - 1)
-    lines = pc.utf8_rtrim(lines.take(pa.array(rows)), characters="\r\n")
+        lines = lines.take(pa.array(rows))
     is_whole = pc.match_substring_regex(lines, whole).to_numpy(zero_copy_only=False)
     return [int(row) for row in rows[~is_whole]]
 

@@ -283,13 +283,11 @@ def _text(cell: ReadOnlyCell) -> str | None:
 
 
 def _number(value: float, place: str) -> str:
-    if abs(value) >= 10**_MAX_DIGITS:
+    text = float_text(value)
+    if text is None or abs(value) >= 10**_MAX_DIGITS:
         raise RowFaultError(
             TableRule.PRECISION,
             f"a number of more than {_MAX_DIGITS} digits in cell {place}, rounded by the program",
             "long codes as text",
         )
-    text = float_text(value)
-    if text is None:
-        raise RowFaultError(TableRule.CELL, f"no finite number in cell {place}", "a number")
     return text

@@ -150,6 +150,7 @@ def test_one_resource_per_line_is_read_line_by_line(tmp_path: Path) -> None:
     lines[3] = "{"
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     assert is_fhir(path)
+    assert read_table(path, rows=5).numbers == [1, 2, 5]
     claims = read_table(path, sheet="fhir_claim", rows=2)
     assert claims.numbers == [1, 2, 5]
     assert claims.rules() == {3: "cell", 4: "broken_json"}
@@ -162,6 +163,18 @@ def test_what_is_no_fhir_is_told_as_such(tmp_path: Path, text: str) -> None:
     assert not is_fhir(path)
     with pytest.raises(TableError):
         open_fhir(path)
+
+
+def test_a_bundle_of_another_shape_is_one_fault_and_progress_is_told(file: Path) -> None:
+    file.write_text(json.dumps({"resourceType": "Bundle", "entry": "x"}), encoding="utf-8")
+    read = read_table(file, sheet="fhir_claim")
+    assert read.rules() == {1: "cell"}
+    assert read.table.consumed == file.stat().st_size
+
+
+def test_an_amount_that_is_none_keeps_its_line_whole(file: Path) -> None:
+    odd = line(1, "40", detail=[line(1, "40") | {"net": {"value": "forty"}}])
+    assert paths(file, [odd]) == {"1": "40.0"}
 
 
 def test_a_bundle_without_claims_has_no_table(file: Path) -> None:

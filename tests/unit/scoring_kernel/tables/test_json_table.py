@@ -45,6 +45,7 @@ def test_columns_are_the_keys_of_all_rows_in_their_order(file: Path) -> None:
     assert read.rows == [{"b": "1", "a": None}, {"b": None, "a": None}]
     assert read.numbers == [1, 3]
     assert read.raws[0] == b'{"b":"1"}'
+    assert read.table.consumed == file.stat().st_size
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,14 @@ import openpyxl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from openpyxl.utils.datetime import CALENDAR_MAC_1904
 
 from scoring_kernel.tables import TableError, TableRule, open_table
 from scoring_kernel.tables import sheet_merges as merges
 from tests.support.table_files import read_table, write_workbook
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from openpyxl.worksheet.worksheet import Worksheet
@@ -26,11 +28,11 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "a.xlsx"
 
 
-def book_of(file: Path, *rows: list[object]) -> tuple[openpyxl.Workbook, Worksheet]:
+def book_of(file: Path, *rows: Sequence[object]) -> tuple[openpyxl.Workbook, Worksheet]:
     book = openpyxl.Workbook()
     sheet = book.worksheets[0]
     for row in rows:
-        sheet.append(row)
+        sheet.append(list(row))
     book.save(file)
     return book, sheet
 
@@ -61,7 +63,7 @@ def test_a_midnight_is_a_moment_where_its_column_shows_hours(file: Path) -> None
 
 def test_days_count_from_1904_where_the_workbook_says_so(file: Path) -> None:
     book, _ = book_of(file, ["a"], [date(2026, 3, 1)])
-    book.epoch = openpyxl.utils.datetime.CALENDAR_MAC_1904
+    book.epoch = CALENDAR_MAC_1904
     book.save(file)
     assert read_table(file).rows == [{"a": "2026-03-01"}]
 
