@@ -83,7 +83,7 @@ def _filled(infno: str) -> Document:
     """Build a message whose rows have every field of the catalogue."""
     catalog = load_catalog()
     transaction = catalog.transactions[infno]
-    values: Mapping[str, "Callable[[InterfaceField], object]"] = {
+    values: Mapping[str, Callable[[InterfaceField], object]] = {
         "string": lambda field: _text(catalog.code_lists.get(field.code_list or ""), field.length),
         "number": lambda _field: 1,
         "date": lambda _field: "2026-03-18",
