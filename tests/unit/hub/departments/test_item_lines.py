@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import openpyxl
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
@@ -215,6 +215,7 @@ def test_the_same_fault_keeps_its_identity_on_another_line() -> None:
     assert other.identity("05", "2026H1", "a.csv") not in names
 
 
+@settings(deadline=None)
 @given(data=st.binary(max_size=400))
 def test_any_bytes_give_lines_or_faults_or_our_error(
     tmp_path_factory: pytest.TempPathFactory, data: bytes
