@@ -13,7 +13,7 @@ Source:
 """
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, TypeGuard
 
 __all__ = ["is_own", "own_answer"]
 
@@ -24,7 +24,7 @@ _NOT_JUDGED: Final = (
 _FEEDBACK: Final = "3103"
 
 
-def is_own(infno: object) -> bool:
+def is_own(infno: object) -> TypeGuard[str]:
     """Tell whether a value from outside names a transaction that needs no platform.
 
     >>> is_own("3101"), is_own("2207"), is_own(["3101"])

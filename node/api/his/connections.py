@@ -5,14 +5,19 @@
 | connections | one more is told so and closed |
 | head: 16 KiB, 10 s | a head that grows or trickles is no call |
 | answer that nobody reads | its connection is cut when it is idle for too long |
+| ``Upgrade`` | taken out of the head: the parser would drop the body of such a call |
 
+Clients that prefer HTTP/2 (Java's own among them) ask for it beside an ordinary POST; a server
+that does not change the protocol goes on as if nobody had asked.
 What is not HTTP still gets the official envelope, with the HTTP status that says so.
 
 Source:
-    RFC 9112 (HTTP/1.1); RFC 9110, section 15.5, and RFC 6585, section 5, for the status.
+    RFC 9112 (HTTP/1.1); RFC 9110, section 7.8 (Upgrade), and sections 15.5 and RFC 6585,
+    section 5, for the status.
 """
 
 import asyncio
+import re
 from collections.abc import Callable
 from typing import Any, ClassVar, Final
 
@@ -24,6 +29,8 @@ __all__ = ["HEAD_TIMEOUT_S", "MAX_HEAD_BYTES", "BoundedProtocol", "bounded_proto
 
 MAX_HEAD_BYTES: Final = 16 * 1024
 HEAD_TIMEOUT_S: Final = 10.0
+_END: Final = b"\r\n\r\n"
+_UPGRADE: Final = re.compile(rb"\r\nupgrade:[^\r\n]*", re.IGNORECASE)
 
 _FULL: Final = "连接数已满，请稍后重发 / too many connections: send it again"
 _BAD_HTTP: Final = "不是有效的HTTP请求 / not a valid HTTP request"
@@ -52,7 +59,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def __init__(self, *args: Any, **settings: Any) -> None:  # noqa: ANN401  # as uvicorn makes it
         """Begin in the first head."""
         super().__init__(*args, **settings)
-        self._head_bytes = 0
+        self._head = b""
         self._is_in_head = True
         self._head_timer: asyncio.TimerHandle | None = None
 
@@ -70,16 +77,25 @@ class BoundedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Take bytes, as long as the head they belong to is within its bounds."""
+        """Take bytes; a head is looked at when it is whole."""
         if self.transport.is_closing():
             return
         if self._is_in_head:
-            self._head_bytes += len(data)
+            self._head = (self._head + data).lstrip(b"\r\n")
             if self._head_timer is None:
                 self._await_head()
+            end = self._head.find(_END)
+            if max(end, len(self._head) if end < 0 else 0) > MAX_HEAD_BYTES:
+                self._refuse("431 Request Header Fields Too Large", _BAD_HEAD)
+                return
+            if self._head and not self._head[:1].isalpha():
+                self._refuse("400 Bad Request", _BAD_HTTP)
+                return
+            if end < 0:
+                return
+            data = _UPGRADE.sub(b"", self._head[:end]) + self._head[end:]
+            self._head = b""
         super().data_received(data)
-        if self._is_in_head and self._head_bytes > MAX_HEAD_BYTES:
-            self._refuse("431 Request Header Fields Too Large", _BAD_HEAD)
 
     def on_headers_complete(self) -> None:
         """Go on to the body."""
@@ -90,12 +106,15 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """Expect another head."""
         self._is_in_head = True
-        self._head_bytes = 0
         super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what is not HTTP."""
         del msg
+        self._refuse("400 Bad Request", _BAD_HTTP)
+
+    def _unsupported_upgrade_warning(self) -> None:
+        # Only of a call that came in one piece with the one before it.
         self._refuse("400 Bad Request", _BAD_HTTP)
 
     def timeout_keep_alive_handler(self) -> None:

@@ -80,6 +80,7 @@ class ProxyApp:
         if scope["type"] != "http":
             return
         call = _PassingCall(scope, receive, self._message_timeout_s)
+        send = _patient(send, self._message_timeout_s)
         try:
             if self._answers_own and await self._answer_own(call, send):
                 return
@@ -231,6 +232,23 @@ class _PassingCall:
         self._is_whole = not message.get("more_body", False)
         self._capture.add(part)
         return part
+
+
+def _patient(send: Send, timeout_s: float) -> Send:
+    """Give up a peer that does not read: the platform's answer is still read, and kept."""
+    is_gone = False
+
+    async def send_on(message: MutableMapping[str, Any]) -> None:
+        nonlocal is_gone
+        if is_gone:
+            return
+        try:
+            async with asyncio.timeout(timeout_s):
+                await send(message)
+        except TimeoutError:
+            is_gone = True
+
+    return send_on
 
 
 async def _say(send: Send, status: int, body: bytes) -> None:

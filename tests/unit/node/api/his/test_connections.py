@@ -41,12 +41,23 @@ def body(document: object) -> bytes:
         (b"POST / HTTP/1.1\r\n" + b"X: y\r\n" * 5_000, 431),
         (b"\x16\x03\x01\x02\x00\x01\x00", 400),
         (b"nonsense\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\n\n", 408),
         (b"POST / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
         (b"POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\n", 400),
         (b"POST " + UNIFORM_PATH.encode() + b" HTTP/1.1\r\nHos", 408),
         (b"", 408),
     ],
-    ids=["long", "many", "tls", "nonsense", "two-lengths", "negative", "slow-head", "silent"],
+    ids=[
+        "long",
+        "many",
+        "tls",
+        "nonsense",
+        "bare-lf",
+        "two-lengths",
+        "negative",
+        "slow-head",
+        "silent",
+    ],
 )
 async def test_what_is_not_http_is_closed_with_an_envelope(
     store: NodeStore, sent: bytes, status: int, monkeypatch: pytest.MonkeyPatch
@@ -176,3 +187,26 @@ async def test_a_port_that_is_taken_is_said(store: NodeStore) -> None:
         with pytest.raises(ConfigurationError, match="cannot be listened on"):
             async with served(store, settings=taken):
                 pass
+
+
+@pytest.mark.parametrize("upgrade", ["h2c", "websocket", "TLS/1.0"])
+async def test_an_upgrade_that_is_not_taken_leaves_the_call_as_it_is(
+    store: NodeStore, upgrade: str
+) -> None:
+    """Clients that prefer HTTP/2 ask for it beside an ordinary call (RFC 9110, section 7.8)."""
+    sent = body(settlement(1))
+    head = (
+        f"POST {UNIFORM_PATH} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\n"
+        f"Upgrade: {upgrade}\r\nHTTP2-Settings: AAEAAEAAAAIAAAABAAMAAABkAAQBAAAAAAUAAEAA\r\n"
+        f"Content-Length: {len(sent)}\r\n\r\n"
+    )
+    settings = InterfaceSettings(port=0, mode=InterfaceMode.MIRROR, message_timeout_s=5)
+    async with served(store, settings=settings) as interface:
+        target = httpx.URL(interface.url)
+        reader, writer = await asyncio.open_connection(target.host, target.port)
+        writer.write(head.encode() + sent)
+        answer = await asyncio.wait_for(reader.readuntil(b'"output":{}}'), 10)
+        writer.close()
+    assert answer.startswith(b"HTTP/1.1 200 OK")
+    assert b'"infcode":0' in answer
+    assert store.counts().messages == 1

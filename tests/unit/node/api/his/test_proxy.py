@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+from collections.abc import AsyncIterator
 from typing import Final
 
 import httpx
@@ -69,7 +70,7 @@ async def test_what_is_no_message_passes_without_a_copy(method: str) -> None:
 
 
 async def test_chunked_bodies_pass_both_ways() -> None:
-    async def parts() -> object:
+    async def parts() -> AsyncIterator[bytes]:
         for _ in range(3):
             yield REQUEST
 
@@ -251,3 +252,33 @@ async def test_a_keeper_that_fails_does_not_touch_the_traffic(
             assert (await gateway.client.post("/", content=REQUEST)).content == ANSWER
     assert "RuntimeError at upstream_server.py" in caplog.text
     assert "张示例" not in caplog.text
+
+
+async def test_a_till_that_does_not_read_is_given_up_and_the_answer_read_to_its_end() -> None:
+    long = response(b"x" * (64 * 1024 * 1024))
+    async with (
+        platform(answering(long)) as seen,
+        proxied(seen.url, message_timeout_s=0.5) as gateway,
+    ):
+        target = httpx.URL(gateway.url)
+        reader, writer = await asyncio.open_connection(target.host, target.port, limit=1024)
+        head = f"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: {len(REQUEST)}\r\n\r\n"
+        writer.write(head.encode() + REQUEST)
+        while not gateway.kept.notes:  # noqa: ASYNC110 - until all of it has come
+            await asyncio.sleep(0.01)
+        del reader
+        writer.transport.abort()
+    assert gateway.kept.notes == [(True, None)]
+
+
+async def test_a_call_that_asks_for_http_2_passes_whole() -> None:
+    head = (
+        "POST / HTTP/1.1\r\nHost: x\r\nConnection: close, Upgrade, HTTP2-Settings\r\n"
+        f"Upgrade: h2c\r\nHTTP2-Settings: AAEAAEAA\r\nContent-Length: {len(REQUEST)}\r\n\r\n"
+    )
+    async with platform(answering(response(ANSWER))) as seen, proxied(seen.url) as gateway:
+        got = await raw_call(gateway.url, head.encode() + REQUEST)
+    assert got.endswith(ANSWER)
+    assert seen.bodies == [REQUEST]
+    assert b"pgrade" not in seen.heads[0]
+    assert b"http2-settings" not in seen.heads[0]
