@@ -7,7 +7,7 @@ import pytest
 from scoring_kernel import load_catalog
 from scoring_kernel.errors import CatalogError
 from scoring_kernel.tables.builtin_mappings import find_builtin_mapping
-from scoring_kernel.tables.mapping import RecordMapping
+from scoring_kernel.tables.mapping import ItemMapping, RecordMapping
 from scoring_kernel.tables.mapping_files import (
     parse_item_mapping,
     parse_mapping,
@@ -189,13 +189,23 @@ records:
     assert [one.columns for one in kind.days] == [("ended",)]
 
 
-def test_the_packaged_mappings_and_the_example_are_valid() -> None:
+def test_the_packaged_mappings_and_the_examples_are_valid() -> None:
     catalog = load_catalog()
     for name in catalog.mappings:
         mapping = find_builtin_mapping(catalog, name)
         assert isinstance(mapping, RecordMapping)
         assert mapping.layout.table == name
     assert find_builtin_mapping(catalog, "fhir_patient") is None
-    example = ROOT / "deploy" / "examples" / "fraud_claims.mapping.yaml"
-    mapping = parse_record_mapping(example.read_bytes(), example.name, catalog)
-    assert [kind.kind for kind in mapping.kinds] == ["settlement", "admission", "discharge"]
+    examples = sorted((ROOT / "deploy" / "examples").glob("*.mapping.yaml"))
+    targets = {}
+    for path in examples:
+        found = parse_mapping(path.read_bytes(), path.name, catalog)
+        if isinstance(found, ItemMapping):
+            targets[path.name.split(".")[0]] = [found.item]
+        else:
+            targets[path.name.split(".")[0]] = [kind.kind for kind in found.kinds]
+    assert targets == {
+        "audit_rejections": ["05"],
+        "fraud_claims": ["settlement", "admission", "discharge"],
+        "hospital_fees": ["fee_detail"],
+    }
