@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
+from hub.completeness import completeness
 from hub.parts import HubParts
 from hub.store import (
     checkpoints,
@@ -60,6 +61,7 @@ def hub_status(parts: HubParts) -> dict[str, Any]:
                 period: pushed.distribution(connection, period)
                 for period in pushed.periods(connection)
             },
+            "items": completeness(connection, parts.catalog, now=parts.now()).figures,
             "score_exports": score_exports.count_exports(connection),
             "classes": [asdict(one) for one in class_lines(connection)],
             "parent": None,

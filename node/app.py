@@ -183,6 +183,7 @@ async def _serve(
 async def _sync_once(server: ControlServer, jobs: NodeJobs, say: Callable[[str], None]) -> None:
     """One synchronisation by the clock; a failure is said and tried again at the next turn."""
     if jobs.link is None:
+        jobs.store.record_ledger.close_days(utc_now())
         return
     try:
         report = await server.run("sync", {})

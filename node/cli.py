@@ -21,9 +21,6 @@ app = typer.Typer(
     rich_markup_mode="rich",
     help="A node (节点): takes in claims where they arise, pre-scores, reports aggregates.",
 )
-cli_gateway.register(app)
-cli_desk.register(app)
-cli_backup.register(app)
 
 PeriodOption = Annotated[str, typer.Option("--period", help="Rating period, for example 2026H1.")]
 
@@ -263,3 +260,8 @@ def serve(*, directory: Directory = None) -> None:
         from node.app import serve_node  # noqa: PLC0415  # keeps `--help` fast
 
         serve_node(node_directory(directory), out.say)
+
+
+cli_gateway.register(app)
+cli_desk.register(app)
+cli_backup.register(app)

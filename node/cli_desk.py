@@ -33,6 +33,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(codes_app, name="codes")
     app.command()(export)
     app.command()(completeness)
+    app.command()(proof)
 
 
 @quarantine_app.command("list")
@@ -271,3 +272,28 @@ def completeness(*, directory: Directory = None, as_json: AsJson = False) -> Non
 
 def _filter(rule: str | None, source: str | None, infno: str | None) -> Result:
     return {"rule": rule or "", "source": source or "", "infno": infno or ""}
+
+
+def proof(
+    kind: Annotated[str, typer.Argument(help="Kind of the record, for example settlement.")],
+    record: Annotated[str, typer.Argument(help="Id of the record.")],
+    *,
+    directory: Directory = None,
+    as_json: AsJson = False,
+) -> None:
+    """Prove to an inspector that a record stood in the node's tree at the end of a day.
+
+    Prints place, salt and path of its leaf, and the day's checkpoint, which the hub holds signed.
+    The inspector brings the record's values. Treat it as confidential as the record.
+
+    Example: [bold]yixin node proof settlement H33030200001202603180950390001[/bold]
+    """
+    with start(as_json) as out:
+        arguments: Result = {"kind": kind, "record": record}
+        result = run_job(node_directory(directory), "proof", arguments, out, writes=False)
+        point = result["checkpoint"]
+        out.done(
+            result,
+            f"{kind} {record} is leaf {result['leaf']['seq']} of {point['size']} at the end of "
+            f"{point['day']}, root {point['root']}.\nThe proof itself: add --json.",
+        )

@@ -13,6 +13,7 @@ from node.codes import extended, import_codes
 from node.completeness import completeness
 from node.errors import ConfigurationError
 from node.exporting import export_kind
+from node.proving import prove_record
 from node.quarantine.desk import QuarantineDesk
 from node.quarantine.listing import export_rows, listed
 from node.replaying import StoreIntake
@@ -26,7 +27,7 @@ __all__ = ["READERS", "DeskJobs"]
 Result = dict[str, Any]
 READERS: Final = (
     *("quarantine", "quarantine_show", "quarantine_reveal", "quarantine_export"),
-    *("codes", "export", "completeness"),
+    *("codes", "export", "completeness", "proof"),
 )
 """Jobs that change nothing but the log of operators, and do not wait for the writer."""
 MAX_FIX_BYTES: Final = 4 * 1024 * 1024
@@ -53,7 +54,12 @@ class DeskJobs:
             "codes_import": self.import_codes,
             "export": self.export,
             "completeness": self.completeness,
+            "proof": self.proof,
         }
+
+    def proof(self, arguments: Result, _progress: ProgressReporter) -> Result:
+        """What an inspector needs to find a record in the node's tree."""
+        return prove_record(self.store, arguments["kind"], arguments["record"])
 
     def listing(self, arguments: Result, _progress: ProgressReporter) -> Result:
         """Refused messages and rows by file and line."""

@@ -59,8 +59,8 @@ ERROR_TABLE: Final[Mapping[type[Exception], ErrorRow]] = {
     SegmentTamperedError: ErrorRow(code="segment_tampered", exit_code=16),
     LocalChannelError: ErrorRow(code="local_channel", exit_code=17),
     RemoteSyncError: ErrorRow(code="remote_sync", exit_code=21),
-    BackupError: ErrorRow(code="backup", exit_code=22),
     KernelError: ErrorRow(code="kernel", exit_code=18),
+    BackupError: ErrorRow(code="backup", exit_code=37),
     SecurityError: ErrorRow(code="security", exit_code=19),
     NodeError: ErrorRow(code="node", exit_code=20),
 }

@@ -43,7 +43,7 @@ from node.store.transactions import transaction
 from node.store.upgrade import upgrade_records, verify_upgraded
 from scoring_kernel import Catalog, load_catalog
 from scoring_kernel.measure_sets import MeasureSet
-from security.at_rest import Vault
+from security.at_rest import DISK, FileLayer, Vault
 
 __all__ = ["NodeStore", "StoreCounts"]
 
@@ -77,6 +77,7 @@ class NodeStore:
         *,
         catalog: Catalog | None = None,
         writer: bool = True,
+        files: FileLayer = DISK,
     ) -> None:
         """Open the store, making it when it is not there.
 
@@ -86,6 +87,7 @@ class NodeStore:
             catalog: Record kinds; the packaged catalogue when None.
             writer: True for the one process that holds the node's lock: leftovers of a
                 crash are swept.
+            files: Changes the files; the disk itself but in tests of power cuts.
 
         Raises:
             StoreError: The directory or its database cannot be used.
@@ -101,7 +103,7 @@ class NodeStore:
         self._register = Register(connection)
         self._desk = DeskStore(connection, vault, self._lock)
         kinds = (catalog or load_catalog()).records
-        self._records = RecordStore(connection, directory, vault, kinds, writer=writer)
+        self._records = RecordStore(connection, directory, vault, kinds, writer=writer, files=files)
         self.record_ledger = RecordLedger(connection, self._records, self._lock)
         if writer:
             upgrade_records(connection, self._records, vault)

@@ -34,7 +34,7 @@ async def test_a_restored_node_opens_new_chains_and_states_what_the_hub_holds(
     tmp_path: Path, passphrase_file: Path
 ) -> None:
     city = tmp_path / "city"
-    simulate(Order(institutions=8, claims=400, seed=12), city, quiet)
+    simulate(Order(institutions=8, claims=160, seed=12), city, quiet)
     hub, _ = hubs_in(tmp_path)
     node = node_in(tmp_path, city, custodian="county", division="330324")
     lines = [

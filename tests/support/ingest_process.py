@@ -1,0 +1,32 @@
+"""A process that ingests a file, to be killed at any moment: prints ``ready`` as it begins.
+
+Usage: python -m tests.support.ingest_process DIRECTORY FILE
+"""
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from node.intake import ingest_file
+from node.store import NodeStore
+from scoring_kernel import load_catalog
+from security.at_rest import Vault
+
+KEY: Final = bytes(range(32))
+"""Key of a store of tests."""
+LATER: Final = datetime(2027, 1, 1, tzinfo=UTC)
+
+
+def main() -> None:
+    """Ingest once."""
+    directory, path = sys.argv[1:]
+    catalog = load_catalog()
+    with NodeStore(Path(directory), Vault(KEY), catalog=catalog) as store:
+        sys.stdout.write("ready\n")
+        sys.stdout.flush()
+        ingest_file(store, catalog, Path(path), now=LATER)
+
+
+if __name__ == "__main__":
+    main()
