@@ -42,13 +42,14 @@ __all__ = ["BatchIntake", "quarantine_row"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Decoded:
-    """A line whose message has a good head."""
+class _Batch:
+    """The lines of a batch, and what is told of them."""
 
-    place: int
-    """Place of the line in the batch."""
-    line: Line
-    message: Message
+    source: str
+    lines: Sequence[Line]
+    tally: Tally
+    taken: dict[int, Taken] = field(default_factory=dict)
+    """What became of each line, by its place."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -61,8 +62,8 @@ class _Turn:
     records: dict[str, list[pa.Table]] = field(default_factory=dict)
     taken_back: list[str] = field(default_factory=list)
     refused: list[QuarantineRow] = field(default_factory=list)
-    released: list[Line] = field(default_factory=list)
-    """Lines that went in: if one was refused before, it is no longer."""
+    released: list[bytes] = field(default_factory=list)
+    """Digests of lines that went in: if one was refused before, it is no longer."""
 
 
 class BatchIntake:
@@ -112,85 +113,76 @@ class BatchIntake:
             StoreError: The store failed; nothing of the batch's last turn was kept.
         """
         tally.messages_in += len(lines)
-        taken: dict[int, Taken] = {}
+        batch = _Batch(source=source, lines=lines, tally=tally)
         turn = _Turn()
-        decoded: list[_Decoded] = []
+        messages: list[Message] = []
         for place, line in enumerate(lines):
-            found = line.fault or decode(line.number, line.body, self._envelope)
+            found = line.fault or decode(place, line.body, self._envelope)
             if isinstance(found, Fault):
-                taken[place] = self._refuse(source, line, found, turn, tally)
+                self._refuse(batch, place, found, turn)
             else:
-                decoded.append(_Decoded(place=place, line=line, message=found))
-        decoded = self._check_heads(source, decoded, turn, tally, taken)
+                messages.append(found)
+        messages = self._check_heads(batch, messages, turn)
         while True:
-            later = self._take_turn(source, decoded, turn, tally, taken)
+            later = self._take_turn(batch, messages, turn)
             self._commit(turn)
             if not later:
-                return [taken[place] for place in range(len(lines))]
-            decoded, turn = later, _Turn()
+                return [batch.taken[place] for place in range(len(lines))]
+            messages, turn = later, _Turn()
 
     def _check_heads(
-        self,
-        source: str,
-        decoded: Sequence[_Decoded],
-        turn: _Turn,
-        tally: Tally,
-        taken: dict[int, Taken],
-    ) -> list[_Decoded]:
+        self, batch: _Batch, messages: Sequence[Message], turn: _Turn
+    ) -> list[Message]:
         """Check the heads; returns the messages whose head is in order."""
         book = FaultBook()
-        check_heads(self._rules.heads, [one.message for one in decoded], book)
+        check_heads(self._rules.heads, messages, book)
         for owner, fault in sorted(book.faults.items()):
-            one = decoded[owner]
-            taken[one.place] = self._refuse(
-                source, one.line, fault, turn, tally, message=one.message
-            )
-        return [one for owner, one in enumerate(decoded) if owner not in book.faults]
+            self._refuse(batch, messages[owner].place, fault, turn, message=messages[owner])
+        return [message for owner, message in enumerate(messages) if owner not in book.faults]
 
-    def _take_turn(
-        self,
-        source: str,
-        decoded: Sequence[_Decoded],
-        turn: _Turn,
-        tally: Tally,
-        taken: dict[int, Taken],
-    ) -> list[_Decoded]:
-        """Work on messages with distinct ids; returns the others."""
-        own: dict[MessageKey, _Decoded] = {}
-        later = [one for one in decoded if own.setdefault(_key(one.message), one) is not one]
+    def _take_turn(self, batch: _Batch, messages: Sequence[Message], turn: _Turn) -> list[Message]:
+        """Work on messages with distinct keys; returns the others."""
+        own: dict[MessageKey, Message] = {}
+        later = [one for one in messages if own.setdefault(_key(one), one) is not one]
         known = self._store.known_messages(list(own)) if own else {}
         groups: dict[tuple[str, bool | None], list[Message]] = {}
-        for key, one in own.items():
-            message = one.message
+        for key, message in own.items():
             held = known.get(key)
             standing = standing_of(held, message.request_digest, message.response_digest)
             if standing is Standing.SEEN:
-                tally.already_seen += 1
-                turn.released.append(one.line)
+                batch.tally.already_seen += 1
                 accepted = held.accepted if held else None
-                taken[one.place] = _taken(message, Outcome.SEEN, accepted)
+                self._note(batch, message, Outcome.SEEN, accepted, turn)
             elif standing is Standing.CONFLICT:
                 expected = "the content this msgid came with before"
                 fault = Fault.of(Rule.MSGID_CONFLICT, "request.msgid", key.msgid, expected)
-                taken[one.place] = self._refuse(
-                    source, one.line, fault, turn, tally, message=message
-                )
+                self._refuse(batch, message.place, fault, turn, message=message)
             else:
                 groups.setdefault((message.infno, message.accepted), []).append(message)
         for group in sorted(groups, key=_reversals_last):
-            good, faults = self._build(groups[group], turn, tally)
+            good, faults = self._build(groups[group], turn, batch.tally)
             outcome = self._outcome_of(*group)
             for message in good:
-                one = own[_key(message)]
-                turn.released.append(one.line)
-                taken[one.place] = _taken(message, outcome, message.accepted)
+                self._note(batch, message, outcome, message.accepted, turn)
             for message, fault in faults:
-                one = own[_key(message)]
-                taken[one.place] = self._refuse(
-                    source, one.line, fault, turn, tally, message=message
-                )
-        turn.completed += [row.key for row in turn.messages if row.key in known]
+                self._refuse(batch, message.place, fault, turn, message=message)
+        if known:
+            turn.completed += [row.key for row in turn.messages if row.key in known]
         return later
+
+    def _note(
+        self,
+        batch: _Batch,
+        message: Message,
+        standing: Outcome,
+        accepted: bool | None,  # noqa: FBT001 - what the platform said, as in the ledger
+        turn: _Turn,
+    ) -> None:
+        """Note that a message is in the ledger."""
+        line = batch.lines[message.place]
+        batch.taken[message.place] = _taken(line, message, standing, accepted)
+        if self._holds_refused:
+            turn.released.append(line.line_digest())
 
     def _build(
         self, messages: Sequence[Message], turn: _Turn, tally: Tally
@@ -241,24 +233,25 @@ class BatchIntake:
 
     def _refuse(
         self,
-        source: str,
-        line: Line,
+        batch: _Batch,
+        place: int,
         fault: Fault,
         turn: _Turn,
-        tally: Tally,
         *,
         message: Message | None = None,
-    ) -> Taken:
+    ) -> None:
         """Put a line into quarantine, unless it is one that went in corrected."""
+        line = batch.lines[place]
+        accepted = message.accepted if message else None
         if self._store.desk.mended([line.line_digest()]):
-            tally.already_seen += 1
-            if message is None:
-                return Taken(line=line.number, standing=Outcome.SEEN)
-            return _taken(message, Outcome.SEEN, message.accepted)
-        tally.rules[fault.rule] += 1
+            batch.tally.already_seen += 1
+            batch.taken[place] = _taken(line, message, Outcome.SEEN, accepted)
+            return
+        batch.tally.rules[fault.rule] += 1
+        batch.taken[place] = _taken(line, message, Outcome.REFUSED, accepted, fault)
         turn.refused.append(
             quarantine_row(
-                source,
+                batch.source,
                 line,
                 fault,
                 seen_at=self._seen_at,
@@ -266,13 +259,9 @@ class BatchIntake:
                 infno=message.infno if message else "",
             )
         )
-        if message is None:
-            return Taken(line=line.number, standing=Outcome.REFUSED, fault=fault)
-        return _taken(message, Outcome.REFUSED, message.accepted, fault)
 
     def _commit(self, turn: _Turn) -> None:
-        released = [line.line_digest() for line in turn.released] if self._holds_refused else []
-        if turn.messages or turn.refused or released:
+        if turn.messages or turn.refused or turn.released:
             self._store.commit(
                 Commit(
                     messages=turn.messages,
@@ -283,7 +272,7 @@ class BatchIntake:
                     },
                     taken_back=turn.taken_back,
                     quarantine=turn.refused,
-                    released=released,
+                    released=turn.released,
                 )
             )
         self._holds_refused = self._holds_refused or bool(turn.refused)
@@ -326,16 +315,17 @@ def _reversals_last(key: tuple[str, bool | None]) -> tuple[bool, str, str]:
 
 
 def _taken(
-    message: Message,
+    line: Line,
+    message: Message | None,
     standing: Outcome,
     accepted: bool | None,  # noqa: FBT001 - what the platform said, as in the ledger
     fault: Fault | None = None,
 ) -> Taken:
     return Taken(
-        line=message.line,
+        line=line.number,
         standing=standing,
-        infno=message.infno,
-        msgid=message.msgid,
+        infno=message.infno if message else "",
+        msgid=message.msgid if message else "",
         accepted=accepted,
         fault=fault,
     )

@@ -54,7 +54,8 @@ class Envelope:
 class Message:
     """A message whose head is in order."""
 
-    line: int
+    place: int
+    """Place of its line in the batch, from 0."""
     raw: bytes = field(repr=False)
     infno: str
     msgid: str
@@ -88,11 +89,11 @@ def content_digest(value: object) -> bytes:
     return hashlib.sha256(canonical).digest()[:DIGEST_BYTES]
 
 
-def decode(line: int, raw: bytes, envelope: Envelope) -> Message | Fault:
+def decode(place: int, raw: bytes, envelope: Envelope) -> Message | Fault:
     """Decode one line and check its head.
 
     Args:
-        line: Line in its file, from 1.
+        place: Place of the line in its batch, from 0.
         raw: The line, bounded by the reader.
         envelope: What the head is checked against.
 
@@ -123,7 +124,7 @@ def decode(line: int, raw: bytes, envelope: Envelope) -> Message | Fault:
         # Read but too deep to be written; the words of the error hold no content.
         return _shape(str(error), "at most 250 levels")
     return Message(
-        line=line,
+        place=place,
         raw=raw,
         infno=request["infno"],
         msgid=request["msgid"],
@@ -202,12 +203,15 @@ def _check_sender(request: Mapping[str, Any], envelope: Envelope) -> Fault | Non
     if not isinstance(msgid, str) or not _MSGID.fullmatch(msgid):
         expected = "institution code, yyyyMMddHHmmss and four digits"
         return Fault.of(Rule.MSGID_FORMAT, "request.msgid", msgid, expected)
-    if not isinstance(institution, str) or not CODE_PATTERN.fullmatch(institution):
+    known = envelope.institutions
+    if not isinstance(institution, str) or not (
+        institution in known or CODE_PATTERN.fullmatch(institution)
+    ):
         expected = "H or P and eleven digits"
         return Fault.of(Rule.INSTITUTION_UNKNOWN, "request.fixmedins_code", institution, expected)
     if not msgid.startswith(institution):
         return Fault.of(Rule.MSGID_INSTITUTION, "request.msgid", msgid, f"{institution} first")
-    if institution not in envelope.institutions:
+    if institution not in known:
         expected = "an institution under this node's custody"
         return Fault.of(Rule.INSTITUTION_UNKNOWN, "request.fixmedins_code", institution, expected)
     return None
