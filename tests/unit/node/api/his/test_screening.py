@@ -1,3 +1,4 @@
+import json
 from typing import Any, Final
 
 import orjson
@@ -97,7 +98,7 @@ JSON: Final[st.SearchStrategy[Any]] = st.recursive(
 
 
 @given(
-    body=st.binary(max_size=200) | JSON.map(orjson.dumps),
+    body=st.binary(max_size=200) | JSON.map(lambda value: json.dumps(value).encode()),
     path=st.sampled_from([UNIFORM_PATH, *PATHS]) | st.text(max_size=20),
     content_type=st.text(st.characters(codec="latin-1", exclude_characters="\r\n"), max_size=60),
 )
