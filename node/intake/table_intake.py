@@ -21,7 +21,7 @@ from node.intake.group import DayBounds
 from node.intake.lines import truncation_digest
 from node.intake.report import Tally
 from node.intake.table_rows import BuiltRows, RowBuilder
-from node.store import ROW_FORM, Commit, NodeStore, QuarantineRow
+from node.store import ROW_FORM, Commit, NodeStore, QuarantineFilter, QuarantineRow
 from scoring_kernel.tables.errors import ROW_MENDS, TableError, TableRule
 from scoring_kernel.tables.mapping import RecordMapping
 from scoring_kernel.tables.table import RowFault, Table, TableBatch
@@ -32,6 +32,8 @@ __all__ = ["TABLE_INFNO", "TableIntake", "context_of"]
 STAGE: Final = "ingest"
 TABLE_INFNO: Final = "table"
 """What stands in place of a transaction where a refused row came from a table."""
+_INFNOS: Final = (TABLE_INFNO, "csv")
+"""The same, with what earlier versions wrote."""
 BATCH_ROWS: Final = 250_000
 _ROW_RULES: Final[Mapping[TableRule, Rule]] = {
     TableRule.TRUNCATED: Rule.FILE_TRUNCATED,
@@ -55,6 +57,10 @@ class TableIntake:
         self._mapping = mapping
         self._builder = RowBuilder(store, mapping, bounds)
         self._seen_at = now.isoformat(timespec="seconds")
+        # What this file gets refused cannot go in further down in it.
+        self._may_release = any(
+            store.quarantine_count(QuarantineFilter(infno=infno)) for infno in _INFNOS
+        )
 
     def take_table(self, table: Table, tally: Tally, progress: ProgressReporter) -> None:
         """Take one table in; every batch is durable before the next is read.
@@ -75,7 +81,7 @@ class TableIntake:
             self._refuse_absent(name, table)
         context = context_of(self._mapping, table)
         source = printable(table.name)
-        if self._store.quarantine_count():
+        if self._may_release:
             self._store.commit(Commit(released=[truncation_digest(source)]))
         count = 0
         try:
@@ -206,7 +212,7 @@ class TableIntake:
         rows = np.flatnonzero(built.good).tolist()
         if digests is not None:
             return [digests[row] for row in rows]
-        if not self._store.quarantine_count():
+        if not self._may_release:
             return ()
         return [hashlib.sha256(batch.raw(row)).digest() for row in rows]
 
