@@ -15,6 +15,7 @@ from typing import Final
 
 import pytest
 
+import node.intake.ingest
 from deploy.simulation.simulate import Order, simulate
 from node.domain.institutions import Institution
 from node.intake import ingest_file
@@ -58,18 +59,26 @@ def _undisturbed(directory: Path, path: Path, codes: tuple[str, ...]) -> dict[in
     found: dict[int, str] = {}
     with _open(directory) as store:
         store.set_institutions([Institution(code=code) for code in codes])
-        found[0] = store.digest().hex()
+        found[0] = store.digest()
 
         def told(*_progress: object) -> None:
-            found[store.counts().messages] = store.digest().hex()
+            found[store.counts().messages] = store.digest()
 
         report = ingest_file(store, CATALOG, path, now=LATER, progress=told)
         assert report.quarantined == 0
-        found[store.counts().messages] = store.digest().hex()
+        found[store.counts().messages] = store.digest()
     return found
 
 
-def _kill_again_and_again(work: Path, *, kills: int, claims: int, messages: int, seed: int) -> None:
+def _command(directory: Path, path: Path, lines: int) -> list[str]:
+    program = [sys.executable, "-m", "tests.support.ingest_process"]
+    return [*program, str(directory), str(path), str(lines)]
+
+
+def _kill_again_and_again(
+    work: Path, *, kills: int, claims: int, messages: int, lines: int, seed: int
+) -> None:
+    """Kill, open, compare with the undisturbed run; then let the file come to its end."""
     path, codes = _messages(work, claims=claims, most=messages)
     states = _undisturbed(work / "undisturbed", path, codes)
     directory = work / "killed"
@@ -78,7 +87,14 @@ def _kill_again_and_again(work: Path, *, kills: int, claims: int, messages: int,
     chosen = random.Random(seed)  # noqa: S311  # Moments, no secrets.
     killed, seen = 0, set()
     while killed < kills:
-        command = [sys.executable, "-m", "tests.support.ingest_process", str(directory), str(path)]
+        command = [
+            sys.executable,
+            "-m",
+            "tests.support.ingest_process",
+            str(directory),
+            str(path),
+            str(lines),
+        ]
         process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE)  # noqa: S603 - our own program
         assert process.stdout is not None
         assert process.stdout.readline() == b"ready\n"
@@ -89,7 +105,7 @@ def _kill_again_and_again(work: Path, *, kills: int, claims: int, messages: int,
         killed += was_running
         with _open(directory) as store:
             held = store.counts().messages
-            assert store.digest().hex() == states[held], f"after {killed} kills"
+            assert store.digest() == states[held], f"after {killed} kills"
         seen.add(held)
         if not was_running:
             # It came to its end: begin anew, the kills that are left fall on a fresh store.
@@ -97,20 +113,33 @@ def _kill_again_and_again(work: Path, *, kills: int, claims: int, messages: int,
             directory = work / f"killed-{killed}"
             with _open(directory) as store:
                 store.set_institutions([Institution(code=code) for code in codes])
-    command = [sys.executable, "-m", "tests.support.ingest_process", str(directory), str(path)]
+    command = [
+        sys.executable,
+        "-m",
+        "tests.support.ingest_process",
+        str(directory),
+        str(path),
+        str(lines),
+    ]
     subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)  # noqa: S603 - our own program
     with _open(directory) as store:
         assert store.counts().messages == max(states)
-        assert store.digest().hex() == states[max(states)]
+        assert store.digest() == states[max(states)]
         names = {file.name for file in (directory / "records").iterdir()}
         assert len(names) == store.counts().segments
     assert len(seen) > 1
 
 
-def test_a_few_kills_leave_states_of_an_undisturbed_run(tmp_path: Path) -> None:
-    _kill_again_and_again(tmp_path, kills=4, claims=2_000, messages=5_000, seed=1)
+def test_a_few_kills_leave_states_of_an_undisturbed_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(node.intake.ingest, "BATCH_LINES", 200)
+    _kill_again_and_again(tmp_path, kills=3, claims=1_500, messages=4_000, lines=200, seed=1)
 
 
 @pytest.mark.faults
-def test_two_hundred_kills_of_a_hundred_thousand_messages(tmp_path: Path) -> None:
-    _kill_again_and_again(tmp_path, kills=200, claims=32_000, messages=100_000, seed=2)
+def test_two_hundred_kills_of_a_hundred_thousand_messages(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(node.intake.ingest, "BATCH_LINES", 2_000)
+    _kill_again_and_again(tmp_path, kills=200, claims=32_000, messages=100_000, lines=2_000, seed=2)

@@ -1,6 +1,6 @@
 """A process that ingests a file, to be killed at any moment: prints ``ready`` as it begins.
 
-Usage: python -m tests.support.ingest_process DIRECTORY FILE
+Usage: python -m tests.support.ingest_process DIRECTORY FILE BATCH_LINES
 """
 
 import sys
@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+import node.intake.ingest
 from node.intake import ingest_file
 from node.store import NodeStore
 from scoring_kernel import load_catalog
@@ -20,7 +21,8 @@ LATER: Final = datetime(2027, 1, 1, tzinfo=UTC)
 
 def main() -> None:
     """Ingest once."""
-    directory, path = sys.argv[1:]
+    directory, path, batch_lines = sys.argv[1:]
+    node.intake.ingest.BATCH_LINES = int(batch_lines)  # type: ignore[misc]
     catalog = load_catalog()
     with NodeStore(Path(directory), Vault(KEY), catalog=catalog) as store:
         sys.stdout.write("ready\n")
