@@ -61,7 +61,8 @@ def _undisturbed(directory: Path, path: Path, codes: tuple[str, ...]) -> dict[in
         store.set_institutions([Institution(code=code) for code in codes])
         found[0] = store.digest()
 
-        def told(*_progress: object) -> None:
+        def told(stage: str, done: int, total: int = 0, unit: str = "") -> None:
+            del stage, done, total, unit
             found[store.counts().messages] = store.digest()
 
         report = ingest_file(store, CATALOG, path, now=LATER, progress=told)
