@@ -28,7 +28,8 @@ _DECIMAL: Final = re.compile(r"[+-]?\d{1,17}(\.\d{1,9})?", re.ASCII)
 _DAY_LENGTH: Final = 10
 _MOMENT_LENGTH: Final = 19
 _ISO_DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
-_ISO_MOMENT: Final = re.compile(r"\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}", re.ASCII)
+_ISO_MOMENT: Final = re.compile(r"\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}:\d{2}", re.ASCII)
+"""With the letter of ISO 8601 too, as many systems write it."""
 
 
 class FaultBook:

@@ -256,9 +256,12 @@ def _pair(source: InputFile) -> Line:
     request = _read(source.path)
     if not request.strip():
         return nothing_in(source.name, source.path, "a request")
+    response = b"" if source.response is None else _read(source.response)
+    for body in (request, response):
+        if len(body) > MAX_LINE_BYTES:
+            return _bounded(1, body)
     if source.response is None:
         return _bounded(1, request)
-    response = _read(source.response)
     try:
         document = orjson.loads(as_utf8(request) or request)
     except orjson.JSONDecodeError:

@@ -2,6 +2,8 @@
 
 import gzip
 import json
+import os
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -34,6 +36,38 @@ def test_the_last_line_may_be_too_long_and_without_an_end(tmp_path: Path) -> Non
 
     assert line.fault is not None
     assert f"{MAX_LINE_BYTES + 5} bytes" in line.fault.reason
+
+
+@pytest.mark.parametrize("large", ["a_req.json", "a_resp.json"])
+def test_a_pair_is_read_no_further_than_a_message_may_be_long(tmp_path: Path, large: str) -> None:
+    (tmp_path / "a_req.json").write_text('{"input": {}}', encoding="utf-8")
+    (tmp_path / "a_resp.json").write_text("{}", encoding="utf-8")
+    (tmp_path / large).write_bytes(b'{"a": "')
+    os.truncate(tmp_path / large, 2**31)
+    source = InputFile(path=tmp_path / "a_req.json", response=tmp_path / "a_resp.json")
+
+    tracemalloc.start()
+    (line,) = read_lines(source)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert line.fault is not None
+    assert (line.fault.rule, line.body) == (Rule.LINE_TOO_LONG, b"")
+    assert peak < 4 * MAX_LINE_BYTES
+
+
+def test_a_line_without_end_takes_no_memory(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(b'{"a": 1}\n')
+    os.truncate(path, 2**26)
+
+    tracemalloc.start()
+    first, second = read_lines(InputFile(path=path))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert (first.fault, second.fault and second.fault.rule) == (None, Rule.LINE_TOO_LONG)
+    assert peak < 4 * MAX_LINE_BYTES
 
 
 def test_a_truncated_gzip_gives_what_it_holds_and_one_quarantine_row(
