@@ -86,7 +86,14 @@ def opened(directory: Path, *, writer: bool = True) -> Iterator[NodeJobs]:
     scores = ScoreStore(directory)
     link = _link(directory, vault)
     try:
-        yield NodeJobs(catalog=catalog, store=store, scores=scores, link=link, now=utc_now)
+        yield NodeJobs(
+            directory=directory,
+            catalog=catalog,
+            store=store,
+            scores=scores,
+            link=link,
+            now=utc_now,
+        )
     finally:
         scores.close()
         store.close()

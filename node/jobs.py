@@ -21,6 +21,7 @@ from node.domain.institutions import Institution
 from node.domain.reported import ReportedSet, first_months, reported_set
 from node.domain.shanghai import SHANGHAI
 from node.errors import ConfigurationError, IntakeFileError, NotJoinedError
+from node.gateway import SPOOL_DIRECTORY, gateway_counts
 from node.intake import ingest_file, load_mapping
 from node.prescoring.inputs import Subject
 from node.prescoring.prescore import PreScoring, prescore
@@ -47,6 +48,8 @@ Result = dict[str, Any]
 class NodeJobs:
     """The parts of one node and the jobs over them."""
 
+    directory: Path
+    """State directory of the node."""
     catalog: Catalog
     store: NodeStore
     scores: ScoreStore
@@ -228,6 +231,7 @@ class NodeJobs:
         }
         if self.link is not None:
             result |= self._link_status(self.link)
+        result["gateway"] = gateway_counts(self.directory / SPOOL_DIRECTORY)
         restored = self.store.restored()
         result["restored"] = None if restored is None else asdict(restored)
         result["prescored"] = len(self.scores.prescores())

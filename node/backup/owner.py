@@ -8,13 +8,13 @@ import hashlib
 from pathlib import Path
 from typing import Final
 
+from node.config import NODE_KEY
 from node.errors import BackupError
 from security.private_files import write_private
 
 __all__ = ["claim_location"]
 
 MARK: Final = "node"
-_KEY_FILE: Final = "node.key"
 _CONTEXT: Final = b"yixin/backup/owner/v1\n"
 
 
@@ -29,7 +29,7 @@ def claim_location(home: Path, location: Path) -> None:
         BackupError: It is another node's, holds something else, or cannot be written.
     """
     try:
-        key = (home / _KEY_FILE).read_bytes()
+        key = (home / NODE_KEY).read_bytes()
         mark = hashlib.sha256(_CONTEXT + key).hexdigest().encode() + b"\n"
         location.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = location / MARK

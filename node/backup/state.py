@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from node.config import NODE_KEY
 from node.errors import BackupError
 from node.store.files import FILE_DIRECTORIES, NamedFile, count_records, named_files
 from node.store.tree import LeafTree
@@ -19,7 +20,6 @@ from security.errors import KeyFileError
 
 __all__ = ["NodeState", "read_state"]
 
-NODE_KEY: Final = "node.key"
 _LANES: Final = (
     "select hub, lane, incarnation, max(seq) from x_receipts as r where incarnation ="
     " (select max(incarnation) from x_receipts where hub = r.hub and lane = r.lane)"

@@ -16,7 +16,8 @@ def test_primary_keys_follow_the_interface() -> None:
     assert keys["discharge"] == ("institution", "mdtrt_id")
     assert keys["settlement_list"] == ("institution", "setl_id")
     assert keys["message"] == ("institution", "infno", "msgid")
-    assert keys["cancellation"] == keys["trace_code"] == ("record_id",)
+    assert keys["cancellation"] == keys["trace_code"] == ("record_id", "what")
+    assert keys["raw"] == ("record_id", "infno")
 
 
 @pytest.mark.parametrize("name", ["fee_detail", "admission", "discharge"])

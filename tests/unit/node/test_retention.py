@@ -1,0 +1,124 @@
+"""Records whose time is over go as whole months; what was stated of them stays."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from node.jobs import NodeJobs
+from node.retention import due_months, frozen_through, retain
+from node.store.scores import ScoreStore
+from scoring_kernel import load_catalog
+from security.progress import no_progress
+from tests.support import node_messages as m
+
+CATALOG = load_catalog()
+YEARS = CATALOG.records["fee_detail"].retention_years
+
+
+def _fees(number: int, day: str) -> m.Document:
+    document = m.fees(number, lines=2)
+    for line in document["request"]["input"]["feedetail"]:
+        line["mdtrt_id"] = f"330302G000000010000{number}"
+        line["fee_ocur_time"] = f"{day} 10:00:00"
+    return document
+
+
+@pytest.fixture
+def jobs(tmp_path: Path) -> Iterator[NodeJobs]:
+    """A node with fee details of three months."""
+    days = ("2026-01-31", "2026-02-01", "2026-06-05")
+    with m.open_store(tmp_path / "node") as store:
+        documents = [_fees(number, day) for number, day in enumerate(days, start=1)]
+        m.ingest_documents(store, tmp_path / "a.jsonl", documents)
+        store.flush()
+        scores = ScoreStore(tmp_path / "node")
+        yield NodeJobs(
+            directory=tmp_path / "node",
+            catalog=CATALOG,
+            store=store,
+            scores=scores,
+            link=None,
+            now=lambda: datetime(2026 + YEARS, 2, 1, tzinfo=UTC),
+        )
+        scores.close()
+
+
+@pytest.mark.parametrize(
+    ("now", "months"),
+    [
+        # The last of January, six years on, 23:59 and then midnight in Shanghai.
+        (datetime(2026 + YEARS, 1, 31, 15, 59, tzinfo=UTC), ()),
+        (datetime(2026 + YEARS, 1, 31, 16, 0, tzinfo=UTC), (202601,)),
+        (datetime(2026 + YEARS, 3, 1, tzinfo=UTC), (202601, 202602)),
+        (datetime(2027 + YEARS, 1, 1, tzinfo=UTC), (202601, 202602, 202606)),
+    ],
+)
+def test_a_month_is_due_when_its_last_day_lies_back_long_enough(
+    jobs: NodeJobs, now: datetime, months: tuple[int, ...]
+) -> None:
+    due = {one.kind: one for one in due_months(jobs.store, CATALOG, now)}
+    assert due["fee_detail"].months == months if months else "fee_detail" not in due
+    if months:
+        assert due["fee_detail"].records == 2 * len(months)
+        assert due["fee_detail"].basis in CATALOG.legal_basis
+
+
+def test_nothing_is_deleted_until_asked(jobs: NodeJobs) -> None:
+    size, digest = jobs.store.ledger_size(), jobs.store.digest()
+    shown = jobs.retain({}, no_progress)
+    assert [one["kind"] for one in shown["due"]] == ["fee_detail"]
+    assert shown["deleted"] == {}
+    assert jobs.store.digest() == digest
+    done = jobs.retain({"apply": True}, no_progress)
+    assert done["deleted"] == {"fee_detail": 2}
+    assert jobs.store.counts().records["fee_detail"] == 4
+    assert jobs.store.ledger_size() == size, "a leaf is never removed"
+    assert jobs.retain({"apply": True}, no_progress) == {"due": [], "deleted": {}}
+
+
+def test_a_frozen_month_and_the_two_after_it_are_not_stated_again(
+    jobs: NodeJobs, tmp_path: Path
+) -> None:
+    days = ("2026-01-10", "2026-02-10", "2026-03-10", "2026-04-10", "2026-05-10")
+    settled = [
+        m.settlement(number, response={"setl_time": f"{day} 09:00:00"})
+        for number, day in enumerate(days, start=20)
+    ]
+    m.ingest_documents(jobs.store, tmp_path / "c.jsonl", settled)
+
+    def stated() -> dict[str, set[int]]:
+        return {
+            report.measure_set: {month for _, month, _ in report.slots()}
+            for report in jobs.reports()
+        }
+
+    before = stated()
+    assert before["settlement"] == {202601, 202602, 202603, 202604, 202605}
+    jobs.retain({"apply": True}, no_progress)
+    after = stated()
+    assert after["settlement"] == {202604, 202605}
+    # Messages are not deleted; only zeros of months before the first record are said no more.
+    assert after["interface"] == before["interface"] - {202601, 202602}
+
+
+def test_records_of_a_frozen_month_do_not_come_back(jobs: NodeJobs, tmp_path: Path) -> None:
+    due = due_months(jobs.store, CATALOG, jobs.now())
+    assert retain(jobs.store, due, no_progress) == {"fee_detail": 2}
+    m.ingest_documents(jobs.store, tmp_path / "b.jsonl", [_fees(9, "2026-01-15")])
+    assert jobs.store.months_held()["fee_detail"] == {202602: 2, 202606: 2}
+
+
+def test_deleted_records_are_on_disk_no_more(jobs: NodeJobs) -> None:
+    files = {path.name for path in (jobs.directory / "records").iterdir()}
+    jobs.retain({"apply": True}, no_progress)
+    left = {path.name for path in (jobs.directory / "records").iterdir()}
+    assert files - left
+    assert all("202601" not in name for name in left)
+
+
+def test_the_last_frozen_month_counts() -> None:
+    assert frozen_through([202601, 202511]) == 202603
+    assert frozen_through([202511]) == 202601
+    assert frozen_through([]) == 0
