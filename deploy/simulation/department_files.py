@@ -22,16 +22,23 @@ from scoring_kernel.periods import Period
 INSTITUTION_COLUMNS: Final = ("institution", "name", "level", "type", "division")
 
 
-def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
-    """Write one CSV file, UTF-8, with a header.
+def write_csv(
+    path: Path,
+    columns: Sequence[str],
+    rows: Iterable[Mapping[str, object]],
+    *,
+    encoding: str = "utf-8",
+) -> None:
+    """Write one CSV file with a header.
 
     Args:
         path: File to write; its directory is made.
         columns: Columns in order.
         rows: Rows, each with exactly these columns.
+        encoding: How its signs are written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", encoding="utf-8", newline="") as file:
+    with path.open("w", encoding=encoding, newline="") as file:
         writer = csv.DictWriter(file, columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)

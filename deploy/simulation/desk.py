@@ -71,6 +71,11 @@ class Tally:
     fund_fen: int = 0
     discharges: int = 0
     lists: int = 0
+    packs_bought: int = 0
+    packs_sold: int = 0
+    packs_returned: int = 0
+    packs_broken: int = 0
+    packs_counted: int = 0
     misconduct: dict[str, int] = field(default_factory=dict)
 
     def note(self, kind: str, count: int = 1) -> None:
@@ -147,7 +152,7 @@ class Desk:
         self,
         infno: str,
         second: int,
-        person: Person,
+        person: Person | None,
         content: Mapping[str, object],
         answer: Mapping[str, object] | None,
         *,
@@ -158,7 +163,7 @@ class Desk:
         Args:
             infno: Number of the transaction.
             second: Moment of the request.
-            person: Who it is about.
+            person: Who it is about; None for what concerns nobody.
             content: The request's ``input``.
             answer: The answer's ``output``; None where no answer was received.
             fails: Whether a first attempt, half a minute earlier, was refused.
@@ -179,7 +184,7 @@ class Desk:
         self,
         infno: str,
         second: int,
-        person: Person,
+        person: Person | None,
         content: Mapping[str, object],
         answer: Mapping[str, object] | None,
         *,
@@ -198,7 +203,7 @@ class Desk:
                 "infno": infno,
                 "msgid": msgid,
                 **self._frame,
-                "insuplc_admdvs": person.division,
+                **({} if person is None else {"insuplc_admdvs": person.division}),
                 "inf_time": self.calendar.moment(second),
                 "input": content,
             },

@@ -1,8 +1,9 @@
-"""Messages of outpatient visits (2201, 2204, 2207, 2208) and pharmacies' sales (2102)."""
+"""Messages of outpatient visits (2201, 2204, 2207, 2208) and pharmacies' sales (2102, 2103)."""
 
 from deploy.simulation.city import City, Person
 from deploy.simulation.conduct import Conduct, Misconduct
 from deploy.simulation.desk import Desk
+from deploy.simulation.dispensary import Dispensary
 from deploy.simulation.money import bill_request, settle, yuan
 from deploy.simulation.price_list import DRUGS, OUTPATIENT_ITEMS
 from deploy.simulation.settlements import (
@@ -13,6 +14,7 @@ from deploy.simulation.settlements import (
     settlement_answer,
     totals,
 )
+from deploy.simulation.shelves import Sale
 from deploy.simulation.visits import Visit
 
 _OUTPATIENT, _PHARMACY = "11", "41"
@@ -20,15 +22,18 @@ _MINUTE_S = 60
 _HOUR_S = 3600
 
 
-def write_visit(city: City, desk: Desk, conduct: Conduct, visit: Visit) -> None:
+def write_visit(city: City, dispensary: Dispensary, conduct: Conduct, visit: Visit) -> None:
     """Write the messages of one outpatient visit.
+
+    A line that is charged twice is handed out once.
 
     Args:
         city: The city.
-        desk: The institution's counter.
+        dispensary: The institution's counter, with its shelves.
         conduct: How the institution behaves.
         visit: The visit.
     """
+    desk = dispensary.desk
     person = city.persons[visit.person]
     doctor = desk.institution.doctors[visit.doctor]
     mdtrt_id, setl_id = desk.next_id(), desk.next_id()
@@ -46,6 +51,10 @@ def write_visit(city: City, desk: Desk, conduct: Conduct, visit: Visit) -> None:
         account_percent=100 if person.insurance == "310" else 0,
     )
     settled = visit.begin_s + 45 * _MINUTE_S
+    handed_out = {
+        _serial(mdtrt_id, place): dispensary.hand_out(charge.item, charge.count, settled)
+        for place, charge in enumerate(charges[: len(visit.lines.items)])
+    }
     content = {
         "data": {
             "psn_no": person.number,
@@ -58,7 +67,8 @@ def write_visit(city: City, desk: Desk, conduct: Conduct, visit: Visit) -> None:
             "insutype": person.insurance,
             "acct_used_flag": "1" if bill.account_fen else "0",
             **bill_request(bill),
-        }
+        },
+        **dispensary.settled(handed_out),
     }
     answer = settlement_answer(
         desk, person, bill, mdtrt_id=mdtrt_id, setl_id=setl_id, med_type=_OUTPATIENT,
@@ -74,6 +84,14 @@ def write_visit(city: City, desk: Desk, conduct: Conduct, visit: Visit) -> None:
             desk, person, bill, infno="2208", mdtrt_id=mdtrt_id, setl_id=setl_id,
             second=settled + _HOUR_S,
         )  # fmt: skip
+        taken = [packs for line in handed_out.values() for packs in line]
+        sale = Sale(person=person, mdtrt_id=mdtrt_id, setl_id=setl_id)
+        dispensary.take_back(taken, sale, settled + _HOUR_S + _MINUTE_S)
+
+
+def _serial(mdtrt_id: str, place: int) -> str:
+    """Number a charged line (费用明细流水号)."""
+    return f"F{mdtrt_id[7:]}{place:03d}"
 
 
 def _register(desk: Desk, visit: Visit, person: Person, doctor: str, mdtrt_id: str) -> None:
@@ -117,7 +135,7 @@ def _upload(
     mdtrt_id: str,
     charges: list[Charge],
 ) -> None:
-    serials = [f"F{mdtrt_id[7:]}{place:03d}" for place in range(len(charges))]
+    serials = [_serial(mdtrt_id, place) for place in range(len(charges))]
     lines = [
         {
             "feedetl_sn": serial,
@@ -146,14 +164,15 @@ def _upload(
     )  # fmt: skip
 
 
-def write_sale(city: City, desk: Desk, visit: Visit) -> None:
-    """Write the message of one sale in a pharmacy (药店结算).
+def write_sale(city: City, dispensary: Dispensary, visit: Visit) -> None:
+    """Write the messages of one sale in a pharmacy (药店结算).
 
     Args:
         city: The city.
-        desk: The pharmacy's counter.
+        dispensary: The pharmacy's counter, with its shelves.
         visit: The sale.
     """
+    desk = dispensary.desk
     person = city.persons[visit.person]
     mdtrt_id, setl_id = desk.next_id(), desk.next_id()
     second = visit.begin_s
@@ -198,8 +217,16 @@ def write_sale(city: City, desk: Desk, visit: Visit) -> None:
     desk.tally.detail_lines += len(charges)
     desk.send("2102", second, person, content, answer, fails=visit.fails)
     count_settlement(desk, bill, answered=True)
+    sale = Sale(person=person, mdtrt_id=mdtrt_id, setl_id=setl_id)
+    taken = [
+        packs
+        for charge in charges
+        for packs in dispensary.hand_out(charge.item, charge.count, second)
+    ]
+    dispensary.sold(taken, sale, second + _MINUTE_S)
     if visit.reversed:
         reverse(
             desk, person, bill, infno="2103", mdtrt_id=mdtrt_id, setl_id=setl_id,
             second=second + _HOUR_S,
         )  # fmt: skip
+        dispensary.take_back(taken, sale, second + _HOUR_S + _MINUTE_S)

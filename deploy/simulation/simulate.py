@@ -4,8 +4,8 @@ One period's messages of one custodian are in memory at a time, to be put in ord
 about one kilobyte a message.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +19,7 @@ from deploy.simulation.decisions import addressees, decisions_about
 from deploy.simulation.department_files import Departments, write_csv
 from deploy.simulation.departments import figures_of
 from deploy.simulation.desk import Calendar, Desk, Tally, Work
+from deploy.simulation.dispensary import Dispensary, TableRow
 from deploy.simulation.events import events_of
 from deploy.simulation.ground_truth import (
     TRUTH_COLUMNS,
@@ -30,8 +31,12 @@ from deploy.simulation.ground_truth import (
 from deploy.simulation.inpatient import write_stay
 from deploy.simulation.outpatient import write_sale, write_visit
 from deploy.simulation.places import PHARMACY_CLAIMS_SHARE
-from deploy.simulation.population import CLASSES, Subject, build_population, of_class
+from deploy.simulation.population import CLASSES, STAFF, Subject, build_population, of_class
 from deploy.simulation.population_files import write_registers, write_rows
+from deploy.simulation.price_list import DRUGS
+from deploy.simulation.shelves import TRACED, Shelves
+from deploy.simulation.staffing import send_alignments, send_staff
+from deploy.simulation.stock_messages import TABLE_COLUMNS
 from deploy.simulation.visits import workload_of
 from scoring_kernel import load_catalog
 from scoring_kernel.periods import Period
@@ -68,6 +73,12 @@ class _Work:
     claims_per_weight: float
     pharmacy_claims: int
     progress: Progress
+    shelves: Mapping[str, Shelves] = field(repr=False)
+    """Traced stock by institution; it lives from period to period."""
+    staff: Mapping[str, tuple[Subject, ...]] = field(repr=False)
+    """Staff by institution."""
+    table: tuple[str, list[TableRow]] = field(repr=False)
+    """The institution that hands in its stock as a table, and the rows."""
 
     def kinds(self, ordinal: int) -> Mapping[str, frozenset[Misconduct]]:
         """Give the institutions' misconduct in a period: none but in the last."""
@@ -99,10 +110,11 @@ def simulate(order: Order, out: Path, progress: Progress) -> dict[str, object]:
     departments.write_registers(city)
     medical = [item for item in city.institutions if not item.is_pharmacy]
     misconduct = misconduct_of(city)
+    population = build_population(city)
     shared = order.claims / len(periods)
     work = _Work(
         city=city,
-        population=build_population(city),
+        population=population,
         departments=departments,
         out=out,
         periods=periods,
@@ -114,6 +126,12 @@ def simulate(order: Order, out: Path, progress: Progress) -> dict[str, object]:
             shared * PHARMACY_CLAIMS_SHARE / max(1, len(city.institutions) - len(medical))
         ),
         progress=progress,
+        shelves={
+            item.code: Shelves(item, DRUGS if item is medical[-1] else TRACED)
+            for item in city.institutions
+        },
+        staff=_by_institution(of_class(population, *STAFF)),
+        table=(medical[-1].code, []),
     )
     truth: list[TruthRow] = []
     totals: dict[str, Tally] = {}
@@ -123,6 +141,8 @@ def simulate(order: Order, out: Path, progress: Progress) -> dict[str, object]:
         truth += claims_truth(city, work.kinds(ordinal), period, tallies)
     truth += _write_decided(work)
     write_csv(out / "ground_truth.csv", TRUTH_COLUMNS, truth)
+    code, rows = work.table
+    write_csv(out / "tables" / f"{code}.stock.csv", TABLE_COLUMNS, rows, encoding="gb18030")
     manifest = _manifest(work, order, totals)
     (out / "manifest.json").write_bytes(orjson.dumps(manifest, option=orjson.OPT_INDENT_2))
     return manifest
@@ -203,14 +223,31 @@ def _write_institution(work: _Work, desk: Desk, ordinal: int) -> int:
         ordinal=ordinal,
         days=desk.calendar.days,
     )
+    code, rows = work.table
+    dispensary = Dispensary(
+        desk=desk, shelves=work.shelves[item.code], table=rows if item.code == code else None
+    )
     for visit in load.visits:
         if item.is_pharmacy:
-            write_sale(work.city, desk, visit)
+            write_sale(work.city, dispensary, visit)
         else:
-            write_visit(work.city, desk, conduct, visit)
+            write_visit(work.city, dispensary, conduct, visit)
     for stay in load.stays:
         write_stay(work.city, desk, conduct, stay)
+    dispensary.close(work.city, ordinal=ordinal)
+    send_staff(desk, work.staff[item.code])
+    if not ordinal:
+        send_alignments(desk)
     return sum(bool(stay.follows) for stay in load.stays)
+
+
+def _by_institution(staff: Iterable[Subject]) -> dict[str, tuple[Subject, ...]]:
+    """Group staff by where they work."""
+    found: dict[str, tuple[Subject, ...]] = {}
+    for one in staff:
+        if one.institution is not None:
+            found[one.institution.code] = (*found.get(one.institution.code, ()), one)
+    return found
 
 
 def _sum(tallies: Mapping[str, Tally]) -> Tally:
@@ -246,5 +283,6 @@ def _manifest(work: _Work, order: Order, totals: Mapping[str, Tally]) -> dict[st
         "subjects": {name: len(of_class(work.population, name)) for name in CLASSES},
         "messages": whole.messages,
         "detail_lines": whole.detail_lines,
+        "table": {"institution": work.table[0], "rows": len(work.table[1])},
         "periods": {name: asdict(tally) for name, tally in totals.items()},
     }

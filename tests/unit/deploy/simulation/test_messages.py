@@ -24,12 +24,14 @@ def fen(yuan: float) -> int:
     return int(amount)
 
 
-def nodes(content: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-    return [
-        (name, one)
-        for name, value in content.items()
-        for one in (value if isinstance(value, list) else [value])
-    ]
+def nodes(content: dict[str, Any], within: str = "") -> list[tuple[str, dict[str, Any]]]:
+    """Rows of every node, those within another too, which is named before them."""
+    found: list[tuple[str, dict[str, Any]]] = []
+    for name, value in content.items():
+        for one in value if isinstance(value, list) else [value]:
+            if isinstance(one, dict):
+                found += [(within + name, one), *nodes(one, f"{within}{name}.")]
+    return found
 
 
 def check(field: InterfaceField, value: object) -> None:
@@ -56,7 +58,7 @@ def test_every_required_field_is_there_and_every_value_obeys_its_format(written:
                 required = {name for name, one in fields.items() if one.required}
                 assert required <= value.keys() | {"mdtrt_id"}, (exchange["infno"], node)
                 for name, one in value.items():
-                    assert one not in {"", None}, f"{name} is empty: leave it out"
+                    assert one not in ("", None, []), f"{name} is empty: leave it out"
                     if name in fields:
                         check(fields[name], one)
         for one in CATALOG.envelope.fields[("request", "")]:

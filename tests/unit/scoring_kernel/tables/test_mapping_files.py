@@ -208,4 +208,5 @@ def test_the_packaged_mappings_and_the_examples_are_valid() -> None:
         "audit_rejections": ["05"],
         "fraud_claims": ["settlement", "admission", "discharge"],
         "hospital_fees": ["fee_detail"],
+        "stock_table": ["stock_movement"],
     }
