@@ -24,7 +24,7 @@ from node.intake.heads import check_heads
 from node.intake.layouts import LAYOUTS, Shape
 from node.intake.lines import Line, truncation_digest
 from node.intake.messages import Envelope, Message, decode
-from node.intake.originals import Originals
+from node.intake.originals import Originals, settlement_keys
 from node.intake.outcomes import Outcome, Taken
 from node.intake.report import Tally
 from node.intake.shapes import build_group
@@ -34,6 +34,7 @@ from node.store import (
     MessageKey,
     NodeStore,
     QuarantineRow,
+    SettlementKey,
     Standing,
     standing_of,
 )
@@ -60,7 +61,7 @@ class _Turn:
     pending: dict[MessageKey, bytes] = field(default_factory=dict)
     completed: list[MessageKey] = field(default_factory=list)
     records: dict[str, list[pa.Table]] = field(default_factory=dict)
-    taken_back: list[str] = field(default_factory=list)
+    taken_back: list[SettlementKey] = field(default_factory=list)
     refused: list[QuarantineRow] = field(default_factory=list)
     released: list[bytes] = field(default_factory=list)
     """Digests of lines that went in: if one was refused before, it is no longer."""
@@ -124,8 +125,10 @@ class BatchIntake:
                 messages.append(found)
         messages = self._check_heads(batch, messages, turn)
         while True:
-            later = self._take_turn(batch, messages, turn)
-            self._commit(turn)
+            # Another thread may take in messages too: look-ups and commit belong together.
+            with self._store.taking():
+                later = self._take_turn(batch, messages, turn)
+                self._commit(turn)
             if not later:
                 return [batch.taken[place] for place in range(len(lines))]
             messages, turn = later, _Turn()
@@ -148,7 +151,12 @@ class BatchIntake:
         groups: dict[tuple[str, bool | None], list[Message]] = {}
         for key, message in own.items():
             held = known.get(key)
-            standing = standing_of(held, message.request_digest, message.response_digest)
+            standing = standing_of(
+                held,
+                message.request_digest,
+                message.response_digest,
+                accepted=message.accepted,
+            )
             if standing is Standing.SEEN:
                 batch.tally.already_seen += 1
                 accepted = held.accepted if held else None
@@ -208,7 +216,7 @@ class BatchIntake:
                 )
                 good, faults, records = built.messages, built.faults, built.records
                 if infno in _REVERSALS and "settlement" in records:
-                    turn.taken_back += records["settlement"].column("setl_id").to_pylist()
+                    turn.taken_back += settlement_keys(records["settlement"])
             if accepted and good and not self._rules.has_records(infno):
                 records = {RAW: raw_table(good, self._store.schemas[RAW])}
         for kind, table in records.items():

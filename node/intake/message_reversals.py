@@ -18,7 +18,7 @@ from node.domain.records import RAW
 from node.intake.columns import FaultBook
 from node.intake.group import Group, check_days, months_of, raw_table
 from node.intake.layouts import LAYOUTS, Shape
-from node.intake.originals import Originals, Settlement
+from node.intake.originals import Originals, Settlement, settlement_key
 from node.intake.reversals import AMOUNTS, check_once
 from node.store import MessageKey
 
@@ -52,15 +52,10 @@ def find_reversed(group: Group, originals: Originals) -> Reversed:
     ]
     asked = {key for key in named if key is not None}
     refused = originals.not_accepted(asked) if asked else set()
-    found = originals.by_msgid(sorted({key.msgid for key in asked}))
-    settlements = []
-    for message, key in zip(group.messages, named, strict=True):
-        settlement = found.get(key.msgid if key else "")
-        own = settlement is not None and settlement["institution"] == message.institution
-        settlements.append(settlement if own else None)
+    found = originals.by_message(asked)
     return Reversed(
         wanted=tuple(key is not None and key not in refused for key in named),
-        settlements=tuple(settlements),
+        settlements=tuple(None if key is None else found.get(key) for key in named),
     )
 
 
@@ -78,8 +73,8 @@ def check_message_reversals(
             found = group.request.texts["omsgid"][owner]
             expected = "the message of an accepted settlement this node has"
             book.add(owner, Fault.of(Rule.REVERSAL_WITHOUT_ORIGINAL, path, found, expected))
-    setl_ids = [str(row["setl_id"]) if row else None for row in reversed_.settlements]
-    check_once(path, setl_ids, originals, book)
+    keys = [settlement_key(row) if row else None for row in reversed_.settlements]
+    check_once(path, keys, originals, book)
 
 
 def build_message_reversals(

@@ -19,6 +19,7 @@ from node.intake.layouts import RESPONSE
 from node.intake.nodes import CheckedNode
 from node.intake.originals import Originals, Settlement
 from node.intake.settlements import cash_of
+from node.store import SettlementKey
 
 __all__ = ["AMOUNTS", "build_reversals", "check_once", "check_reversals", "needed_originals"]
 
@@ -34,72 +35,66 @@ _TOLD: Final = ("medfee_sumamt", "fund_pay_sumamt", "inscp_scp_amt")
 """A response that gives these tells what was taken back."""
 
 
-def needed_originals(group: Group) -> list[str]:
+def needed_originals(group: Group) -> list[SettlementKey]:
     """List the settlements whose amounts the responses do not give."""
-    told = _told(group)
-    return sorted(
-        {
-            setl_id
-            for setl_id, is_told in zip(group.request.texts["setl_id"], told, strict=True)
-            if setl_id and not is_told
-        }
-    )
+    asked = zip(_asked(group), _told(group), strict=True)
+    return sorted({key for key, is_told in asked if key.setl_id and not is_told})
 
 
 def check_reversals(
-    group: Group, book: FaultBook, held: Mapping[str, Settlement], originals: Originals
+    group: Group, book: FaultBook, held: Mapping[SettlementKey, Settlement], originals: Originals
 ) -> None:
     """Check the days of reversals, that the amounts of each are known, and that it is the first.
 
     Args:
         group: Messages of 2208, 2305 or 2103.
         book: Takes the faults.
-        held: Settlements by setl_id, of ``needed_originals``.
+        held: Settlements of ``needed_originals``.
         originals: Knows what was taken back already.
     """
     if not group.is_answered:
         return
     owners = range(len(group.messages))
     check_days("response.setlinfo.setl_time", _days(group), owners, group.bounds, book)
-    asked = group.request.texts["setl_id"]
-    for owner, (setl_id, is_told) in enumerate(zip(asked, _told(group), strict=True)):
-        if not is_told and setl_id not in held:
+    asked = _asked(group)
+    for owner, (key, is_told) in enumerate(zip(asked, _told(group), strict=True)):
+        if not is_told and key not in held:
             expected = "a settlement this node has, or its amounts in the response"
             path = "request.data.setl_id"
-            book.add(owner, Fault.of(Rule.REVERSAL_WITHOUT_ORIGINAL, path, setl_id, expected))
+            book.add(owner, Fault.of(Rule.REVERSAL_WITHOUT_ORIGINAL, path, key.setl_id, expected))
     check_once("request.data.setl_id", asked, originals, book)
 
 
 def check_once(
-    path: str, setl_ids: Sequence[str | None], originals: Originals, book: FaultBook
+    path: str, keys: Sequence[SettlementKey | None], originals: Originals, book: FaultBook
 ) -> None:
     """Check that no settlement is taken back twice; of several messages the first does it.
 
     Args:
         path: Field that names the settlement.
-        setl_ids: Settlement of each message; None where there is none.
+        keys: Settlement of each message; None where there is none.
         originals: Knows what was taken back before.
         book: Takes the faults; a message that has one already takes nothing back.
     """
-    done = originals.taken_back(sorted({setl_id for setl_id in setl_ids if setl_id}))
-    for owner, setl_id in enumerate(setl_ids):
-        if not setl_id or owner in book.faults:
+    done = originals.taken_back(sorted({key for key in keys if key is not None}))
+    for owner, key in enumerate(keys):
+        if key is None or owner in book.faults:
             continue
-        if setl_id in done:
+        if key in done:
             expected = "a settlement that no reversal took back before"
-            book.add(owner, Fault.of(Rule.ALREADY_REVERSED, path, setl_id, expected))
-        done.add(setl_id)
+            book.add(owner, Fault.of(Rule.ALREADY_REVERSED, path, key.setl_id, expected))
+        done.add(key)
 
 
 def build_reversals(
-    group: Group, originals: Mapping[str, Settlement], schema: pa.Schema
+    group: Group, originals: Mapping[SettlementKey, Settlement], schema: pa.Schema
 ) -> Mapping[str, pa.Table]:
     """Build ``settlement`` records with sign -1 of 2208, 2305 and 2103."""
     request = group.request
     days = _days(group)
     told = np.array(_told(group), np.bool_)
-    asked = request.texts["setl_id"]
-    held = [originals.get(setl_id or "", {}) for setl_id in asked]
+    asked = _asked(group)
+    held = [originals.get(key, {}) for key in asked]
     columns: dict[str, npt.NDArray[np.int64]] = {
         name: _column(group, field) for name, field in _FIELDS.items()
     }
@@ -113,7 +108,7 @@ def build_reversals(
             "record_id": [message.msgid for message in group.messages],
             "institution": [message.institution for message in group.messages],
             "month": months_of(days),
-            "setl_id": asked,
+            "setl_id": [key.setl_id for key in asked],
             "mdtrt_id": request.texts["mdtrt_id"],
             "person": request.texts["psn_no"],
             "insutype": [str(row.get("insutype", "")) for row in held],
@@ -127,6 +122,14 @@ def build_reversals(
         schema=schema,
     )
     return {"settlement": table}
+
+
+def _asked(group: Group) -> list[SettlementKey]:
+    """Settlement of each message: the sender's own; without a setl_id where none is named."""
+    return [
+        SettlementKey(institution=message.institution, setl_id=setl_id or "")
+        for message, setl_id in zip(group.messages, group.request.texts["setl_id"], strict=True)
+    ]
 
 
 def _answer(group: Group) -> CheckedNode | None:

@@ -17,6 +17,7 @@ from node.intake.messages import Message
 from node.intake.nodes import check_nodes
 from node.intake.originals import Originals, Settlement
 from node.intake.rows import build_rows
+from node.store import SettlementKey
 
 __all__ = ["Built", "build_group"]
 
@@ -28,7 +29,7 @@ _NOTHING: Final = message_reversals.Reversed(wanted=(), settlements=())
 class _TakenBack:
     """Settlements that a group takes back."""
 
-    by_setl_id: Mapping[str, Settlement] = field(default_factory=dict, repr=False)
+    by_setl_id: Mapping[SettlementKey, Settlement] = field(default_factory=dict, repr=False)
     by_message: message_reversals.Reversed = _NOTHING
 
 

@@ -3,7 +3,14 @@
 from node.store.checkpoints import DayCheckpoint
 from node.store.code_extensions import ImportedCode
 from node.store.commit import Commit, Committed
-from node.store.ledger import CSV_INFNO, LedgerRow, MessageKey, Standing, standing_of
+from node.store.ledger import (
+    CSV_INFNO,
+    LedgerRow,
+    MessageKey,
+    SettlementKey,
+    Standing,
+    standing_of,
+)
 from node.store.operator_log import LogEntry
 from node.store.quarantine import MESSAGE_FORM, ROW_FORM, QuarantineFilter, QuarantineRow
 from node.store.record_ledger import RecordProof, verify_record
@@ -24,6 +31,7 @@ __all__ = [
     "QuarantineFilter",
     "QuarantineRow",
     "RecordProof",
+    "SettlementKey",
     "Standing",
     "StoreCounts",
     "standing_of",

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 
 from node.domain.institutions import Institution
-from node.store.ledger import LedgerRow, MessageKey
+from node.store.ledger import LedgerRow, MessageKey, SettlementKey
 from node.store.quarantine import QuarantineRow
 
 __all__ = ["Commit", "Committed"]
@@ -24,8 +24,8 @@ class Commit:
     """Messages that wait no longer."""
     records: Mapping[str, pa.Table] = field(default_factory=dict, repr=False)
     """Records by kind, in the order they came."""
-    taken_back: Sequence[str] = ()
-    """Settlements (setl_id) that the batch's reversals take back; each only once ever."""
+    taken_back: Sequence[SettlementKey] = ()
+    """Settlements that the batch's reversals take back; each only once ever."""
     quarantine: Sequence[QuarantineRow] = ()
     """Refused lines; their bodies are in clear and get sealed by the store."""
     contexts: Mapping[str, bytes] = field(default_factory=dict, repr=False)

@@ -4,7 +4,9 @@ The key is the institution, the transaction and the msgid.
 0. A key that the ledger lacks is new.
 1. The same request with the same response, or with none, was seen already.
 2. The same request that waits for its response is completed by one.
-3. Anything else under a known key is a conflict.
+3. A request that was sent again after the platform did not accept it: one response that accepts
+   it completes it, whichever comes first; others that do not say nothing new.
+4. Anything else under a known key is a conflict.
 """
 
 import hashlib
@@ -23,6 +25,7 @@ __all__ = [
     "Ledger",
     "LedgerRow",
     "MessageKey",
+    "SettlementKey",
     "Standing",
     "standing_of",
 ]
@@ -63,6 +66,13 @@ class MessageKey(NamedTuple):
     msgid: str
 
 
+class SettlementKey(NamedTuple):
+    """What a settlement is known by; two institutions may have one setl_id."""
+
+    institution: str
+    setl_id: str
+
+
 class Standing(StrEnum):
     """How a message stands to the ledger."""
 
@@ -95,18 +105,22 @@ class LedgerRow:
 
 
 def standing_of(
-    known: LedgerRow | None, request_digest: bytes, response_digest: bytes | None
+    known: LedgerRow | None,
+    request_digest: bytes,
+    response_digest: bytes | None,
+    *,
+    accepted: bool | None,
 ) -> Standing:
-    """Tell how a message stands to what the ledger holds under its msgid."""
+    """Tell how a message stands to what the ledger holds under its key."""
     if known is None:
         return Standing.NEW
     if known.request_digest != request_digest:
         return Standing.CONFLICT
     if response_digest is None or response_digest == known.response_digest:
         return Standing.SEEN
-    if known.response_digest is None:
+    if known.response_digest is None or (accepted and not known.accepted):
         return Standing.COMPLETES
-    return Standing.CONFLICT
+    return Standing.CONFLICT if accepted else Standing.SEEN
 
 
 class Ledger:
@@ -149,8 +163,9 @@ class Ledger:
             "insert into message values(?, ?, ?, ?, ?, ?, ?)"
             " on conflict(institution, infno, msgid) do update set"
             " accepted = excluded.accepted, response_digest = excluded.response_digest"
-            " where message.response_digest is null and excluded.response_digest is not null"
-            " and message.request_digest = excluded.request_digest",
+            " where message.request_digest = excluded.request_digest"
+            " and (message.response_digest is null and excluded.response_digest is not null"
+            " or not message.accepted and excluded.accepted)",
             [
                 (
                     *row.key,
@@ -182,25 +197,24 @@ class Ledger:
             "delete from pending where institution = ? and infno = ? and msgid = ?", keys
         )
 
-    def taken_back(self, setl_ids: Sequence[str]) -> set[str]:
+    def taken_back(self, keys: Sequence[SettlementKey]) -> set[SettlementKey]:
         """Find which of some settlements were taken back already."""
-        digests = {_digest(setl_id): setl_id for setl_id in setl_ids}
-        found = (
-            self._connection.execute(
-                "select settlement from taken_back where settlement = ?", (digest,)
-            ).fetchone()
-            for digest in digests
-        )
-        return {digests[row[0]] for row in found if row is not None}
+        # Earlier stores knew them by the setl_id alone.
+        query = "select 1 from taken_back where settlement in (?, ?)"
+        return {
+            key
+            for key in keys
+            if self._connection.execute(query, (_digest(key), _digest(key[1:]))).fetchone()
+        }
 
-    def note_taken_back(self, setl_ids: Sequence[str]) -> None:
+    def note_taken_back(self, keys: Sequence[SettlementKey]) -> None:
         """Note settlements as taken back; inside the caller's transaction.
 
         Raises:
             sqlite3.IntegrityError: One was taken back already: another writer was here.
         """
         self._connection.executemany(
-            "insert into taken_back values(?)", [(_digest(setl_id),) for setl_id in setl_ids]
+            "insert into taken_back values(?)", [(_digest(key),) for key in keys]
         )
 
     def counts(self) -> tuple[int, int]:
@@ -210,5 +224,5 @@ class Ledger:
         return int(messages), int(pending)
 
 
-def _digest(setl_id: str) -> bytes:
-    return hashlib.sha256(setl_id.encode()).digest()[:_DIGEST_BYTES]
+def _digest(key: Sequence[str]) -> bytes:
+    return hashlib.sha256("\n".join(key).encode()).digest()[:_DIGEST_BYTES]

@@ -25,7 +25,7 @@ from node.errors import StoreError
 from node.store.commit import Commit, Committed
 from node.store.database import open_database
 from node.store.desk_store import DeskStore
-from node.store.ledger import Ledger, LedgerRow, MessageKey
+from node.store.ledger import Ledger, LedgerRow, MessageKey, SettlementKey
 from node.store.quarantine import (
     Quarantine,
     QuarantineFilter,
@@ -233,15 +233,15 @@ class NodeStore:
         with self._lock:
             return self._ledger.known(keys)
 
-    def taken_back(self, setl_ids: Sequence[str]) -> set[str]:
-        """Find which of some settlements (setl_id) were taken back already."""
+    def taken_back(self, keys: Sequence[SettlementKey]) -> set[SettlementKey]:
+        """Find which of some settlements were taken back already."""
         with self._lock:
-            return self._ledger.taken_back(setl_ids)
+            return self._ledger.taken_back(keys)
 
     def find_settlements(
         self, key: Literal["setl_id", "record_id"], wanted: Sequence[str]
-    ) -> dict[str, dict[str, object]]:
-        """Find settlements (not reversals) by setl_id or record id; absent ones are left out."""
+    ) -> list[dict[str, object]]:
+        """Find settlements (not reversals), whose they ever are, by setl_id or record id."""
         engine = self.relations(["settlement"])
         try:
             cursor = engine.execute(
@@ -249,10 +249,9 @@ class NodeStore:
                 [list(wanted)],
             )
             names = [column[0] for column in cursor.description or ()]
-            rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+            return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
         finally:
             engine.close()
-        return {str(row[key]): row for row in rows}
 
     def institutions(self) -> tuple[Institution, ...]:
         """List the register of institutions by code, foreign ones included."""

@@ -30,10 +30,12 @@ def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
         connection.execute("begin immediate")
         try:
             yield connection
+            connection.execute("commit")
         except BaseException:
-            connection.execute("rollback")
+            # After some failures SQLite has rolled back already.
+            if connection.in_transaction:
+                connection.execute("rollback")
             raise
-        connection.execute("commit")
     except sqlite3.Error as error:
         raise StoreError(
             f"the node's database refused a write ({error}); check the disk's free space"

@@ -1,11 +1,16 @@
 """Pending, completed, seen already, in conflict: what the ledger does with a msgid."""
 
 import copy
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from node.intake import ingest_file
+from node.intake.batch import BatchIntake
+from node.intake.field_rules import compile_intake
+from node.intake.lines import Line
+from node.intake.report import Tally
 from node.store import NodeStore
 from scoring_kernel import load_catalog
 from tests.support import node_messages as m
@@ -132,3 +137,45 @@ def test_batches_do_not_change_what_is_stored(
     assert report.records_stored == {"fee_detail": 14}
     assert len(seen) == 3
     assert seen[-1] == path.stat().st_size
+
+
+@pytest.mark.parametrize("is_accepted_first", [False, True])
+def test_a_message_sent_again_until_the_platform_accepted_it_counts_once(
+    store: NodeStore, tmp_path: Path, *, is_accepted_first: bool
+) -> None:
+    accepted = m.settlement(1)
+    failed = [copy.deepcopy(accepted), copy.deepcopy(accepted)]
+    for number, document in enumerate(failed):
+        document["response"] |= {"infcode": -1, "err_msg": f"busy {number}", "output": {}}
+    documents = [accepted, *failed] if is_accepted_first else [*failed, accepted]
+
+    reports = [
+        m.ingest_documents(store, tmp_path / f"{number}.jsonl", [document])
+        for number, document in enumerate(documents)
+    ]
+
+    assert sum(report.quarantined for report in reports) == 0
+    assert len(m.rows_of(store, "settlement")) == 1
+    assert store.counts().messages == 1
+
+
+def test_two_threads_that_take_in_the_same_messages_store_each_once(
+    store: NodeStore, tmp_path: Path
+) -> None:
+    documents = [m.fees(number, 1) for number in range(1, 200)]
+    path = m.write_lines(tmp_path / "a.jsonl", documents)
+    lines = [Line(number=number, body=line) for number, line in enumerate(path.open("rb"), 1)]
+    rules = compile_intake(load_catalog())
+
+    def call() -> int:
+        tally = Tally()
+        for line in lines:
+            BatchIntake(store, rules, now=m.NOW).take("http", [line], tally)
+        return tally.already_seen
+
+    with ThreadPoolExecutor(1) as calls:
+        seen = calls.submit(call)
+        report = m.ingest(store, path)
+
+    assert report.already_seen + seen.result() == len(documents)
+    assert store.counts().messages == len(documents)

@@ -237,3 +237,40 @@ def test_a_reversal_in_the_future_is_refused(store: NodeStore, tmp_path: Path) -
     report = m.ingest_documents(store, tmp_path / "a.jsonl", [m.reversal(1, "S1", output)])
 
     assert report.by_rule == {Rule.DATE_FUTURE: 1}
+
+
+def test_institutions_with_one_setl_id_take_back_their_own_settlements(
+    store: NodeStore, tmp_path: Path
+) -> None:
+    sale = m.pharmacy_sale(2)
+    sale["response"]["output"]["setlinfo"]["setl_id"] = "S1"
+    data = {"setl_id": "S1", "mdtrt_id": "330302G0000000100009", "psn_no": m.PERSON}
+    sent_back = m.envelope("2103", 4, {"data": data}, institution=m.PHARMACY)
+    paid = m.settlement(1, response={"setl_id": "S1"})
+    documents = [paid, sale, m.reversal(3, "S1"), m.answered(sent_back, {})]
+
+    report = m.ingest_documents(store, tmp_path / "a.jsonl", documents)
+
+    assert report.quarantined == 0
+    found = [
+        (row["institution"], row["medfee_fen"])
+        for row in m.rows_of(store, "settlement")
+        if row["sign"] == -1
+    ]
+    assert found == [(m.HOSPITAL, -9560), (m.PHARMACY, -4600)]
+
+
+def test_a_message_reversal_tells_two_messages_of_one_msgid_apart(
+    store: NodeStore, tmp_path: Path
+) -> None:
+    outpatient = m.settlement(1, response={"setl_id": "S1"})
+    inpatient = m.settlement(1, infno="2304", response={"setl_id": "S2"})
+    m.ingest_documents(store, tmp_path / "a.jsonl", [outpatient, inpatient])
+    msgid = outpatient["request"]["msgid"]
+
+    for number, oinfno in ((2, "2304"), (3, "2207")):
+        document = m.message_reversal(number, msgid, oinfno)
+        m.ingest_documents(store, tmp_path / f"{number}.jsonl", [document])
+
+    back = [row["setl_id"] for row in m.rows_of(store, "settlement") if row["sign"] == -1]
+    assert back == ["S2", "S1"]

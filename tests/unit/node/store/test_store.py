@@ -10,6 +10,7 @@ import pytest
 from node.domain.institutions import Institution, foreign_code
 from node.errors import StoreError
 from node.store import Commit, LedgerRow, MessageKey, NodeStore, QuarantineRow
+from node.store.transactions import transaction
 from scoring_kernel import load_catalog
 from scoring_kernel.measure_sets import MeasureSet
 from security.at_rest import Vault
@@ -338,3 +339,15 @@ def test_another_vault_opens_nothing(tmp_path: Path) -> None:
 
     with NodeStore(tmp_path, Vault(bytes(32))) as store, pytest.raises(Exception, match="key"):
         m.rows_of(store, "raw")
+
+
+def test_a_commit_that_fails_leaves_the_store_usable(store: NodeStore) -> None:
+    connection = store._connection  # noqa: SLF001 - what fails at the commit only
+    connection.execute(
+        "create table late(id integer primary key, other integer references late(id)"
+        " deferrable initially deferred)"
+    )
+    with pytest.raises(StoreError, match="refused a write"), transaction(connection):
+        connection.execute("insert into late values(1, 2)")
+    store.set_setting("a", "b")
+    assert store.setting("a") == "b"
