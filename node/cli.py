@@ -10,7 +10,7 @@ from typing import Annotated, Final
 
 import typer
 
-from node import cli_backup, cli_desk, cli_gateway
+from node import cli_backup, cli_desk, cli_gateway, cli_mapping
 from node.cli_options import AsJson, Directory
 from node.commands import Result, existing, run_job, start
 from node.config import node_directory
@@ -98,12 +98,22 @@ def ingest(
     *,
     files: Annotated[
         list[Path],
-        typer.Argument(help="JSON lines, JSON, CSV, .gz or .zip files, or directories of samples."),
+        typer.Argument(
+            help="Messages (.jsonl, .json, a directory), FHIR, or with --mapping a table: .csv, "
+            ".xlsx, .parquet, .jsonl; also .gz and .zip."
+        ),
     ],
     directory: Directory = None,
     mapping: Annotated[
         Path | None,
-        typer.Option("--mapping", help="Mapping file for CSV of a foreign system."),
+        typer.Option("--mapping", help="Mapping file: what the columns of a table mean."),
+    ] = None,
+    suggest: Annotated[
+        bool,
+        typer.Option("--suggest-mapping", help="Print a proposed mapping; nothing is taken in."),
+    ] = False,
+    sheet: Annotated[
+        str | None, typer.Option("--sheet", help="With --suggest-mapping: sheet of a workbook.")
     ] = None,
     period: Annotated[
         list[str] | None,
@@ -114,15 +124,20 @@ def ingest(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Take in messages of the national interface, or any CSV through a mapping file.
+    """Take in messages of the national interface, FHIR, or any table through a mapping file.
 
     Exit code 1 tells that something was quarantined; everything else went in.
 
     Example: [bold]yixin node ingest 2026H1.jsonl[/bold]
 
-    Example: [bold]yixin node ingest claims.csv.zip --mapping claims.mapping.yaml[/bold]
+    Example: [bold]yixin node ingest fees.xlsx --suggest-mapping > fees.mapping.yaml[/bold]
+
+    Example: [bold]yixin node ingest fees.xlsx --mapping fees.mapping.yaml[/bold]
     """
     with start(as_json) as out:
+        if suggest:
+            cli_mapping.suggest(out, files, sheet)
+            return
         result = run_job(
             node_directory(directory),
             "ingest",
@@ -265,3 +280,4 @@ def serve(*, directory: Directory = None) -> None:
 cli_gateway.register(app)
 cli_desk.register(app)
 cli_backup.register(app)
+cli_mapping.register(app)
