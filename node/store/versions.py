@@ -3,14 +3,15 @@
 1. Nothing is kept under the key: the record is added.
 2. Both came in messages of the national interface and this one was sent earlier: what is kept
    stays, so that the order in which messages arrive does not matter.
-3. The same values: nothing is stored. But where the catalogue names records that free the key
+3. The same values: nothing is stored; what is kept counts as sent by the later message too, so
+   that one sent in between stays out. But where the catalogue names records that free the key
    (a cancellation), a later message's record is a new version: what freed the key may have been
    sent in between, and may arrive only afterwards.
 4. Other values: a new version; the former one is deleted by its number.
 Records of one batch meet one another under the same rules, in their order.
 
-A value is compared by eight bytes of its digest, which leaves out ``record_id`` unless that is
-the key; on disk they are masked under the secret of the keys, so that nobody can try values out.
+A value is compared by eight bytes of its digest, which leaves out ``record_id``; on disk they are
+masked under the secret of the keys, so that nobody can try values out.
 """
 
 import hashlib
@@ -27,7 +28,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from node.store.deletions import SEQ
 from node.store.key_runs import ENTRY, Entries
 from node.store.keys import ABSENT, KeyIndex
-from node.store.record_bytes import key_digests, row_digests
+from node.store.record_bytes import key_digests, leaf_contents, value_digests
 from scoring_kernel.record_kinds import RecordKind
 
 __all__ = ["SECRET_BYTES", "Change", "Incoming", "Versions", "month_of", "seq_of"]
@@ -50,6 +51,8 @@ class Incoming:
     months: npt.NDArray[np.int32] = field(repr=False)
     entries: Entries = field(repr=False)
     """Shape (n,), in the order of the table; places are not set."""
+    digests: npt.NDArray[np.uint8] = field(repr=False)
+    """``value_digests``, shape (n, 32)."""
     expired: int
     """Records that were left out: their months are frozen."""
 
@@ -62,8 +65,8 @@ class Change:
     table: pa.Table = field(repr=False)
     """New records and new versions, with ``_seq``."""
     months: npt.NDArray[np.int32] = field(repr=False)
-    digests: npt.NDArray[np.uint8] = field(repr=False)
-    """Digests of the new rows, shape (n, 32)."""
+    leaves: pa.BinaryArray = field(repr=False)
+    """What the leaves of the new records say of them, shape (n,)."""
     entries: Entries = field(repr=False)
     """What their keys stand for now, sorted by key."""
     deleted: npt.NDArray[np.int64] = field(repr=False)
@@ -98,8 +101,8 @@ class Versions:
         keys = key_digests(table, key, self._secret)
         entries = np.zeros(table.num_rows, ENTRY)
         entries["hi"], entries["lo"] = keys[:, 0], keys[:, 1]
-        own = table if _ID in key else table.drop_columns([_ID])
-        values = row_digests(own)[:, :8].copy().view("<u8").reshape(-1)
+        digests = value_digests(table)
+        values = digests[:, :8].copy().view("<u8").reshape(-1)
         masks = np.frombuffer(self._mask.encryptor().update(keys.tobytes()), "<u8")
         entries["value"] = values ^ masks[::2]
         if _ID not in key:
@@ -109,12 +112,13 @@ class Versions:
             table=table,
             months=months,
             entries=entries,
+            digests=digests,
             expired=int((~kept).sum()),
         )
 
     def resolve(self, incoming: Incoming, index: KeyIndex, first_seq: int) -> Change:
         """Tell what records change; their numbers begin at ``first_seq``."""
-        entries = incoming.entries
+        entries = incoming.entries.copy()
         held = index.find(incoming.kind, entries["hi"], entries["lo"])
         freed = self._kinds[incoming.kind].reopened_by is not None
         stored = _is_new(held, entries, freed=freed)
@@ -124,13 +128,16 @@ class Versions:
         seqs = np.arange(first_seq, first_seq + len(rows))
         months, new = incoming.months[rows], entries[rows]
         new["place"] = months.astype(np.int64) << _SEQ_BITS | seqs
-        table = incoming.table if len(rows) == len(stored) else incoming.table.take(rows)
+        changed = np.concatenate([new, _sent_again(held, entries, stored)])
+        table, digests = incoming.table, incoming.digests
+        if len(rows) < len(stored):
+            table, digests = table.take(rows), digests[rows]
         return Change(
             kind=incoming.kind,
             table=table.append_column(_SEQ_FIELD, pa.array(seqs)),
             months=months,
-            digests=row_digests(table),
-            entries=new[np.argsort(new["hi"], kind="stable")],
+            leaves=leaf_contents(digests, table),
+            entries=changed[np.argsort(changed["hi"], kind="stable")],
             deleted=held["place"][over],
             added=len(rows) - int(over.sum()),
             replaced=int(over.sum()) + again,
@@ -160,10 +167,21 @@ def _is_new(held: Entries, entries: Entries, *, freed: bool) -> npt.NDArray[np.b
     return new
 
 
+def _sent_again(held: Entries, entries: Entries, stored: npt.NDArray[np.bool_]) -> Entries:
+    """Give what is kept whose values a later message repeats, as sent by that one."""
+    again = ~stored & (held["place"] != ABSENT) & (entries["order"] > held["order"])
+    found = held[again]
+    found["order"] = entries["order"][again]
+    return found
+
+
 def _fold_twins(
     held: Entries, entries: Entries, stored: npt.NDArray[np.bool_], *, freed: bool
 ) -> int:
-    """Compare records of one batch that share a key; returns the versions replaced within it."""
+    """Compare records of one batch that share a key; returns the versions replaced within it.
+
+    Of the orders of a key's records the latest stays, at the record that stands for them.
+    """
     hi, lo = entries["hi"], entries["lo"]
     turn = np.argsort(hi, kind="stable")
     if not (hi[turn][1:] == hi[turn][:-1]).any():
@@ -181,12 +199,14 @@ def _fold_twins(
         among = np.flatnonzero(sizes > number)
         rows = turn[starts[among] + number]
         new = _is_new(standing[among], entries[rows], freed=freed)
+        standing["order"][among] = np.maximum(standing["order"][among], entries["order"][rows])
         among, stored[rows] = among[new], False
         standing[among], winners[among] = entries[rows[new]], rows[new]
-        standing["place"][among] = 0
+        standing["place"][among], entries["order"][rows] = 0, 0
         versions += int(new.sum())
     chosen = winners[winners >= 0]
     stored[chosen] = True
+    entries["order"][np.where(winners >= 0, winners, turn[starts])] = standing["order"]
     return versions - len(chosen)
 
 

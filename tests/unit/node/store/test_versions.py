@@ -9,6 +9,8 @@ from node.store import Commit, Committed, MessageKey, NodeStore
 from tests.support import node_messages as m
 from tests.support.node_records import FeeRow, fee_details, kept_fees, sent
 
+_LISTS = "settlement_list"
+
 
 def _put(store: NodeStore, *rows: FeeRow, month: int = 202603) -> Committed:
     fees = fee_details(store, rows, months=[month] * len(rows))
@@ -86,6 +88,22 @@ def test_messages_that_arrive_in_any_order_leave_the_version_that_was_sent_last(
     assert kept_fees(store) == [
         (sent(10 * turn + 3, f"F{turn}"), f"F{turn}", 300) for turn in range(6)
     ]
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_what_was_sent_last_stands_also_where_it_repeats_an_earlier_version(
+    store: NodeStore, tmp_path: Path, *, together: bool
+) -> None:
+    for turn, order in enumerate(permutations(range(1, 5))):
+        versions = [
+            m.settlement_list(10 * turn + number, setl_id=f"S{turn}", days_rinp_flag_31=flag)
+            for number, flag in zip(range(1, 5), "2121", strict=True)
+        ]
+        sent_as = [versions[number - 1] for number in order]
+        for part in [sent_as] if together else [[one] for one in sent_as]:
+            m.ingest_documents(store, tmp_path / "a.jsonl", part)
+    planned = {row["setl_id"]: row["planned_readmission"] for row in m.rows_of(store, _LISTS)}
+    assert planned == dict.fromkeys([f"S{turn}" for turn in range(24)], False)
 
 
 def test_a_key_that_a_cancellation_may_free_takes_the_later_message(store: NodeStore) -> None:
