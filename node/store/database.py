@@ -1,4 +1,7 @@
-"""``node.db``: one SQLite file in WAL mode; what is committed survives a power cut."""
+"""``node.db``: one SQLite file in WAL mode; what is committed survives a power cut.
+
+What is deleted is overwritten in the file; ``clear_log`` takes the log's copies of it away too.
+"""
 
 import sqlite3
 from pathlib import Path
@@ -9,7 +12,7 @@ from sqlite_utils import Database
 from node.errors import StoreError
 from node.store.migrations import MIGRATIONS
 
-__all__ = ["FILE_NAME", "open_database"]
+__all__ = ["FILE_NAME", "clear_log", "open_database"]
 
 FILE_NAME: Final = "node.db"
 _BUSY_TIMEOUT_S: Final = 30.0
@@ -39,6 +42,7 @@ def open_database(directory: Path) -> Database:
         connection.execute("pragma synchronous=full")
         connection.execute(f"pragma wal_autocheckpoint={_CHECKPOINT_PAGES}")
         connection.execute("pragma foreign_keys=on")
+        connection.execute("pragma secure_delete=on")
         path.chmod(0o600)
         database = Database(connection)
         if MIGRATIONS.pending(database):
@@ -49,3 +53,15 @@ def open_database(directory: Path) -> Database:
             " or start with an empty one"
         ) from error
     return database
+
+
+def clear_log(connection: sqlite3.Connection) -> None:
+    """Empty the write-ahead log; where another process reads just now, a later one is emptied.
+
+    Raises:
+        StoreError: The disk failed.
+    """
+    try:
+        connection.execute("pragma wal_checkpoint(truncate)").fetchall()
+    except sqlite3.Error as error:
+        raise StoreError(f"the node's database cannot be written ({error})") from error

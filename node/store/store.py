@@ -23,7 +23,7 @@ import pyarrow as pa
 from node.domain.institutions import Institution
 from node.errors import StoreError
 from node.store.commit import Commit, Committed
-from node.store.database import open_database
+from node.store.database import clear_log, open_database
 from node.store.desk_store import DeskStore
 from node.store.ledger import Ledger, LedgerRow, MessageKey, SettlementKey
 from node.store.quarantine import (
@@ -206,7 +206,9 @@ class NodeStore:
         if kind not in self.schemas:
             raise StoreError(f"record kind {kind!r} found, expected one of the catalogue's")
         with self._lock:
-            return self._records.drop_months(kind, months)
+            rows = self._records.drop_months(kind, months)
+            clear_log(self._connection)
+        return rows
 
     def frozen_months(self) -> Mapping[str, frozenset[int]]:
         """List the months (yyyymm) whose records retention has deleted, by kind."""

@@ -40,6 +40,19 @@ def test_deleted_months_are_gone_with_their_keys_salts_and_files(
         assert store.drop_months("fee_detail", [202601]) == 0
 
 
+def test_the_database_and_its_log_hold_no_bytes_of_deleted_months(tmp_path: Path) -> None:
+    with m.open_store(tmp_path) as store:
+        _filled(store)
+        connection = store._connection  # noqa: SLF001 - what lies in the file
+        staged = [row[0] for row in connection.execute("select body from staged")]
+        store.flush()
+        keys = [row[0] for row in connection.execute("select wrapped_key from segment")]
+        salts = [row[0] for row in connection.execute("select secret from salt")]
+        store.drop_months("fee_detail", [202601, 202602, 202603])
+        on_disk = b"".join(path.read_bytes() for path in tmp_path.glob("node.db*"))
+        assert all(secret[-16:] not in on_disk for secret in (*staged, *keys, *salts))
+
+
 def test_records_of_a_deleted_month_are_not_taken_in_again(tmp_path: Path) -> None:
     with m.open_store(tmp_path) as store:
         fees = _filled(store)
