@@ -220,3 +220,15 @@ def test_transactions_without_records_are_checked_and_kept_whole(
     assert report.records_stored == {"raw": 1}
     assert report.by_rule == {Rule.FIELD_TOO_LONG: 1}
     assert json.loads(m.rows_of(store, "raw")[0]["body"]) == good
+
+
+def test_a_trace_code_on_the_line_itself_is_kept_with_it(store: NodeStore, tmp_path: Path) -> None:
+    line = {name: value for name, value in SALE.items() if name != "drugtracinfo"}
+    body = {"selinfo": {**line, **CODES[0]}}
+    document = m.answered(m.envelope("3505", 1, body, institution=m.PHARMACY), {})
+
+    report = m.ingest_documents(store, tmp_path / "a.jsonl", [document])
+
+    assert report.records_stored == {"stock_movement": 1}
+    (row,) = m.rows_of(store, "stock_movement")
+    assert row["trace"] == CODES[0]["drug_trac_codg"]

@@ -266,3 +266,20 @@ def test_records_that_lack_what_may_not_be_null_are_not_read(tmp_path: Path) -> 
         pytest.raises(StoreError, match="lack local_code"),
     ):
         m.rows_of(store, "fee_detail")
+
+
+def test_a_withdrawal_leaves_another_visit_of_the_same_msgid_alone(
+    store: NodeStore, tmp_path: Path
+) -> None:
+    other = "330302G0000000100002"
+    documents = [
+        m.fees(1, 1),
+        m.fees(1, 1, infno="2301", mdtrt_id=other),
+        m.withdrawal(4, "F0001", visit=other),
+        m.settlement(5),
+        m.settlement(6, infno="2304", request={"mdtrt_id": other}),
+    ]
+
+    m.ingest_documents(store, tmp_path / "a.jsonl", documents)
+
+    assert _work(store) == [(202603, 1, 3560)]
