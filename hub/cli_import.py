@@ -70,7 +70,7 @@ def import_items(
             files = [{key: file[key] for key in columns} for file in result["files"]]
             out.rows("Imported", files)
             if result["by_rule"]:
-                out.table("Quarantined lines by rule", result["by_rule"])
+                out.counts("Quarantined lines", "rule", result["by_rule"])
                 out.hint("List them with `yixin hub quarantine --items`.")
         if result["quarantined"]:
             raise typer.Exit(REFUSED_EXIT)
@@ -110,4 +110,10 @@ def completeness(
             out.done(result, "")
         else:
             out.table("Items", result["figures"])
-            out.rows("Owed", result["rows"])
+            out.rows("Owed", [_owed(row) for row in result["rows"]])
+
+
+def _owed(row: Result) -> Result:
+    """What a screen has room for; the rest is in the JSON."""
+    shown = ("item", "name", "owed_by", "deadline", "days_late")
+    return {"standing": row["standing"].replace("_", " ")} | {key: row[key] for key in shown}

@@ -22,13 +22,13 @@ class NodeOutput(CommandOutput):
             return
         kinds = ", ".join(f"{kind} {count}" for kind, count in result["records_stored"].items())
         self.say(
-            f"{result['messages_in']} messages: stored {kinds or 'nothing'}; "
+            f"{result['messages_in']} messages or rows: stored {kinds or 'nothing'}; "
             f"{result['already_seen']} already seen, {result['pending']} pending, "
             f"{result['not_accepted']} not accepted by the platform, "
             f"{result['quarantined']} quarantined."
         )
         if result["quarantined"]:
-            self.table("Quarantined by rule", result["by_rule"])
+            self.counts("Quarantined", "rule", result["by_rule"])
             self.say("See them with: yixin node quarantine list")
 
     def retained(self, result: Mapping[str, Any]) -> None:

@@ -166,8 +166,8 @@ def _late_responses(count: int, since: date, freshness: int, today: date) -> lis
             what="response",
             since=since.isoformat(),
             count=count,
-            text=f"{count} messages wait for their response, the oldest since {since};"
-            " send them again with it",
+            text=f"messages that wait for their response: {count}, the oldest since {since};"
+            " send request and response together",
         )
     ]
 
@@ -177,7 +177,7 @@ def _late_lists(owed: _Owed) -> Lateness:
         what=_LIST,
         since=owed.since.isoformat(),
         count=owed.count,
-        text=f"{owed.count} inpatient settlements without a settlement list (4101), the oldest"
+        text=f"inpatient settlements without a settlement list (4101): {owed.count}, the oldest"
         f" of {owed.since}",
     )
 

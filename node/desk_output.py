@@ -65,9 +65,9 @@ def say_replayed(out: NodeOutput, result: Shown) -> None:
     went_in = sum(result["went_in"].values())
     out.say(f"Replayed {result['replayed']} lines: {went_in} went in.")
     if result["went_in"]:
-        out.table("Went in", result["went_in"])
+        out.counts("Went in", "as", result["went_in"])
     if result["still_refused"]:
-        out.table("Refused again, by rule", result["still_refused"])
+        out.counts("Refused again", "rule", result["still_refused"])
     for row in result["first_refused"]:
         out.say(f"{row['id']}  {row['rule']}: {row['reason']}")
         out.say(f"    to mend: {row['mend']}")

@@ -113,6 +113,10 @@ class CommandOutput:
             table.add_row(name.replace("_", " "), shown(value))
         self._out.print(table)
 
+    def counts(self, title: str, of: str, counts: Mapping[str, int]) -> None:
+        """Show how many there are of each, under the names that options take."""
+        self.rows(title, [{of: name, "count": count} for name, count in counts.items()])
+
     def advice(self, advice: Mapping[str, Any]) -> None:
         """Show what would lift a grade: a sentence in both languages, and the changes."""
         self.say(advice["text_zh"])
