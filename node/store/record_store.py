@@ -38,6 +38,8 @@ RECORDS_DIRECTORY: Final = "records"
 KEYS_DIRECTORY: Final = "keys"
 FLUSH_ROWS: Final = 2 * COMPACT_ROWS
 """So many staged rows are flushed even in the middle of a file: bounds the memory of a flush."""
+FLUSH_BYTES: Final = 64 * 1024 * 1024
+"""So are so many sealed bytes: whole messages are large."""
 FLUSH_KEYS: Final = 1_000_000
 """So many keys and leaves are moved to their files even in the middle of a file."""
 RUN_KEYS: Final = 100_000
@@ -163,9 +165,9 @@ class RecordStore:
 
     def flush_if_large(self) -> int:
         """Flush when so much is staged that reading it would take long."""
-        if self.staging.staged_rows() < FLUSH_ROWS and self._writing().pending() < FLUSH_KEYS:
-            return 0
-        return self.flush()
+        rows, size = self.staging.staged_size()
+        is_large = rows >= FLUSH_ROWS or size >= FLUSH_BYTES
+        return self.flush() if is_large or self._writing().pending() >= FLUSH_KEYS else 0
 
     def drop_months(self, kind: str, months: Collection[int]) -> int:
         """Delete the records of some months with their keys and salts, and freeze the months.

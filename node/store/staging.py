@@ -27,6 +27,8 @@ __all__ = ["COMPACT_ROWS", "Prepared", "Staging", "staged_context"]
 
 COMPACT_ROWS: Final = 250_000
 """A segment of so many rows is left alone by compaction."""
+COMPACT_BYTES: Final = 32 * 1024 * 1024
+"""So is one of so many bytes: whole messages are large, and a merge holds them in memory."""
 MAX_SMALL_SEGMENTS: Final = 4
 """More small segments than this of one kind and month are merged into one."""
 BULK_ROWS: Final = 50_000
@@ -100,11 +102,12 @@ class Staging:
         if names:
             self._segments.remove(names)
 
-    def staged_rows(self) -> int:
-        """Count the records that are in no segment yet."""
-        return int(
-            self._connection.execute("select coalesce(sum(rows), 0) from staged").fetchone()[0]
-        )
+    def staged_size(self) -> tuple[int, int]:
+        """Count the records that are in no segment yet, and their sealed bytes."""
+        rows, size = self._connection.execute(
+            "select coalesce(sum(rows), 0), coalesce(sum(length(body)), 0) from staged"
+        ).fetchone()
+        return int(rows), int(size)
 
     def rows_by_kind(self) -> dict[str, int]:
         """Count the records of every kind, in segments and staged; deleted ones do not count."""
@@ -196,17 +199,18 @@ class Staging:
         """
         written = 0
         groups = self._connection.execute(
-            "select kind, month, rows < ? as small from segment group by kind, month, small"
+            "select kind, month, rows < ? and bytes < ? as small from segment"
+            " group by kind, month, small"
             " having small and count(*) > ? or sum(rows) < ? * (select count(*) from"
             " deleted_record as gone where gone.kind = segment.kind"
             " and gone.month = segment.month) order by kind, month, small",
-            (COMPACT_ROWS, MAX_SMALL_SEGMENTS, _MAX_DELETED_SHARE),
+            (COMPACT_ROWS, COMPACT_BYTES, MAX_SMALL_SEGMENTS, _MAX_DELETED_SHARE),
         ).fetchall()
         for kind, month, small in groups:
             rows = self._connection.execute(
                 "select name, rows, sha256, wrapped_key, bytes from segment"
-                " where kind = ? and month = ? and (rows < ?) = ? order by name",
-                (kind, month, COMPACT_ROWS, small),
+                " where kind = ? and month = ? and (rows < ? and bytes < ?) = ? order by name",
+                (kind, month, COMPACT_ROWS, COMPACT_BYTES, small),
             ).fetchall()
             old = list(_bounded([_segment(row) for row in rows]))
             schema = self._schemas[kind]
@@ -290,12 +294,12 @@ class Staging:
 
 
 def _bounded(segments: Sequence[Segment]) -> Iterator[Segment]:
-    """Take segments until their rows reach twice the aim: bounds the memory of a merge."""
-    rows = 0
+    """Take segments until they reach twice an aim: bounds the memory of a merge."""
+    rows = size = 0
     for segment in segments:
         yield segment
-        rows += segment.rows
-        if rows >= 2 * COMPACT_ROWS:
+        rows, size = rows + segment.rows, size + segment.bytes
+        if rows >= 2 * COMPACT_ROWS or size >= 2 * COMPACT_BYTES:
             return
 
 

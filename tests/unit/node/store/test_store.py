@@ -151,6 +151,17 @@ def test_much_staged_is_flushed_in_the_middle(
     assert store.flush_if_large() == 1
 
 
+def test_few_large_records_are_flushed_and_not_merged(
+    store: NodeStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("node.store.record_store.FLUSH_BYTES", 1)
+    monkeypatch.setattr("node.store.staging.COMPACT_BYTES", 1)
+    for name in "abcdef":
+        store.commit(Commit(records={"raw": _raw(store, name)}))
+        assert store.flush_if_large() == 1
+    assert store.counts().segments == 6
+
+
 def test_nothing_personal_is_on_disk_in_clear(tmp_path: Path) -> None:
     refused = QuarantineRow(
         digest=b"q" * 32,
