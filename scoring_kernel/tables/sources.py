@@ -193,6 +193,8 @@ def members(path: Path) -> tuple[zipfile.ZipInfo, ...]:
         raise TableError(
             TableRule.ARCHIVE, "an encrypted zip", "a plain one", "pack it again without password"
         )
+    if not all(one.filename for one in found):
+        raise TableError(TableRule.ARCHIVE, "a file without a name", "a whole zip", "pack it again")
     refuse_growth(sum(one.file_size for one in found), path.stat().st_size)
     return found
 
@@ -218,6 +220,10 @@ def refuse_growth(unpacked: int, packed: int) -> None:
 
 def unreadable(error: Exception) -> TableError:
     """Word an error of the system; its name says what happened and holds no content."""
+    if isinstance(error, FileNotFoundError):
+        return TableError(
+            TableRule.UNREADABLE, "no file (FileNotFoundError)", "a file", "check its name"
+        )
     if isinstance(error, OSError) and not isinstance(error, gzip.BadGzipFile):
         mend = "let the program's user read the file"
         return TableError(TableRule.UNREADABLE, type(error).__name__, "a readable file", mend)

@@ -12,8 +12,8 @@ Rules:
 - Hidden rows and columns are read like all others: the file holds them.
 - Days count from 1900 or 1904, as the workbook says. A cell is a moment where its
   format shows hours, else a day.
-- Sizes, ratios and names are bounded before a part is unpacked; external entities
-  and document types are refused.
+- Sizes, ratios and names are bounded before a part is unpacked (see ``workbook_parts``);
+  external entities and document types are refused.
 
 Source: ECMA-376 part 1, 18.2 to 18.8 (SpreadsheetML).
 """
@@ -36,8 +36,8 @@ from scoring_kernel.tables.errors import TableError, TableRule
 from scoring_kernel.tables.header import MAX_COLUMNS, no_header, verify_names
 from scoring_kernel.tables.row_batches import RowCollector, RowFaultError, raw_of
 from scoring_kernel.tables.sheet_merges import find_merged_rows
-from scoring_kernel.tables.sources import members
 from scoring_kernel.tables.table import BATCH_ROWS, Table, TableBatch
+from scoring_kernel.tables.workbook_parts import verify_parts
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -51,8 +51,6 @@ if TYPE_CHECKING:
 
 MAX_SHEETS: Final = 100
 MAX_SHEET_ROWS: Final = 1_048_576
-MAX_STRINGS_BYTES: Final = 128 * 1024 * 1024
-MAX_PARTS_BYTES: Final = 1024 * 1024 * 1024
 _MAX_DIGITS: Final = 15
 _SHOWS_HOURS: Final = re.compile(r"[hs]", re.IGNORECASE)
 _QUOTED: Final = re.compile(r'"[^"]*"|\\.|\[[^\]]*\]')
@@ -91,7 +89,7 @@ class XlsxTable(Table):
         self._source = source
         self._nulls = frozenset(nulls)
         self._consumed = 0
-        _verify_parts(source)
+        verify_parts(source.path)
         self._file = source.path.open("rb")
         try:
             with _translated():
@@ -177,21 +175,6 @@ class XlsxTable(Table):
             verify_names(names)
             return number, tuple(names)
         raise no_header("an empty sheet")
-
-
-def _verify_parts(source: FileSource) -> None:
-    """Bound what the parts of the workbook unpack to."""
-    parts = members(source.path)
-    total = sum(part.file_size for part in parts)
-    strings = sum(part.file_size for part in parts if "sharedstrings" in part.filename.lower())
-    for found, most in ((total, MAX_PARTS_BYTES), (strings, MAX_STRINGS_BYTES)):
-        if found > most:
-            raise TableError(
-                TableRule.BOMB,
-                f"a workbook whose parts unpack to {found} bytes",
-                f"at most {most}",
-                "send the sheet as CSV",
-            )
 
 
 @contextmanager

@@ -70,6 +70,13 @@ def test_zips_with_many_files_or_a_password_are_refused(
     path.write_bytes(data)
     with pytest.raises(TableError, match="without password"):
         members(path)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a.csv", "a\n")
+    named = path.read_bytes()
+    path.write_bytes(named.replace(b"a.csv", b"\0.csv"))
+    with pytest.raises(TableError, match="a file without a name"):
+        members(path)
+    path.write_bytes(named)
     monkeypatch.setattr(module, "_MAX_MEMBERS", 0)
     with pytest.raises(TableError, match="1 files in a zip"):
         members(path)
