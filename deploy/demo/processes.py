@@ -7,9 +7,11 @@ then ends what it started, by the id it was given, and nothing else.
 import asyncio
 import json
 import os
+import re
 import signal
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -22,6 +24,7 @@ _TERM_S: Final = 10.0
 _READY_S: Final = 30.0
 _POLL_S: Final = 0.02
 _SHOWN_LINES: Final = 15
+_ADDRESS: Final = re.compile(r" at (https?://[^\s,]+)")
 
 
 def command_line(*arguments: str) -> list[str]:
@@ -49,6 +52,15 @@ def environment() -> dict[str, str]:
     }
     path = os.pathsep.join(filter(None, (str(_ROOT), kept.get("PYTHONPATH", ""))))
     return {**kept, "PYTHONPATH": path, "NO_COLOR": "1", "COLUMNS": "200"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """A daemon that serves HTTP."""
+
+    pid: int
+    url: str
+    """Where it says that it serves."""
 
 
 class Crew:
@@ -172,6 +184,50 @@ class Crew:
             await asyncio.sleep(_POLL_S)
             waited += _POLL_S
         return process.pid
+
+    async def server(self, name: str, *arguments: str) -> Server:
+        """Start a daemon that says at which address it serves HTTP.
+
+        Args:
+            name: Name of its log, which must be new.
+            arguments: Arguments after ``yixin``.
+
+        Returns:
+            The daemon.
+
+        Raises:
+            DemoError: It ended, or did not serve in time.
+        """
+        log = self._logs / f"{name}.log"
+        pid = await self.daemon(name, *arguments, ready=log)
+        waited = 0.0
+        while (found := _ADDRESS.search(log.read_text(encoding="utf-8"))) is None:
+            if pid not in self.pids or waited > _READY_S:
+                raise DemoError(
+                    f"{name} does not serve after {waited:.0f} s; its log {log} ends:\n"
+                    f"{_tail(log.read_bytes())}"
+                )
+            await asyncio.sleep(_POLL_S)
+            waited += _POLL_S
+        return Server(pid=pid, url=found.group(1))
+
+    async def end(self, pid: int) -> None:
+        """Ask a process of this crew to end, and wait for it.
+
+        Args:
+            pid: Process id that ``daemon`` or ``server`` returned.
+
+        Raises:
+            DemoError: It does not end by itself in time.
+        """
+        process = self._alive[pid]
+        _signal(process, signal.SIGTERM)
+        try:
+            async with asyncio.timeout(_TERM_S):
+                await process.wait()
+        except TimeoutError as error:
+            raise DemoError(f"process {pid} does not end after {_TERM_S:.0f} s") from error
+        del self._alive[pid]
 
     async def kill(self, pid: int) -> None:
         """Kill a process of this crew at once, as a power failure would.

@@ -2,13 +2,14 @@
 
 0. simulate a city, found both hubs and three nodes
 1. hubs serve; the city joins the province, the nodes join the city, each by a one-use token
-2. nodes serve, take in two half-years and pre-score institutions and pharmacies with what they
-   know themselves
+2. nodes serve, take in two half-years (files of messages, one hospital's last day through its
+   gateway, a table through a mapping), mend what they refused, and pre-score institutions and
+   pharmacies with what they know themselves
 3. nodes send sealed statements
 4. the city imports the departments' items, grades all nine classes of subjects and publishes
 5. nodes collect their signed grade statements, pre-score again and compare
 6. the city pushes to the province every class but the insured persons
-7. an auditor verifies both hubs' evidence with nothing but a trust file
+7. an auditor verifies both hubs' evidence with nothing but a trust file; a node is backed up
 """
 
 import asyncio
@@ -23,10 +24,12 @@ from typing import Any, Final
 import orjson
 
 from deploy.demo.classes import SUBJECT_CLASS, registered_in, summarise
+from deploy.demo.intake import Intake
 from deploy.demo.members import DemoHub, DemoNode, hubs_in, node_in
 from deploy.demo.processes import Crew, number
 from deploy.demo.summary import Findings, Summary
 from deploy.errors import DemoError
+from deploy.simulation.city import COUNTY_CUSTODIAN
 from deploy.simulation.simulate import DEFAULT_PERIODS
 
 _TOKEN: Final = re.compile(r"yixin1\.[A-Za-z0-9_-]+")
@@ -86,14 +89,14 @@ class Scenario:
         city, province = hubs_in(self.plan.work)
         await self._found(city, province)
         await self._join(city, province)
-        taken_in = await self._take_in()
+        intake = await self._take_in()
         await self._each_node("send statements", self._sync)
         graded = await self._grade(city)
         await self._each_node("collect grades", self._sync)
         compared = await self._each_node("pre-score again", self._prescore)
         await self._push(city)
-        verdicts, explanation = await _together(
-            self._audit(city, province), self._explain(compared)
+        verdicts, explanation, _ = await _together(
+            self._audit(city, province), self._explain(compared), self._back_up(intake)
         )
         states = await self._each_node("count", self._status)
         counted = await _together(self._hub(city, "status"), self._hub(province, "status"))
@@ -104,9 +107,10 @@ class Scenario:
         main = classes[SUBJECT_CLASS]
         summary = Summary(
             institutions=self.plan.institutions,
-            messages_in=sum(number(one, "messages_in") for one in taken_in),
-            records_stored=sum(sum(one["records_stored"].values()) for one in taken_in),
-            quarantined=sum(number(one, "quarantined") for one in taken_in),
+            messages_in=sum(number(one, "messages") for one in states),
+            records_stored=sum(sum(one["records"].values()) for one in states),
+            quarantined=sum(number(one, "quarantined") for one in states),
+            intake=intake.summary(states),
             envelopes_sent=sum(number(one, "envelopes_sent") for one in senders),
             receipts=sum(number(one, "receipts") for one in senders),
             subjects_graded=main.graded,
@@ -225,14 +229,32 @@ class Scenario:
         return found.group()
 
     # Step 2.
-    async def _take_in(self) -> list[dict[str, Any]]:
-        async def ingest(node: DemoNode) -> dict[str, Any]:
-            files = [str(path) for path in sorted(node.messages.iterdir())]
-            return await self._node(node, "ingest", *files, accepted=_QUARANTINED)
+    async def _take_in(self) -> Intake:
+        intake = Intake(crew=self.crew, work=self.plan.work, simulation=self.plan.simulation)
+        hospital = self.nodes[0]
+        files = "take in two half-years"
+        with (
+            self._step(files, len(self.nodes)) as taken,
+            self._step("a day at the till, through the gateway", 1) as passed,
+            self._step("mend what was refused, replay", 1) as mended,
+            self._step("a table through a mapping", 1) as mapped,
+        ):
 
-        taken_in = await self._each_node("take in two half-years", ingest)
+            async def of(node: DemoNode) -> None:
+                await intake.from_files(node, last_day_live=node is hospital)
+                taken()
+                if node is hospital:
+                    await intake.at_the_till(node)
+                    passed()
+                    await intake.mend(node)
+                    mended()
+                if node.custodian == COUNTY_CUSTODIAN:
+                    await intake.from_table(node)
+                    mapped()
+
+            await _together(*(of(node) for node in self.nodes))
         await self._each_node("pre-score", self._prescore)
-        return taken_in
+        return intake
 
     async def _prescore(self, node: DemoNode) -> dict[str, Any]:
         return await self._node(node, "prescore", "--period", self.plan.period)
@@ -280,6 +302,12 @@ class Scenario:
 
             found = await _together(*(audited(hub) for hub in hubs))
             return {hub.level: verdict for hub, verdict in zip(hubs, found, strict=True)}
+
+    async def _back_up(self, intake: Intake) -> None:
+        """Back the hospital's node up."""
+        with self._step("back a node up", 1) as ended:
+            await intake.back_up(self.nodes[0])
+            ended()
 
     async def _explain(self, compared: list[dict[str, Any]]) -> dict[str, Any]:
         """Explain the medical institution in the middle of the city's ranking."""

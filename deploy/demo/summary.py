@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy.demo.classes import CLASSES, PRESCORED, SUBJECT_CLASS, ClassSummary
+from deploy.demo.intake_summary import IntakeSummary
 from scoring_kernel import load_catalog
 from scoring_kernel.model import Band, RatingModel
 
@@ -22,11 +23,13 @@ class Summary:
     institutions: int
     """Medical institutions under the nodes' custody."""
     messages_in: int
-    """Messages the nodes took in."""
+    """Messages the nodes hold."""
     records_stored: int
-    """Records the nodes made of them."""
+    """Records the nodes hold."""
     quarantined: int
-    """Messages or rows the nodes refused."""
+    """Messages or rows that are still refused at the end."""
+    intake: IntakeSummary
+    """How records came in besides files of messages."""
     envelopes_sent: int
     """Sealed envelopes sent up: by the nodes to the city, by the city to the province."""
     receipts: int
@@ -79,6 +82,8 @@ class Summary:
             f"the province holds {self.pushed} grades; expected {self.subjects_graded}":
                 self.pushed == self.subjects_graded,
             f"the auditor says {self.audit}; expected valid": self.audit == "valid",
+            f"{self.quarantined} left in quarantine; expected none": self.quarantined == 0,
+            **self.intake.claims,
         }  # fmt: skip
         for name, one in self.classes.items():
             if name == SUBJECT_CLASS:
@@ -119,6 +124,7 @@ def show(findings: Findings, console: Console) -> None:
     console.print(_grades(findings.summary))
     console.print(_by_class(findings.summary))
     console.print(_explained(findings.explanation))
+    console.print(findings.summary.intake.shown())
     console.print(_proved(findings))
     for failure in findings.summary.failures:
         console.print(f"[red]{failure}[/red]")
@@ -183,9 +189,9 @@ def _explained(explanation: Mapping[str, Any]) -> Table:
 def _proved(findings: Findings) -> Table:
     summary = findings.summary
     table = Table(title="Exchange and proof", show_header=False)
-    table.add_row("messages taken in", f"{summary.messages_in:,}")
-    table.add_row("records stored", f"{summary.records_stored:,}")
-    table.add_row("quarantined", f"{summary.quarantined:,}")
+    table.add_row("messages held", f"{summary.messages_in:,}")
+    table.add_row("records held", f"{summary.records_stored:,}")
+    table.add_row("left in quarantine", f"{summary.quarantined:,}")
     table.add_row("envelopes sent, receipts", f"{summary.envelopes_sent}, {summary.receipts}")
     table.add_row(
         "pre-scores equal to the final points",

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,32 @@ def test_every_message_was_taken_in_and_none_quarantined(summary: dict[str, Any]
     assert summary["quarantined"] == 0
 
 
+def test_a_day_at_the_till_goes_through_the_gateway_and_nothing_of_it_is_lost(
+    summary: dict[str, Any],
+) -> None:
+    intake = summary["intake"]
+    assert intake["till_calls"] == intake["till_unchanged"] == intake["copies_taken"] > 5
+    assert intake["copies_lost"] == 0
+    assert intake["refused"] == intake["mended"] == 1
+    assert "psn_setlway" in intake["refused_reason"]
+
+
+def test_a_table_went_in_through_its_mapping_and_stock_became_records(
+    summary: dict[str, Any],
+) -> None:
+    intake, manifest = summary["intake"], summary["manifest"]
+    assert intake["table_rows"] == manifest["table"]["rows"] > 0
+    assert intake["table_refused"] == 0
+    bought = sum(period["packs_bought"] for period in manifest["periods"].values())
+    assert intake["trace_codes"] > bought > intake["stock_movements"] > 0
+    assert intake["staff_members"] > 0
+
+
+def test_a_backup_was_taken_and_read_back(summary: dict[str, Any]) -> None:
+    assert summary["intake"]["backup_verified"] is True
+    assert 0 < summary["intake"]["backup_records"] < summary["records_stored"]
+
+
 def test_the_auditor_finds_both_hubs_evidence_valid(summary: dict[str, Any]) -> None:
     assert summary["audit"] == "valid"
 
@@ -83,13 +110,33 @@ def test_the_auditor_finds_both_hubs_evidence_valid(summary: dict[str, Any]) -> 
 def test_the_tables_show_grades_an_explanation_the_log_and_the_verdict(
     summary: dict[str, Any],
 ) -> None:
-    for shown in ("优秀", "where it lost most", "leaves", "the auditor says valid", "医保医师"):
+    for shown in (
+        "优秀",
+        "where it lost most",
+        "leaves",
+        "the auditor says valid",
+        "医保医师",
+        "映射导入",
+    ):
         assert shown in summary["printed"]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def gateways_in(kept: Path) -> list[int]:
+    """Gateways that run."""
+    return [pid for pid in processes_naming(str(kept)) if pid in processes_naming("gateway")]
+
+
+@pytest.mark.parametrize(
+    ("number", "begun_with"),
+    [
+        (signal.SIGINT, lambda kept: len(processes_naming(str(kept))) >= 3),
+        (signal.SIGTERM, lambda kept: len(processes_naming(str(kept))) >= 3),
+        (signal.SIGINT, lambda kept: bool(gateways_in(kept))),
+    ],
+    ids=["sigint", "sigterm", "sigint-at-the-till"],
+)
 def test_an_interrupted_demonstration_leaves_no_process(
-    tmp_path: Path, number: signal.Signals
+    tmp_path: Path, number: signal.Signals, begun_with: Callable[[Path], bool]
 ) -> None:
     kept = tmp_path / "kept"
     arguments = ("demo", "--keep", str(kept), "--institutions", "3", "--claims", "90")
@@ -97,7 +144,7 @@ def test_an_interrupted_demonstration_leaves_no_process(
         command_line(*arguments), env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as demo:
         begun = time.monotonic()
-        while len(processes_naming(str(kept))) < 3:  # Itself and at least two of its own.
+        while not begun_with(kept):  # Itself and at least two of its own, or the gateway.
             assert demo.poll() is None
             assert time.monotonic() - begun < _LONGEST_WAIT_S
         os.kill(demo.pid, number)

@@ -105,6 +105,47 @@ async def test_an_exception_ends_the_processes_too(tmp_path: Path) -> None:
     assert not is_alive(pids[0])
 
 
+ANNOUNCE = """
+import signal, sys
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(0) if {obeys} else None)
+print("Gateway at http://127.0.0.1:4711, passing calls on", flush=True)
+while True:
+    signal.pause()
+"""
+
+
+@pytest.mark.usefixtures("python")
+async def test_a_server_is_known_by_the_address_it_says_and_ends_alone(tmp_path: Path) -> None:
+    async with Crew(tmp_path / "logs") as crew:
+        server = await crew.server("one", ANNOUNCE.format(obeys=True))
+        other = await crew.server("two", ANNOUNCE.format(obeys=True))
+        assert server.url == "http://127.0.0.1:4711"
+        await crew.end(server.pid)
+        assert not is_alive(server.pid)
+        assert crew.pids == (other.pid,)
+    assert not is_alive(other.pid)
+
+
+@pytest.mark.usefixtures("python")
+async def test_a_server_that_says_no_address_is_told_with_its_log(tmp_path: Path) -> None:
+    async with Crew(tmp_path / "logs") as crew:
+        with pytest.raises(DemoError, match=r"one does not serve[\s\S]*port is taken"):
+            await crew.server("one", "import sys; sys.stderr.write('port is taken'); sys.exit(3)")
+
+
+@pytest.mark.usefixtures("python")
+async def test_a_process_that_does_not_end_is_told_and_ends_with_the_crew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes, "_TERM_S", 0.2)
+    async with Crew(tmp_path / "logs") as crew:
+        server = await crew.server("one", ANNOUNCE.format(obeys=False))
+        with pytest.raises(DemoError, match="does not end"):
+            await crew.end(server.pid)
+        assert is_alive(server.pid)
+    assert not is_alive(server.pid)
+
+
 @pytest.mark.usefixtures("python")
 async def test_kill_is_immediate_and_kill_now_takes_what_is_left(tmp_path: Path) -> None:
     crew = Crew(tmp_path / "logs")

@@ -7,6 +7,7 @@ import pytest
 from rich.console import Console
 
 from deploy.demo.classes import CLASSES, ClassSummary, registered_in, summarise
+from deploy.demo.intake_summary import IntakeSummary
 from deploy.demo.summary import Findings, Summary, show
 
 
@@ -21,11 +22,32 @@ CLASSES_MADE = {
     "physician": of_class(30, capped=3),
     "insured_person": of_class(9, pushed=False),
 }
+INTAKE = IntakeSummary(
+    till_day="2026-06-30",
+    till_calls=20,
+    till_unchanged=20,
+    copies_taken=20,
+    copies_lost=0,
+    refused=1,
+    refused_reason="psn_setlway is 1, expected a code of its national list",
+    mended=1,
+    mended_by="request.data.psn_setlway=01",
+    table="H33030300004.stock.csv",
+    table_rows=238,
+    table_refused=0,
+    stock_movements=1_843,
+    trace_codes=15_515,
+    staff_members=220,
+    backup_records=21_560,
+    backup_bytes=5_635_370,
+    backup_verified=True,
+)
 GOOD = Summary(
     institutions=4,
     messages_in=1_000,
     records_stored=3_000,
     quarantined=0,
+    intake=INTAKE,
     envelopes_sent=12,
     receipts=12,
     subjects_graded=4,
@@ -38,6 +60,12 @@ GOOD = Summary(
     seconds=12.5,
     classes=CLASSES_MADE,
 )
+
+
+def of_intake(**changes: int) -> Summary:
+    return replace(GOOD, intake=replace(INTAKE, **changes))
+
+
 EXPLANATION = {
     "subject": "H33030200001",
     "total": "812.50",
@@ -67,7 +95,7 @@ def test_the_json_file_has_exactly_these_keys() -> None:
         "institutions", "messages_in", "records_stored", "quarantined", "envelopes_sent",
         "receipts", "subjects_graded", "grade_distribution", "prescore_equal",
         "prescore_compared", "pushed", "audit", "basis", "seconds",
-        "classes",
+        "classes", "intake",
     }  # fmt: skip
     assert set(GOOD.to_json()["classes"]["physician"]) == {
         "subjects", "graded", "not_rated", "capped", "pushed", "grade_distribution",
@@ -96,6 +124,17 @@ def test_a_demonstration_that_succeeded_has_no_failures() -> None:
             "insured_person: the province holds 9 grades; expected 0",
         ),
         (replace(GOOD, audit="indeterminate"), "the auditor says indeterminate"),
+        (replace(GOOD, quarantined=2), "2 left in quarantine"),
+        (of_intake(till_unchanged=19), "19 of 20 answers at the till unchanged"),
+        (of_intake(till_calls=0, till_unchanged=0, copies_taken=0), "0 of 0 answers at the till"),
+        (of_intake(copies_taken=19), "19 copies taken in, 0 lost; expected 20"),
+        (of_intake(copies_lost=1), "20 copies taken in, 1 lost"),
+        (of_intake(mended=0), "0 of 1 refused messages mended"),
+        (of_intake(refused=0, mended=0), "0 of 0 refused messages mended"),
+        (of_intake(table_refused=1), "238 rows of H33030300004.stock.csv taken in, 1 refused"),
+        (of_intake(table_rows=0), "0 rows of H33030300004.stock.csv taken in"),
+        (of_intake(trace_codes=0), "0 trace codes of 1843 movements"),
+        (of_intake(backup_verified=False), "a backup of 21560 records, not verified"),
     ],
 )
 def test_every_promise_that_is_broken_is_a_failure_and_is_shown(bad: Summary, told: str) -> None:
@@ -118,6 +157,17 @@ def test_the_tables_show_all_five_grades_even_where_one_has_nobody() -> None:
         assert shown in text
     assert "not_rated" not in text
     assert "30 leaves; the auditor says valid" in text
+
+
+def test_the_tables_show_how_records_came_in() -> None:
+    text = printed(GOOD)
+    for shown in (
+        "窗口经网关", "20 calls of 2026-06-30, 20 answers unchanged", "20 taken in, 0 lost",
+        "psn_setlway is 1, expected a code", "1: request.data.psn_setlway=01",
+        "238 rows of H33030300004.stock.csv (GB18030), 0 refused", "15,515 codes",
+        "21,560 records, 5.6 MB, read back and compared",
+    ):  # fmt: skip
+        assert shown in text
 
 
 def test_subjects_without_a_rating_are_shown_where_there_are_any() -> None:
