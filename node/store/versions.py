@@ -165,7 +165,7 @@ def _is_new(held: Entries, entries: Entries, *, freed: bool) -> npt.NDArray[np.b
 def _sent_again(held: Entries, entries: Entries, stored: npt.NDArray[np.bool_]) -> Entries:
     """Give what is kept whose values a later message repeats, as sent by that one."""
     again = ~stored & (held["place"] != ABSENT) & (entries["order"] > held["order"])
-    found = held[again]
+    found: Entries = held[again]
     found["order"] = entries["order"][again]
     return found
 
