@@ -51,6 +51,8 @@ def demo(
 ) -> None:
     """Run two hubs and three nodes as processes on loopback, from messages to a proven grade.
 
+    Messages come as files, as a table through a mapping, and call by call through a hospital's
+    gateway in front of a simulated core platform; one is refused and mended; a node is backed up.
     The city grades nine classes of subjects; nodes pre-score its institutions and pharmacies.
     Without --once the hubs and nodes go on serving until Ctrl-C, so that you can look around.
     Exit codes: 0 everything is as it must be, 1 it is not or a command failed, 2 wrong usage,
