@@ -1,16 +1,13 @@
 """Composition root of a node: the one place that builds its parts and reads the clock."""
 
 import asyncio
-import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from node.api.errors import describe
 from node.config import (
-    CONTROL_SOCKET,
     LOCK_FILE,
     NODE_KEY,
     SETTINGS_FILE,
@@ -18,33 +15,28 @@ from node.config import (
     load_settings,
     settings_text,
 )
-from node.desk_jobs import READERS as DESK_READERS
+from node.daemon import serve
 from node.domain.institutions import CODE_PATTERN, Institution
-from node.errors import ConfigurationError, NodeError
+from node.errors import ConfigurationError
 from node.jobs import NodeJobs, Result
-from node.serving import interface_served
 from node.store import NodeStore
 from node.store.scores import ScoreStore
 from node.sync.flow import Link, restate
 from node.sync.inbox import custody_institutions
 from scoring_kernel import load_catalog
 from security.at_rest import Vault
-from security.errors import HubUnreachableError, SecurityError
 from security.exchange import membership
 from security.exchange.custody import open_custody
 from security.exchange.engine import open_exchange
 from security.exchange.inbox import Inbox
 from security.exchange.join import join
 from security.exchange.outbox import Outbox
-from security.local_channel import ControlServer
 from security.operator import writer_lock
 from security.private_files import write_private
 from security.progress import ProgressReporter
 
 EXCHANGE_DATABASE: Final = "exchange.db"
 MEMBERSHIP_DIRECTORY: Final = "membership"
-READERS: Final = ("status", "explain", *DESK_READERS)
-"""Jobs that change nothing and do not wait for the writer."""
 
 
 def utc_now() -> datetime:
@@ -160,47 +152,4 @@ def serve_node(directory: Path, say: Callable[[str], None]) -> None:
     """
     with writer_lock(directory, LOCK_FILE), opened(directory) as jobs:
         settings = load_settings(directory)
-        asyncio.run(_serve(directory, jobs, settings, say))
-
-
-async def _serve(
-    directory: Path, jobs: NodeJobs, settings: NodeSettings, say: Callable[[str], None]
-) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    table: dict[str, Any] = dict(jobs.table())
-    server = ControlServer(directory / CONTROL_SOCKET, table, describe=describe, readers=READERS)
-    await server.start()
-    say(f"Node {directory} is serving commands on {directory / CONTROL_SOCKET}")
-    try:
-        parts = (jobs.store, jobs.catalog, utc_now)
-        async with interface_served(directory, settings.interface, *parts, say=say):
-            while not stop.is_set():
-                try:
-                    await asyncio.wait_for(stop.wait(), timeout=settings.sync.interval_s)
-                except TimeoutError:
-                    await _sync_once(server, jobs, say)
-            say("Stopping after the running job.")
-    finally:
-        await server.stop()
-
-
-async def _sync_once(server: ControlServer, jobs: NodeJobs, say: Callable[[str], None]) -> None:
-    """One synchronisation by the clock; a failure is said and tried again at the next turn."""
-    if jobs.link is None:
-        jobs.store.record_ledger.close_days(utc_now())
-        return
-    try:
-        report = await server.run("sync", {})
-    except HubUnreachableError as error:
-        say(f"Hub unreachable, will try again: {error}")
-    except (NodeError, SecurityError) as error:
-        say(f"Synchronisation failed ({describe(error)[0]}): {error}")
-    else:
-        say(
-            f"Synchronised: {report['envelopes_sent']} sent, "
-            f"{report['receipts_quarantined']} of them with refused content, "
-            f"{report['collected']} collected."
-        )
+        asyncio.run(serve(directory, jobs, settings, utc_now, say))

@@ -65,6 +65,7 @@ class Staging:
         self._vault = vault
         self._segments = segments
         self._deletions = Deletions(connection)
+        self._merged: frozenset[str] = frozenset()
         self._schemas = {kind: schema.append(_SEQ_FIELD) for kind, schema in schemas.items()}
 
     def prepared(self, kind: str, table: pa.Table) -> Iterator[Prepared]:
@@ -252,14 +253,24 @@ class Staging:
         )
 
     def sweep(self) -> int:
-        """Remove segment files that no row names; only the one writer may do this."""
-        names = [
-            row[0]
-            for row in self._connection.execute(
-                "select name from segment union all select name from old_segment"
-            )
-        ]
-        return len(self._segments.sweep(names))
+        """Remove segment files that no row names; at start, by the one writer."""
+        return len(self._segments.sweep(self._named()))
+
+    def sweep_merged(self) -> int:
+        """Remove files of segments that were merged away before the last call.
+
+        Between two calls a reader that still knew them has come to its end.
+        """
+        unnamed = self._segments.unnamed(self._named())
+        gone = unnamed & self._merged
+        if gone:
+            self._segments.remove(gone)
+        self._merged = unnamed - gone
+        return len(gone)
+
+    def _named(self) -> list[str]:
+        query = "select name from segment union all select name from old_segment"
+        return [row[0] for row in self._connection.execute(query)]
 
     def _rewrite(self, kind: str, month: int, table: pa.Table, drop: Callable[[], None]) -> None:
         """Put one segment in the place of what is dropped, without deleted records."""

@@ -194,6 +194,11 @@ class NodeStore:
         with self._lock:
             return self._records.flush_if_large()
 
+    def sweep_merged(self) -> int:
+        """Remove files of segments merged away before the last call; returns their number."""
+        with self._lock:
+            return self._records.staging.sweep_merged()
+
     def drop_months(self, kind: str, months: Collection[int]) -> int:
         """Delete the records of some months for good, and freeze the months (retention).
 

@@ -174,6 +174,16 @@ class SegmentStore:
             self._files.fsync_directory(self._directory)
         return tuple(removed)
 
+    def unnamed(self, known: Iterable[str]) -> frozenset[str]:
+        """Find whole segments on disk that no ledger row names: merged ones, and those to come.
+
+        Args:
+            known: Names of every segment in the ledger.
+        """
+        found = (path.name for path in self._directory.iterdir() if path.name[0] != ".")
+        whole = {name.removesuffix(SUFFIX) for name in found if name.endswith(SUFFIX)}
+        return frozenset(whole.difference(known))
+
     def remove(self, names: Iterable[str]) -> None:
         """Erase segments whose rows were erased: their files, and their keys in memory.
 

@@ -130,6 +130,21 @@ def test_small_segments_are_merged_and_their_files_swept_at_the_next_start(
         assert [row["record_id"] for row in m.rows_of(store, "raw")] == list("abcde")
 
 
+def test_files_that_were_merged_away_go_at_the_second_sweep_of_a_running_store(
+    tmp_path: Path,
+) -> None:
+    with m.open_store(tmp_path) as store:
+        for name in "abcde":
+            store.commit(Commit(records={"raw": _raw(store, name)}))
+            store.flush()
+        assert store.sweep_merged() == 0
+        assert len(list((tmp_path / "records").iterdir())) == 6
+        assert store.sweep_merged() == 5
+        assert len(list((tmp_path / "records").iterdir())) == 1
+        assert store.sweep_merged() == 0
+        assert [row["record_id"] for row in m.rows_of(store, "raw")] == list("abcde")
+
+
 def test_a_merge_is_bounded(store: NodeStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("node.store.staging.COMPACT_ROWS", 3)
     for name in "abcde":

@@ -1,0 +1,92 @@
+"""The daemon of a node: takes commands and messages, synchronises and tidies up by the clock."""
+
+import asyncio
+import signal
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from node.api.errors import describe
+from node.config import CONTROL_SOCKET, NodeSettings
+from node.desk_jobs import READERS as DESK_READERS
+from node.errors import NodeError
+from node.jobs import NodeJobs
+from node.serving import interface_served
+from security.errors import HubUnreachableError, SecurityError
+from security.local_channel import ControlServer
+
+__all__ = ["READERS", "serve"]
+
+READERS: Final = ("status", "explain", *DESK_READERS)
+"""Jobs that change nothing and do not wait for the writer."""
+TIDY_EVERY: Final = timedelta(hours=1)
+"""Longer than any command reads: files that were merged away before are needed by none."""
+
+
+async def serve(
+    directory: Path,
+    jobs: NodeJobs,
+    settings: NodeSettings,
+    now: Callable[[], datetime],
+    say: Callable[[str], None],
+) -> None:
+    """Serve until SIGTERM or SIGINT; the running job comes to a safe point first.
+
+    Args:
+        directory: State directory; the caller holds its lock.
+        jobs: The node's jobs.
+        settings: The node's settings.
+        now: The clock.
+        say: Takes a line for the operator.
+    """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    table: dict[str, Any] = dict(jobs.table())
+    server = ControlServer(directory / CONTROL_SOCKET, table, describe=describe, readers=READERS)
+    await server.start()
+    say(f"Node {directory} is serving commands on {directory / CONTROL_SOCKET}")
+    tidied = now()
+    try:
+        parts = (jobs.store, jobs.catalog, now)
+        async with interface_served(directory, settings.interface, *parts, say=say):
+            while not stop.is_set():
+                try:
+                    await asyncio.wait_for(stop.wait(), timeout=settings.sync.interval_s)
+                except TimeoutError:
+                    await _sync(server, jobs, say)
+                    if now() - tidied >= TIDY_EVERY:
+                        await asyncio.to_thread(_tidy, jobs, now(), say)
+                        tidied = now()
+            say("Stopping after the running job.")
+    finally:
+        await server.stop()
+
+
+def _tidy(jobs: NodeJobs, now: datetime, say: Callable[[str], None]) -> None:
+    """Close days and remove files that merging left over; a failure is said and tried again."""
+    try:
+        jobs.store.record_ledger.close_days(now)
+        jobs.store.sweep_merged()
+    except (NodeError, SecurityError, OSError) as error:
+        say(f"Tidying up failed, will try again: {describe(error)[1]}")
+
+
+async def _sync(server: ControlServer, jobs: NodeJobs, say: Callable[[str], None]) -> None:
+    """One synchronisation by the clock; a failure is said and tried again at the next turn."""
+    if jobs.link is None:
+        return
+    try:
+        report = await server.run("sync", {})
+    except HubUnreachableError as error:
+        say(f"Hub unreachable, will try again: {error}")
+    except (NodeError, SecurityError) as error:
+        say(f"Synchronisation failed ({describe(error)[0]}): {error}")
+    else:
+        say(
+            f"Synchronised: {report['envelopes_sent']} sent, "
+            f"{report['receipts_quarantined']} of them with refused content, "
+            f"{report['collected']} collected."
+        )
