@@ -136,13 +136,13 @@ class Fault:
         return cls._worded(rule, field, show(value, personal=personal), expected, hint)
 
     @classmethod
-    def told(cls, rule: Rule, field: str, found: str, expected: str) -> "Fault":
+    def told(cls, rule: Rule, field: str, found: str, expected: str, hint: str = "") -> "Fault":
         """Build a fault whose finding is told in words of our own, without any value.
 
         >>> Fault.told(Rule.MESSAGE_SHAPE, "", "without request.input", "an object").reason
         'the message is without request.input, expected an object'
         """
-        return cls._worded(rule, field, shorten(found), expected, "")
+        return cls._worded(rule, field, shorten(found), expected, hint)
 
     @classmethod
     def _worded(cls, rule: Rule, field: str, shown: str, expected: str, hint: str) -> "Fault":

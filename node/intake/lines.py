@@ -3,7 +3,7 @@
 | input | one message is |
 |---|---|
 | ``.jsonl``, ``.ndjson``, also with ``.gz`` | one line |
-| ``.json`` | the object, each object of the array, or one line |
+| ``.json``, also with ``.gz`` | the object, each object of the array, or one line |
 | directory | ``NAME_req.json`` with ``NAME_resp.json``; every file of lines |
 
 Any other ``.json`` in a directory is left out and named in the report: beside
@@ -41,9 +41,22 @@ __all__ = [
 
 MAX_LINE_BYTES: Final = 4 * 1024 * 1024
 MAX_DOCUMENT_BYTES: Final = 64 * 1024 * 1024
+FREE_BYTES: Final = 32 * 1024 * 1024
+"""Bytes that any packed file may hold, however well they compress."""
+MAX_RATIO: Final = 200
+"""Beyond them: most bytes per byte on disk. Messages stay below 60."""
+_OTHER_FORMATS: Final = {
+    b"\xff\xfe": ("text in UTF-16", ""),
+    b"\xfe\xff": ("text in UTF-16", ""),
+    b"\x1f\x8b": ("a gzip file", "let the name end in .jsonl.gz, and pack a file once"),
+    b"PK\x03\x04": ("a zip or a workbook", "unpack it; tables need --mapping"),
+    b"PAR1": ("a Parquet file", "let the name end in .parquet; tables need --mapping"),
+}
+"""What the first bytes tell: what was found, and how to mend it where the rule does not say."""
 _SKIP_BYTES: Final = 1024 * 1024
 _BOM: Final = b"\xef\xbb\xbf"
 _LINE_SUFFIXES: Final = (".jsonl", ".ndjson", ".jsonl.gz", ".ndjson.gz")
+_DOCUMENT_SUFFIXES: Final = (".json", ".json.gz")
 _REQUEST: Final = "_req.json"
 _RESPONSE: Final = "_resp.json"
 
@@ -88,7 +101,9 @@ def truncation_digest(name: str) -> bytes:
     return hashlib.sha256(f"{Rule.FILE_TRUNCATED}\n{name}".encode()).digest()
 
 
-def broken_off(name: str, number: int, found: str, expected: str, body: bytes = b"") -> Line:
+def broken_off(
+    name: str, number: int, found: str, expected: str, *, body: bytes = b"", hint: str = ""
+) -> Line:
     """Make the line that stands for the missing rest of a file.
 
     Args:
@@ -97,8 +112,9 @@ def broken_off(name: str, number: int, found: str, expected: str, body: bytes = 
         found: How it breaks off, in words of our own.
         expected: What was expected.
         body: What there is of the line.
+        hint: How to mend it; empty for copying the file again.
     """
-    fault = Fault.told(Rule.FILE_TRUNCATED, "", found, expected)
+    fault = Fault.told(Rule.FILE_TRUNCATED, "", found, expected, hint)
     return Line(number=number, body=body, fault=fault, digest=truncation_digest(name))
 
 
@@ -121,21 +137,22 @@ def find_inputs(path: Path) -> tuple[tuple[InputFile, ...], tuple[str, ...]]:
         IntakeFileError: Nothing is there, it cannot be read, or it is of no known kind.
     """
     if path.is_file():
-        if not path.name.endswith((*_LINE_SUFFIXES, ".json")):
+        if not path.name.lower().endswith((*_LINE_SUFFIXES, *_DOCUMENT_SUFFIXES)):
             raise IntakeFileError(
                 f"{printable(path.name)} found, expected .json, .jsonl or .ndjson (also .gz),"
                 " or a CSV with --mapping FILE"
             )
         return (InputFile(path=path),), ()
     if not path.is_dir():
-        raise IntakeFileError(f"{printable(str(path))} is not there; check the name")
+        found = "is neither a file nor a directory" if path.exists() else "is not there"
+        raise IntakeFileError(f"{printable(str(path))} {found}; check the name")
     inputs: list[InputFile] = []
     skipped: list[str] = []
     for file in sorted(entry for entry in path.iterdir() if entry.is_file()):
         if file.name.endswith(_REQUEST):
             response = file.with_name(file.name.removesuffix(_REQUEST) + _RESPONSE)
             inputs.append(InputFile(path=file, response=response if response.is_file() else None))
-        elif file.name.endswith(_LINE_SUFFIXES):
+        elif file.name.lower().endswith(_LINE_SUFFIXES):
             inputs.append(InputFile(path=file))
         elif not _answers_a_request(file):
             skipped.append(printable(file.name))
@@ -159,7 +176,7 @@ def read_lines(source: InputFile) -> Iterator[Line]:
     try:
         if source.path.name.endswith(_REQUEST):
             yield _pair(source)
-        elif source.path.suffix == ".json":
+        elif source.path.name.lower().endswith(_DOCUMENT_SUFFIXES):
             yield from _document(source)
         else:
             with _open(source.path) as file:
@@ -175,9 +192,48 @@ def _answers_a_request(file: Path) -> bool:
 
 
 def _open(path: Path) -> IO[bytes]:
-    if path.suffix == ".gz":
-        return cast("IO[bytes]", gzip.open(path, "rb"))
+    if path.suffix.lower() == ".gz":
+        return cast("IO[bytes]", _Unpacked(path, "rb"))
     return path.open("rb")
+
+
+class _GrowthError(Exception):
+    """A packed file unpacks to far more than it is."""
+
+
+class _Unpacked(gzip.GzipFile):
+    """A packed file that may not grow without end: even blank lines would take hours."""
+
+    _given = 0
+
+    def readline(self, size: int | None = -1) -> bytes:
+        line = super().readline(-1 if size is None else size)
+        self._given += len(line)
+        if self._given > FREE_BYTES and self._given > MAX_RATIO * Path(self.name).stat().st_size:
+            raise _GrowthError
+        return line
+
+
+_BREAKS: Final = (_GrowthError, EOFError, gzip.BadGzipFile, zlib.error)
+
+
+def _stopped(source: InputFile, number: int, error: Exception) -> Line:
+    if isinstance(error, _GrowthError):
+        found = f"a packed file of {source.size} bytes that grows without end"
+        expected = f"at most {MAX_RATIO} times as many bytes"
+        return broken_off(source.name, number, found, expected, hint="send the file unpacked")
+    # The names of these errors say how the stream broke; they hold no content.
+    return broken_off(source.name, number, type(error).__name__, "the end of the file")
+
+
+def _of_another_format(source: InputFile, start: bytes) -> Line | None:
+    """Refuse a file of no lines at all as a whole, instead of each of its pieces."""
+    for sign, (found, hint) in _OTHER_FORMATS.items():
+        if start.startswith(sign):
+            fault = Fault.told(Rule.UTF8_INVALID, "", found, "lines of JSON", hint)
+            digest = truncation_digest(source.name)
+            return Line(number=0, body=b"", fault=fault, digest=digest)
+    return None
 
 
 def _stream(file: IO[bytes], source: InputFile) -> Iterator[Line]:
@@ -191,9 +247,8 @@ def _stream(file: IO[bytes], source: InputFile) -> Iterator[Line]:
                 is_empty = False
                 yield _too_long(number, body, file)
                 continue
-        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-            # The names of these errors say how the stream broke; they hold no content.
-            yield broken_off(source.name, number, type(error).__name__, "the end of the file")
+        except _BREAKS as error:
+            yield _stopped(source, number, error)
             return
         if not body:
             if is_empty:
@@ -202,6 +257,9 @@ def _stream(file: IO[bytes], source: InputFile) -> Iterator[Line]:
         has_end = body.endswith(b"\n")
         if number == 1:
             body = body.removeprefix(_BOM)
+            if (whole := _of_another_format(source, body)) is not None:
+                yield whole
+                return
         body = body.strip(b" \t\r\n")
         if body:
             is_empty = False
@@ -209,7 +267,7 @@ def _stream(file: IO[bytes], source: InputFile) -> Iterator[Line]:
                 yield Line(number=number, body=body)
             else:
                 found = f"a last line of {len(body)} bytes without its end"
-                yield broken_off(source.name, number, found, "whole lines", body)
+                yield broken_off(source.name, number, found, "whole lines", body=body)
 
 
 def _too_long(number: int, start: bytes, file: IO[bytes]) -> Line:
@@ -228,12 +286,16 @@ def _too_long(number: int, start: bytes, file: IO[bytes]) -> Line:
 def _document(source: InputFile) -> Iterator[Line]:
     """Read a ``.json``: an array of messages, one message, or lines after all."""
     path = source.path
-    with path.open("rb") as file:
-        body = file.read(MAX_DOCUMENT_BYTES + 1).removeprefix(_BOM)
-        if len(body) > MAX_DOCUMENT_BYTES:
-            file.seek(0)
-            yield from _stream(file, source)
-            return
+    try:
+        with _open(path) as file:
+            body = file.read(MAX_DOCUMENT_BYTES + 1).removeprefix(_BOM)
+            if len(body) > MAX_DOCUMENT_BYTES:
+                file.seek(0)
+                yield from _stream(file, source)
+                return
+    except _BREAKS as error:
+        yield _stopped(source, 1, error)
+        return
     if not body.strip():
         yield nothing_in(source.name, path, "at least one message")
         return
@@ -242,7 +304,7 @@ def _document(source: InputFile) -> Iterator[Line]:
     except orjson.JSONDecodeError:
         first = body.lstrip().partition(b"\n")[0]
         if _is_object(first):
-            with path.open("rb") as file:
+            with _open(path) as file:
                 yield from _stream(file, source)
         else:
             yield Line(number=1, body=body[:MAX_LINE_BYTES])

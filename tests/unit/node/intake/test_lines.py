@@ -253,3 +253,61 @@ def test_what_is_no_input_is_refused_with_what_to_do(tmp_path: Path) -> None:
 def test_a_file_that_vanished_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(IntakeFileError, match="cannot be read"):
         list(read_lines(InputFile(path=tmp_path / "gone.jsonl")))
+
+
+@pytest.mark.parametrize("content", [b"\n", b"{}\n", b"\0"])
+def test_a_packed_file_that_grows_without_end_is_left(
+    tmp_path: Path, content: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("node.intake.lines.FREE_BYTES", 64 * 1024)
+    path = tmp_path / "a.jsonl.gz"
+    with gzip.open(path, "wb", compresslevel=9) as file:
+        file.write(content * (1024 * 1024 // len(content)))
+
+    last = list(read_lines(InputFile(path=path)))[-1]
+
+    assert last.fault is not None
+    assert last.fault.rule is Rule.FILE_TRUNCATED
+    assert "grows without end" in last.fault.reason
+    assert last.fault.mend == "send the file unpacked"
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        ('{"a": 1}\n{"b": 2}\n'.encode("utf-16"), "text in UTF-16"),
+        (gzip.compress(b'{"a": 1}\n' * 3), "a gzip file"),
+        (b"PK\x03\x04\n\n\n\n", "a zip or a workbook"),
+    ],
+)
+def test_a_file_of_another_format_is_one_refusal(
+    tmp_path: Path, content: bytes, found: str
+) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(content)
+
+    (line,) = read_lines(InputFile(path=path))
+
+    assert line.fault is not None
+    assert (line.number, line.fault.rule) == (0, Rule.UTF8_INVALID)
+    assert found in line.fault.reason
+    assert line.fault.mend
+
+
+def test_names_in_capitals_and_packed_documents_are_read(tmp_path: Path) -> None:
+    (tmp_path / "A.JSONL").write_text('{"a": 1}\n', encoding="utf-8")
+    (tmp_path / "b.json.gz").write_bytes(gzip.compress(b'[{"b": 2}, {"b": 3}]'))
+
+    names = [one for name in ("A.JSONL", "b.json.gz") for one in find_inputs(tmp_path / name)[0]]
+
+    assert [len(list(read_lines(one))) for one in names] == [1, 2]
+    (tmp_path / "b.json.gz").write_bytes(gzip.compress(b"[]" * 99)[:-9])
+    (broken,) = read_lines(InputFile(path=tmp_path / "b.json.gz"))
+    assert broken.fault is not None
+    assert broken.fault.rule is Rule.FILE_TRUNCATED
+
+
+def test_a_pipe_is_no_input(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.jsonl")
+    with pytest.raises(IntakeFileError, match="neither a file nor a directory"):
+        find_inputs(tmp_path / "a.jsonl")
