@@ -122,7 +122,12 @@ SPELT_OUT: Final[Mapping[tuple[str, str, str], tuple[tuple[str, str, str, str], 
     ),
 }
 """(infno, node, field) whose meaning lists fields of its own → (name, meaning, type, length)."""
-LENGTHS: Final[Mapping[tuple[str, str], str]] = {("fsi_order_dtos", "hilist_code"): "50"}
+LENGTHS: Final[Mapping[tuple[str, str], str]] = {
+    ("baseinfo", "fixmedins_code"): "12",
+    ("data", "oinfno"): "6",
+    ("fsi_encounter_dtos", "med_type"): "6",
+    ("fsi_order_dtos", "hilist_code"): "50",
+}
 """(node, field) whose length the table gives too short for the national codes it holds."""
 MEANINGS: Final[Mapping[str, str]] = {"card_sn": "卡识别码"}
 """Meanings that the tables give wrongly."""

@@ -117,6 +117,10 @@ def test_a_missing_table_is_a_usage_error(tmp_path: Path) -> None:
     [
         ({"type": "datetime", "length": "39"}, "f: {name_zh: 字段, type: datetime}"),
         ({"type": "date", "length": "8"}, "f: {name_zh: 字段, type: date}"),
+        (
+            {"field": "oinfno", "node": "data", "length": "4"},
+            "oinfno: {name_zh: 字段, type: string, length: 6}",
+        ),
         ({"length": "30-100"}, "f: {name_zh: 字段, type: string, length: 100}"),
         ({"type": "number", "length": "3"}, "f: {name_zh: 字段, type: number, length: 3}"),
         ({"type": ""}, "f: {name_zh: 字段, type: string}"),
