@@ -2,16 +2,15 @@
 
 Rules:
 - the object holds ids, hashes and the leaf's salt, no value of the record: the inspector brings
-  the values and the hub's signed checkpoint, and verifies both against it;
+  the values and the hub's signed checkpoint, and verifies both against it: the leaf is the salt,
+  the SHA-256 of the values without ``record_id``, and ``record_id``, one after the other;
 - whoever holds the salt can try values out, so the object is as confidential as the record.
 
 Source: SECURITY §13; RFC 6962, section 2.1.1.
 """
 
-import hashlib
-
 from node.store import NodeStore
-from node.store.record_bytes import canonical_bytes
+from node.store.record_bytes import DIGEST_BYTES, leaf_content
 
 __all__ = ["prove_record"]
 
@@ -26,18 +25,18 @@ def prove_record(store: NodeStore, kind: str, record_id: str) -> dict[str, objec
 
     Returns:
         What an inspector needs beside the record's values: ``leaf`` (place, salt), ``path``,
-        ``checkpoint`` (day, size, root) and ``record_sha256``; bytes are hex.
+        ``checkpoint`` (day, size, root) and ``values_sha256``; bytes are hex.
 
     Raises:
         StoreError: There is no such record, no checkpoint holds it yet, or it is not what was
             stored.
     """
     proof = store.record_ledger.prove(kind, record_id)
-    digest = hashlib.sha256(canonical_bytes(proof.record, store.schemas[kind]))
+    content = leaf_content(proof.record, store.schemas[kind])
     return {
         "kind": kind,
         "record_id": record_id,
-        "record_sha256": digest.hexdigest(),
+        "values_sha256": content[:DIGEST_BYTES].hex(),
         "leaf": {"seq": proof.leaf.seq, "salt": proof.leaf.salt.hex()},
         "path": [part.hex() for part in proof.leaf.path],
         "checkpoint": {

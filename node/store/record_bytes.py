@@ -1,4 +1,4 @@
-"""One encoding of a record's values, and the digests that are taken over it.
+"""One encoding of a record's values, and the digests and leaves that are made of it.
 
 Rules:
 - ``shape ‖ fixed ‖ (0xFF ‖ text)*``: the shape is the first 16 bytes of SHA-256 over the names
@@ -8,12 +8,16 @@ Rules:
 - So equal bytes mean equal values: the shape tells every width and the number of texts. A null
   leaves nothing but its name's absence, so null and empty differ, and a column that a later
   catalogue adds changes no digest of the records that lack it.
-- Tables are encoded column by column; the only work per row is its one hash.
+- A leaf says of its record ``SHA-256(encoding without record_id) ‖ record_id``: the digest, of 32
+  bytes always, also tells whether two records have the same values, whatever their ids.
+- Tables are encoded column by column; the only work per row is its one hash. A table of a few
+  rows is encoded row by row, which is less work there.
 """
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -22,13 +26,23 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from node.errors import StoreError
+from node.store.cmac import cmac_rows
 
-__all__ = ["DIGEST_BYTES", "canonical_bytes", "key_digests", "row_digests"]
+__all__ = [
+    "DIGEST_BYTES",
+    "canonical_bytes",
+    "key_digests",
+    "leaf_content",
+    "leaf_contents",
+    "row_digests",
+    "value_digests",
+]
 
 DIGEST_BYTES: Final = 32
 _SHAPE_BYTES: Final = 16
-_KEY_DIGEST_BYTES: Final = 16
+_FEW_ROWS: Final = 8
 _PREFIX: Final = b"yixin/row/v1"
+_ID: Final = "record_id"
 _END: Final = b"\xff"
 _SLICE_ROWS: Final = 65_536
 _SLICE_BYTES: Final = 64 * 1024 * 1024
@@ -57,10 +71,42 @@ def row_digests(table: pa.Table) -> npt.NDArray[np.uint8]:
     Raises:
         StoreError: A column is of another type, or a text is not UTF-8.
     """
-    found = [
-        hashlib.sha256(row).digest() for part in _slices(table) for row in _encode(part).to_pylist()
-    ]
+    sha256 = hashlib.sha256
+    found = [sha256(row).digest() for part in _encoded(table) for row in part.to_pylist()]
     return np.frombuffer(b"".join(found), np.uint8).reshape(-1, DIGEST_BYTES)
+
+
+def value_digests(table: pa.Table) -> npt.NDArray[np.uint8]:
+    """Hash the values of every record without its id, shape (n, 32); see ``row_digests``."""
+    return row_digests(table.drop_columns([_ID]))
+
+
+def leaf_contents(digests: npt.NDArray[np.uint8], table: pa.Table) -> pa.BinaryArray:
+    """Make what the leaf of every record says of it.
+
+    Args:
+        digests: ``value_digests`` of the records, shape (n, 32).
+        table: The records.
+    """
+    ids = pc.cast(table.column(_ID).combine_chunks(), pa.binary())
+    return pc.binary_join_element_wise(_binary(digests), ids, _NOTHING)
+
+
+def leaf_content(row: Mapping[str, object], schema: pa.Schema) -> bytes:
+    """Make what the leaf of one record says of it, slowly and plainly.
+
+    Args:
+        row: Values by column; a column left out is null.
+        schema: The columns of the row's kind, in their order.
+
+    Raises:
+        StoreError: A value is not of its column's type, or the record has no id.
+    """
+    record_id = row.get(_ID)
+    if not isinstance(record_id, str):
+        raise StoreError("the record has no record_id; read it from the node's export")
+    values = {name: value for name, value in row.items() if name != _ID}
+    return hashlib.sha256(canonical_bytes(values, schema)).digest() + record_id.encode()
 
 
 def key_digests(table: pa.Table, columns: Sequence[str], secret: bytes) -> npt.NDArray[np.uint64]:
@@ -69,41 +115,38 @@ def key_digests(table: pa.Table, columns: Sequence[str], secret: bytes) -> npt.N
     Args:
         table: Rows.
         columns: The key's columns, in the key's order.
-        secret: Key of the hash, 16 to 64 bytes; it never leaves the node.
+        secret: Key of the digest, 32 bytes; it never leaves the node.
 
     Returns:
-        Keyed BLAKE2b of 128 bits over the canonical bytes of the key, shape (n, 2).
+        AES-CMAC of the canonical bytes of the key, shape (n, 2).
 
     Raises:
         StoreError: A column is of another type, or a text is not UTF-8.
     """
-    keyed = hashlib.blake2b(digest_size=_KEY_DIGEST_BYTES, key=secret)
-    found: list[bytes] = []
-    for part in _slices(table.select(list(columns))):
-        for row in _encode(part).to_pylist():
-            state = keyed.copy()
-            state.update(row)
-            found.append(state.digest())
-    return np.frombuffer(b"".join(found), "<u8").reshape(-1, 2).astype(np.uint64, copy=False)
+    found = [cmac_rows(secret, part) for part in _encoded(table.select(list(columns)))]
+    return np.concatenate([np.empty((0, 2), np.uint64), *found])
 
 
 def canonical_bytes(row: Mapping[str, object], schema: pa.Schema) -> bytes:
     """Encode one row, slowly and plainly: what an inspector compares with.
 
     Args:
-        row: Values by column, as ``Table.to_pylist`` gives them; a column left out is null.
+        row: Values by column, as ``Table.to_pylist`` gives them; a column left out is null. A
+            moment may be given as its seconds.
         schema: The columns of the row's kind, in their order.
 
     Returns:
-        The bytes whose SHA-256 stands in the tree.
+        The bytes that are digested.
 
     Raises:
         StoreError: A column is of a type that the catalogue does not have.
     """
-    present = [column for column in schema if row.get(column.name) is not None]
-    fixed, texts = [], []
-    for column in present:
-        value, width = row[column.name], _width(column)
+    present, fixed, texts = [], [], []
+    for name, word, width in _columns(schema):
+        value = row.get(name)
+        if value is None:
+            continue
+        present.append((name, word))
         if isinstance(value, datetime):
             value = int(value.replace(tzinfo=UTC).timestamp())
         if width is None and isinstance(value, str):
@@ -112,10 +155,40 @@ def canonical_bytes(row: Mapping[str, object], schema: pa.Schema) -> bytes:
             fixed.append(value.to_bytes(width, "little", signed=True))
         else:
             raise StoreError(
-                f"column {column.name} holds a value of type {type(value).__name__}, expected"
-                f" {column.type}; read the row from the node's export"
+                f"column {name} holds a value of type {type(value).__name__}, expected {word};"
+                " read the row from the node's export"
             )
-    return b"".join((_shape(present), *fixed, *(_END + text for text in texts)))
+    return b"".join((_shape(tuple(present)), *fixed, *(_END + text for text in texts)))
+
+
+def _encoded(table: pa.Table) -> Iterator[Any]:
+    """Encode rows, as binary arrays in their order."""
+    if table.num_rows <= _FEW_ROWS:
+        yield pa.array(_few(table), pa.binary())
+        return
+    for part in _slices(table):
+        yield _encode(part)
+
+
+def _few(table: pa.Table) -> list[bytes]:
+    columns = [
+        _values(field, column) for field, column in zip(table.schema, table.columns, strict=True)
+    ]
+    names = table.column_names
+    return [
+        canonical_bytes(dict(zip(names, row, strict=True)), table.schema)
+        for row in zip(*columns, strict=True)
+    ]
+
+
+def _values(field: pa.Field, column: Any) -> list[object]:  # noqa: ANN401 - pyarrow ships no types
+    try:
+        # A moment as its seconds: those of year 0 have no datetime.
+        is_moment = pa.types.is_timestamp(field.type)
+        found: list[object] = (pc.cast(column, pa.int64()) if is_moment else column).to_pylist()
+    except UnicodeDecodeError as error:
+        raise _not_utf8(field) from error
+    return found
 
 
 def _slices(table: pa.Table) -> Iterator[pa.Table]:
@@ -166,7 +239,13 @@ def _shapes(kept: Sequence[tuple[pa.Field, Any]], rows: int) -> npt.NDArray[np.u
             patterns |= null.astype(np.uint64) << np.uint64(place)
     coded = pa.array(patterns).dictionary_encode()
     shapes = [
-        _shape([field for place, (field, _) in enumerate(kept) if not pattern >> place & 1])
+        _shape(
+            tuple(
+                (field.name, str(field.type))
+                for place, (field, _) in enumerate(kept)
+                if not pattern >> place & 1
+            )
+        )
         for pattern in coded.dictionary.to_pylist()
     ]
     by_pattern = np.frombuffer(b"".join(shapes), np.uint8).reshape(-1, _SHAPE_BYTES)
@@ -174,11 +253,17 @@ def _shapes(kept: Sequence[tuple[pa.Field, Any]], rows: int) -> npt.NDArray[np.u
     return found
 
 
-def _shape(present: Sequence[pa.Field]) -> bytes:
-    state = hashlib.sha256(_PREFIX)
-    for column in present:
-        state.update(f"\0{column.name}\0{column.type}".encode())
-    return state.digest()[:_SHAPE_BYTES]
+@lru_cache(maxsize=1_024)
+def _shape(present: tuple[tuple[str, str], ...]) -> bytes:
+    """The shape of rows in which columns of these names and types are not null."""
+    words = "".join(f"\0{name}\0{word}" for name, word in present)
+    return hashlib.sha256(_PREFIX + words.encode()).digest()[:_SHAPE_BYTES]
+
+
+@lru_cache(maxsize=256)
+def _columns(schema: pa.Schema) -> tuple[tuple[str, str, int | None], ...]:
+    """Name, type and bytes of every column."""
+    return tuple((column.name, str(column.type), _width(column)) for column in schema)
 
 
 def _width(column: pa.Field) -> int | None:
@@ -205,10 +290,14 @@ def _text(field: pa.Field, column: Any) -> Any:  # noqa: ANN401 - pyarrow ships 
     binary = pc.cast(column, pa.binary())
     data = binary.buffers()[2]
     if data is not None and (np.frombuffer(data, np.uint8) == _END[0]).any():
-        raise StoreError(
-            f"column {field.name} holds a text that is not UTF-8; mend the code that builds it"
-        )
+        raise _not_utf8(field)
     return binary
+
+
+def _not_utf8(field: pa.Field) -> StoreError:
+    return StoreError(
+        f"column {field.name} holds a text that is not UTF-8; mend the code that builds it"
+    )
 
 
 def _binary(block: npt.NDArray[np.uint8], valid: Any = None) -> Any:  # noqa: ANN401 - pyarrow ships no types

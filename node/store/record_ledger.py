@@ -9,7 +9,6 @@ Rules:
 Source: SECURITY §13.
 """
 
-import hashlib
 import sqlite3
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -22,7 +21,7 @@ import pyarrow as pa
 from node.errors import StoreError
 from node.store.checkpoints import Checkpoints, DayCheckpoint
 from node.store.deletions import SEQ
-from node.store.record_bytes import canonical_bytes
+from node.store.record_bytes import leaf_content
 from node.store.record_store import RecordStore
 from node.store.relations import NUMBERED, open_relations
 from node.store.tree import LeafProof
@@ -64,8 +63,8 @@ def verify_record(
         raise LogCorruptError(
             f"proof in a tree of {leaf.size} leaves, checkpoint of {checkpoint.size}"
         )
-    digest = hashlib.sha256(canonical_bytes(record, schema)).digest()
-    verify_inclusion(leaf_hash(leaf.salt + digest), leaf.seq, leaf.size, leaf.path, checkpoint.root)
+    found = leaf_hash(leaf.salt + leaf_content(record, schema))
+    verify_inclusion(found, leaf.seq, leaf.size, leaf.path, checkpoint.root)
 
 
 class RecordLedger:

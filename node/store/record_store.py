@@ -142,7 +142,7 @@ class RecordStore:
         self.staging.add(batch.parts)
         for change in batch.changes:
             if change.table.num_rows:
-                self.tree.append(change.kind, change.months, change.digests)
+                self.tree.append(change.kind, change.months, change.leaves)
             if len(change.deleted):
                 places = change.deleted
                 self.deletions.add(change.kind, month_of(places), seq_of(places))

@@ -1,8 +1,8 @@
 """The node's tree: one append-only RFC 6962 tree over a salted leaf per stored record.
 
 Rules:
-- a leaf is ``salt ‖ digest``: 16 bytes that only this node can make again, and the SHA-256 of
-  the record's canonical bytes; what is kept is the leaf's hash, which alone tells nothing;
+- a leaf is ``salt ‖ content``: 16 bytes that only this node can make again, and what it says of
+  its record (``node.store.record_bytes``); only its hash is kept, which alone tells nothing;
 - ``append`` belongs to the transaction that stores the records: a leaf is there if and only if
   its record is; leaves are never changed or removed, and a corrected record is a new leaf;
 - new leaves stay in the database until ``settle`` moves them to the files:
@@ -23,10 +23,11 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from node.errors import StoreError
 from node.store.leaf_files import KEPT, LeafFiles
-from node.store.record_bytes import DIGEST_BYTES
 from node.store.salts import SALT_BYTES, SALT_TABLES, Salts
 from node.store.transactions import snapshot, transaction
 from security.at_rest import DISK, FileLayer, Vault
@@ -67,7 +68,10 @@ TREE_TABLES: Final = (
         root blob not null
     ) strict""",
 )
-_LEAF_BYTES: Final = 1 + SALT_BYTES + DIGEST_BYTES
+_LEAF_PREFIX: Final = 0
+"""First byte of what a leaf's hash is taken over."""
+_HEAD_BYTES: Final = 1 + SALT_BYTES
+_NOTHING: Final = pa.scalar(b"", pa.binary())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,15 +119,13 @@ class LeafTree:
         ).fetchone()
         return int(row[0]) if row is not None else self._settled()
 
-    def append(
-        self, kind: str, months: npt.NDArray[np.int32], digests: npt.NDArray[np.uint8]
-    ) -> int:
+    def append(self, kind: str, months: npt.NDArray[np.int32], contents: pa.BinaryArray) -> int:
         """Append a leaf per record; inside the caller's transaction.
 
         Args:
             kind: Kind of the records.
             months: Month of each record, yyyymm, shape (n,).
-            digests: ``row_digests`` of the records, shape (n, 32).
+            contents: ``leaf_contents`` of the records, shape (n,).
 
         Returns:
             Place of the first record's leaf; the others follow in their order.
@@ -131,21 +133,19 @@ class LeafTree:
         Raises:
             ValueError: The shapes do not belong together.
         """
-        if digests.shape != (len(months), DIGEST_BYTES):
-            raise ValueError(f"{len(months)} months and digests of shape {digests.shape}")
+        if len(contents) != len(months):
+            raise ValueError(f"{len(months)} months and {len(contents)} leaves")
         first = self.size
         if not len(months):
             return first
-        leaves = np.zeros((len(months), _LEAF_BYTES), np.uint8)
-        leaves[:, 1 : 1 + SALT_BYTES] = self._salts.make(kind, months, first)
-        leaves[:, 1 + SALT_BYTES :] = digests
-        data, sha256 = leaves.tobytes(), hashlib.sha256
-        hashes = b"".join(
-            [
-                sha256(data[at : at + _LEAF_BYTES]).digest()
-                for at in range(0, len(data), _LEAF_BYTES)
-            ]
+        heads = np.full((len(months), _HEAD_BYTES), _LEAF_PREFIX, np.uint8)
+        heads[:, 1:] = self._salts.make(kind, months, first)
+        salted = pa.FixedSizeBinaryArray.from_buffers(
+            pa.binary(_HEAD_BYTES), len(months), [None, pa.py_buffer(heads)]
         )
+        leaves = pc.binary_join_element_wise(pc.cast(salted, pa.binary()), contents, _NOTHING)
+        sha256 = hashlib.sha256
+        hashes = b"".join([sha256(leaf).digest() for leaf in leaves.to_pylist()])
         self._connection.execute(
             "insert into leaf_chunk values(?, ?, ?)", (first, len(months), hashes)
         )

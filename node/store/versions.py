@@ -10,8 +10,8 @@
 4. Other values: a new version; the former one is deleted by its number.
 Records of one batch meet one another under the same rules, in their order.
 
-A value is compared by eight bytes of its digest, which leaves out ``record_id`` unless that is
-the key; on disk they are masked under the secret of the keys, so that nobody can try values out.
+A value is compared by eight bytes of its digest, which leaves out ``record_id``; on disk they are
+masked under the secret of the keys, so that nobody can try values out.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from node.store.deletions import SEQ
 from node.store.key_runs import ENTRY, Entries
 from node.store.keys import ABSENT, KeyIndex
-from node.store.record_bytes import key_digests, row_digests
+from node.store.record_bytes import key_digests, leaf_contents, value_digests
 from scoring_kernel.record_kinds import RecordKind
 
 __all__ = ["SECRET_BYTES", "Change", "Incoming", "Versions", "month_of", "seq_of"]
@@ -51,6 +51,8 @@ class Incoming:
     months: npt.NDArray[np.int32] = field(repr=False)
     entries: Entries = field(repr=False)
     """Shape (n,), in the order of the table; places are not set."""
+    digests: npt.NDArray[np.uint8] = field(repr=False)
+    """``value_digests``, shape (n, 32)."""
     expired: int
     """Records that were left out: their months are frozen."""
 
@@ -63,8 +65,8 @@ class Change:
     table: pa.Table = field(repr=False)
     """New records and new versions, with ``_seq``."""
     months: npt.NDArray[np.int32] = field(repr=False)
-    digests: npt.NDArray[np.uint8] = field(repr=False)
-    """Digests of the new rows, shape (n, 32)."""
+    leaves: pa.BinaryArray = field(repr=False)
+    """What the leaves of the new records say of them, shape (n,)."""
     entries: Entries = field(repr=False)
     """What their keys stand for now, sorted by key."""
     deleted: npt.NDArray[np.int64] = field(repr=False)
@@ -99,8 +101,8 @@ class Versions:
         keys = key_digests(table, key, self._secret)
         entries = np.zeros(table.num_rows, ENTRY)
         entries["hi"], entries["lo"] = keys[:, 0], keys[:, 1]
-        own = table if _ID in key else table.drop_columns([_ID])
-        values = row_digests(own)[:, :8].copy().view("<u8").reshape(-1)
+        digests = value_digests(table)
+        values = digests[:, :8].copy().view("<u8").reshape(-1)
         masks = np.frombuffer(self._mask.encryptor().update(keys.tobytes()), "<u8")
         entries["value"] = values ^ masks[::2]
         if _ID not in key:
@@ -110,6 +112,7 @@ class Versions:
             table=table,
             months=months,
             entries=entries,
+            digests=digests,
             expired=int((~kept).sum()),
         )
 
@@ -126,12 +129,14 @@ class Versions:
         months, new = incoming.months[rows], entries[rows]
         new["place"] = months.astype(np.int64) << _SEQ_BITS | seqs
         changed = np.concatenate([new, _sent_again(held, entries, stored)])
-        table = incoming.table if len(rows) == len(stored) else incoming.table.take(rows)
+        table, digests = incoming.table, incoming.digests
+        if len(rows) < len(stored):
+            table, digests = table.take(rows), digests[rows]
         return Change(
             kind=incoming.kind,
             table=table.append_column(_SEQ_FIELD, pa.array(seqs)),
             months=months,
-            digests=row_digests(table),
+            leaves=leaf_contents(digests, table),
             entries=changed[np.argsort(changed["hi"], kind="stable")],
             deleted=held["place"][over],
             added=len(rows) - int(over.sum()),

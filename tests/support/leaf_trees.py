@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
+import pyarrow as pa
 
-from node.store.record_bytes import DIGEST_BYTES
 from node.store.salts import Salts
 from node.store.tree import TREE_TABLES, LeafTree
 from security.at_rest import DISK, FileLayer, Vault
@@ -28,14 +27,13 @@ class OpenTree:
 
     def append(self, count: int, month: int = MONTH) -> list[bytes]:
         """Append leaves in a transaction; returns their hashes, made the plain way."""
-        rows = digests(self.tree.size, count)
+        rows = contents(self.tree.size, count)
         self.connection.execute("begin immediate")
         first = self.tree.append(KIND, np.full(count, month, np.int32), rows)
         self.connection.execute("commit")
         salts = Salts(self.connection, VAULT)
         return [
-            leaf_hash(salts.get(KIND, month, first + at) + rows[at].tobytes())
-            for at in range(count)
+            leaf_hash(salts.get(KIND, month, first + at) + rows[at].as_py()) for at in range(count)
         ]
 
 
@@ -50,8 +48,8 @@ def open_tree(directory: Path, layer: FileLayer = DISK) -> OpenTree:
     return OpenTree(connection=connection, tree=LeafTree(connection, directory, VAULT, layer=layer))
 
 
-def digests(first: int, count: int) -> npt.NDArray[np.uint8]:
-    """Digests of records, as any would be."""
-    seed = f"{first}/{count}".encode()
-    data = hashlib.shake_256(seed).digest(count * DIGEST_BYTES)
-    return np.frombuffer(data, np.uint8).reshape(count, DIGEST_BYTES)
+def contents(first: int, count: int) -> pa.BinaryArray:
+    """What leaves say of their records, as any might, of any length."""
+    data = hashlib.shake_256(f"{first}/{count}".encode()).digest(count * 64)
+    rows = [data[at * 64 :][: 32 + at % 32] for at in range(count)]
+    return pa.array(rows, pa.binary())

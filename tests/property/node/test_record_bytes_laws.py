@@ -5,9 +5,11 @@ from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from node.store import record_bytes
 from node.store.record_bytes import canonical_bytes, row_digests
 
 SCHEMA = pa.schema(
@@ -50,9 +52,12 @@ ROWS = st.lists(
 
 @given(rows=ROWS)
 def test_columns_are_hashed_as_rows_are(rows: list[dict[str, Any]]) -> None:
-    found = row_digests(pa.Table.from_pylist(rows, schema=SCHEMA))
     expected = [hashlib.sha256(canonical_bytes(row, SCHEMA)).digest() for row in rows]
-    assert [row.tobytes() for row in found] == expected
+    for few in (-1, 8):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(record_bytes, "_FEW_ROWS", few)
+            found = row_digests(pa.Table.from_pylist(rows, schema=SCHEMA))
+        assert [row.tobytes() for row in found] == expected
 
 
 @given(rows=ROWS)

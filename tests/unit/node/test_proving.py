@@ -22,7 +22,8 @@ def test_a_proof_is_verified_with_nothing_but_itself_and_the_checkpoint(tmp_path
         assert checkpoint is not None
         for record_id in _ids(store):
             proof = json.loads(json.dumps(prove_record(store, "fee_detail", record_id)))
-            leaf = bytes.fromhex(proof["leaf"]["salt"] + proof["record_sha256"])
+            leaf = bytes.fromhex(proof["leaf"]["salt"] + proof["values_sha256"])
+            leaf += record_id.encode()
             path = [bytes.fromhex(part) for part in proof["path"]]
             seq, size = proof["leaf"]["seq"], proof["checkpoint"]["size"]
             verify_inclusion(leaf_hash(leaf), seq, size, path, checkpoint.root)
@@ -30,7 +31,7 @@ def test_a_proof_is_verified_with_nothing_but_itself_and_the_checkpoint(tmp_path
             assert set(proof) == {
                 "kind",
                 "record_id",
-                "record_sha256",
+                "values_sha256",
                 "leaf",
                 "path",
                 "checkpoint",

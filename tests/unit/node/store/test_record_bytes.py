@@ -7,11 +7,20 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from cryptography.hazmat.primitives.ciphers import algorithms
+from cryptography.hazmat.primitives.cmac import CMAC
 
 from node.domain.records import record_schemas
 from node.errors import StoreError
 from node.store import record_bytes
-from node.store.record_bytes import canonical_bytes, key_digests, row_digests
+from node.store.record_bytes import (
+    canonical_bytes,
+    key_digests,
+    leaf_content,
+    leaf_contents,
+    row_digests,
+    value_digests,
+)
 from scoring_kernel import load_catalog
 
 SECRET = bytes(range(32))
@@ -46,7 +55,14 @@ def plain(rows: Sequence[dict[str, Any]], schema: pa.Schema = SCHEMA) -> list[by
 
 
 def fast(found: pa.Table) -> list[bytes]:
-    return [row.tobytes() for row in row_digests(found)]
+    """Digests by columns, which are those of the way for a few rows."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(record_bytes, "_FEW_ROWS", 1_000)
+        few = row_digests(found)
+        patch.setattr(record_bytes, "_FEW_ROWS", -1)
+        many = row_digests(found)
+    assert (few == many).all()
+    return [row.tobytes() for row in many]
 
 
 def test_a_row_has_the_documented_bytes() -> None:
@@ -127,13 +143,24 @@ def test_every_kind_of_the_catalogue_is_hashed_as_the_plain_way_does() -> None:
         assert len(set(plain(rows, schema))) == len(rows)
 
 
-def test_a_text_that_is_not_utf8_is_refused() -> None:
+@pytest.mark.parametrize("few", [-1, 8])
+def test_a_text_that_is_not_utf8_is_refused(few: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(record_bytes, "_FEW_ROWS", few)
     broken = pa.array([b"a\xff"], pa.binary()).view(pa.string())
     with pytest.raises(StoreError, match="note holds a text that is not UTF-8"):
         row_digests(pa.table({"note": broken}))
 
 
-def test_a_column_of_another_type_is_refused() -> None:
+def test_moments_that_no_calendar_has_are_hashed_all_the_same() -> None:
+    seconds = pa.array([-(2**62), 2**62], pa.int64())
+    found = fast(pa.table({"at": seconds.cast(pa.timestamp("s"))}))
+    schema = pa.schema([("at", pa.timestamp("s"))])
+    assert found == plain([{"at": -(2**62)}, {"at": 2**62}], schema)
+
+
+@pytest.mark.parametrize("few", [-1, 8])
+def test_a_column_of_another_type_is_refused(few: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(record_bytes, "_FEW_ROWS", few)
     with pytest.raises(StoreError, match="share is of type double, expected one of string, bool"):
         row_digests(pa.table({"share": pa.array([0.5])}))
     with pytest.raises(StoreError, match="amount_fen holds a value of type str, expected int64"):
@@ -142,17 +169,30 @@ def test_a_column_of_another_type_is_refused() -> None:
         canonical_bytes({"note": 1}, SCHEMA)
 
 
+def test_a_leaf_tells_values_and_id_apart() -> None:
+    rows: list[dict[str, Any]] = [ROW, ROW | {"record_id": "b医"}, ROW | {"amount_fen": 7}]
+    found = table(rows)
+    digests = value_digests(found)
+    assert (digests[0] == digests[1]).all()
+    assert (digests[0] != digests[2]).any()
+    contents = leaf_contents(digests, found).to_pylist()
+    assert contents == [leaf_content(row, SCHEMA) for row in rows]
+    assert len(set(contents)) == len(rows)
+    without_id = {name: value for name, value in ROW.items() if name != "record_id"}
+    values = hashlib.sha256(canonical_bytes(without_id, SCHEMA)).digest()
+    assert contents[1] == values + "b医".encode()
+    with pytest.raises(StoreError, match="the record has no record_id"):
+        leaf_content(without_id, SCHEMA)
+
+
 def test_keys_are_keyed_hashes_of_their_columns_in_their_order() -> None:
     rows = [ROW, ROW | {"record_id": "b"}]
     found = key_digests(table(rows), ["record_id", "month"], SECRET)
     key_schema = pa.schema([SCHEMA.field("record_id"), SCHEMA.field("month")])
     for row, digest in zip(rows, found, strict=True):
-        expected = hashlib.blake2b(
-            canonical_bytes({name: row[name] for name in key_schema.names}, key_schema),
-            digest_size=16,
-            key=SECRET,
-        ).digest()
-        assert digest.astype("<u8").tobytes() == expected
+        state = CMAC(algorithms.AES(SECRET))
+        state.update(canonical_bytes({name: row[name] for name in key_schema.names}, key_schema))
+        assert digest.astype("<u8").tobytes() == state.finalize()
     assert (key_digests(table(rows), ["month", "record_id"], SECRET) != found).any()
     assert (key_digests(table(rows), ["record_id", "month"], bytes(32)) != found).any()
     assert key_digests(table([]), ["record_id"], SECRET).shape == (0, 2)
@@ -162,6 +202,14 @@ def test_a_key_does_not_depend_on_other_columns() -> None:
     other = ROW | {"note": None, "amount_fen": 7}
     found = key_digests(table([ROW, other]), ["record_id", "month"], SECRET)
     assert (found[0] == found[1]).all()
+
+
+def test_every_kind_of_the_catalogue_has_leaves() -> None:
+    for schema in record_schemas(load_catalog().records).values():
+        rows = [{field.name: _value(field) for field in schema}]
+        found = table(rows, schema)
+        contents = leaf_contents(value_digests(found), found).to_pylist()
+        assert contents == [leaf_content(row, schema) for row in rows]
 
 
 def _value(field: pa.Field) -> object:

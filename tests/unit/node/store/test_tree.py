@@ -9,7 +9,7 @@ import pytest
 from node.errors import StoreError
 from node.store.tree import LeafTree
 from security import merkle
-from tests.support.leaf_trees import KIND, MONTH, VAULT, OpenTree, digests, open_tree
+from tests.support.leaf_trees import KIND, MONTH, VAULT, OpenTree, contents, open_tree
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def held(tmp_path: Path) -> OpenTree:
 
 def test_an_empty_tree_has_the_empty_root(held: OpenTree) -> None:
     assert (held.tree.size, held.tree.root(), held.tree.settle()) == (0, merkle.EMPTY_ROOT, 0)
-    assert held.tree.append(KIND, np.empty(0, np.int32), digests(0, 0)) == 0
+    assert held.tree.append(KIND, np.empty(0, np.int32), contents(0, 0)) == 0
     assert held.tree.size == 0
 
 
@@ -43,7 +43,7 @@ def test_roots_and_proofs_are_the_plain_ones(held: OpenTree, settled: int) -> No
 
 def test_large_trees_use_the_subtrees_of_their_files(tmp_path: Path) -> None:
     held = open_tree(tmp_path)
-    rows = digests(0, 70_000)
+    rows = contents(0, 70_000)
     held.connection.execute("begin")
     held.tree.append(KIND, np.full(len(rows), MONTH, np.int32), rows)
     held.connection.execute("commit")
@@ -68,21 +68,21 @@ def test_leaves_belong_to_the_transaction_of_their_records(held: OpenTree) -> No
     held.append(3)
     root = held.tree.root()
     held.connection.execute("begin")
-    assert held.tree.append(KIND, np.full(2, MONTH, np.int32), digests(9, 2)) == 3
+    assert held.tree.append(KIND, np.full(2, MONTH, np.int32), contents(9, 2)) == 3
     assert held.tree.size == 5
     held.connection.execute("rollback")
     assert (held.tree.size, held.tree.root()) == (3, root)
 
 
 def test_months_of_one_append_have_secrets_of_their_own(held: OpenTree) -> None:
-    rows = digests(0, 4)
+    rows = contents(0, 4)
     months = np.array([202601, 202602, 202601, 202603], np.int32)
     held.connection.execute("begin")
     held.tree.append(KIND, months, rows)
     held.connection.execute("commit")
     for seq, month in enumerate(months.tolist()):
         proof = held.tree.prove(KIND, month, seq)
-        leaf = merkle.leaf_hash(proof.salt + rows[seq].tobytes())
+        leaf = merkle.leaf_hash(proof.salt + rows[seq].as_py())
         merkle.verify_inclusion(leaf, seq, 4, proof.path, held.tree.root())
 
 
@@ -100,8 +100,8 @@ def test_a_forgotten_month_keeps_its_leaves_and_loses_its_proofs(held: OpenTree)
 
 def test_shapes_and_places_that_do_not_exist_are_refused(held: OpenTree) -> None:
     held.append(3)
-    with pytest.raises(ValueError, match="2 months and digests of shape"):
-        held.tree.append(KIND, np.full(2, MONTH, np.int32), digests(0, 3))
+    with pytest.raises(ValueError, match="2 months and 3 leaves"):
+        held.tree.append(KIND, np.full(2, MONTH, np.int32), contents(0, 3))
     for seq in (-1, 3):
         with pytest.raises(StoreError, match=f"leaf {seq} of a tree of 3 leaves"):
             held.tree.prove(KIND, MONTH, seq)
