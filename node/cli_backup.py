@@ -53,7 +53,8 @@ def backup(
     """Back the node up while it runs: one consistent, sealed snapshot, verified after writing.
 
     A second backup to the same place adds only what is new. Keep the passphrase apart from the
-    backup: without it nothing can be restored, and nobody else can read it.
+    backup: without it nothing can be restored, and nobody else can read it. It has at least 12
+    characters.
 
     Example: [bold]yixin node backup --to /mnt/backup/node --keep 30[/bold]
     """
@@ -72,7 +73,7 @@ def backup(
             asdict(report),
             f"Snapshot {report.snapshot} in {to}: {report.records} records, {report.files} files, "
             f"{_size(report.bytes)}, of which {_size(report.added_bytes)} new. Read back and "
-            f"compared: all whole." + (f"\n{removed} old snapshots removed." if removed else ""),
+            f"compared: all whole." + (f"\nOld snapshots removed: {removed}." if removed else ""),
         )
 
 

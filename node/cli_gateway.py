@@ -28,8 +28,8 @@ def gateway(
 ) -> None:
     """Pass the HIS's calls on to the core platform, and keep copies for the daemon.
 
-    Runs beside `yixin node serve` and does not need it: calls pass when the daemon, the store or
-    the disk fail. Settings: table [gateway] of node.toml. Ends on SIGTERM or Ctrl-C.
+    Runs beside `yixin node serve` and does not need it: calls pass when daemon, store or disk fail.
+    Settings: table `gateway` of node.toml; upstream is needed. Ends on SIGTERM or Ctrl-C.
 
     Example: [bold]yixin node gateway --dir /var/lib/yixin[/bold]
     """

@@ -50,7 +50,7 @@ def mapping_check(
     mapping: Annotated[Path, typer.Argument(metavar="MAPPING", help="The mapping file.")],
     table: Annotated[
         Path | None,
-        typer.Argument(metavar="[FILE]", help="A file that is to be read with it."),
+        typer.Argument(metavar="FILE", help="A file that is to be read with it."),
     ] = None,
     *,
     as_json: AsJson = False,
