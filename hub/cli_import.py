@@ -57,10 +57,10 @@ def import_items(
             _suggest(out, path, item, sheet)
             return
         arguments: Result = {
-            "path": str(path.resolve()),
+            "path": str(path.absolute()),
             "item": item,
             "period": period,
-            "mapping": None if mapping is None else str(mapping.resolve()),
+            "mapping": None if mapping is None else str(mapping.absolute()),
         }
         result = run_job(hub_directory(directory), "import", arguments, out)
         if as_json:

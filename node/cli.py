@@ -142,8 +142,8 @@ def ingest(
             node_directory(directory),
             "ingest",
             {
-                "files": [str(path.resolve()) for path in files],
-                "mapping": str(mapping.resolve()) if mapping else None,
+                "files": [str(path.absolute()) for path in files],
+                "mapping": str(mapping.absolute()) if mapping else None,
                 "periods": period or [],
             },
             out,
@@ -256,6 +256,8 @@ def retain(
 
     Whole months go, with their salts and keys; the tree keeps their leaves. What was stated of
     them stays stated and is never stated again.
+
+    Example: [bold]yixin node retain[/bold]
 
     Example: [bold]yixin node retain --apply[/bold]
     """

@@ -111,7 +111,7 @@ def quarantine_fix(
         arguments: Result = {
             "id": row,
             "changes": changes or [],
-            "file": str(file.resolve()) if file else None,
+            "file": str(file.absolute()) if file else None,
             "operator": login_name(operator),
         }
         result = run_job(node_directory(directory), "quarantine_fix", arguments, out)
@@ -122,7 +122,10 @@ def quarantine_fix(
 
 @quarantine_app.command("replay")
 def quarantine_replay(
-    rows: Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Rows.")] = None,
+    rows: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="ID", help="Ids of rows, or their first digits."),
+    ] = None,
     *,
     every: Annotated[bool, typer.Option("--all", help="Every refused line.")] = False,
     period: Annotated[
@@ -202,7 +205,7 @@ def codes_import(
     Example: [bold]yixin node codes import 1901_med_type.json[/bold]
     """
     with start(as_json) as out:
-        arguments: Result = {"file": str(file.resolve()), "operator": login_name(operator)}
+        arguments: Result = {"file": str(file.absolute()), "operator": login_name(operator)}
         result = run_job(node_directory(directory), "codes_import", arguments, out)
         out.table(f"Codes of {file.name}", result)
 

@@ -134,12 +134,15 @@ def load_settings(directory: Path) -> NodeSettings:
     path = directory / SETTINGS_FILE
     if not path.exists():
         return NodeSettings()
-    raw = path.read_bytes()
+    with path.open("rb") as file:
+        raw = file.read(MAX_SETTINGS_BYTES + 1)
     if len(raw) > MAX_SETTINGS_BYTES:
-        raise ConfigurationError(f"{path} has {len(raw)} bytes, at most {MAX_SETTINGS_BYTES}")
+        raise ConfigurationError(
+            f"{path} is longer than settings are, expected at most {MAX_SETTINGS_BYTES} bytes"
+        )
     try:
         document = tomllib.loads(raw.decode("utf-8"))
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (UnicodeDecodeError, RecursionError, tomllib.TOMLDecodeError) as error:
         raise ConfigurationError(f"{path} is not valid TOML: {error}") from error
     _refuse_unknown(path, "", document, {item.name for item in fields(NodeSettings)})
     interface = dict(_table(path, "interface", document.get("interface", {})))

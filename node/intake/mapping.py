@@ -5,6 +5,7 @@ Rules: the grammar is that of ``scoring_kernel.tables.mapping_files``; a mistake
 """
 
 from pathlib import Path
+from typing import Final
 
 from node.errors import MappingError
 from scoring_kernel import Catalog, load_catalog
@@ -13,6 +14,8 @@ from scoring_kernel.tables.mapping import RecordMapping
 from scoring_kernel.tables.mapping_files import parse_record_mapping
 
 __all__ = ["load_mapping", "parse_mapping"]
+
+MAX_MAPPING_BYTES: Final = 1024 * 1024
 
 
 def load_mapping(path: Path, catalog: Catalog | None = None) -> RecordMapping:
@@ -26,9 +29,15 @@ def load_mapping(path: Path, catalog: Catalog | None = None) -> RecordMapping:
         MappingError: The file is missing or breaks a rule; the message names its line.
     """
     try:
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            content = file.read(MAX_MAPPING_BYTES + 1)
     except OSError as error:
         raise MappingError(f"mapping {path} cannot be read ({error.strerror})") from error
+    if len(content) > MAX_MAPPING_BYTES:
+        raise MappingError(
+            f"mapping {path} is longer than a mapping is, expected at most "
+            f"{MAX_MAPPING_BYTES} bytes; check the name"
+        )
     return parse_mapping(content, path.name, catalog or load_catalog())
 
 

@@ -5,6 +5,7 @@
 | connections | one more is told so and closed |
 | head: 16 KiB, 10 s | a head that grows or trickles is no call |
 | answer that nobody reads | its connection is cut when it is idle for too long |
+| body that goes on after its answer: 5 s | it may have no end; until then its sender can read why |
 | ``Upgrade`` | taken out of the head: the parser would drop the body of such a call |
 
 Clients that prefer HTTP/2 (Java's own among them) ask for it beside an ordinary POST; a server
@@ -29,6 +30,7 @@ __all__ = ["HEAD_TIMEOUT_S", "MAX_HEAD_BYTES", "BoundedProtocol", "bounded_proto
 
 MAX_HEAD_BYTES: Final = 16 * 1024
 HEAD_TIMEOUT_S: Final = 10.0
+LINGER_S: Final = 5.0
 _END: Final = b"\r\n\r\n"
 _UPGRADE: Final = re.compile(rb"\r\nupgrade:[^\r\n]*", re.IGNORECASE)
 
@@ -107,6 +109,16 @@ class BoundedProtocol(HttpToolsProtocol):
         """Expect another head."""
         self._is_in_head = True
         super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """Give a sender that goes on after its answer a little time, not for ever."""
+        if not self._is_in_head and not self.pipeline:
+            self.loop.call_later(LINGER_S, self._abandon, self.cycle)
+        super().on_response_complete()
+
+    def _abandon(self, cycle: object) -> None:
+        if self.cycle is cycle and not self._is_in_head:
+            self.transport.abort()
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what is not HTTP."""

@@ -96,11 +96,22 @@ class Screening:
         request = document.get("request", document) if isinstance(document, dict) else None
         if not isinstance(request, dict):
             return Screened(line=Line(number=number, body=body))
-        fault_found = self._path_fault(call.path, request) or self._signers.find_fault(request)
-        if fault_found is not None:
-            return Screened(line=Line(number=number, body=body, fault=fault_found))
+        is_bare = document is request
+        try:
+            return self._screened(number, call.path, request, body, is_bare=is_bare)
+        except orjson.JSONEncodeError as error:
+            # Read but too deep to be written; the words of the error hold no content.
+            fault = Fault.told(Rule.MESSAGE_SHAPE, "", str(error), "at most 250 levels")
+            return Screened(line=Line(number=number, body=body, fault=fault))
+
+    def _screened(
+        self, number: int, path: str, request: Mapping[str, Any], body: bytes, *, is_bare: bool
+    ) -> Screened:
+        fault = self._path_fault(path, request) or self._signers.find_fault(request)
+        if fault is not None:
+            return Screened(line=Line(number=number, body=body, fault=fault))
         infno = request.get("infno")
-        if self._answers_own and is_own(infno) and document is request:
+        if self._answers_own and is_own(infno) and is_bare:
             return Screened(line=Line(number=number, body=_answered(request, infno)), own=infno)
         return Screened(line=Line(number=number, body=body))
 

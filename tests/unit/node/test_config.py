@@ -58,6 +58,7 @@ def test_the_example_file_lists_every_setting() -> None:
         ("sync = 3\n", "must be a table"),
         ("[sync\n", "not valid TOML"),
         ("#" * (MAX_SETTINGS_BYTES + 1), "at most"),
+        ("a = " + "[" * 60_000, "not valid TOML"),
     ],
 )
 def test_wrong_settings_say_what_to_correct(tmp_path: Path, text: str, found: str) -> None:

@@ -24,6 +24,8 @@ def test_a_mapping_without_records_or_without_a_file_is_refused(tmp_path: Path) 
         parse_mapping((head + "records: {}\n").encode(), "x.yaml", load_catalog())
     with pytest.raises(MappingError, match="cannot be read"):
         load_mapping(tmp_path / "none.yaml")
+    with pytest.raises(MappingError, match="longer than a mapping is"):
+        load_mapping(Path("/dev/zero"))
 
 
 def test_codes_that_a_mapping_puts_are_codes_of_their_list() -> None:

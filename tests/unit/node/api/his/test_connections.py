@@ -125,6 +125,45 @@ async def test_half_a_body_leaves_nothing_behind(store: NodeStore) -> None:
     assert store.quarantine_count() == 1
 
 
+async def test_a_body_that_goes_on_after_its_answer_is_cut(
+    store: NodeStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "LINGER_S", 0.3)
+    monkeypatch.setattr("node.api.his.bodies.SKIPPED_BYTES", 1024)
+    head = f"POST {UNIFORM_PATH} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    chunk = b"10000\r\n" + b"x" * 0x10000 + b"\r\n"
+    async with served(store) as interface:
+        target = httpx.URL(interface.url)
+        reader, writer = await asyncio.open_connection(target.host, target.port)
+        writer.write(head.encode() + chunk * 70)
+        answer = await asyncio.wait_for(reader.readuntil(b'"output":{}}'), 10)
+        with pytest.raises(ConnectionError):
+            await asyncio.wait_for(_write_on(writer, chunk), 10)
+        writer.close()
+    assert "line_too_long" in answer.decode()
+
+
+async def _write_on(writer: asyncio.StreamWriter, chunk: bytes) -> None:
+    while True:
+        writer.write(chunk)
+        await writer.drain()
+
+
+async def test_a_call_after_a_whole_one_is_not_cut(
+    store: NodeStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "LINGER_S", 0.1)
+    first = f"POST {UNIFORM_PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n"
+    async with served(store) as interface:
+        target = httpx.URL(interface.url)
+        reader, writer = await asyncio.open_connection(target.host, target.port)
+        for sent in (first.encode() + b"{}" + first.encode() + b"{", b"}"):
+            writer.write(sent)
+            await asyncio.wait_for(reader.readuntil(b'"output":{}}'), 10)
+            await asyncio.sleep(0.3)
+        writer.close()
+
+
 def certificate(directory: Path) -> ssl.SSLContext:
     """Write cert.pem and key.pem for 127.0.0.1; returns a client's trust in them."""
     key = ec.generate_private_key(ec.SECP256R1())

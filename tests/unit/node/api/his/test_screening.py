@@ -51,6 +51,21 @@ def test_a_transaction_is_taken_at_its_own_path_and_at_the_uniform_one(path: str
     assert screened(orjson.dumps(settlement(1)), path).line.fault is None
 
 
+@pytest.mark.parametrize("infno", ["3101", "2207"])
+def test_what_is_too_deep_to_be_written_is_a_fault_of_the_message(infno: str) -> None:
+    deep = b'{"a":' * 300 + b"1" + b"}" * 300
+    body = orjson.dumps({**REQUEST, "infno": infno, "signtype": "RSA", "cainfo": "AAAA"})
+    body = body.replace(b'{"psn_name":', b'{"deep":' + deep + b',"psn_name":')
+    signers = Signers({REQUEST["fixmedins_code"]: ("RSA", lambda _signature, _text: True)})
+    for screening in (SCREENING, Screening(PATHS, signers, answers_own=True)):
+        call = Call(path=UNIFORM_PATH, body=body, content_type="", received_at=NOW)
+        found = screening.screen(7, call)
+        is_written = infno == "3101" or screening is not SCREENING
+        fault = found.line.fault
+        assert (fault is not None and fault.rule is Rule.MESSAGE_SHAPE) == is_written
+        assert (found.line.body, found.own) == (body, "")
+
+
 def test_another_path_is_refused() -> None:
     fault = screened(orjson.dumps(REQUEST), "/fsi/api/riskConService/beforeAnalyze").line.fault
     assert fault is not None
