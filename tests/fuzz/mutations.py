@@ -48,7 +48,9 @@ def seeds() -> list[bytes]:
         answer = path.with_name(path.name.replace("_req", "_resp"))
         output = json.loads(answer.read_text(encoding="utf-8"))["output"] if answer.exists() else {}
         built.append(m.answered(request, output))
-    return [orjson.dumps(document) for document in built]
+    signed = m.pharmacy_sale(2)
+    signed["request"] |= {"signtype": "RSA", "cainfo": "AAAA"}
+    return [orjson.dumps(document) for document in (*built, signed)]
 
 
 def mutated(random: Random, documents: Sequence[bytes], number: int) -> bytes:
