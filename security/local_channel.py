@@ -162,7 +162,8 @@ class ControlServer:
     def outcome(self, task: asyncio.Task[JsonObject]) -> control_pb2.CommandEvent:
         """Result or failure of a job that ended."""
         try:
-            return control_pb2.CommandEvent(result_json=orjson.dumps(task.result()).decode())
+            result = orjson.dumps(task.result(), option=orjson.OPT_NON_STR_KEYS)  # enums are keys
+            return control_pb2.CommandEvent(result_json=result.decode())
         except Exception as error:  # noqa: BLE001  # whatever a job raises is told to its client
             return self.failure(error)
 

@@ -6,6 +6,7 @@ import asyncio
 import os
 import socket
 import threading
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -28,6 +29,12 @@ if TYPE_CHECKING:
     from security.progress import ProgressReporter
 
 JsonObject = dict[str, Any]
+
+
+class Rule(StrEnum):
+    """Names by which a job counts."""
+
+    NUMBER_NEGATIVE = "number_negative"
 
 
 class JobError(Exception):
@@ -54,6 +61,10 @@ class Jobs:
         self.threads.add(threading.current_thread().name)
         progress("adding", 1, 2, "numbers")
         return {"sum": sum(arguments["numbers"])}
+
+    def count(self, arguments: JsonObject, progress: ProgressReporter) -> JsonObject:
+        del arguments, progress
+        return {"by_rule": {Rule.NUMBER_NEGATIVE: 1}}
 
     def fail(self, arguments: JsonObject, progress: ProgressReporter) -> JsonObject:
         del progress
@@ -141,6 +152,16 @@ async def test_progress_of_a_long_job_arrives_before_its_end(path: Path, jobs: J
 
     assert await call(path, "batches", {}, on_progress=follow) == {"batches": 2}
     assert seen[0] == ("batches", 1, 2, "batches")
+
+
+async def test_a_result_may_be_counted_by_members_of_an_enumeration(path: Path) -> None:
+    control = ControlServer(path, {"count": Jobs().count}, describe=describe)
+    await control.start()
+    try:
+        counted = await asyncio.to_thread(call_daemon, path, "count", {})
+    finally:
+        await control.stop()
+    assert counted == {"by_rule": {"number_negative": 1}}
 
 
 async def test_a_failed_job_carries_code_wording_and_exit_code(
