@@ -40,6 +40,8 @@ __all__ = [
 ]
 
 MAX_LINE_BYTES: Final = 4 * 1024 * 1024
+MAX_BLANK_LINES: Final = 1_000_000
+"""So many together, and the rest of a file is left: it would be read for hours."""
 MAX_DOCUMENT_BYTES: Final = 64 * 1024 * 1024
 FREE_BYTES: Final = 32 * 1024 * 1024
 """Bytes that any packed file may hold, however well they compress."""
@@ -193,23 +195,25 @@ def _answers_a_request(file: Path) -> bool:
 
 def _open(path: Path) -> IO[bytes]:
     if path.suffix.lower() == ".gz":
-        return cast("IO[bytes]", _Unpacked(path, "rb"))
+        return cast("IO[bytes]", _Unpacked(path))
     return path.open("rb")
 
 
 class _GrowthError(Exception):
-    """A packed file unpacks to far more than it is."""
+    """A file is far longer than what it holds."""
 
 
 class _Unpacked(gzip.GzipFile):
     """A packed file that may not grow without end: even blank lines would take hours."""
 
-    _given = 0
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, "rb")
+        self._left = max(FREE_BYTES, MAX_RATIO * path.stat().st_size)
 
     def readline(self, size: int | None = -1) -> bytes:
         line = super().readline(-1 if size is None else size)
-        self._given += len(line)
-        if self._given > FREE_BYTES and self._given > MAX_RATIO * Path(self.name).stat().st_size:
+        self._left -= len(line)
+        if self._left < 0:
             raise _GrowthError
         return line
 
@@ -219,9 +223,10 @@ _BREAKS: Final = (_GrowthError, EOFError, gzip.BadGzipFile, zlib.error)
 
 def _stopped(source: InputFile, number: int, error: Exception) -> Line:
     if isinstance(error, _GrowthError):
-        found = f"a packed file of {source.size} bytes that grows without end"
-        expected = f"at most {MAX_RATIO} times as many bytes"
-        return broken_off(source.name, number, found, expected, hint="send the file unpacked")
+        found = "unpacked without end, or blank without end"
+        expected = f"{MAX_RATIO} times its packed size, {MAX_BLANK_LINES} blank lines at most"
+        hint = "send the file unpacked and without blank lines; what went in is kept"
+        return broken_off(source.name, number, found, expected, hint=hint)
     # The names of these errors say how the stream broke; they hold no content.
     return broken_off(source.name, number, type(error).__name__, "the end of the file")
 
@@ -237,21 +242,20 @@ def _of_another_format(source: InputFile, start: bytes) -> Line | None:
 
 
 def _stream(file: IO[bytes], source: InputFile) -> Iterator[Line]:
-    number = 0
-    is_empty = True
+    number = filled = 0
     while True:
         number += 1
         try:
-            body = file.readline(MAX_LINE_BYTES + 1)
+            body = _read_line(file, number - filled)
             if len(body) > MAX_LINE_BYTES:
-                is_empty = False
+                filled = number
                 yield _too_long(number, body, file)
                 continue
         except _BREAKS as error:
             yield _stopped(source, number, error)
             return
         if not body:
-            if is_empty:
+            if not filled:
                 yield nothing_in(source.name, source.path, "at least one message")
             return
         has_end = body.endswith(b"\n")
@@ -262,12 +266,18 @@ def _stream(file: IO[bytes], source: InputFile) -> Iterator[Line]:
                 return
         body = body.strip(b" \t\r\n")
         if body:
-            is_empty = False
+            filled = number
             if has_end or _is_object(body):
                 yield Line(number=number, body=body)
             else:
                 found = f"a last line of {len(body)} bytes without its end"
                 yield broken_off(source.name, number, found, "whole lines", body=body)
+
+
+def _read_line(file: IO[bytes], blank: int) -> bytes:
+    if blank > MAX_BLANK_LINES:
+        raise _GrowthError
+    return file.readline(MAX_LINE_BYTES + 1)
 
 
 def _too_long(number: int, start: bytes, file: IO[bytes]) -> Line:

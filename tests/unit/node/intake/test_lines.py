@@ -268,8 +268,20 @@ def test_a_packed_file_that_grows_without_end_is_left(
 
     assert last.fault is not None
     assert last.fault.rule is Rule.FILE_TRUNCATED
-    assert "grows without end" in last.fault.reason
-    assert last.fault.mend == "send the file unpacked"
+    assert "unpacked without end" in last.fault.reason
+    assert last.fault.mend.startswith("send the file unpacked")
+
+
+def test_blank_lines_without_end_are_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("node.intake.lines.MAX_BLANK_LINES", 99)
+    path = tmp_path / "a.jsonl"
+    path.write_bytes((b'{"a": 1}\n' + b"\n" * 90) * 3 + b"\n" * 200 + b'{"b": 2}\n')
+
+    lines = list(read_lines(InputFile(path=path)))
+
+    assert [line.body for line in lines] == [b'{"a": 1}'] * 3 + [b""]
+    assert lines[-1].fault is not None
+    assert "blank without end" in lines[-1].fault.reason
 
 
 @pytest.mark.parametrize(
