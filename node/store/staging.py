@@ -35,7 +35,7 @@ BULK_ROWS: Final = 50_000
 """So many records of one kind and month in one batch are a segment at once."""
 _MAX_DELETED_SHARE: Final = 4
 """A month is written anew when more than one of so many of its records is deleted."""
-_IPC: Final = pa.ipc.IpcWriteOptions(compression="lz4")
+_IPC: Final = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
 _SEQ_FIELD: Final = pa.field(SEQ, pa.int64(), nullable=False)
 
 

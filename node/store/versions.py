@@ -15,7 +15,7 @@ masked under the secret of the keys, so that nobody can try values out.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -91,12 +91,14 @@ class Versions:
         mask = hashlib.blake2b(b"yixin/value/v1", digest_size=32, key=secret).digest()
         self._mask: Cipher[Any] = Cipher(algorithms.AES(mask), modes.ECB())  # noqa: S305 - one block per key
 
-    def digest(self, kind: str, table: pa.Table, frozen: Iterable[int]) -> Incoming:
+    def digest(self, kind: str, table: pa.Table, frozen: Collection[int]) -> Incoming:
         """Digest the keys and values of records; the costly part, without any lock."""
         months = table.column("month").to_numpy()
-        kept = ~np.isin(months, np.fromiter(frozen, np.int32))
-        if not kept.all():
+        expired = 0
+        if frozen:
+            kept = ~np.isin(months, np.fromiter(frozen, np.int32))
             table, months = table.filter(pa.array(kept)), months[kept]
+            expired = len(kept) - len(months)
         key = self._kinds[kind].primary_key
         keys = key_digests(table, key, self._secret)
         entries = np.zeros(table.num_rows, ENTRY)
@@ -113,7 +115,7 @@ class Versions:
             months=months,
             entries=entries,
             digests=digests,
-            expired=int((~kept).sum()),
+            expired=expired,
         )
 
     def resolve(self, incoming: Incoming, index: KeyIndex, first_seq: int) -> Change:
