@@ -7,13 +7,21 @@ text is CSV. JSON whose first value has a ``resourceType`` is FHIR.
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from scoring_kernel.tables.csv_table import CsvTable
 from scoring_kernel.tables.errors import TableError, TableRule
 from scoring_kernel.tables.fhir_table import FhirTable, fhir_tables
-from scoring_kernel.tables.json_table import JsonDocument, JsonLines, JsonTable, read_document
+from scoring_kernel.tables.json_table import (
+    HEADER_ROWS,
+    JsonDocument,
+    JsonLines,
+    JsonTable,
+    read_document,
+)
 from scoring_kernel.tables.parquet_table import ParquetTable
+from scoring_kernel.tables.row_batches import RowFaultError
 from scoring_kernel.tables.sources import (
     OLE_MAGIC,
     PARQUET_MAGIC,
@@ -26,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from scoring_kernel.tables.json_table import JsonRow
     from scoring_kernel.tables.sources import FileSource
     from scoring_kernel.tables.table import Table
 
@@ -133,8 +142,13 @@ def _json_values(source: FileSource, encoding: str | None) -> JsonLines | JsonDo
 
 
 def _is_fhir(values: JsonLines | JsonDocument) -> bool:
-    first = next(iter(values), None)
-    return first is not None and isinstance(first.value, dict) and "resourceType" in first.value
+    """Look at the first value that can be read: a broken line refuses itself alone."""
+    first = next((row.value for row in islice(values, HEADER_ROWS) if _is_whole(row)), None)
+    return isinstance(first, dict) and "resourceType" in first
+
+
+def _is_whole(row: JsonRow) -> bool:
+    return not isinstance(row.value, RowFaultError)
 
 
 def _chosen(tables: Mapping[str, FhirTable], name: str | None) -> Table:

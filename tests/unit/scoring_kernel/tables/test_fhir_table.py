@@ -156,6 +156,15 @@ def test_one_resource_per_line_is_read_line_by_line(tmp_path: Path) -> None:
     assert claims.rules() == {3: "cell", 4: "broken_json"}
 
 
+def test_a_first_line_that_is_broken_refuses_itself_alone(tmp_path: Path) -> None:
+    path = tmp_path / "a.ndjson"
+    path.write_text('{"resourceType": "Cla\n' + json.dumps(CLAIM) + "\n", encoding="utf-8")
+    assert is_fhir(path)
+    claims = read_table(path, sheet="fhir_claim")
+    assert claims.numbers == [2]
+    assert claims.rules() == {1: "broken_json"}
+
+
 @pytest.mark.parametrize("text", ["[]", "{}", '{"a":1}', "a,b\n1,2\n", "["])
 def test_what_is_no_fhir_is_told_as_such(tmp_path: Path, text: str) -> None:
     path = tmp_path / ("a.csv" if text.startswith("a") else "a.json")
