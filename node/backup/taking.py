@@ -98,6 +98,7 @@ def take_backup(
         raise BackupError(str(error)) from error
     name = _free_name(location, now)
     claim_location(home, location)
+    _refuse_another_passphrase(location, passphrase)
     objects = Objects(location)
     objects.sweep()
     copier = Copier(objects=objects, vault=vault, snapshot=name, progress=progress)
@@ -257,6 +258,18 @@ def _refuse_overlap(home: Path, location: Path) -> None:
             f"the backup location {location} and the node's directory {home} lie in each other; "
             "name a directory on another disk with --to"
         )
+
+
+def _refuse_another_passphrase(location: Path, passphrase: str) -> None:
+    """A location has one passphrase: a mistyped one would make a snapshot nobody can open."""
+    for name in snapshots(location)[-1:]:
+        try:
+            read_manifest(location, name, passphrase)
+        except BackupError as error:
+            raise BackupError(
+                f"{error}. One location keeps to one passphrase: give that of its newest snapshot, "
+                "or name a new directory with --to"
+            ) from error
 
 
 def _free_name(location: Path, now: datetime) -> str:

@@ -169,6 +169,13 @@ def test_another_passphrase_or_a_changed_manifest_opens_nothing(
         restore_backup(location, tmp_path / "new", PASSPHRASE, now=NOW)
 
 
+def test_a_mistyped_passphrase_makes_no_snapshot(home: Path, location: Path) -> None:
+    before = sorted(path.name for path in location.rglob("*"))
+    with pytest.raises(BackupError, match="one passphrase"):
+        take_backup(home, location, PASSPHRASE + "e", now=NOW + timedelta(hours=1), keep=1)
+    assert sorted(path.name for path in location.rglob("*")) == before
+
+
 def test_a_short_passphrase_is_refused(home: Path, tmp_path: Path) -> None:
     with pytest.raises(BackupError, match="at least 12"):
         take_backup(home, tmp_path / "copies", "short", now=NOW)
