@@ -8,7 +8,7 @@ from deploy.benchmarks import volume_rows
 from deploy.benchmarks.volume_rows import measure_volume
 from deploy.benchmarks.volume_run import run
 from deploy.errors import BenchmarkError, SimulationError
-from deploy.simulation.credit_records import CreditOrder, write_credit_records
+from deploy.simulation.credit_records import CreditOrder, CreditTotals, write_credit_records
 
 
 def test_growing_sizes_are_compared_and_memory_is_told(tmp_path: Path) -> None:
@@ -40,7 +40,7 @@ def test_wrong_sums_and_failed_runs_are_errors(
     with pytest.raises(BenchmarkError, match="the store answers"):
         volume_rows._verify(  # noqa: SLF001 - a wrong answer cannot be had from the outside
             {"rows": 1, "amount_fen": 2, "months": 1, "refused": 0},
-            volume_rows.CreditTotals(rows=1, amount_fen=1, rows_of_month={202401: 1}),
+            CreditTotals(rows=1, amount_fen=1, rows_of_month={202401: 1}),
         )
     monkeypatch.setattr(volume_rows, "_INSTITUTIONS", 100_000)
     with pytest.raises(SimulationError, match="expected 1 to 99999"):

@@ -25,9 +25,10 @@ columns:
 """
 
 
-def workbook(path: Path, *rows: list[object]) -> Path:
+def workbook(path: Path, *rows: list[str | int | float]) -> Path:
     book = openpyxl.Workbook()
-    for row in (["序号", "机构代码", "得分"], *rows):
+    header: list[str | int | float] = ["序号", "机构代码", "得分"]
+    for row in (header, *rows):
         book.worksheets[0].append(row)
     book.save(path)
     return path
