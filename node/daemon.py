@@ -12,7 +12,6 @@ from node.config import CONTROL_SOCKET, NodeSettings
 from node.desk_jobs import READERS as DESK_READERS
 from node.errors import NodeError
 from node.jobs import NodeJobs
-from node.serving import interface_served
 from security.errors import HubUnreachableError, SecurityError
 from security.local_channel import ControlServer
 
@@ -40,6 +39,8 @@ async def serve(
         now: The clock.
         say: Takes a line for the operator.
     """
+    from node.serving import interface_served  # noqa: PLC0415  # keeps other commands fast
+
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
