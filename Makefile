@@ -19,8 +19,9 @@ $(STAMP): requirements.lock pyproject.toml
 demo: setup
 	$(BIN)/yixin demo --once
 
+# Two at a time; the tests of one file stay together.
 test: setup
-	$(BIN)/python -m pytest -m "not faults"
+	$(BIN)/python -m pytest -m "not faults" -n 2 --dist loadfile
 
 faults: setup
 	$(BIN)/python -m pytest -m faults

@@ -35,11 +35,9 @@ class Point:
 
 
 POINTS: Final = (
-    Point(name="queued", victim="node", database="exchange.db", query=f"{OUTBOX}0"),
     Point(name="sealed", victim="node", database="exchange.db", query=f"{OUTBOX}1"),
     Point(name="logged", victim="node", database="hub.db", query="SELECT count(*) FROM log_leaf"),
     Point(name="receipted", victim="node", database="exchange.db", query=f"{OUTBOX}2"),
-    Point(name="sealed", victim="hub", database="exchange.db", query=f"{OUTBOX}1"),
     Point(name="logged", victim="hub", database="hub.db", query="SELECT count(*) FROM log_leaf"),
 )
 

@@ -1,11 +1,11 @@
 """A store holds the last version of every record, whatever is in which batch, file or process."""
 
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from node.store import Commit, NodeStore
@@ -30,6 +30,9 @@ class Row:
         return (sent(self.message, self.line) if self.message else "a:1", self.line, self.fen)
 
 
+REPEATED = Row(line="F3", fen=200, month=202603, message=0)
+"""Of a mapped file; a message repeats it, and one that was sent before that comes too late."""
+
 rows = st.builds(
     Row,
     line=st.sampled_from(("F1", "F2", "F3")),
@@ -43,20 +46,30 @@ steps = st.one_of(
 )
 
 
-def _take(model: dict[str, Row], row: Row, frozen: set[int]) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """What stands under a key, and the last message that said so."""
+
+    row: Row
+    message: int
+
+
+def _take(model: dict[str, Kept], row: Row, frozen: set[int]) -> None:
     """Do to one record what the rules of versions say."""
-    held = model.get(row.line)
     if row.month in frozen:
         return
+    held = model.get(row.line)
     if held is None:
-        model[row.line] = row
+        model[row.line] = Kept(row=row, message=row.message)
         return
+    other = (held.row.fen, held.row.month) != (row.fen, row.month)
     sent_both = bool(held.message and row.message)
-    other = (held.fen, held.month) != (row.fen, row.month)
     if sent_both and row.message < held.message:
         return
     if other or (sent_both and row.message > held.message):
-        model[row.line] = row
+        model[row.line] = Kept(row=row, message=row.message)
+    elif row.message > held.message:
+        model[row.line] = Kept(row=held.row, message=row.message)
 
 
 def _commit(store: NodeStore, batch: list[Row]) -> None:
@@ -66,6 +79,14 @@ def _commit(store: NodeStore, batch: list[Row]) -> None:
     assert sum(sum(part.values()) for part in parts) == len(batch)
 
 
+@example(
+    walk=[
+        [
+            Row(line="F3", fen=fen, month=202603, message=message)
+            for fen, message in ((200, 0), (200, 2), (100, 1))
+        ]
+    ]
+)
 @settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
 @given(walk=st.lists(steps, min_size=1, max_size=8))
 def test_a_store_holds_the_last_version_of_every_record(
@@ -74,7 +95,7 @@ def test_a_store_holds_the_last_version_of_every_record(
     monkeypatch.setattr("node.store.staging.BULK_ROWS", 3)
     monkeypatch.setattr("node.store.staging.MAX_SMALL_SEGMENTS", 2)
     monkeypatch.setattr("node.store.record_store.RUN_KEYS", 1)
-    model: dict[str, Row] = {}
+    model: dict[str, Kept] = {}
     frozen: set[int] = set()
     alone: list[Row] = []
     with tempfile.TemporaryDirectory() as folder:
@@ -86,9 +107,9 @@ def test_a_store_holds_the_last_version_of_every_record(
                 store.close()
                 store = m.open_store(Path(folder) / "node")
             elif step == "drop":
-                gone = [line for line, row in model.items() if row.month == MONTHS[0]]
+                gone = [line for line, kept in model.items() if kept.row.month == MONTHS[0]]
                 assert store.drop_months("fee_detail", MONTHS[:1]) == len(gone)
-                model = {line: row for line, row in model.items() if line not in gone}
+                model = {line: kept for line, kept in model.items() if line not in gone}
                 frozen.add(MONTHS[0])
             else:
                 assert isinstance(step, list)
@@ -96,7 +117,7 @@ def test_a_store_holds_the_last_version_of_every_record(
                 for row in step:
                     _take(model, row, frozen)
                 alone += step
-            assert kept_fees(store) == sorted(row.fee for row in model.values())
+            assert kept_fees(store) == sorted(kept.row.fee for kept in model.values())
             assert sum(store.counts().records.values()) == len(model)
         digest = store.digest()
         store.close()
