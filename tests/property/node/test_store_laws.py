@@ -79,14 +79,7 @@ def _commit(store: NodeStore, batch: list[Row]) -> None:
     assert sum(sum(part.values()) for part in parts) == len(batch)
 
 
-@example(
-    walk=[
-        [
-            Row(line="F3", fen=fen, month=202603, message=message)
-            for fen, message in ((200, 0), (200, 2), (100, 1))
-        ]
-    ]
-)
+@example(walk=[[REPEATED, replace(REPEATED, message=2), replace(REPEATED, fen=100, message=1)]])
 @settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
 @given(walk=st.lists(steps, min_size=1, max_size=8))
 def test_a_store_holds_the_last_version_of_every_record(
