@@ -29,6 +29,7 @@ from security.progress import ProgressReporter, no_progress
 
 __all__ = ["FORMATS", "Exported", "export_kind", "personal_columns"]
 
+_MONTHS: Final = 12
 FORMATS: Final = (".csv", ".parquet", ".jsonl")
 STAGE: Final = "export"
 _ALL_OF_RAW: Final = frozenset(("body",))
@@ -87,6 +88,8 @@ def export_kind(
         raise ConfigurationError(
             f"kind {kind[:40]!r} found, expected one of {', '.join(sorted(store.schemas))}"
         )
+    if month is not None and not 1 <= month % 100 <= _MONTHS:
+        raise ConfigurationError(f"month {month} found, expected yyyymm, for example 202603")
     verify_new_file(path, FORMATS)
     personal = personal_columns(catalog, kind)
     names = store.schemas[kind].names

@@ -110,7 +110,7 @@ class RecordLedger:
             if checkpoint is None:
                 raise StoreError(
                     f"record {record_id} of kind {kind!r} is in no checkpoint yet; the day on"
-                    " which it came is closed at the next midnight"
+                    " which it came is closed by the first intake or synchronisation after it"
                 )
             leaf = self._records.tree.prove(kind, month, seq, checkpoint.size)
         try:

@@ -93,4 +93,6 @@ def test_the_file_is_private_and_new(store: NodeStore, tmp_path: Path) -> None:
         export(store, "settlement", tmp_path / "out.xlsx")
     with pytest.raises(ConfigurationError, match=r"expected one of .*settlement"):
         export(store, "drop table", tmp_path / "x.csv")
+    with pytest.raises(ConfigurationError, match="month 202613 found, expected yyyymm"):
+        export(store, "settlement", tmp_path / "x.csv", month=202613)
     assert [one.name for one in tmp_path.glob("*.tmp")] == []
