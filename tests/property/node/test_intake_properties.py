@@ -166,10 +166,9 @@ def test_ingest_is_idempotent_and_conserves_every_fen(
             m.ingest(store, path)
             assert store.counts() == before
             assert m.rows_of(store, "settlement") == rows
-        # The oracle: of each msgid the first answer counts, if the platform accepted it.
-        first: dict[int, tuple[int, int]] = {}
+        # The oracle: of each msgid the first answer counts with which the platform accepted it.
+        accepted: dict[int, int] = {}
         for number, answered, fen, infcode in entries:
-            if answered:
-                first.setdefault(number, (fen, infcode))
-        accepted = [fen for fen, infcode in first.values() if infcode == 0]
-        assert sorted(row["fund_fen"] for row in rows) == sorted(accepted)
+            if answered and infcode == 0:
+                accepted.setdefault(number, fen)
+        assert sorted(row["fund_fen"] for row in rows) == sorted(accepted.values())
