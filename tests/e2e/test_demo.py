@@ -145,7 +145,7 @@ def test_an_interrupted_demonstration_leaves_no_process(
     ) as demo:
         begun = time.monotonic()
         while not begun_with(kept):  # Itself and at least two of its own, or the gateway.
-            assert demo.poll() is None
+            assert demo.poll() is None, demo.communicate()
             assert time.monotonic() - begun < _LONGEST_WAIT_S
         os.kill(demo.pid, number)
         out, said = demo.communicate(timeout=_LONGEST_WAIT_S)
