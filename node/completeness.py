@@ -13,17 +13,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final
-from zoneinfo import ZoneInfo
 
 from node.domain.institutions import Institution
 from node.domain.records import MESSAGE
 from node.domain.rhythm import Rhythm, missing_days, rhythm
+from node.domain.shanghai import SHANGHAI
 from node.store import NodeStore
 from scoring_kernel import Catalog
 
 __all__ = ["Completeness", "Lateness", "completeness"]
 
-SHANGHAI: Final = ZoneInfo("Asia/Shanghai")
 STRETCH_DAYS: Final = 92
 """Days looked back for rhythms."""
 LIST_DAYS: Final = 366

@@ -71,7 +71,9 @@ class NodeJobs:
 
     def ingest(self, arguments: Result, progress: ProgressReporter) -> Result:
         """Take in files; counts are summed over them."""
-        mapping = load_mapping(Path(arguments["mapping"])) if arguments.get("mapping") else None
+        catalog = extended(self.store, self.catalog)
+        named = arguments.get("mapping")
+        mapping = load_mapping(Path(named), catalog) if named else None
         periods = [Period.parse(name) for name in arguments.get("periods", ())]
         months = frozenset(month for period in periods for month in period.months)
         total: Result = {
@@ -83,7 +85,6 @@ class NodeJobs:
             "records_stored": {},
             "by_rule": {},
         }
-        catalog = extended(self.store, self.catalog)
         for number, name in enumerate(arguments["files"]):
             try:
                 taken = ingest_file(
@@ -197,6 +198,7 @@ class NodeJobs:
             raise NotJoinedError(
                 "this node has not joined a hub; run: yixin node join --token TOKEN"
             )
+        restored = _has_chains_to_open(self.store)
         restated = restate(self.link) if arguments.get("restate") else 0
         self.store.record_ledger.close_days(self.now())
         report = asyncio.run(
@@ -210,10 +212,11 @@ class NodeJobs:
                 pack_digest=self.catalog.digest,
                 now=self.now,
                 progress=progress,
-                restored=_has_chains_to_open(self.store),
+                restored=restored,
             )
         )
-        self.store.note_chains_opened()
+        if restored:
+            self.store.note_chains_opened()
         return asdict(report) | {"slots_restated": restated}
 
     def status(self, _arguments: Result, _progress: ProgressReporter) -> Result:

@@ -15,11 +15,11 @@ Source:
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
-from zoneinfo import ZoneInfo
 
 import orjson
 
 from node.domain.masking import printable
+from node.domain.shanghai import SHANGHAI
 
 __all__ = ["FAILED", "MAX_MESSAGE", "RECEIVED", "cut", "reference_id", "respond"]
 
@@ -28,7 +28,6 @@ FAILED: Final = -1
 MAX_MESSAGE: Final = 200
 """Characters of ``err_msg``."""
 
-_SHANGHAI: Final = ZoneInfo("Asia/Shanghai")
 _NO_DIVISION: Final = "000000"
 _DIVISION_DIGITS: Final = 6
 _SEQUENCES: Final = 10**10
@@ -47,7 +46,7 @@ def reference_id(division: str, now: datetime, sequence: int) -> str:
     '330302202603180950390000000001'
     """
     is_division = len(division) == _DIVISION_DIGITS and division.isascii() and division.isdigit()
-    moment = now.astimezone(_SHANGHAI).strftime("%Y%m%d%H%M%S")
+    moment = now.astimezone(SHANGHAI).strftime("%Y%m%d%H%M%S")
     return f"{division if is_division else _NO_DIVISION}{moment}{sequence % _SEQUENCES:010d}"
 
 
@@ -91,5 +90,5 @@ def cut(text: str) -> str:
 
 
 def _milliseconds(moment: datetime) -> str:
-    local = moment.astimezone(_SHANGHAI)
+    local = moment.astimezone(SHANGHAI)
     return f"{local:%Y%m%d%H%M%S}{local.microsecond // 1000:03d}"

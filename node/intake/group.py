@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
-from zoneinfo import ZoneInfo
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from node.domain.faults import Fault, Rule
+from node.domain.shanghai import SHANGHAI
 from node.intake.columns import FaultBook
 from node.intake.layouts import REQUEST, RESPONSE, Layout
 from node.intake.messages import Message
@@ -18,7 +18,6 @@ from node.intake.nodes import CheckedNode
 from scoring_kernel.check_digits import is_valid_id_card
 
 __all__ = [
-    "SHANGHAI",
     "DayBounds",
     "Group",
     "check_days",
@@ -28,7 +27,6 @@ __all__ = [
     "raw_table",
 ]
 
-SHANGHAI: Final = ZoneInfo("Asia/Shanghai")
 CLOCK_TOLERANCE: Final = timedelta(hours=1)
 _EARLIEST: Final = np.datetime64("2000-01-01", "s")
 _CARDS: Final = (

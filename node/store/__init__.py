@@ -4,7 +4,6 @@ from node.store.checkpoints import DayCheckpoint
 from node.store.code_extensions import ImportedCode
 from node.store.commit import Commit, Committed
 from node.store.ledger import (
-    CSV_INFNO,
     LedgerRow,
     MessageKey,
     SettlementKey,
@@ -17,7 +16,6 @@ from node.store.record_ledger import RecordProof, verify_record
 from node.store.store import NodeStore, StoreCounts
 
 __all__ = [
-    "CSV_INFNO",
     "MESSAGE_FORM",
     "ROW_FORM",
     "Commit",

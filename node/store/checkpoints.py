@@ -13,15 +13,12 @@ import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
-from zoneinfo import ZoneInfo
 
+from node.domain.shanghai import SHANGHAI
 from node.store.transactions import transaction
 from node.store.tree import LeafTree
 
 __all__ = ["Checkpoints", "DayCheckpoint"]
-
-_SHANGHAI: Final = ZoneInfo("Asia/Shanghai")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +55,7 @@ class Checkpoints:
         Raises:
             StoreError: The tree's files are damaged, or SQLite failed.
         """
-        local = now.astimezone(_SHANGHAI)
+        local = now.astimezone(SHANGHAI)
         today = local.year * 10_000 + local.month * 100 + local.day
         row = self._connection.execute("select day from open_day").fetchone()
         if row is not None and row[0] >= today:

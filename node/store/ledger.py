@@ -20,7 +20,6 @@ from typing import Final, NamedTuple
 from node.errors import StoreError
 
 __all__ = [
-    "CSV_INFNO",
     "LEDGER_TABLES",
     "Ledger",
     "LedgerRow",
@@ -54,8 +53,6 @@ LEDGER_TABLES: Final = (
 )
 
 _DIGEST_BYTES: Final = 16
-CSV_INFNO: Final = "csv"
-"""Stands for the transaction of refused rows of mapped files: no interface message."""
 
 
 class MessageKey(NamedTuple):
