@@ -212,6 +212,7 @@ async def test_a_slow_commit_is_told_and_the_message_is_kept(store: NodeStore) -
     async with served(store, settings=settings, intake=intake) as interface:
         late = await interface.post(body(settlement(1)))
         held.set()
+    async with served(store, settings=MIRROR, intake=intake) as interface:
         again = await interface.post(body(settlement(1)))
     assert late["infcode"] == -1
     assert "同一msgid重发" in late["err_msg"]
