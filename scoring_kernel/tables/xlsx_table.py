@@ -29,8 +29,6 @@ from datetime import date, datetime, time
 from typing import TYPE_CHECKING, Final, cast
 from xml.etree.ElementTree import ParseError
 
-from openpyxl import load_workbook
-
 from scoring_kernel.tables.cell_texts import day_text, float_text, moment_text
 from scoring_kernel.tables.errors import TableError, TableRule
 from scoring_kernel.tables.header import MAX_COLUMNS, no_header, verify_names
@@ -93,6 +91,8 @@ class XlsxTable(Table):
         self._file = source.path.open("rb")
         try:
             with _translated():
+                from openpyxl import load_workbook  # noqa: PLC0415 - slow; few tables are workbooks
+
                 self._book = load_workbook(self._file, read_only=True, keep_links=False)
                 self._sheet = _chosen(self._book, sheet)
                 self.name = f"{source.path.name}#{self._sheet.title}"
