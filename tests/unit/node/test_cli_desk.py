@@ -98,6 +98,41 @@ def test_codes_are_imported_and_let_the_message_in(run: Run, tmp_path: Path) -> 
     assert answer(run("quarantine", "replay", "--all", "--json"))["went_in"] == {"stored": 1}
 
 
+MAPPING = """format: 1
+namespace: stays
+record_id: [id]
+institution: {constant: H33030200001}
+records:
+  settlement:
+    setl_id: {column: id}
+    mdtrt_id: {column: id}
+    person: {column: person}
+    insutype: {constant: "999"}
+    med_type: {constant: "11"}
+    inpatient: {constant: false}
+    sign: {constant: 1}
+    settled_at: {column: at, format: iso}
+    medfee_fen: {column: fee, unit: yuan}
+    inscp_fen: {column: fee, unit: yuan}
+    fund_fen: {column: fee, unit: yuan}
+    account_fen: {constant: 0}
+    cash_fen: {constant: 0}
+"""
+
+
+def test_imported_codes_count_in_a_mapping(run: Run, tmp_path: Path) -> None:
+    mapping, table, codes = (tmp_path / name for name in ("m.yaml", "t.csv", "codes.csv"))
+    mapping.write_text(MAPPING.replace("H33030200001", m.HOSPITAL), encoding="utf-8")
+    table.write_text("id,person,at,fee\nS1,P1,2026-03-02 10:00:00,80.00\n", encoding="utf-8")
+    codes.write_text("type,value,label\nINSUTYPE,999,长期护理保险\n", encoding="utf-8")
+    ingest = ("ingest", str(table), "--mapping", str(mapping))
+    refused = run(*ingest, expect=7).output
+    assert "'999' found, expected a code of the national list insutype" in refused
+    run("codes", "import", str(codes), "--operator", "officer")
+    run(*ingest)
+    assert answer(run("status", "--json"))["records"] == {"settlement": 2}
+
+
 def test_records_go_into_a_file_without_persons(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "out.jsonl"
     told = run("export", "settlement", "--to", str(path))
