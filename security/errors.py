@@ -170,12 +170,46 @@ class HubUnreachableError(SecurityError):
     """The hub did not answer or the line broke; nothing is lost and the call may be repeated."""
 
 
+class DeskUnreachableError(HubUnreachableError):
+    """A desk did not answer: no token was made, no record was lost, the next run asks again."""
+
+
 class LocalSyncError(SecurityError):
     """This member broke a rule of the exchange: a fault of ours, nothing was sent."""
 
 
 class RemoteSyncError(SecurityError):
     """The peer broke a rule of the exchange; what it said was dropped."""
+
+
+class LinkingError(SecurityError):
+    """A link token cannot be made: subclasses tell who has to act."""
+
+
+class LinkPointsError(LinkingError):
+    """Bytes are no points of the curve, or too many; whoever made them has to mend it."""
+
+
+class LinkAnswerError(LinkingError):
+    """A desk answered with something its published half does not make; it is not believed."""
+
+    def __init__(self, cause: str) -> None:
+        super().__init__(
+            f"The answer of a desk is not believed: {cause}. No token was made of it; "
+            "ask the officers of both desks which of them changed or lost its key."
+        )
+
+
+class DeskRefusedError(LinkingError):
+    """A desk refused a request.
+
+    Attributes:
+        code: Name of the refusal code: ``quota``, ``period`` and so on.
+    """
+
+    def __init__(self, desk: str, code: str, detail: str) -> None:
+        super().__init__(f"The desk {desk} refused ({code}): {detail}")
+        self.code = code
 
 
 class LockHeldError(SecurityError):
