@@ -9,10 +9,13 @@ from sqlite_utils import Database, Migrations
 
 from node.store.code_extensions import CODE_EXTENSION_TABLES
 from node.store.deletions import DELETION_TABLES
+from node.store.hits import HIT_TABLES
 from node.store.keys import KEY_TABLES
+from node.store.knowledge import KNOWLEDGE_TABLES
 from node.store.ledger import LEDGER_TABLES
 from node.store.operator_log import OPERATOR_LOG_TABLES
 from node.store.quarantine import QUARANTINE_DESK_TABLES, ROW_FORM
+from node.store.rule_runs import RUN_TABLES
 from node.store.tree import TREE_TABLES
 
 __all__ = ["MIGRATIONS"]
@@ -147,4 +150,10 @@ def _keys_and_leaves(database: Database) -> None:
         "drop table old_pending",
         "drop table old_message",
     ):
+        database.execute(statement)
+
+
+@MIGRATIONS(name="0006_rules")
+def _rules(database: Database) -> None:
+    for statement in (*RUN_TABLES, *HIT_TABLES, *KNOWLEDGE_TABLES):
         database.execute(statement)

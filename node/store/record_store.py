@@ -7,7 +7,6 @@ The order of work of one batch:
 3. ``adopt`` the keys in memory afterwards, or ``discard`` the segments when it failed.
 """
 
-import secrets
 import sqlite3
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,11 +23,12 @@ from node.errors import StoreError
 from node.store.commit import Committed
 from node.store.deletions import Deletions
 from node.store.key_runs import Entries
+from node.store.key_secret import key_secret
 from node.store.keys import KeyIndex
 from node.store.staging import COMPACT_ROWS, Prepared, Staging
 from node.store.transactions import transaction
 from node.store.tree import LeafTree
-from node.store.versions import SECRET_BYTES, Change, Incoming, Versions, month_of, seq_of
+from node.store.versions import Change, Incoming, Versions, month_of, seq_of
 from scoring_kernel.record_kinds import RecordKind
 from security.at_rest import DISK, FileLayer, SegmentStore, Vault
 
@@ -44,7 +44,6 @@ FLUSH_KEYS: Final = 1_000_000
 """So many keys and leaves are moved to their files even in the middle of a file."""
 RUN_KEYS: Final = 100_000
 """Fewer keys of a kind than this make no run of their own."""
-_KEYS_CONTEXT: Final = "keys"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,15 +189,7 @@ class RecordStore:
 
     @cached_property
     def _versions(self) -> Versions:
-        row = self._connection.execute("select wrapped from key_secret").fetchone()
-        if row is None:
-            secret = secrets.token_bytes(SECRET_BYTES)
-            with transaction(self._connection) as connection:
-                wrapped = self._vault.wrap(secret, _KEYS_CONTEXT)
-                connection.execute("insert into key_secret values(1, ?)", (wrapped,))
-        else:
-            secret = self._vault.unwrap(row[0], _KEYS_CONTEXT)
-        return Versions(self._kinds, secret)
+        return Versions(self._kinds, key_secret(self._connection, self._vault))
 
     def _writing(self) -> KeyIndex:
         if self._index is None:

@@ -28,6 +28,8 @@ _ENGINE: Final = {
     "autoload_known_extensions": "false",
     "autoinstall_known_extensions": "false",
     "temp_directory": "",
+    # A name in SQL is a relation of ours, never a variable of this program.
+    "python_enable_replacements": "false",
     "lock_configuration": "true",
 }
 _MESSAGE_SCHEMA: Final = pa.schema(
@@ -47,6 +49,7 @@ def open_relations(
     records: RecordStore,
     kinds: Iterable[str],
     months: Collection[int] | None = None,
+    memory_bytes: int | None = None,
 ) -> duckdb.DuckDBPyConnection:
     """Open an engine with one relation per kind.
 
@@ -55,6 +58,7 @@ def open_relations(
         records: Staged rows, segments and what of them is deleted.
         kinds: Record kinds, ``message`` among them if wanted.
         months: Months (yyyymm) whose records are read; all when None.
+        memory_bytes: Most memory of the engine; its own bound when None.
 
     Returns:
         A connection of its own; the caller closes it.
@@ -66,7 +70,10 @@ def open_relations(
     for kind in wanted:
         if kind != MESSAGE and kind not in records.schemas:
             raise StoreError(f"relation {kind!r} found, expected a record kind of the catalogue")
-    engine = duckdb.connect(config=dict(_ENGINE))
+    config: dict[str, Any] = dict(_ENGINE)
+    if memory_bytes is not None:
+        config["memory_limit"] = f"{memory_bytes} B"
+    engine = duckdb.connect(config=config)
     try:
         # One snapshot: a flush between two reads would lose or double rows.
         with snapshot(connection):

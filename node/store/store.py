@@ -39,6 +39,7 @@ from node.store.record_store import RecordStore
 from node.store.register import Register
 from node.store.relations import measure_rows, open_relations
 from node.store.restored import Restored, find_restored, note_chains_opened
+from node.store.supervision_store import SupervisionStore
 from node.store.transactions import transaction
 from node.store.upgrade import upgrade_records, verify_upgraded
 from scoring_kernel import Catalog, load_catalog
@@ -102,6 +103,7 @@ class NodeStore:
         self._quarantine = Quarantine(connection)
         self._register = Register(connection)
         self._desk = DeskStore(connection, vault, self._lock)
+        self.supervision = SupervisionStore(connection, vault, self._lock)
         kinds = (catalog or load_catalog()).records
         self._records = RecordStore(connection, directory, vault, kinds, writer=writer, files=files)
         self.record_ledger = RecordLedger(connection, self._records, self._lock)
@@ -325,16 +327,21 @@ class NodeStore:
             self._register.note_source(name, size_bytes, lines, finished_at)
 
     def relations(
-        self, kinds: Iterable[str], months: Collection[int] | None = None
+        self,
+        kinds: Iterable[str],
+        months: Collection[int] | None = None,
+        *,
+        memory_bytes: int | None = None,
     ) -> duckdb.DuckDBPyConnection:
         """Open an engine over a snapshot of some kinds of record; the caller closes it.
 
         Args:
             kinds: Record kinds, ``message`` among them if wanted.
             months: Months (yyyymm) whose records are read; all when None.
+            memory_bytes: Most memory of the engine; its own bound when None.
         """
         with self._lock:
-            return open_relations(self._connection, self._records, kinds, months)
+            return open_relations(self._connection, self._records, kinds, months, memory_bytes)
 
     def export(self, kind: str, months: Collection[int] | None = None) -> Iterator[pa.RecordBatch]:
         """Read the records of a kind from one snapshot, in batches of the kind's columns."""
