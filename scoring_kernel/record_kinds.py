@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 COLUMN_TYPES: Final = ("string", "bool", "int8", "int32", "int64", "timestamp[s]")
 """Words for column types; ``timestamp[s]`` is wall clock, Asia/Shanghai."""
 
-MAX_KINDS: Final = 32
+MAX_KINDS: Final = 64
 MAX_COLUMNS: Final = 64
 
 MAX_RETENTION_YEARS: Final = 100

@@ -2,6 +2,7 @@
 
 A line of a refund (退单) is negative and names the line it takes back, in
 ``init_feedetl_sn``; refunds are kept as negative rows, so that sums net out.
+What only the platform knows of a line (scope, level, cap) comes from its answer.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,14 +13,22 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from node.domain.faults import Fault, Rule
+from node.intake.answered_lines import AnsweredLines
 from node.intake.columns import FaultBook
 from node.intake.group import Group, check_days, months_of
 from node.intake.layouts import REQUEST, RESPONSE
+from node.intake.node_columns import flags_of, texts_of
 from node.intake.nodes import CheckedNode
 
 __all__ = ["build_fees", "check_fees", "fee_table"]
 
 _REFUND_OF: Final = "init_feedetl_sn"
+_DAY: Final = 100
+"""Units of a period (周期天数) in one day: it has two decimals."""
+_YES: Final = ("1",)
+_NO: Final = ("0",)
+_NO_EMERGENCY: Final = ("0", "2", "3")
+"""Not an emergency, examined before an operation, elective operation."""
 
 
 def check_fees(group: Group, book: FaultBook, node_name: str = "feedetail") -> None:
@@ -71,6 +80,7 @@ def fee_table(
     codes = [message.institution for message in group.messages]
     lines = node.texts["feedetl_sn"]
     days = node.moments["fee_ocur_time"]
+    answered = AnsweredLines(node, answer)
     return pa.table(
         {
             "record_id": [
@@ -84,38 +94,59 @@ def fee_table(
             "occurred_at": days,
             "item_code": node.texts["med_list_codg"],
             "local_code": node.texts["medins_list_codg"],
-            "doctor": node.optional("bilg_dr_codg"),
-            "department": node.optional("bilg_dept_codg"),
+            "doctor": texts_of(node, "bilg_dr_codg"),
+            "department": texts_of(node, "bilg_dept_codg"),
             "amount_fen": node.numbers["det_item_fee_sumamt"],
             "quantity_e4": node.numbers["cnt"],
             "price_e6": node.numbers["pric"],
-            "inscp_fen": _insured_scope(node, answer),
-            "batch": node.optional("chrg_bchno"),
+            "inscp_fen": answered.numbers("inscp_scp_amt"),
+            "batch": texts_of(node, "chrg_bchno"),
+            "refund_of": texts_of(node, _REFUND_OF),
+            "med_type": texts_of(node, "med_type"),
+            "charge_type": answered.texts("med_chrgitm_type"),
+            "level": answered.texts("chrgitm_lv"),
+            "cap_e6": answered.numbers("pric_uplmt_amt"),
+            "prescription": texts_of(node, "rxno"),
+            "days": _whole_days(node),
+            "dose": texts_of(node, "sin_dos_dscr"),
+            "frequency": texts_of(node, "used_frqu_dscr"),
+            "maternity": flags_of(texts_of(node, "matn_fee_flag"), _YES, _NO),
+            "discharge_drug": flags_of(texts_of(node, "dscg_tkdrug_flag"), _YES, _NO),
+            "emergency": _emergencies(group, node),
+            "approved": texts_of(node, "hosp_appr_flag"),
         },
         schema=schema,
     )
 
 
-def _insured_scope(node: CheckedNode, answer: CheckedNode | None) -> pa.Array:
-    """Take the amount within the insured scope of each line from the responses, by line."""
-    if answer is None:
+def _whole_days(node: CheckedNode) -> pa.Array:
+    """Give the days that each line lasts; a part of a day counts as one."""
+    if "prd_days" not in node.numbers:
         return pa.nulls(node.size, pa.int64())
-    amounts, present = answer.numbers["inscp_scp_amt"], answer.present["inscp_scp_amt"]
-    lines, answered = node.texts["feedetl_sn"], answer.texts["feedetl_sn"]
-    if lines == answered and np.array_equal(node.owners, answer.owners):
-        return pa.array(amounts, mask=~present)
-    held = {
-        key: int(amount)
-        for key, amount, is_there in zip(
-            zip(answer.owners.tolist(), answered, strict=True),
-            amounts.tolist(),
-            present.tolist(),
-            strict=True,
-        )
-        if is_there
-    }
-    keys = zip(node.owners.tolist(), lines, strict=True)
-    return pa.array([held.get(key) for key in keys], pa.int64())
+    return pa.array(-(-node.numbers["prd_days"] // _DAY), mask=~node.present["prd_days"])
+
+
+def _emergencies(group: Group, node: CheckedNode) -> pa.Array:
+    """Tell which lines are an emergency's, by the flags that stand beside the lines.
+
+    As many flags as lines are one of each line; else they say it of all, if all say the same.
+    """
+    beside = group.nodes.get((REQUEST, "exp_content"))
+    if beside is None or not beside.size:
+        return pa.nulls(node.size, pa.bool_())
+    flags: dict[int, list[bool | None]] = {}
+    told = flags_of(texts_of(beside, "er_flag"), _YES, _NO_EMERGENCY).to_pylist()
+    for owner, flag in zip(beside.owners.tolist(), told, strict=True):
+        flags.setdefault(owner, []).append(flag)
+    sizes = np.bincount(node.owners, minlength=len(group.messages)).tolist()
+    found: list[bool | None] = []
+    for owner, place in zip(node.owners.tolist(), node.places().tolist(), strict=True):
+        own = flags.get(owner, [])
+        if len(own) == sizes[owner]:
+            found.append(own[place - 1])
+        else:
+            found.append(own[0] if len(set(own)) == 1 else None)
+    return pa.array(found, pa.bool_())
 
 
 def _check_repeats(node: CheckedNode, path: str, book: FaultBook) -> None:

@@ -25,6 +25,8 @@ __all__ = ["AMOUNTS", "build_reversals", "check_once", "check_reversals", "neede
 
 AMOUNTS: Final = ("medfee_fen", "inscp_fen", "fund_fen", "account_fen", "cash_fen")
 """Columns of a settlement that its reversal has negative."""
+_PERSONS: Final = ("gender", "born", "certificate_type")
+"""Columns that a reversal has of the settlement it takes back, where that is looked up."""
 _FIELDS: Final = {
     "medfee_fen": "medfee_sumamt",
     "inscp_fen": "inscp_scp_amt",
@@ -118,6 +120,7 @@ def build_reversals(
             "settled_at": days,
             **amounts,
             "batch": pa.nulls(request.size, pa.string()),
+            **{name: [row.get(name) for row in held] for name in _PERSONS},
         },
         schema=schema,
     )

@@ -6,10 +6,12 @@ under the setl_id it reverses, so that both net out whatever their months.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from node.domain.faults import Fault, Rule
 from node.domain.masking import show
@@ -17,6 +19,7 @@ from node.intake.columns import FaultBook
 from node.intake.fees import check_fees, fee_table
 from node.intake.group import Group, check_days, months_of
 from node.intake.layouts import CASH_FIELDS, REQUEST, RESPONSE
+from node.intake.node_columns import moments_of, texts_of
 from node.intake.nodes import CheckedNode
 
 __all__ = [
@@ -26,6 +29,8 @@ __all__ = [
     "check_settlements",
     "settled_at",
 ]
+
+_CERTIFICATE: Final = "mdtrt_cert_type"
 
 
 def settled_at(group: Group) -> npt.NDArray[np.datetime64]:
@@ -79,7 +84,12 @@ def build_settlements(group: Group, schema: pa.Schema) -> Mapping[str, pa.Table]
             "fund_fen": answer.numbers["fund_pay_sumamt"],
             "account_fen": answer.numbers["acct_pay"],
             "cash_fen": cash_of(answer),
-            "batch": request.optional("chrg_bchno"),
+            "batch": texts_of(request, "chrg_bchno"),
+            "gender": texts_of(answer, "gend"),
+            "born": moments_of(answer, "brdy"),
+            "certificate_type": pc.coalesce(
+                texts_of(answer, _CERTIFICATE), texts_of(request, _CERTIFICATE)
+            ),
         },
         schema=schema,
     )

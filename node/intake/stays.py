@@ -9,6 +9,7 @@ import pyarrow as pa
 from node.domain.faults import Fault, Rule
 from node.intake.columns import FaultBook
 from node.intake.group import Group, check_days, months_of
+from node.intake.node_columns import texts_of
 
 __all__ = [
     "build_admissions",
@@ -49,8 +50,11 @@ def build_admissions(group: Group, schema: pa.Schema) -> Mapping[str, pa.Table]:
             "person": node.texts["psn_no"],
             "admitted_at": days,
             "inpatient": np.full(node.size, group.layout.inpatient),
-            "doctor": node.optional("atddr_no"),
-            "diagnosis": node.optional("dscg_maindiag_code"),
+            "doctor": texts_of(node, "atddr_no"),
+            "diagnosis": texts_of(node, "dscg_maindiag_code"),
+            "med_type": texts_of(node, "med_type"),
+            "insutype": texts_of(node, "insutype"),
+            "certificate_type": texts_of(node, "mdtrt_cert_type"),
         },
         schema=schema,
     )

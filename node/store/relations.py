@@ -131,7 +131,7 @@ def _register(
     months: Collection[int] | None,
 ) -> None:
     schema = records.schemas[kind]
-    columns = ", ".join(schema.names)
+    columns = ", ".join(f'"{name}"' for name in schema.names)  # some are words of SQL
     deleted = records.deletions.of(kind, months)
     parts = []
     held = records.staging.segments(kind, months)
