@@ -35,6 +35,10 @@ def simulate_city(
     periods: Annotated[str, typer.Option(help="Rating periods, separated by commas.")] = ",".join(
         DEFAULT_PERIODS
     ),
+    cases: Annotated[
+        bool,
+        typer.Option("--cases", help="Add cases and near misses of every supervision rule."),
+    ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the manifest and nothing else.")
     ] = False,
@@ -55,6 +59,7 @@ def simulate_city(
         institutions=institutions,
         claims=claims,
         seed=seed,
+        cases=cases,
         periods=tuple(name.strip() for name in periods.split(",")),
     )
     console = Console(stderr=True, quiet=as_json)

@@ -5,7 +5,7 @@ fields that would be empty are left out. Money on this wire is yuan with two dec
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import date, timedelta
 from functools import cache
 from typing import Final
@@ -87,6 +87,15 @@ class Tally:
         """
         self.misconduct[str(kind)] = self.misconduct.get(kind, 0) + count
 
+    def add(self, other: "Tally") -> None:
+        """Add another tally to this one."""
+        for part in fields(Tally):
+            if part.name != "misconduct":
+                value = getattr(self, part.name) + getattr(other, part.name)
+                setattr(self, part.name, value)
+        for kind, count in other.misconduct.items():
+            self.note(kind, count)
+
 
 @dataclass(slots=True, kw_only=True)
 class Work:
@@ -101,20 +110,23 @@ class Work:
 class Desk:
     """One institution's counter in one period; it numbers and collects messages."""
 
-    def __init__(self, institution: Institution, calendar: Calendar, *, ordinal: int) -> None:
+    def __init__(
+        self, institution: Institution, calendar: Calendar, *, ordinal: int, after: int = 0
+    ) -> None:
         """Open the counter.
 
         Args:
             institution: Whose counter.
             calendar: Texts of the period's moments.
             ordinal: Number of the period in the simulation, from 0: ids never repeat.
+            after: Messages that another counter of the institution may have sent.
         """
         self.institution = institution
         self.calendar = calendar
         self.tally = Tally()
         self.works: dict[str, Work] = {}
         self.lines: list[tuple[int, bytes]] = []
-        self._sequence = 0
+        self._sequence = after
         self._ids = ordinal * 10_000_000
         self._prefix = f"{institution.division}G{institution.index:05d}"
         self._frame: dict[str, object] = {

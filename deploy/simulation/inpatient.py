@@ -7,10 +7,9 @@ from deploy.simulation.city import City, Person
 from deploy.simulation.conduct import Conduct, Misconduct
 from deploy.simulation.desk import Desk
 from deploy.simulation.money import Bill, bill_request, settle, yuan
-from deploy.simulation.places import CITY_DIVISION
 from deploy.simulation.price_list import BED_DAY, INPATIENT_ITEMS
+from deploy.simulation.settlement_lists import Listed, settlement_list
 from deploy.simulation.settlements import (
-    FUND_TYPE,
     Charge,
     count_settlement,
     line_answers,
@@ -256,86 +255,15 @@ def _settle(bed: _Bed, bill: Bill) -> None:
 
 
 def _list(bed: _Bed, bill: Bill, charges: list[Charge]) -> None:
-    """Write the settlement list (医疗保障基金结算清单), sent the day after the discharge."""
-    institution, calendar = bed.desk.institution, bed.desk.calendar
-    settled = calendar.day(bed.discharged_s)
-    categories: dict[str, list[Charge]] = {}
-    for charge in charges:
-        categories.setdefault(charge.item.category, []).append(charge)
-    content = {
-        "setlinfo": {
-            "mdtrt_id": bed.mdtrt_id,
-            "setl_id": bed.setl_id,
-            "fixmedins_name": institution.name,
-            "fixmedins_code": institution.code,
-            "medcasno": f"BA{bed.mdtrt_id[7:]}",
-            "psn_name": bed.person.name,
-            "gend": bed.person.sex,
-            "brdy": bed.person.born,
-            "ntly": "CHN",
-            "naty": "01",
-            "patn_cert_type": "01",
-            "certno": bed.person.identity,
-            "prfs": "90",
-            "coner_name": "仿真联系人",
-            "patn_rlts": "1",
-            "coner_addr": "仿真地址",
-            "coner_tel": "00000000000",
-            "hi_type": bed.person.insurance,
-            "insuplc": bed.person.division,
-            "ipt_med_type": "1",
-            "adm_time": calendar.moment(bed.stay.admitted_s),
-            "adm_caty": "A03",
-            "dscg_time": calendar.moment(bed.discharged_s),
-            "dscg_caty": "A03",
-            "act_ipt_days": bed.stay.days,
-            "maindiag_flag": "1",
-            "dscg_way": "1",
-            "bill_code": f"{CITY_DIVISION}26",
-            "bill_no": bed.mdtrt_id[10:],
-            "biz_sn": bed.setl_id,
-            "setl_begn_date": calendar.day(bed.stay.admitted_s),
-            "setl_end_date": settled,
-            "psn_selfpay": yuan(bill.account_fen + bill.cash_fen - bill.own_fen),
-            "psn_ownpay": yuan(bill.own_fen),
-            "acct_pay": yuan(bill.account_fen),
-            "psn_cashpay": yuan(bill.cash_fen),
-            "hi_paymtd": "4",
-            "hsorg": "温州市仿真医保中心",
-            "hsorg_opter": "经办员",
-            "medins_fill_dept": "医保办",
-            "medins_fill_psn": "填报员",
-        },
-        "payinfo": [
-            {
-                "fund_pay_type": FUND_TYPE[bed.person.insurance],
-                "fund_payamt": yuan(bill.fund_fen),
-            }
-        ],
-        "diseinfo": [
-            {
-                "diag_type": "1",
-                "diag_code": bed.diagnosis[0],
-                "diag_name": bed.diagnosis[1],
-                "maindiag_flag": "1",
-            }
-        ],
-        "iteminfo": [_category(name, lines) for name, lines in sorted(categories.items())],
-    }
+    """Send the settlement list, the day after the discharge."""
+    listed = Listed(
+        mdtrt_id=bed.mdtrt_id,
+        setl_id=bed.setl_id,
+        admitted_s=bed.stay.admitted_s,
+        discharged_s=bed.discharged_s,
+        diagnoses=bed.diagnosis[:1],
+        charges=tuple((one.item.category, one.item.coverage, one.amount_fen) for one in charges),
+    )
+    content = settlement_list(bed.desk, bed.person, bill, listed)
     answer = {"data": {"setl_list_id": f"L{bed.setl_id}"}}
     bed.desk.send("4101", bed.discharged_s + DAY_S, bed.person, content, answer)
-
-
-def _category(name: str, charges: list[Charge]) -> dict[str, object]:
-    """Add one category of charges up (收费项目合计)."""
-    sums = {"01": 0, "02": 0, "03": 0}
-    for charge in charges:
-        sums[charge.item.coverage] += charge.amount_fen
-    return {
-        "med_chrgitm": name,
-        "amt": yuan(sum(sums.values())),
-        "claa_sumfee": yuan(sums["01"]),
-        "clab_amt": yuan(sums["02"]),
-        "fulamt_ownpay_amt": yuan(sums["03"]),
-        "oth_amt": 0,
-    }

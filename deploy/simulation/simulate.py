@@ -5,7 +5,7 @@ about one kilobyte a message.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -28,6 +28,7 @@ from deploy.simulation.ground_truth import (
     decisions_truth,
     events_truth,
 )
+from deploy.simulation.injected.injection import Injection, inject
 from deploy.simulation.inpatient import write_stay
 from deploy.simulation.outpatient import write_sale, write_visit
 from deploy.simulation.places import PHARMACY_CLAIMS_SHARE
@@ -58,6 +59,8 @@ class Order:
     """Names of the rating periods; misconduct happens in the last."""
     seed: int = 1
     """Seed of everything."""
+    cases: bool = False
+    """Whether cases and near misses of every supervision rule are written into the last period."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +82,8 @@ class _Work:
     """Staff by institution."""
     table: tuple[str, list[TableRow]] = field(repr=False)
     """The institution that hands in its stock as a table, and the rows."""
+    injected: Injection | None = field(repr=False)
+    """Cases of the supervision rules in the last period."""
 
     def kinds(self, ordinal: int) -> Mapping[str, frozenset[Misconduct]]:
         """Give the institutions' misconduct in a period: none but in the last."""
@@ -132,6 +137,7 @@ def simulate(order: Order, out: Path, progress: Progress) -> dict[str, object]:
         },
         staff=_by_institution(of_class(population, *STAFF)),
         table=(medical[-1].code, []),
+        injected=inject(city, periods[-1]) if order.cases else None,
     )
     truth: list[TruthRow] = []
     totals: dict[str, Tally] = {}
@@ -141,6 +147,8 @@ def simulate(order: Order, out: Path, progress: Progress) -> dict[str, object]:
         truth += claims_truth(city, work.kinds(ordinal), period, tallies)
     truth += _write_decided(work)
     write_csv(out / "ground_truth.csv", TRUTH_COLUMNS, truth)
+    if work.injected is not None:
+        work.injected.write(out, city)
     code, rows = work.table
     write_csv(out / "tables" / f"{code}.stock.csv", TABLE_COLUMNS, rows, encoding="gb18030")
     manifest = _manifest(work, order, totals)
@@ -182,6 +190,7 @@ def _write_period(work: _Work, period: Period, ordinal: int) -> dict[str, Tally]
     works: dict[str, Work] = {}
     figures = []
     done = 0
+    injected = work.injected if period is work.periods[-1] else None
     for custodian in work.city.custodians:
         lines: list[tuple[int, bytes]] = []
         for item in work.city.institutions:
@@ -190,6 +199,9 @@ def _write_period(work: _Work, period: Period, ordinal: int) -> dict[str, Tally]
             desk = Desk(item, calendar, ordinal=ordinal)
             again = _write_institution(work, desk, ordinal)
             lines += desk.lines
+            if injected is not None:
+                lines += injected.desks[item.code].lines
+                desk.tally.add(injected.desks[item.code].tally)
             tallies[item.code] = desk.tally
             works |= desk.works
             known = figures_of(work.city, item, desk.tally, readmissions=again, ordinal=ordinal)
@@ -254,12 +266,7 @@ def _sum(tallies: Mapping[str, Tally]) -> Tally:
     """Add tallies up."""
     whole = Tally()
     for tally in tallies.values():
-        for part in fields(Tally):
-            if part.name != "misconduct":
-                value = getattr(whole, part.name) + getattr(tally, part.name)
-                setattr(whole, part.name, value)
-        for kind, count in tally.misconduct.items():
-            whole.note(kind, count)
+        whole.add(tally)
     return whole
 
 

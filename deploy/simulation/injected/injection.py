@@ -1,0 +1,83 @@
+"""All cases of all rules, written into one period of a city, and their files.
+
+Beside the messages: registers that departments hand in (``registers/<custodian>/<kind>.csv``),
+knowledge points (``knowledge_points.csv``, the columns of the national releases; and
+``knowledge/<table>.csv``) and the truth (``rule_truth.csv``).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from deploy.simulation.city import City
+from deploy.simulation.department_files import write_csv
+from deploy.simulation.desk import Calendar, Desk
+from deploy.simulation.injected.cases import CASES
+from deploy.simulation.injected.scene import Scene
+from deploy.simulation.injected.truth import TRUTH_COLUMNS
+from scoring_kernel.periods import Period
+
+__all__ = ["Injection", "inject"]
+
+_ORDINAL: Final = 9
+"""Ids of injected visits begin where no period's do."""
+_AFTER: Final = 5_000
+"""Message numbers of the injected counters begin where no second's do."""
+POINT_COLUMNS: Final = (
+    *("batch", "object", "rule_type", "code", "name", "limit", "other_code", "other_name"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Injection:
+    """What was injected."""
+
+    desks: Mapping[str, Desk]
+    """Messages by institution code."""
+    scene: Scene
+    """Registers, knowledge and truth."""
+
+    def write(self, out: Path, city: City) -> None:
+        """Write everything but the messages.
+
+        Args:
+            out: Directory of the city.
+            city: The city.
+        """
+        custodians = {item.code: item.custodian for item in city.institutions}
+        for kind, rows in sorted(self.scene.registers.items()):
+            parts: dict[str, list[dict[str, object]]] = {}
+            for row in rows:
+                parts.setdefault(custodians[str(row["institution"])], []).append(row)
+            for custodian, part in parts.items():
+                _write(out / "registers" / custodian / f"{kind}.csv", part)
+        write_csv(out / "knowledge_points.csv", POINT_COLUMNS, self.scene.points)
+        for table, rows in sorted(self.scene.knowledge.items()):
+            _write(out / "knowledge" / f"{table}.csv", rows)
+        truth = [one.row() for one in self.scene.truth]
+        write_csv(out / "rule_truth.csv", TRUTH_COLUMNS, truth)
+
+
+def _write(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
+    """Write rows; what a row does not say is empty."""
+    columns = tuple(dict.fromkeys(name for row in rows for name in row))
+    write_csv(path, columns, [{name: row.get(name, "") for name in columns} for row in rows])
+
+
+def inject(city: City, period: Period) -> Injection:
+    """Write the cases of all rules.
+
+    Args:
+        city: The city; it needs two inpatient hospitals and two pharmacies at one node.
+        period: The period they happen in.
+    """
+    calendar = Calendar(period.first_day, period.last_day)
+    desks = {
+        item.code: Desk(item, calendar, ordinal=_ORDINAL, after=_AFTER)
+        for item in city.institutions
+    }
+    scene = Scene(city=city, first_day=period.first_day, calendar=calendar, desks=desks)
+    for write in CASES:
+        write(scene)
+    return Injection(desks=desks, scene=scene)
