@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import Final
 
-from deploy.simulation.injected.limits import drugs_by_sex
+from deploy.simulation.injected.limits import write_limits
 from deploy.simulation.injected.scene import Scene
 
 __all__ = ["CASES"]
 
-CASES: Final[tuple[Callable[[Scene], None], ...]] = (drugs_by_sex,)
+CASES: Final[tuple[Callable[[Scene], None], ...]] = (write_limits,)
