@@ -31,6 +31,10 @@ class CatalogError(KernelError):
         return type(self), (self.file, self.line, self.problem)
 
 
+class RuleError(CatalogError):
+    """A supervision rule, relation or knowledge table breaks a rule of its format or subset."""
+
+
 class KernelInputError(KernelError):
     """Arrays, columns or subjects handed to the kernel do not fit together."""
 

@@ -1,0 +1,30 @@
+"""The supervision rules' book (监管规则库): rules as data, checked SQL, knowledge tables."""
+
+from scoring_kernel.rules.book import RuleBook
+from scoring_kernel.rules.knowledge import KnowledgeTable
+from scoring_kernel.rules.loader import load_rules, parse_rules
+from scoring_kernel.rules.relations import Relation
+from scoring_kernel.rules.rule import (
+    INVOLVED,
+    RESULT_COLUMNS,
+    VIOLATING,
+    ParameterVersion,
+    Rule,
+    RuleParameter,
+    Statement,
+)
+
+__all__ = [
+    "INVOLVED",
+    "RESULT_COLUMNS",
+    "VIOLATING",
+    "KnowledgeTable",
+    "ParameterVersion",
+    "Relation",
+    "Rule",
+    "RuleBook",
+    "RuleParameter",
+    "Statement",
+    "load_rules",
+    "parse_rules",
+]
