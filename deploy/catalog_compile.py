@@ -131,6 +131,15 @@ LENGTHS: Final[Mapping[tuple[str, str], str]] = {
 """(node, field) whose length the table gives too short for the national codes it holds."""
 MEANINGS: Final[Mapping[str, str]] = {"card_sn": "卡识别码"}
 """Meanings that the tables give wrongly."""
+AMENDED: Final[Mapping[str, Mapping[str, str]]] = {
+    "hilist_pric_uplmt_amt": {
+        "meaning_zh": "医保目录定价上限金额",
+        "type": "number",
+        "length": "16,6",
+        "required": "Y",
+    },
+}
+"""Fields whose whole row stands in the meaning; decimals as of the caps of lines (2301)."""
 
 _HEADER: Final = (
     "# 由 deploy/catalog_compile.py 从公开代码整理的接口字段表生成；未与官方文本核对。\n"
@@ -174,6 +183,7 @@ def compile_field(row: Row, known_lists: Iterable[str]) -> str:
         ``name: {...}``.
     """
     name = row["field"]
+    row = {**row, **AMENDED.get(name, {})}
     parts = [f"name_zh: {_text(MEANINGS.get(name, row['meaning_zh']))}"]
     kind = {"": "string", "array": "object"}.get(row["type"], row["type"])
     kind = "object" if name in _OBJECTS else kind

@@ -11,6 +11,7 @@ Rules:
 - A column's ending is the unit: ``_fen`` hundredths, ``_e4`` ten-thousandths, ``_e6``
   millionths; another whole number has no decimals. Booleans name the codes of both sides;
   any other code is refused.
+- A record's month is that of one of its moments, or of its message where it has none of its own.
 - A personal field goes into a personal column only.
 """
 
@@ -87,7 +88,8 @@ class RecordLayout:
     direction: str
     node: str
     day: str
-    """Column, a moment that is never null, whose month is the record's."""
+    """Column, a moment that is never null, whose month is the record's; ``head`` for the
+    moment of the message."""
     columns: tuple[LayoutColumn, ...]
     """Columns in the order of the kind; those left out are null."""
 
@@ -185,9 +187,10 @@ class _Reader:
             problem = f"columns: {', '.join(missing)} may not be null: give them"
             raise self._section.error(problem, "columns")
         day = self._section.text("day")
-        if words.get(day) != "timestamp[s]" or day in self._kind.nullable:
+        is_moment = words.get(day) == "timestamp[s]" and day not in self._kind.nullable
+        if not is_moment and day != HEAD:
             problem = f"day: {day[:40]!r} is no moment of {self._kind.id} that is never null"
-            raise self._section.error(problem, "day")
+            raise self._section.error(f"{problem}, nor {HEAD}", "day")
         return RecordLayout(
             kind=self._kind.id,
             direction=self._key[0],

@@ -18,6 +18,7 @@ from node.intake.nodes import CheckedNode
 from scoring_kernel.check_digits import is_valid_id_card
 
 __all__ = [
+    "EARLIEST",
     "DayBounds",
     "Group",
     "check_days",
@@ -28,7 +29,8 @@ __all__ = [
 ]
 
 CLOCK_TOLERANCE: Final = timedelta(hours=1)
-_EARLIEST: Final = np.datetime64("2000-01-01", "s")
+EARLIEST: Final = np.datetime64("2000-01-01", "s")
+"""Nothing before is taken in."""
 _CARDS: Final = (
     ("mdtrt_cert_type", "02", "mdtrt_cert_no"),
     ("psn_cert_type", "01", "certno"),
@@ -125,11 +127,11 @@ def check_days(
             filled & (days > np.datetime64(bounds.latest, "s")),
             f"{bounds.latest} at the latest",
         ),
-        (Rule.DATE_TOO_EARLY, filled & (days < _EARLIEST), "2000-01-01 or later"),
+        (Rule.DATE_TOO_EARLY, filled & (days < EARLIEST), "2000-01-01 or later"),
     ):
         _note(rule, path, days, np.flatnonzero(bad), owners, expected, book)
     if bounds.months is not None and filled.any():
-        months = months_of(np.where(filled, days, _EARLIEST))
+        months = months_of(np.where(filled, days, EARLIEST))
         outside = filled & ~np.isin(months, list(bounds.months))
         expected = f"a day of {min(bounds.months)} to {max(bounds.months)}"
         rows = np.flatnonzero(outside)

@@ -11,7 +11,10 @@
 | 2102 pharmacy settlement (药店结算) | settlement, fee_detail |
 | 2208, 2305, 2103 reversal (结算撤销) | settlement with sign -1 |
 | 2601 reversal (冲正) of a message that was a settlement | settlement with sign -1 |
-| 4101 settlement list (结算清单) | settlement_list |
+| 4101, 4101A settlement list (结算清单) | settlement_list |
+| 2203, 2203A visit (就诊信息) | diagnosis |
+
+Diagnoses and operations beside 2401, 2402 and 4101 are records of their own (``clinical.py``).
 
 The catalogue's own layouts make records of rows, here and of other transactions
 (``rows.py``). Every other known transaction is counted in the ledger and kept as ``raw``.
@@ -45,6 +48,7 @@ class Shape(StrEnum):
     CANCELLATION = "cancellation"
     WITHDRAWAL = "withdrawal"
     SETTLEMENT_LIST = "settlement_list"
+    VISIT = "visit"
     ROWS = "rows"
 
 
@@ -178,6 +182,26 @@ def _withdrawal(named: str, *, inpatient: bool) -> Layout:
     )
 
 
+def _visit() -> Layout:
+    return Layout(
+        shape=Shape.VISIT,
+        inpatient=False,
+        node="mdtrtinfo",
+        answer="",
+        needed={(REQUEST, "mdtrtinfo"): frozenset(("mdtrt_id",))},
+    )
+
+
+def _settlement_list() -> Layout:
+    return Layout(
+        shape=Shape.SETTLEMENT_LIST,
+        inpatient=True,
+        node="setlinfo",
+        answer="",
+        needed={(REQUEST, "setlinfo"): frozenset(("mdtrt_id", "setl_id"))},
+    )
+
+
 ROWS: Final = Layout(shape=Shape.ROWS, inpatient=False, node="", answer="", needed={})
 """Layout of a transaction whose records, if any, are rows of nodes."""
 
@@ -241,11 +265,8 @@ LAYOUTS: Final[Mapping[str, Layout]] = {
         answer="",
         needed={(REQUEST, "data"): frozenset(("omsgid", "oinfno"))},
     ),
-    "4101": Layout(
-        shape=Shape.SETTLEMENT_LIST,
-        inpatient=True,
-        node="setlinfo",
-        answer="",
-        needed={(REQUEST, "setlinfo"): frozenset(("mdtrt_id", "setl_id"))},
-    ),
+    "2203": _visit(),
+    "2203A": _visit(),
+    "4101": _settlement_list(),
+    "4101A": _settlement_list(),
 }

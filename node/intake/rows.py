@@ -127,20 +127,30 @@ class _Builder:
                     fault = Fault.of(Rule.FIELD_MISSING, path, None, "a value")
                     self.book.add(int(self.node.owners[row]), fault)
             if column.name == self.layout.day:
-                days = values.to_numpy(zero_copy_only=False).astype("datetime64[s]")
-                path = self._path(column)
-                check_days(path, days, self.node.owners, self.group.bounds, self.book)
+                self._check_days(self._path(column), self._days(filled))
+        if self.layout.day == HEAD:
+            self._check_days(f"request.{_SENT_AT}", self._days(filled))
         return filled
+
+    def _days(self, columns: Mapping[str, pa.Array]) -> npt.NDArray[np.datetime64]:
+        """Give the moments that decide the records' months."""
+        if self.layout.day == HEAD:
+            return self.group.sent_at()[self.node.owners]
+        held = columns[self.layout.day].to_numpy(zero_copy_only=False)
+        days: npt.NDArray[np.datetime64] = held.astype("datetime64[s]")
+        return days
+
+    def _check_days(self, path: str, days: npt.NDArray[np.datetime64]) -> None:
+        check_days(path, days, self.node.owners, self.group.bounds, self.book)
 
     def table(self, columns: Mapping[str, pa.Array]) -> pa.Table:
         """Put the records together."""
         owners = self.node.owners.tolist()
         messages = self.group.messages
-        days = columns[self.layout.day].to_numpy(zero_copy_only=False).astype("datetime64[s]")
         own = {
             "record_id": self._ids(self.layout, self.node.places(), owners),
             "institution": [messages[owner].institution for owner in owners],
-            "month": months_of(days),
+            "month": months_of(self._days(columns)),
             **columns,
         }
         return pa.table(

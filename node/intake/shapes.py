@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from node.domain.faults import Fault
 from node.intake import fees, message_reversals, reversals, settlements, stays, withdrawals
+from node.intake.clinical import build_clinical
 from node.intake.columns import FaultBook
 from node.intake.extras import EXTRA, build_extras
 from node.intake.field_rules import IntakeRules
@@ -87,7 +88,9 @@ def build_group(
             _check(group, taken, originals, book)
             rows = build_rows(rules.records.get(infno, ()), nodes_of, group, schemas, book)
         if not book.faults:
-            tables = [_build(group, taken, schemas), rows] if answered else []
+            tables: list[Mapping[str, pa.Table]] = []
+            if answered:
+                tables += [_build(group, taken, schemas), rows, build_clinical(group, schemas)]
             if answered and rules.has_records(infno):
                 tables.append(build_extras(rules, left, nodes, schemas[EXTRA]))
             return Built(messages=tuple(left), faults=tuple(refused), records=_joined(tables))
@@ -135,6 +138,7 @@ _CHECKS: Final[Mapping[Shape, Callable[[Group, FaultBook], None]]] = {
     Shape.PHARMACY: settlements.check_pharmacy,
     Shape.CANCELLATION: stays.check_cancellations,
     Shape.WITHDRAWAL: stays.check_cancellations,
+    Shape.VISIT: stays.check_admissions,
 }
 """Check of the shapes that take nothing else back."""
 
@@ -143,7 +147,7 @@ def _build(
     group: Group, taken: _TakenBack, schemas: Mapping[str, pa.Schema]
 ) -> Mapping[str, pa.Table]:
     match group.layout.shape:
-        case Shape.ROWS:
+        case Shape.ROWS | Shape.VISIT:
             return {}
         case Shape.PHARMACY:
             return settlements.build_pharmacy(group, schemas["settlement"], schemas["fee_detail"])

@@ -31,7 +31,7 @@ PLANNED: Final = "2"
 
 
 def check_admissions(group: Group, book: FaultBook) -> None:
-    """Check the day of each registration or admission."""
+    """Check the day of each visit, registration or admission."""
     node = group.request
     path = f"request.{group.layout.node}.begntime"
     check_days(path, node.moments["begntime"], node.owners, group.bounds, book)

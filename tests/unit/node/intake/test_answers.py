@@ -39,7 +39,7 @@ def test_every_line_has_its_outcome_in_the_order_of_the_lines(store: NodeStore) 
         m.fees(1),
         m.settlement(2, infcode=-1),
         waiting,
-        m.answered(m.envelope("1101", 4, {"data": {}}), {}),
+        m.answered(m.envelope("1304", 4, {"data": {}}), {}),
         m.fees(5, cnt=-1),
         waiting,
         m.settlement(9),

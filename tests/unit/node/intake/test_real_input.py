@@ -23,7 +23,9 @@ def test_all_sample_requests_and_responses_go_in(store: NodeStore) -> None:
     assert report.records_stored == {
         "admission": 1,
         "fee_detail": 2,
-        "raw": 3,
+        "insurance_status": 1,
+        "insured_person": 1,
+        "raw": 2,
         "settlement": 2,
         "stock_movement": 1,
         "trace_code": 4,

@@ -85,7 +85,12 @@ def test_stays_become_admission_discharge_and_list(store: NodeStore, tmp_path: P
 
     report = m.ingest_documents(store, tmp_path / "a.jsonl", documents)
 
-    assert report.records_stored == {"admission": 2, "discharge": 1, "settlement_list": 1}
+    assert report.records_stored == {
+        "admission": 2,
+        "diagnosis": 2,
+        "discharge": 1,
+        "settlement_list": 1,
+    }
     registered, admitted = m.rows_of(store, "admission")
     assert (registered["inpatient"], registered["diagnosis"]) == (False, None)
     assert (admitted["inpatient"], admitted["diagnosis"]) == (True, "I63.900")
@@ -183,13 +188,13 @@ def test_a_stay_that_was_cancelled_and_one_discharged_anew_are_measured_once(
 def test_a_known_transaction_without_a_record_is_kept_whole(
     store: NodeStore, tmp_path: Path
 ) -> None:
-    document = m.answered(m.envelope("1101", 1, {"data": {"psn_no": m.PERSON}}), {"baseinfo": {}})
+    document = m.answered(m.envelope("5301", 1, {"data": {"psn_no": m.PERSON}}), {"feedetail": []})
 
     report = m.ingest_documents(store, tmp_path / "a.jsonl", [document])
 
     assert report.records_stored == {"raw": 1}
     (kept,) = m.rows_of(store, "raw")
-    assert kept["infno"] == "1101"
+    assert kept["infno"] == "5301"
     assert m.PERSON in kept["body"]
 
 

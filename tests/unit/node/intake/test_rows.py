@@ -210,10 +210,10 @@ def test_transactions_without_records_are_checked_and_kept_whole(
     store: NodeStore, tmp_path: Path
 ) -> None:
     bed = {"data": {"mdtrt_id": "V1", "psn_no": m.PERSON, "new_key": {"a": 1}}}
-    good = m.answered(m.envelope("2203A", 1, {"mdtrtinfo": bed["data"]}), {})
+    good = m.answered(m.envelope("2403", 1, {"adminfo": bed["data"]}), {})
     faulty = copy.deepcopy(good)
-    faulty["request"]["msgid"] = m.envelope("2203A", 2, {})["msgid"]
-    faulty["request"]["input"]["mdtrtinfo"]["mdtrt_id"] = "x" * 31
+    faulty["request"]["msgid"] = m.envelope("2403", 2, {})["msgid"]
+    faulty["request"]["input"]["adminfo"]["mdtrt_id"] = "x" * 31
 
     report = m.ingest_documents(store, tmp_path / "a.jsonl", [good, faulty])
 
