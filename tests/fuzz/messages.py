@@ -74,6 +74,7 @@ def fuzz(directory: Path, random: Random, count: int, fuzzed: Fuzzed) -> None:
             for start in range(first, last, BATCH):
                 run.take(start, min(BATCH, last - start), place)
             run.look_through()
+        sys.stderr.write(f"{last:,} of {count:,} mutated messages\n")
 
 
 @dataclass(slots=True, kw_only=True)
