@@ -26,6 +26,8 @@ from scoring_kernel.code_lists import parse_code_list
 from scoring_kernel.composite.model import parse_composite
 from scoring_kernel.errors import CatalogError
 from scoring_kernel.item_files import parse_item
+from scoring_kernel.joining import FILE as JOINING
+from scoring_kernel.joining import parse_joining
 from scoring_kernel.legal_basis import parse_legal_basis
 from scoring_kernel.mapping_names import parse_mapping_names
 from scoring_kernel.measure_sets import parse_measure_set
@@ -52,8 +54,8 @@ CHANGES: Final = "CHANGES.md"
 MAX_FILES: Final = 600
 
 _SINGLE: Final = (
-    *("legal_basis.yaml", "mapping_names.yaml", QUALIFICATION, "record_layouts.yaml"),
-    *("records.yaml", "units.yaml"),
+    *(JOINING, "legal_basis.yaml", "mapping_names.yaml", QUALIFICATION),
+    *("record_layouts.yaml", "records.yaml", "units.yaml"),
 )
 _FOLDERS: Final = (
     *("codes", "composites", "information", "interface", "mappings", "measures", "models"),
@@ -194,6 +196,7 @@ def parse_catalog(contents: Mapping[str, bytes]) -> Catalog:
         measure_sets=MappingProxyType(sets),
         items=MappingProxyType(items),
         qualification=rules,
+        joining=parse_joining(documents[JOINING], units=units, legal_basis=legal_basis),
         records=MappingProxyType(records),
         record_layouts=MappingProxyType(layouts),
         envelope=envelope,

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from scoring_kernel.code_lists import CodeList
     from scoring_kernel.composite.model import CompositeModel
     from scoring_kernel.information import InformationItem
+    from scoring_kernel.joining import Joining
     from scoring_kernel.legal_basis import LegalBasis
     from scoring_kernel.measure_sets import MeasureSet
     from scoring_kernel.model import RatingModel
@@ -40,6 +41,8 @@ class Catalog:
     """Information items by number, for example ``05`` or ``s03``."""
     qualification: QualificationRules = field(repr=False)
     """Thresholds and terms of payment qualification."""
+    joining: Joining = field(repr=False)
+    """What is joined across nodes, for how long it is kept, and how clues are scored."""
     records: Mapping[str, RecordKind] = field(repr=False)
     """Record kinds by id."""
     record_layouts: Mapping[str, tuple[RecordLayout, ...]] = field(repr=False)
@@ -80,9 +83,13 @@ class Catalog:
 
     @property
     def cited_sources(self) -> frozenset[str]:
-        """Keys of the sources that models, rules of qualification and terms of retention cite."""
+        """Keys of the sources that models, qualification, joining and terms of retention cite."""
         cited = {one.basis for one in self.composites.values()}
         cited |= {one.retention_basis for one in self.records.values()}
+        cited.add(self.joining.basis)
+        for join in self.joining.joins.values():
+            for parameter in join.parameters.values():
+                cited |= {value.basis for value in parameter.values}
         for parameter in self.qualification.parameters.values():
             cited |= {value.basis for value in parameter.values}
         for model in self.models.values():
