@@ -33,6 +33,10 @@ _SAMPLES: Final = m.SHARED / "domain" / "samples"
 _DEEPEST: Final = 1_200
 
 
+_KEPT_RAW: Final = ("1201", "4501", "5303")
+"""Transactions without records of their own: kept as they are."""
+
+
 def seeds() -> list[bytes]:
     """Give whole messages of every kind as JSON, and the samples where they are at hand."""
     built: list[Document] = [
@@ -41,16 +45,18 @@ def seeds() -> list[bytes]:
         *(m.cancellation(1, infno) for infno in ("2202", "2404", "2405")),
         *(m.withdrawal(1, "F0001"), m.withdrawal(1, infno="2205"), m.pharmacy_sale(1)),
         *(m.message_reversal(1, "H33030200001202603180950390001"), m.reversal(1, "S1")),
-        *(_filled(infno) for infno in load_catalog().record_layouts),
+        *(_filled(infno) for infno in (*load_catalog().record_layouts, *_KEPT_RAW)),
     ]
     for path in sorted(_SAMPLES.glob("*_req.json")):
         request = json.loads(path.read_text(encoding="utf-8"))
         answer = path.with_name(path.name.replace("_req", "_resp"))
         output = json.loads(answer.read_text(encoding="utf-8"))["output"] if answer.exists() else {}
         built.append(m.answered(request, output))
+    refused = m.settlement(2)
+    refused["response"] |= {"infcode": -1, "err_msg": "平台繁忙，请重试", "output": {}}
     signed = m.pharmacy_sale(2)
     signed["request"] |= {"signtype": "RSA", "cainfo": "AAAA"}
-    return [orjson.dumps(document) for document in (*built, signed)]
+    return [orjson.dumps(document) for document in (*built, refused, signed)]
 
 
 def mutated(random: Random, documents: Sequence[bytes], number: int) -> bytes:
