@@ -155,7 +155,7 @@ class Staging:
             "select month, body from staged where kind = ? order by id", (kind,)
         )
         parts = [
-            self._open(kind, month, body)
+            self.opened(kind, month, body)
             for month, body in cursor
             if months is None or month in months
         ]
@@ -180,7 +180,7 @@ class Staging:
                 "select id, body from staged where kind = ? and month = ? order by id",
                 (kind, month),
             ).fetchall()
-            table = pa.concat_tables([self._open(kind, month, body) for _, body in rows])
+            table = pa.concat_tables([self.opened(kind, month, body) for _, body in rows])
 
             def drop(staged: Sequence[tuple[int, bytes]] = rows) -> None:
                 self._connection.executemany(
@@ -298,7 +298,12 @@ class Staging:
             ),
         )
 
-    def _open(self, kind: str, month: int, body: bytes) -> pa.Table:
+    def opened(self, kind: str, month: int, body: bytes) -> pa.Table:
+        """Open one staged row.
+
+        Raises:
+            StoreError: It was changed on disk.
+        """
         plain = self._vault.open(body, staged_context(kind, month))
         with pa.ipc.open_stream(pa.py_buffer(plain)) as reader:
             return complete_records(kind, reader.read_all(), self._schemas[kind])

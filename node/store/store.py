@@ -9,7 +9,7 @@ What MUST hold:
 import dataclasses
 import hashlib
 import threading
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +26,7 @@ from node.store.commit import Commit, Committed
 from node.store.database import clear_log, open_database
 from node.store.desk_store import DeskStore
 from node.store.ledger import Ledger, LedgerRow, MessageKey, SettlementKey
+from node.store.news import Mark, News, find_news
 from node.store.quarantine import (
     Quarantine,
     QuarantineFilter,
@@ -286,6 +287,16 @@ class NodeStore:
         """Count the records ever stored: the size of the tree, which statements cite."""
         with self._lock:
             return self._records.tree.size
+
+    def news(
+        self,
+        kinds: Collection[str],
+        since: Mark,
+        months: Callable[[str], Collection[int] | None],
+    ) -> News | None:
+        """Find the records that came since a mark; see ``find_news``."""
+        with self._lock:
+            return find_news(self._connection, self._records, kinds, since, months)
 
     def counts(self) -> StoreCounts:
         """Count what the store holds."""

@@ -1,0 +1,194 @@
+"""Reading the live state (实时状态), in the daemon or beside it.
+
+Rules:
+- The file may be made anew at any time by the daemon: a reader goes on with the new one.
+- Whatever is wrong with it is one error; the caller judges without it, and says so.
+"""
+
+import sqlite3
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import orjson
+
+from node.errors import StoreError
+from node.store.live_digests import Digests
+from node.store.live_tables import (
+    BUILT,
+    LIVE_DATABASE,
+    absent,
+    connect,
+    find_digests,
+    find_mark,
+    find_meta,
+)
+from node.store.news import Mark
+from security.at_rest import Vault
+from security.errors import VaultError
+
+__all__ = ["FoundFact", "FoundVisit", "LiveReader"]
+
+MAX_FACTS: Final = 20_000
+"""Most facts of one person; of one who has more nothing is judged by the past."""
+
+_VISITS: Final = "select visit, institution from visit where person = ?"
+_VISIT_FACTS: Final = (
+    "select fact.place, fact.kind, fact.key, fact.body from visit join fact"
+    " on fact.place = visit.visit where visit.person = ? limit ?"
+)
+_FACTS: Final = (
+    "select fact.place, fact.kind, fact.key, fact.body from json_each(?) as wanted"
+    " cross join fact on fact.place = wanted.value"
+)
+
+
+class FoundVisit(NamedTuple):
+    """A visit of a person."""
+
+    visit: int
+    institution: str
+
+
+class FoundFact(NamedTuple):
+    """A fact as it is kept."""
+
+    place: int
+    kind: int
+    key: int
+    body: bytes
+
+    def values(self) -> list[Any]:
+        """The body's values in their order."""
+        found: list[Any] = orjson.loads(self.body)
+        return found
+
+
+class LiveReader:
+    """Reads a live state, in this or another process; one thread at a time."""
+
+    def __init__(self, directory: Path, vault: Vault) -> None:
+        """Name the state; it is opened with the first question.
+
+        Args:
+            directory: The node's directory.
+            vault: Opens the secret of the digests.
+        """
+        self._path = directory / LIVE_DATABASE
+        self._vault = vault
+        self._connection: sqlite3.Connection | None = None
+        self._inode = 0
+        self._digests: Digests | None = None
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    @property
+    def digests(self) -> Digests:
+        """Digests under this state's secret.
+
+        Raises:
+            StoreError: There is no state.
+        """
+        with self._reading():
+            if self._digests is None:
+                raise absent(self._path)
+            return self._digests
+
+    @property
+    def applied(self) -> Mark:
+        """How far the records are in the state.
+
+        Raises:
+            StoreError: There is no state.
+        """
+        with self._reading() as connection:
+            return find_mark(connection)
+
+    @property
+    def is_built(self) -> bool:
+        """Whether the state has once read all there was; until then it knows too little."""
+        with self._reading() as connection:
+            return find_meta(connection, BUILT) == b"1"
+
+    def person(self, person: int) -> tuple[list[FoundVisit], list[FoundFact]]:
+        """Find the visits of a person with their facts.
+
+        Raises:
+            StoreError: There is no state, it is damaged, or holds too much of the person.
+        """
+        with self._reading() as connection:
+            visits = [FoundVisit(*row) for row in connection.execute(_VISITS, (person,))]
+            if not visits:
+                return [], []
+            rows = connection.execute(_VISIT_FACTS, (person, MAX_FACTS + 1)).fetchall()
+        if len(rows) > MAX_FACTS:
+            raise StoreError(f"a person has more than {MAX_FACTS} facts in the live state")
+        return visits, [FoundFact(*row) for row in rows]
+
+    def facts(self, places: Collection[int]) -> list[FoundFact]:
+        """Find the facts of some places.
+
+        Raises:
+            StoreError: There is no state, or it is damaged.
+        """
+        with self._reading() as connection:
+            wanted = orjson.dumps(list(places)).decode()
+            return [FoundFact(*row) for row in connection.execute(_FACTS, (wanted,))]
+
+    def feedback(self) -> Mapping[str, Mapping[str, int]]:
+        """Count the warnings told, and of them those accepted, justified and ignored.
+
+        Raises:
+            StoreError: There is no state, or it is damaged.
+        """
+        with self._reading() as connection:
+            rows = connection.execute(
+                "select warning, count(*), sum(way is '2'), sum(way is '1') from told"
+                " group by warning order by warning"
+            ).fetchall()
+        return {
+            warning: {
+                "told": told,
+                "accepted": accepted,
+                "justified": justified,
+                "ignored": told - accepted - justified,
+            }
+            for warning, told, accepted, justified in rows
+        }
+
+    def counted(self) -> Mapping[str, int]:
+        """Sum what was counted, by name.
+
+        Raises:
+            StoreError: There is no state, or it is damaged.
+        """
+        with self._reading() as connection:
+            return dict(
+                connection.execute("select name, sum(count) from counted group by name order by 1")
+            )
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        try:
+            inode = self._path.stat().st_ino
+        except OSError as error:
+            self.close()
+            raise absent(self._path) from error
+        try:
+            if self._connection is None or inode != self._inode:
+                self.close()
+                self._connection = connect(f"{self._path.as_uri()}?mode=ro", uri=True)
+                self._inode, self._digests = inode, None
+            if self._digests is None:
+                self._digests = find_digests(self._connection, self._vault)
+            yield self._connection
+        except (sqlite3.Error, VaultError) as error:
+            self.close()
+            raise StoreError(
+                f"the live state cannot be read ({type(error).__name__}); the daemon makes it anew"
+            ) from error

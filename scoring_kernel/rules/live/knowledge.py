@@ -1,0 +1,75 @@
+"""Knowledge as the live forms read it: rows by code, each with the days it holds for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from scoring_kernel.rules.live.encounter import moment_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+__all__ = ["KnowledgeIndex", "KnowledgeRow"]
+
+KnowledgeRow: TypeAlias = Mapping[str, Any]
+"""Value by column, without the days."""
+
+_CODE: Final = "code"
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    begins_at: int
+    ends_at: int | None
+    row: KnowledgeRow = field(repr=False)
+
+
+class KnowledgeIndex:
+    """Rows of the knowledge tables by table and code."""
+
+    __slots__ = ("_tables",)
+
+    def __init__(self, tables: Mapping[str, Iterable[KnowledgeRow]]) -> None:
+        """Index rows.
+
+        Args:
+            tables: Rows by table; each with ``code``, ``begins_at`` and ``ends_at`` as moments
+                of the wall clock, the latter None where it has no end.
+        """
+        self._tables: dict[str, dict[str, list[_Held]]] = {}
+        for name, rows in tables.items():
+            table = self._tables.setdefault(name, {})
+            for row in rows:
+                begins, ends = row["begins_at"], row["ends_at"]
+                held = _Held(
+                    begins_at=_seconds(begins),
+                    ends_at=None if ends is None else _seconds(ends),
+                    row={
+                        key: value
+                        for key, value in row.items()
+                        if key not in ("begins_at", "ends_at")
+                    },
+                )
+                table.setdefault(row[_CODE], []).append(held)
+
+    def rows(self, table: str, code: str, at: int) -> Iterator[KnowledgeRow]:
+        """Give the rows of a code that hold at a moment."""
+        for held in self._tables.get(table, {}).get(code, ()):
+            if held.begins_at <= at and (held.ends_at is None or at < held.ends_at):
+                yield held.row
+
+    def all_rows(self, table: str, at: int) -> Iterator[KnowledgeRow]:
+        """Give all rows of a table that hold at a moment."""
+        for code in self._tables.get(table, {}):
+            yield from self.rows(table, code, at)
+
+    def has(self, table: str, code: str) -> bool:
+        """Whether a code is in a table, whenever it holds."""
+        return code in self._tables.get(table, {})
+
+
+def _seconds(moment: datetime | int) -> int:
+    return moment_of(moment) if isinstance(moment, datetime) else moment
