@@ -3,10 +3,15 @@
 from collections.abc import Callable
 from typing import Final
 
+from deploy.simulation.injected.bedsides import write_bedsides
 from deploy.simulation.injected.charges import write_charges
 from deploy.simulation.injected.limits import write_limits
 from deploy.simulation.injected.scene import Scene
 
 __all__ = ["CASES"]
 
-CASES: Final[tuple[Callable[[Scene], None], ...]] = (write_limits, write_charges)
+CASES: Final[tuple[Callable[[Scene], None], ...]] = (
+    write_limits,
+    write_charges,
+    write_bedsides,
+)
