@@ -251,7 +251,7 @@ def _overlapping(scene: Scene, place: int) -> None:
 
 
 def _crowded(scene: Scene) -> None:
-    """M32: more in bed than the beds allowed (在床人数超核定床位), in clinics nobody else lies in."""
+    """M32: more in bed than beds allowed (在床人数超核定床位), in clinics nobody else lies in."""
     clinics = [one for one in scene.hospitals(inpatient=False) if not one.tier.inpatient_share]
     for place, item in enumerate(clinics[:3]):
         begins = scene.second(110 + 3 * place, 9)
