@@ -12,6 +12,8 @@ from deploy.simulation.visits import DAY_S
 __all__ = ["write_bedsides"]
 
 _BED, _NURSING = "01", "07"
+_ONE = "08"
+"""Level of the hospitals with the fewest beds (一级甲等)."""
 
 
 def write_bedsides(scene: Scene) -> None:
@@ -251,17 +253,16 @@ def _overlapping(scene: Scene, place: int) -> None:
 
 
 def _crowded(scene: Scene) -> None:
-    """M32: more in bed than beds allowed (在床人数超核定床位), in clinics nobody else lies in."""
-    clinics = [one for one in scene.hospitals(inpatient=False) if not one.tier.inpatient_share]
-    for place, item in enumerate(clinics[:3]):
-        begins = scene.second(110 + 3 * place, 9)
+    """M32: more in bed than beds allowed (在床人数超核定床位), when everybody else has left."""
+    for place, item in enumerate(scene.hospitals()[-3:]):
+        begins = scene.second(170 + 3 * place, 9)
         day = scene.day(begins)
         scene.registers["institution_profile"] = [
             row
             for row in scene.registers.get("institution_profile", [])
             if row["institution"] != item.code
         ]
-        level = {"level": "11", "latitude_e6": 27_950_000, "longitude_e6": 120_650_000}
+        level = {"level": _ONE, "latitude_e6": 27_950_000, "longitude_e6": 120_650_000}
         for first, last, beds in (
             ("2020-01-01", day, item.tier.beds),
             (day, scene.days_after(begins, 4), 10),
