@@ -125,7 +125,9 @@ def _places(value: object, found: list[tuple[Any, Any]]) -> list[tuple[Any, Any]
 
 
 def _at(random: Random, document: Document, change: Callable[[Random, Any, Any], None]) -> None:
-    change(random, *random.choice(_places(document, []) or [(document, "infno")]))
+    places = _places(document, [])
+    if places:  # Nothing is left of a document that lost both its halves.
+        change(random, *random.choice(places))
 
 
 def _replace(random: Random, holder: Any, key: Any) -> None:  # noqa: ANN401 - decoded JSON
