@@ -132,14 +132,16 @@ def statement(rule: Rule, file: str, begins: date | None, ends: date | None) -> 
 def _framed(sql: str, hit: tuple[str, ...], begins: date | None, ends: date | None) -> str:
     """Date the hits and keep those of the span."""
     casts = ",\n    ".join(
-        f"CAST({name} AS {_CASTS.get(name, 'VARCHAR')}) AS {name}" for name in RESULT_COLUMNS
+        # Qualified: ``at`` by itself is a word of DuckDB's grammar.
+        f"CAST(found.{name} AS {_CASTS.get(name, 'VARCHAR')}) AS {name}"
+        for name in RESULT_COLUMNS
     )
     tests = ["hit_at IS NOT NULL"] if begins is None else [f"hit_at >= {_moment(begins)}"]
     tests += [] if ends is None else [f"hit_at < {_moment(ends)}"]
     return (
-        f"SELECT {', '.join(RESULT_COLUMNS)}\n"  # noqa: S608 - SQL of the catalogue
+        f"SELECT {', '.join(f'dated.{name}' for name in RESULT_COLUMNS)}\n"  # noqa: S608 - SQL of the catalogue
         f"FROM (\n  SELECT\n    {casts},\n"
-        f"    min(CASE WHEN role = {VIOLATING} THEN CAST(at AS TIMESTAMP) END)"
+        f"    min(CASE WHEN role = {VIOLATING} THEN CAST(found.at AS TIMESTAMP) END)"
         f" OVER (PARTITION BY {', '.join(hit)}) AS hit_at\n"
         f"  FROM (\n{sql.rstrip()}\n  ) AS found\n) AS dated\nWHERE {' AND '.join(tests)}"
     )
