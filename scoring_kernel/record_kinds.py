@@ -8,6 +8,8 @@ Rules:
   new version. A cancellation can free a key: what comes under it later is new.
 - Retention is counted from the last day of the record's month; where no law sets a
   term, the basis is a proposal and says so.
+- What stands in a register until something else is stated belongs to the month of its intake:
+  it is read whole, and stating it anew keeps it.
 - Personal columns are named: they never enter a message, a log line or a statement.
 """
 
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
 
 COLUMN_TYPES: Final = ("string", "bool", "int8", "int32", "int64", "timestamp[s]")
 """Words for column types; ``timestamp[s]`` is wall clock, Asia/Shanghai."""
+
+INTAKE: Final = "intake"
+"""Day of a kind whose records belong to the month they are taken in: registers."""
 
 MAX_KINDS: Final = 64
 MAX_COLUMNS: Final = 64

@@ -51,9 +51,9 @@ def ingest_file(
         store: The node's store; this process is its one writer.
         catalog: The rules of the national interface.
         path: A file of messages of the national interface, or a directory of such (see
-            ``node.intake.lines`` for which files of it); a file of FHIR resources; with a
-            mapping, any file of a table.
-        mapping: How to read a table; None for messages and FHIR.
+            ``node.intake.lines`` for which files of it); a file of FHIR resources; a table
+            with the columns of a register; with a mapping, any file of a table.
+        mapping: How to read a table; None for messages, FHIR and registers.
         now: The time, UTC-aware: nothing may lie in its future.
         progress: Told of every durable batch; raising stops the ingest there, and what
             was told stays.
@@ -68,9 +68,11 @@ def ingest_file(
         StoreError: The store failed; batches already told stay.
     """
     tally = Tally()
+    bounds = DayBounds(latest=latest_moment(now), months=expected_months)
+    tables = TableFiles(store, catalog, bounds, now)
+    if mapping is None and needs_mapping(path):
+        mapping = tables.find_mapping(path)
     if mapping is not None or is_fhir(path):
-        bounds = DayBounds(latest=latest_moment(now), months=expected_months)
-        tables = TableFiles(store, catalog, bounds, now)
         if mapping is None:
             tables.take_fhir(path, tally, progress)
         else:

@@ -21,6 +21,7 @@ import pyarrow as pa
 
 from node.domain.faults import Fault, Rule
 from node.intake.columns import FaultBook
+from node.intake.entries import with_entries
 from node.intake.field_rules import FieldRule, NodeRules
 from node.intake.group import Group, check_days, months_of
 from node.intake.layouts import RESPONSE
@@ -83,7 +84,7 @@ def build_rows(
         columns = builder.columns()
         if group.is_answered and not book.faults:
             found.setdefault(layout.kind, []).append(builder.table(columns))
-    return {kind: pa.concat_tables(tables) for kind, tables in found.items()}
+    return with_entries({kind: pa.concat_tables(tables) for kind, tables in found.items()})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 | file | mapping |
 |---|---|
 | CSV, workbook, Parquet, JSON of flat objects | the operator's |
+| the same, with exactly the columns of a register | the catalogue's, where none is named |
 | FHIR R4 Claim, Coverage, ExplanationOfBenefit, and bundles of them | the catalogue's |
 """
 
@@ -20,7 +21,7 @@ from node.intake.report import Tally
 from node.intake.table_intake import TableIntake
 from node.store import NodeStore
 from scoring_kernel import Catalog
-from scoring_kernel.tables.builtin_mappings import find_builtin_mapping
+from scoring_kernel.tables.builtin_mappings import find_builtin_mapping, find_header_mapping
 from scoring_kernel.tables.errors import TableError
 from scoring_kernel.tables.mapping import RecordMapping
 from scoring_kernel.tables.opening import open_fhir, open_table
@@ -61,6 +62,14 @@ class TableFiles:
         self._catalog = catalog
         self._bounds = bounds
         self._now = now
+
+    def find_mapping(self, path: Path) -> RecordMapping | None:
+        """Find the catalogue's mapping of a table by its header; None where there is none."""
+        try:
+            with open_table(path) as table:
+                return find_header_mapping(self._catalog, table.header)
+        except TableError:
+            return None
 
     def take_mapped(
         self, path: Path, mapping: RecordMapping, tally: Tally, progress: ProgressReporter

@@ -55,7 +55,7 @@ class TableIntake:
         store.record_ledger.close_days(now)
         self._store = store
         self._mapping = mapping
-        self._builder = RowBuilder(store, mapping, bounds)
+        self._builder = RowBuilder(store, mapping, bounds, now)
         self._seen_at = now.isoformat(timespec="seconds")
         # What this file gets refused cannot go in further down in it.
         self._may_release = any(

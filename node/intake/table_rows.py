@@ -2,10 +2,13 @@
 
 A row becomes one record of each kind, or none of any: one fault keeps the whole row out.
 Its id is ``namespace:record id``; what makes it new is the primary key of its kind.
+Where columns of the id name people, the id has their digest.
 """
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Final
 
 import numpy as np
@@ -15,6 +18,7 @@ import pyarrow.compute as pc
 
 from node.domain.faults import Fault, Rule
 from node.domain.institutions import Institution
+from node.domain.shanghai import SHANGHAI
 from node.intake.columns import FaultBook
 from node.intake.group import DayBounds, check_days, months_of
 from node.store import NodeStore
@@ -25,6 +29,7 @@ from scoring_kernel.tables.table import TableBatch
 __all__ = ["BuiltRows", "RowBuilder"]
 
 MAX_ID: Final = 100
+_ID_DIGITS: Final = 32
 _EPOCH: Final = np.datetime64("2000-01-01", "s")
 
 
@@ -54,10 +59,13 @@ class _Identity:
 class RowBuilder:
     """Builds records by one mapping for one store."""
 
-    def __init__(self, store: NodeStore, mapping: RecordMapping, bounds: DayBounds) -> None:
+    def __init__(
+        self, store: NodeStore, mapping: RecordMapping, bounds: DayBounds, now: datetime
+    ) -> None:
         self._store = store
         self._mapping = mapping
         self._bounds = bounds
+        self._today = np.datetime64(now.astimezone(SHANGHAI).date(), "s")
         self._custody = pa.array(sorted(store.institution_codes()), pa.string())
 
     def build(self, batch: TableBatch) -> BuiltRows:
@@ -87,6 +95,8 @@ class RowBuilder:
         parts = [batch.columns[name] for name in self._mapping.record_id]
         ids = parts[0] if len(parts) == 1 else pc.binary_join_element_wise(*parts, "-")
         name = "+".join(self._mapping.record_id)
+        if self._mapping.digests_id:
+            ids = _digested(ids)
         _refuse_unnamed(name, ids, f"an id of at most {MAX_ID} characters", book)
         ids = pc.binary_join_element_wise(self._mapping.namespace, ids, ":")
         spec = self._mapping.institution
@@ -130,6 +140,8 @@ class RowBuilder:
         for spec in kind.columns:
             columns[spec.name], problems = record_column(spec, batch.columns, batch.rows)
             _note(problems, book)
+        if not kind.days:
+            return columns, np.full(batch.rows, self._today)
         days = pa.nulls(batch.rows, pa.timestamp("s"))
         for spec in kind.days:
             found = columns.get(spec.name)
@@ -164,6 +176,17 @@ class RowBuilder:
             mask = pa.array(good)
             parts = [part.filter(mask) for part in parts]
         return pa.Table.from_arrays(parts, schema=schema)
+
+
+def _digested(ids: pa.Array) -> pa.Array:
+    """Digest ids whose columns name people: the same row has the same id, and names nobody."""
+    return pa.array(
+        [
+            text and hashlib.sha256(text.encode()).hexdigest()[:_ID_DIGITS]
+            for text in ids.to_pylist()
+        ],
+        pa.string(),
+    )
 
 
 def _refuse_unnamed(column: str, cells: pa.Array, expected: str, book: FaultBook) -> None:

@@ -83,7 +83,7 @@ class KindMapping:
     kind: str
     columns: tuple[ColumnSpec, ...]
     days: tuple[ColumnSpec, ...]
-    """The first that a row fills gives the month of its record."""
+    """The first that a row fills gives the month of its record; empty for the day of the intake."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +101,8 @@ class RecordMapping:
     institution: InstitutionSpec
     layout: Layout
     kinds: tuple[KindMapping, ...]
+    digests_id: bool = False
+    """True where the columns of the id are digested: no id may name people, as some of them do."""
 
     @property
     def table_columns(self) -> frozenset[str]:

@@ -11,7 +11,9 @@ Rules:
 - A constant, a default, and what a map puts, of a column with a closed national code
   list is a code of it; so is every cell that comes without a map.
 - A record's month is that of its kind's own day. Where that is no column, or one that
-  may be null, ``day`` names a column of the table for the rows that lack it.
+  may be null, ``day`` names a column of the table for the rows that lack it. Registers belong
+  to the month of their intake: they have no ``day``.
+- ``record_id: {digest: [...]}`` makes ids of columns that name people without naming them.
 - Institutions of a foreign data set get codes of the national form, registered with
   their own code and the mapping's ``namespace``.
 """
@@ -21,6 +23,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from scoring_kernel.errors import CatalogError
+from scoring_kernel.record_kinds import INTAKE
 from scoring_kernel.strict_yaml import load_strict
 from scoring_kernel.tables.mapping import (
     InstitutionSpec,
@@ -30,6 +33,7 @@ from scoring_kernel.tables.mapping import (
     RecordMapping,
 )
 from scoring_kernel.tables.mapping_columns import parse_column
+from scoring_kernel.yaml_section import Items
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -120,25 +124,34 @@ def _parse_records(document: Section, content: bytes, catalog: Catalog) -> Recor
         kinds.append(_parse_kind(listed.section(key), targets[key], _closed_lists(catalog)))
     if not kinds:
         raise document.error("no record kind is mapped: name at least one", "records")
+    record_id, digests_id = _parse_record_id(document)
     return RecordMapping(
         file=document.file,
         content=content,
         namespace=namespace,
-        record_id=_parse_record_id(document),
+        record_id=record_id,
+        digests_id=digests_id,
         institution=_parse_institution(document.section("institution")),
         layout=_parse_layout(document),
         kinds=tuple(kinds),
     )
 
 
-def _parse_record_id(document: Section) -> tuple[str, ...]:
-    if isinstance(document.values.get("record_id"), str):
-        return (document.text("record_id", max_chars=100),)
-    columns = document.texts("record_id")
+def _parse_record_id(document: Section) -> tuple[tuple[str, ...], bool]:
+    """Read the columns of the id, and whether they are digested."""
+    given = document.values.get("record_id")
+    if isinstance(given, str):
+        return (document.text("record_id", max_chars=100),), False
+    digests = given is not None and not isinstance(given, Items)
+    if digests:
+        document.section("record_id").refuse_unknown(("digest",))
+    columns = (
+        document.section("record_id").texts("digest") if digests else document.texts("record_id")
+    )
     if not 1 <= len(columns) <= MAX_ID_COLUMNS or len(set(columns)) != len(columns):
         problem = f"record_id: expected 1 to {MAX_ID_COLUMNS} different columns"
         raise document.error(problem, "record_id")
-    return columns
+    return columns, digests
 
 
 def _parse_institution(section: Section) -> InstitutionSpec:
@@ -174,7 +187,8 @@ def _parse_kind(
     wanted = [(name, word) for name, word in kind.schema if name not in GIVEN]
     own = kind.day.split(",", 1)[0]
     is_sure = any(name == own for name, _ in wanted) and own not in kind.nullable
-    section.refuse_unknown([*(name for name, _ in wanted), *(() if is_sure else ("day",))])
+    has_day = not is_sure and kind.day != INTAKE
+    section.refuse_unknown([*(name for name, _ in wanted), *(("day",) if has_day else ())])
     columns = tuple(
         parse_column(
             section,
@@ -186,6 +200,8 @@ def _parse_kind(
         )
         for name, word in wanted
     )
+    if kind.day == INTAKE:
+        return KindMapping(kind=kind.id, columns=columns, days=())
     days = [spec for spec in columns if spec.name == own and spec.columns]
     if "day" in section.values or not days:
         days.append(

@@ -33,6 +33,8 @@ COUNTS: Final[Mapping[str, int]] = {
     **dict.fromkeys(("million", "百万"), 6),
 }
 """Unit of a count → power of ten of one."""
+PARTS: Final[Mapping[str, int]] = {"millionth": -6}
+"""Unit of a whole number that counts millionths → power of ten of one."""
 RATIOS: Final[Mapping[str, int]] = {
     "ratio": 0,
     "percent": -2,
@@ -65,8 +67,10 @@ def units_of(name: str, word: str) -> Mapping[str, int]:
     """
     if word in _ITEM_UNITS:
         return _ITEM_UNITS[word]
-    if name.endswith(("_fen", "_e6")):
+    if name.endswith("_fen"):
         return MONEY
+    if name.endswith("_e6"):
+        return {**MONEY, **PARTS}
     if name.endswith("_e4"):
         return {**COUNTS, **RATIOS}
     return COUNTS

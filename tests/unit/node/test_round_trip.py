@@ -25,7 +25,7 @@ from tests.support.exported import by_id, read_back
 SAMPLES = m.SHARED / "domain" / "samples"
 FHIR = m.SHARED / "data" / "fhir"
 SCALES: Final = {"_fen": 2, "_e4": 4, "_e6": 6}
-OURS: Final = frozenset(("record_id", "institution", "month", "sign", "what", "source"))
+OURS: Final = frozenset(("record_id", "institution", "month", "sign", "what", "source", "entry"))
 """Columns whose values are words of our own."""
 SHANGHAI: Final = ZoneInfo("Asia/Shanghai")
 CATALOG = load_catalog()
