@@ -11,10 +11,13 @@ from hub.errors import NotPermittedError
 
 EXCHANGE: Final = "yixin.v1.Exchange"
 ENROLMENT: Final = "yixin.v1.Enrolment"
+LINK_DESK: Final = "yixin.v1.LinkDesk"
 
 AUTHORISED: Final[Mapping[str, frozenset[MemberKind]]] = {
     f"/{EXCHANGE}/Submit": frozenset({MemberKind.NODE, MemberKind.HUB}),
     f"/{EXCHANGE}/Collect": frozenset({MemberKind.NODE, MemberKind.HUB, MemberKind.DEPARTMENT}),
+    f"/{LINK_DESK}/Describe": frozenset({MemberKind.NODE}),
+    f"/{LINK_DESK}/Evaluate": frozenset({MemberKind.NODE}),
 }
 """Methods of members, with the kinds that may call them."""
 

@@ -1,4 +1,4 @@
-"""The hub's two gRPC servers: Exchange (mutual TLS) and Enrolment (server TLS only)."""
+"""gRPC servers: Exchange and LinkDesk (mutual TLS), Enrolment (server TLS only)."""
 
 from dataclasses import dataclass, field
 
@@ -7,11 +7,12 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_health.v1._async import HealthServicer
 from grpc_reflection.v1alpha import reflection
 
-from hub.api.authorisation import ENROLMENT, EXCHANGE
+from hub.api.authorisation import ENROLMENT, EXCHANGE, LINK_DESK
 from hub.api.enrolment import EnrolmentServicer
 from hub.api.exchange import ExchangeServicer
+from hub.api.linking import LinkDeskServicer
 from hub.errors import ConfigurationError
-from protos.yixin.v1 import enrolment_pb2_grpc, exchange_pb2_grpc
+from protos.yixin.v1 import enrolment_pb2_grpc, exchange_pb2_grpc, linking_pb2_grpc
 from security.channels import SERVER_OPTIONS, enrolment_credentials, exchange_credentials
 
 
@@ -70,6 +71,20 @@ async def start_enrolment(
     enrolment_pb2_grpc.add_EnrolmentServicer_to_server(servicer, server)
     credentials = enrolment_credentials(keys.key_pem, keys.certificate_pem)
     return await _start(server, ENROLMENT, credentials, bind, port)
+
+
+async def start_link_desk(
+    servicer: LinkDeskServicer, keys: ServerKeys, bind: str, port: int
+) -> RunningServer:
+    """Listen for nodes that make link tokens.
+
+    Raises:
+        ConfigurationError: The address cannot be bound.
+    """
+    server = grpc.aio.server(options=SERVER_OPTIONS)
+    linking_pb2_grpc.add_LinkDeskServicer_to_server(servicer, server)
+    credentials = exchange_credentials(keys.key_pem, keys.certificate_pem, keys.ca_certificate_pem)
+    return await _start(server, LINK_DESK, credentials, bind, port)
 
 
 async def _start(

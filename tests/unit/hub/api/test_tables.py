@@ -9,10 +9,10 @@ from hub.api.authorisation import AUTHORISED, OPEN, authorise
 from hub.api.errors import ERROR_TABLE, UNEXPECTED, describe, row_of
 from hub.domain.members import MemberKind
 from hub.errors import HubError, NotPermittedError
-from protos.yixin.v1 import enrolment_pb2, exchange_pb2
+from protos.yixin.v1 import enrolment_pb2, exchange_pb2, linking_pb2
 from security.errors import JobFailedError
 
-DESCRIPTORS = (exchange_pb2.DESCRIPTOR, enrolment_pb2.DESCRIPTOR)
+DESCRIPTORS = (exchange_pb2.DESCRIPTOR, enrolment_pb2.DESCRIPTOR, linking_pb2.DESCRIPTOR)
 
 
 def test_every_error_of_the_hub_has_a_row_of_its_own() -> None:
@@ -81,6 +81,9 @@ def test_every_rpc_has_exactly_one_row_in_the_authorisation_table() -> None:
         ("/yixin.v1.Exchange/Submit", MemberKind.DEPARTMENT),
         ("/yixin.v1.Exchange/Unheard", MemberKind.NODE),
         ("/yixin.v1.Enrolment/Join", MemberKind.NODE),
+        ("/yixin.v1.LinkDesk/Evaluate", MemberKind.HUB),
+        ("/yixin.v1.LinkDesk/Evaluate", MemberKind.DEPARTMENT),
+        ("/yixin.v1.LinkDesk/Describe", MemberKind.HUB),
     ],
 )
 def test_what_the_table_does_not_name_is_refused(method: str, kind: MemberKind) -> None:
