@@ -6,6 +6,7 @@ from typing import Final
 from deploy.simulation.injected.bedsides import write_bedsides
 from deploy.simulation.injected.charges import write_charges
 from deploy.simulation.injected.limits import write_limits
+from deploy.simulation.injected.medication import write_medication
 from deploy.simulation.injected.scene import Scene
 
 __all__ = ["CASES"]
@@ -14,4 +15,5 @@ CASES: Final[tuple[Callable[[Scene], None], ...]] = (
     write_limits,
     write_charges,
     write_bedsides,
+    write_medication,
 )
