@@ -11,6 +11,7 @@ __all__ = [
     "MappingError",
     "NodeError",
     "NotJoinedError",
+    "RuleStoppedError",
     "StoreError",
 ]
 
@@ -37,6 +38,13 @@ class IntakeFileError(NodeError):
 
 class MappingError(NodeError):
     """A mapping file for foreign CSV is wrong; nothing was taken in."""
+
+
+class RuleStoppedError(NodeError):
+    """A supervision rule was stopped: beyond its budget, or what it returns is no result.
+
+    The run reports it, and the other rules go on.
+    """
 
 
 class StoreError(NodeError):

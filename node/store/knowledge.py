@@ -180,7 +180,7 @@ class Knowledge:
             # The later import of the same day takes the place of the earlier one.
             holding[name, begins_on] = (number, digest, source)
         keys = list(holding)
-        following = [*keys[1:], ("", "")]
+        following = (*keys[1:], ("", ""))
         return tuple(
             KnowledgeVersion(
                 name=name,
@@ -190,7 +190,7 @@ class Knowledge:
                 import_id=holding[name, begins_on][0],
                 source=holding[name, begins_on][2],
             )
-            for (name, begins_on), after in zip(keys, following, strict=True)
+            for (name, begins_on), after in zip(keys, following, strict=False)
         )
 
     def rows(self, version: KnowledgeVersion) -> list[KnowledgeRow]:

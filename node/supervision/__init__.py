@@ -1,0 +1,1 @@
+"""Supervision (监管): rules over a node's records, as they arrive and after the fact."""
