@@ -3,8 +3,9 @@
 Rules:
 - Every file is read strictly; a file nobody reads is an error. ``CHANGES.md`` is for
   people and belongs to no digest.
-- ``rules/`` and ``knowledge/`` belong to the digest and are read by ``rules.load_rules``: most
-  callers need no rule book, and its SQL takes longer to check than all the rest.
+- ``rules/`` and ``knowledge/`` belong to the digest and are read by ``rules.load_rules``, and
+  ``supervision/`` by ``supervision.load_supervision``: most callers need neither, and their SQL
+  takes longer to check than all the rest.
 - The digest is SHA-256 over the sorted names and bytes of all files, each preceded
   by its length. Scores and statements carry it.
 - A reference across files (unit, source, record kind, code list, input column) must
@@ -61,6 +62,7 @@ _FOLDERS: Final = (
     *("codes", "composites", "information", "interface", "mappings", "measures", "models"),
 )
 _RULE_FOLDERS: Final = ("knowledge/", "rules/")
+_SUPERVISION_FOLDER: Final = "supervision/"
 
 
 @cache
@@ -103,6 +105,15 @@ def is_rule_file(name: str) -> bool:
     (True, False)
     """
     return name.startswith(_RULE_FOLDERS)
+
+
+def is_supervision_file(name: str) -> bool:
+    """Whether a file of the catalogue belongs to measures, indicators and topics of supervision.
+
+    >>> is_supervision_file("supervision/topics/T01.yaml"), is_supervision_file("units.yaml")
+    (True, False)
+    """
+    return name.startswith(_SUPERVISION_FOLDER)
 
 
 def read_changes() -> str:
@@ -235,7 +246,7 @@ def _documents(contents: Mapping[str, bytes]) -> dict[str, Section]:
             raise CatalogError(name, 0, "the file is missing: add it")
     documents: dict[str, Section] = {}
     for name in sorted(contents):
-        if is_rule_file(name):
+        if is_rule_file(name) or is_supervision_file(name):
             continue
         path = PurePosixPath(name)
         known = name in _SINGLE or (len(path.parts) == 2 and path.parts[0] in _FOLDERS)

@@ -1,0 +1,311 @@
+"""Formulas of base indicators (基础指标公式): the closed list of ways from measures to a value.
+
+Rules:
+- A formula is data: its kind and the measures it names as ``set.measure``. Several measures
+  after ``of`` or ``per`` are added up. There are no expressions in the catalogue.
+- Every value is whole millionths of its unit, or a reason in words; see ``outcomes``.
+- ``when`` names a measure that must be positive for there to be a value, and says why not.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from scoring_kernel.parameters import MICRO
+from scoring_kernel.supervision.outcomes import (
+    EMPTY,
+    NO_BASE,
+    NO_RECORDS,
+    NOT_COUNTED,
+    Outcome,
+    Reason,
+)
+from scoring_kernel.supervision.values import evenness, quotient, root
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from scoring_kernel.supervision.frames import Frame
+
+NO_GROWTH: Final = Reason(
+    zh="总额没有增长，无从分摊", en="the total did not grow: nothing to share"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """Subjects, and the months that a formula is asked for."""
+
+    frame: Frame
+    months: tuple[int, ...]
+    """Months of the window, yyyymm."""
+    previous: tuple[int, ...]
+    """Months of the window before; none in January of a year's window."""
+
+    def sums(self, columns: Sequence[str]) -> list[int]:
+        """Sum of some measures over the window, per subject."""
+        folded = [self.frame.fold(column, self.months) for column in columns]
+        return [sum(one) for one in zip(*folded, strict=True)]
+
+    def before(self) -> Span:
+        """The window before, as a span."""
+        return Span(frame=self.frame, months=self.previous, previous=())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quantity:
+    """``of / divide``."""
+
+    of: tuple[str, ...]
+    divide: int
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Measures it reads; who has the last one has a value."""
+        return self.of
+
+    def outcomes(self, span: Span) -> list[Outcome]:
+        """A value per subject."""
+        return [quotient(one, self.divide) for one in span.sums(self.of)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """``of * times / (per * divide)``; ``empty`` where what it is divided by is not positive."""
+
+    of: tuple[str, ...]
+    per: tuple[str, ...]
+    times: int
+    divide: int
+    empty: Reason
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Measures it reads: of hits per visit, whoever had a visit has a value."""
+        return (*self.of, *self.per)
+
+    def outcomes(self, span: Span) -> list[Outcome]:
+        """A value or a reason per subject."""
+        return [
+            _share(top * self.times, bottom * self.divide, self.empty)
+            for top, bottom in zip(span.sums(self.of), span.sums(self.per), strict=True)
+        ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowCount:
+    """How many rows with a positive measure the subject has: one for each other key."""
+
+    of: str
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Measures it reads."""
+        return (self.of,)
+
+    def outcomes(self, span: Span) -> list[Outcome]:
+        """A value per subject."""
+        places, values = span.frame.rows(self.of, span.months)
+        counts = Counter(places[values > 0].tolist())
+        return [counts[at] * MICRO for at in range(len(span.frame.subjects))]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Concentration:
+    """Herfindahl index (HHI): the sum of the squared shares of the subject's rows."""
+
+    of: str
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Measures it reads."""
+        return (self.of,)
+
+    def outcomes(self, span: Span) -> list[Outcome]:
+        """A value or a reason per subject."""
+        places, values = span.frame.rows(self.of, span.months)
+        totals, squares = ([0] * len(span.frame.subjects) for _ in range(2))
+        for at, value in zip(places.tolist(), values.tolist(), strict=True):
+            totals[at] += value
+            squares[at] += value * value
+        return [
+            _share(square, total * total if total > 0 else 0, EMPTY)
+            for square, total in zip(squares, totals, strict=True)
+        ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SquaredShares:
+    """The same from a sum of squares that was counted: ``squares / total²``."""
+
+    squares: str
+    total: str
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Measures it reads."""
+        return (self.squares, self.total)
+
+    def outcomes(self, span: Span) -> list[Outcome]:
+        """A value or a reason per subject."""
+        return [
+            _share(top, bottom * bottom, EMPTY)
+            for top, bottom in zip(span.sums([self.squares]), span.sums([self.total]), strict=True)
+        ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variation:
+    """Coefficient of variation of ``count`` numbers, of the population; or one less it.
+
+    ``sqrt(count * squares - total²) / total``.
+    """
+
+    count: str
+    total: str
+    squares: str
+    is_likeness: bool
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Measures it reads."""
+        return (self.squares, self.total, self.count)
+
+    def outcomes(self, span: Span) -> list[Outcome]:
+        """A value or a reason per subject."""
+        measured = zip(*(span.sums([column]) for column in self.columns), strict=True)
+        return [
+            EMPTY if total <= 0 else self._of(max(count * squares - total * total, 0), total)
+            for squares, total, count in measured
+        ]
+
+    def _of(self, spread: int, total: int) -> int:
+        found = root(spread, total * total)
+        return MICRO - found if self.is_likeness else found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Regularity:
+    """One less the evenness (normalised entropy) of a histogram."""
+
+    bins: tuple[str, ...]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Measures it reads."""
+        return self.bins
+
+    def outcomes(self, span: Span) -> list[Outcome]:
+        """A value or a reason per subject."""
+        counted = zip(*(span.sums([column]) for column in self.bins), strict=True)
+        return [MICRO - evenness(one) if sum(one) > 0 else EMPTY for one in counted]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GrowthShare:
+    """What the subject adds to the growth of all: its change over the sum of all changes."""
+
+    of: tuple[str, ...]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Measures it reads."""
+        return self.of
+
+    def outcomes(self, span: Span) -> list[Outcome]:
+        """A value or a reason per subject."""
+        sets = {column.split(".")[0] for column in self.of}
+        if not span.previous or not span.frame.is_counted(sets, span.previous):
+            return [NO_BASE] * len(span.frame.subjects)
+        pairs = zip(span.sums(self.of), span.before().sums(self.of), strict=True)
+        changes = [now - before for now, before in pairs]
+        return [_share(change, sum(changes), NO_GROWTH) for change in changes]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deviation:
+    """Robust z among the peers of a share: its outcomes are those of the share."""
+
+    share: Share
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Measures it reads."""
+        return self.share.columns
+
+    def outcomes(self, span: Span) -> list[Outcome]:
+        """What is compared among peers, per subject."""
+        return self.share.outcomes(span)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Nothing:
+    """No number: nobody has the inputs."""
+
+    reason: Reason
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Measures it reads: none."""
+        return ()
+
+    def outcomes(self, span: Span) -> list[Outcome]:
+        """The reason, for every subject."""
+        return [self.reason] * len(span.frame.subjects)
+
+
+Formula: TypeAlias = (
+    Quantity
+    | Share
+    | RowCount
+    | Concentration
+    | SquaredShares
+    | Variation
+    | Regularity
+    | GrowthShare
+    | Deviation
+    | Nothing
+)
+"""Every kind of formula."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """A measure that must be positive, and what is said where it is not."""
+
+    column: str
+    reason: Reason
+
+
+def outcomes_of(formula: Formula, gate: Gate | None, span: Span) -> list[Outcome]:
+    """Derive one base indicator of every subject of a span.
+
+    Args:
+        formula: The indicator's formula.
+        gate: What must be positive.
+        span: Subjects and months.
+
+    Returns:
+        A value or a reason per subject, in the frame's order.
+    """
+    if not formula.columns:
+        return formula.outcomes(span)
+    named = (*formula.columns, *(() if gate is None else (gate.column,)))
+    sets = {one.split(".")[0] for one in named}
+    if not span.months or not span.frame.is_counted(sets, span.months):
+        return [NOT_COUNTED] * len(span.frame.subjects)
+    here = span.frame.present(formula.columns[-1].split(".")[0], span.months)
+    opened = None if gate is None else span.sums([gate.column])
+    found = formula.outcomes(span)
+    for at in range(len(found)):
+        if not here[at]:
+            found[at] = NO_RECORDS
+        elif gate is not None and opened is not None and opened[at] <= 0:
+            found[at] = gate.reason
+    return found
+
+
+def _share(top: int, bottom: int, empty: Reason) -> Outcome:
+    return quotient(top, bottom) if bottom > 0 else empty

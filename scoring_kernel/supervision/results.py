@@ -1,0 +1,118 @@
+"""What a topic found (专题结果): its table, chart, sentence and alerts.
+
+The order of work: steps, alerts, order, limit, sentence, chart.
+"""
+
+from __future__ import annotations
+
+from calendar import monthrange
+from dataclasses import dataclass, field
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from scoring_kernel.errors import KernelInputError
+from scoring_kernel.parameters import MICRO
+from scoring_kernel.supervision.charts import option
+from scoring_kernel.supervision.findings import sentence
+from scoring_kernel.supervision.steps import apply
+from scoring_kernel.supervision.values import decimal_text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from scoring_kernel.parameters import Parameter
+    from scoring_kernel.supervision.steps import Cell, Row
+    from scoring_kernel.supervision.topics import Topic
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Threshold:
+    """One dated threshold in force."""
+
+    name: str
+    value: str
+    """Decimal text."""
+    unit: str
+    since: date
+    basis: str
+    """Key of ``legal_basis.yaml``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TopicResult:
+    """One topic of one month."""
+
+    topic: Topic = field(repr=False)
+    month: int
+    """yyyymm."""
+    rows: tuple[Row, ...] = field(repr=False)
+    """At most the topic's limit, in its order."""
+    found: int
+    """Rows before the limit."""
+    alerts: int
+    """Of these, rows that are alerts."""
+    thresholds: tuple[Threshold, ...]
+    finding_zh: str
+    finding_en: str
+    option: dict[str, Any] = field(repr=False)
+    """ECharts option."""
+
+
+def conclude(topic: Topic, month: int, rows: Sequence[Row]) -> TopicResult:
+    """Make the result of a topic out of what its SQL returned.
+
+    Args:
+        topic: The topic.
+        month: Its month, yyyymm.
+        rows: Rows with the queried columns, in any order.
+
+    Raises:
+        KernelInputError: A row has other columns.
+    """
+    for row in rows:
+        if tuple(row) != topic.queried:
+            raise KernelInputError(
+                f"topic {topic.id}: found the columns {list(row)}, expected {list(topic.queried)}"
+            )
+    table = [dict(row) for row in rows]
+    for step in topic.steps:
+        apply(step, table)
+    table = [{name: row[name] for name in topic.columns} for row in table]
+    alerts = 0 if topic.alert is None else sum(row[topic.alert.column] == 1 for row in table)
+    for name in reversed(topic.order):
+        column = name.removeprefix("-")
+        table.sort(key=lambda row: _rank(row[column]), reverse=name.startswith("-"))
+    kept = tuple(table[: topic.limit])
+    names = {name: column.name_zh for name, column in topic.columns.items()}
+    told = [
+        sentence(topic.finding, language, table, topic.columns, month=month, alerts=alerts)
+        for language in ("zh", "en")
+    ]
+    return TopicResult(
+        topic=topic,
+        month=month,
+        rows=kept,
+        found=len(table),
+        alerts=alerts,
+        thresholds=tuple(_threshold(one, month) for one in topic.parameters.values()),
+        finding_zh=told[0],
+        finding_en=told[1],
+        option=option(topic.chart, topic.name_zh, names, kept),
+    )
+
+
+def _rank(cell: Cell) -> tuple[int, int, str]:
+    """Nulls first, then numbers, then texts; so that descending order ends with nulls."""
+    if cell is None:
+        return (0, 0, "")
+    return (1, cell, "") if isinstance(cell, int) else (2, 0, cell)
+
+
+def _threshold(parameter: Parameter, month: int) -> Threshold:
+    year, number = divmod(month, 100)
+    day = date(year, number, monthrange(year, number)[1])
+    held = [value for value in parameter.values if value.since <= day][-1]
+    value = decimal_text(parameter.at(day), MICRO, 6).rstrip("0").rstrip(".")
+    return Threshold(
+        name=parameter.name, value=value, unit=parameter.unit, since=held.since, basis=held.basis
+    )
