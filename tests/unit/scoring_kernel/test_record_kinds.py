@@ -4,6 +4,7 @@ import duckdb
 import pytest
 
 from scoring_kernel import load_catalog
+from scoring_kernel.record_kinds import INTAKE
 
 KINDS = load_catalog().records
 
@@ -30,6 +31,24 @@ def test_a_cancellation_frees_the_keys_it_takes_back(name: str) -> None:
         "admission",
         "discharge",
     }
+
+
+def test_registers_are_known_by_whom_they_name_and_when() -> None:
+    keys = {name: kind.primary_key for name, kind in KINDS.items() if kind.day == INTAKE}
+    assert keys == {
+        "institution_profile": ("institution", "begins_at"),
+        "agreement_status": ("institution", "begins_at"),
+        "staff_qualification": ("institution", "staff", "begins_at"),
+        "death": ("institution", "person"),
+        "benefit_freeze": ("institution", "person", "begins_at"),
+        "approved_purchase": ("institution", "person", "item_code", "begins_at"),
+    }
+
+
+def test_columns_that_name_people_are_personal() -> None:
+    for kind in KINDS.values():
+        named = {"person", "staff", "doctor", "surgeon", "gender", "born", "override_reason"}
+        assert {name for name, _ in kind.schema} & named <= kind.personal
 
 
 def test_every_kind_is_kept_for_a_stated_term() -> None:

@@ -46,6 +46,13 @@ def test_layouts_fill_every_column_that_may_not_be_null() -> None:
             assert layout.day in (*names, "head")
 
 
+def test_an_answer_without_a_day_of_its_own_belongs_to_its_message() -> None:
+    (item,) = CATALOG.record_layouts["1312"]
+    (cap,) = CATALOG.record_layouts["1318"]
+    assert (item.day, cap.day) == (HEAD, HEAD)
+    assert {"cap_e6": 6}.items() <= {one.name: one.scale for one in cap.columns}.items()
+
+
 def test_nodes_of_the_analysis_hang_on_each_other() -> None:
     parents = CATALOG.transactions["3101"].parents
     chain = ["fsi_order_dtos"]

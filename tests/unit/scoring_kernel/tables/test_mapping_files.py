@@ -80,6 +80,13 @@ def test_a_mapping_of_an_item_names_its_fields() -> None:
     [
         ("record_id: [id, line]", "record_id: [id, id]", "x.yaml:4: record_id: expected 1 to 6"),
         ("record_id: [id, line]", "record_id: []", "x.yaml:4: record_id: expected 1 to 6"),
+        (
+            "record_id: [id, line]",
+            "record_id: {digest: []}",
+            "x.yaml:4: record_id: expected 1 to 6",
+        ),
+        ("record_id: [id, line]", "record_id: {hash: [id]}", "x.yaml:4: unknown key 'hash'"),
+        ("record_id: [id, line]", "record_id: {digest: id}", "digest: found 'id', expected a list"),
         ("{constant: H33030200001}", "{constant: X1}", "x.yaml:5: constant: found 'X1'"),
         ("{constant: H33030200001}", "{}", "exactly one of column and constant"),
         ("{constant: H33030200001}", "{constant: H33030200001, foreign: true}", "unknown key"),
@@ -168,6 +175,49 @@ records:
         return
     with pytest.raises(CatalogError, match=problem):
         parse_mapping(content, "x.yaml", load_catalog())
+
+
+def test_a_register_belongs_to_the_day_of_its_intake() -> None:
+    content = """
+format: 1
+namespace: deaths
+record_id: {digest: [hospital, person]}
+institution: {column: hospital}
+records:
+  death:
+    person: {column: person}
+    died_at: {column: died, format: iso}
+"""
+    mapping = parse_record_mapping(content.encode(), "x.yaml", load_catalog())
+    assert (mapping.kinds[0].days, mapping.digests_id) == ((), True)
+    assert mapping.record_id == ("hospital", "person")
+    with pytest.raises(CatalogError, match=r"x\.yaml:10: unknown key 'day'"):
+        parse_mapping(
+            (content + "    day: {column: died, format: iso}\n").encode(), "x.yaml", load_catalog()
+        )
+
+
+def test_whole_numbers_of_millionths_are_a_unit() -> None:
+    mapping = find_builtin_mapping(load_catalog(), "institution_profile")
+    assert mapping is not None
+    spec = {one.name: one for one in mapping.kinds[0].columns}
+    assert (spec["latitude_e6"].decimals, spec["beds"].decimals) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("header", "found"),
+    [
+        (("institution", "person", "died_at"), "death"),
+        (("died_at", "month", "record_id", "institution", "person"), "death"),
+        (("institution", "person"), None),
+        (("institution", "person", "died_at", "name"), None),
+        ((), None),
+        (("eob_id",), None),
+    ],
+)
+def test_a_header_tells_a_register(header: tuple[str, ...], found: str | None) -> None:
+    mapping = find_header_mapping(load_catalog(), header)
+    assert (mapping and mapping.kinds[0].kind) == found
 
 
 def test_a_kind_without_a_sure_day_takes_another_column() -> None:
