@@ -23,6 +23,7 @@ class Place(IntEnum):
     STAFF = 4
     ITEM = 5
     TRACE = 6
+    SETTLEMENT = 7
 
 
 class Digests:
@@ -71,6 +72,10 @@ class Digests:
     def trace(self, code: str) -> int:
         """Place of a trace code's facts."""
         return self.of(Place.TRACE, code)
+
+    def settlement(self, institution: str, setl_id: str) -> int:
+        """Place of a settlement's facts."""
+        return self.of(Place.SETTLEMENT, institution, setl_id)
 
     def word(self, word: str) -> int:
         """Number of an id that is no place, for example of a line."""

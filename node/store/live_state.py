@@ -21,7 +21,8 @@ import pyarrow as pa
 
 from node.errors import StoreError
 from node.store.live_digests import Digests
-from node.store.live_facts import FACT_SPECS, Fact, FactKind, VisitRow, facts_of
+from node.store.live_facts import Fact, FactKind, VisitRow, facts_of
+from node.store.live_specs import FACT_SPECS
 from node.store.live_tables import (
     BUILT,
     FORM,
@@ -109,18 +110,16 @@ class LiveWriter:
         count = 0
         with self._writing() as connection:
             for kind, table in batches:
-                spec = FACT_SPECS.get(kind)
-                if spec is None:
-                    continue
-                facts: list[Fact] = []
-                visits: set[VisitRow] = set()
-                for fact, visit in facts_of(spec, table, self._digests):
-                    facts.append(fact)
-                    if visit is not None:
-                        visits.add(visit)
-                connection.executemany(_PUT_FACT, facts)
-                connection.executemany(_PUT_VISIT, visits)
-                count += len(facts)
+                for spec in FACT_SPECS.get(kind, ()):
+                    facts: list[Fact] = []
+                    visits: set[VisitRow] = set()
+                    for fact, visit in facts_of(spec, table, self._digests):
+                        facts.append(fact)
+                        if visit is not None:
+                            visits.add(visit)
+                    connection.executemany(_PUT_FACT, facts)
+                    connection.executemany(_PUT_VISIT, visits)
+                    count += len(facts)
             if mark is not None:
                 put_meta(connection, {"size": str(mark.size), "staged": str(mark.staged)})
         return count
@@ -183,13 +182,10 @@ class LiveWriter:
 
     def forget_months(self, kind: str, months: Collection[int]) -> None:
         """Remove the facts of months whose records retention has deleted."""
-        spec = FACT_SPECS.get(kind)
-        if spec is None:
-            return
         with self._writing() as connection:
             connection.executemany(
                 "delete from fact where kind = ? and month = ?",
-                [(int(spec.kind), month) for month in months],
+                [(int(one.kind), month) for one in FACT_SPECS.get(kind, ()) for month in months],
             )
 
     @contextmanager

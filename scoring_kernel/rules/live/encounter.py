@@ -85,6 +85,7 @@ class Order:
     emergency: bool | None = None
     traces: tuple[str, ...] | None = None
     """Trace codes (药品追溯码); empty where there are none, None where nobody stated them."""
+    is_refunded: bool = False
     is_split: bool = False
     """Whether packs are split (拆零), so that one code serves several sales."""
 

@@ -30,7 +30,7 @@ class _Held:
 class KnowledgeIndex:
     """Rows of the knowledge tables by table and code."""
 
-    __slots__ = ("_tables",)
+    __slots__ = ("_tables", "_values")
 
     def __init__(self, tables: Mapping[str, Iterable[KnowledgeRow]]) -> None:
         """Index rows.
@@ -40,6 +40,7 @@ class KnowledgeIndex:
                 of the wall clock, the latter None where it has no end.
         """
         self._tables: dict[str, dict[str, list[_Held]]] = {}
+        self._values: dict[tuple[str, str], frozenset[Any]] = {}
         for name, rows in tables.items():
             table = self._tables.setdefault(name, {})
             for row in rows:
@@ -61,10 +62,31 @@ class KnowledgeIndex:
             if held.begins_at <= at and (held.ends_at is None or at < held.ends_at):
                 yield held.row
 
-    def all_rows(self, table: str, at: int) -> Iterator[KnowledgeRow]:
-        """Give all rows of a table that hold at a moment."""
-        for code in self._tables.get(table, {}):
-            yield from self.rows(table, code, at)
+    def prefixed(
+        self, table: str, item_code: str, at: int, least: int = 10
+    ) -> Iterator[KnowledgeRow]:
+        """Give the rows whose code the item's begins with, and that hold at a moment.
+
+        Args:
+            table: Name of the table.
+            item_code: Code of the item.
+            at: The moment.
+            least: Fewest characters of a code, unless the item's own has fewer.
+        """
+        held = self._tables.get(table)
+        if held:
+            for length in range(min(least, len(item_code)), len(item_code) + 1):
+                if item_code[:length] in held:
+                    yield from self.rows(table, item_code[:length], at)
+
+    def values_of(self, table: str, column: str) -> frozenset[Any]:
+        """Give all values of a column, whenever their rows hold."""
+        found = self._values.get((table, column))
+        if found is None:
+            rows = self._tables.get(table, {}).values()
+            found = frozenset(held.row[column] for helds in rows for held in helds)
+            self._values[table, column] = found
+        return found
 
     def has(self, table: str, code: str) -> bool:
         """Whether a code is in a table, whenever it holds."""

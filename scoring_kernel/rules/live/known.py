@@ -12,6 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
+from scoring_kernel.rules.live.encounter import DAY_S
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
 __all__ = [
     "ApprovedFact",
     "CapFact",
-    "CatalogueFact",
     "IdentityFact",
     "InsuranceFact",
     "Known",
@@ -118,21 +119,21 @@ class TraceFact(NamedTuple):
     is_split: bool | None
     at: int
     setl: int | None
-    mdtrt_id: str | None
+    """Number of its settlement, the same for one institution's setl_id."""
     source: int
+    """Number of the movement or settlement that it belongs to."""
 
-
-class CatalogueFact(NamedTuple):
-    """A version of an item of the catalogue."""
-
-    valid: bool
-    begins_at: int
-    ends_at: int | None
+    @property
+    def day(self) -> int:
+        """Day of the event."""
+        return self.at // DAY_S
 
 
 class CapFact(NamedTuple):
     """A highest price of an item."""
 
+    institution: str
+    type: str
     cap_e6: int
     valid: bool
     begins_at: int
@@ -161,8 +162,13 @@ class Known:
         default_factory=dict, repr=False
     )
     traces: Mapping[str, tuple[TraceFact, ...]] = field(default_factory=dict)
-    """Standing events by trace code of the orders."""
-    catalogue: Mapping[str, tuple[CatalogueFact, ...]] = field(default_factory=dict)
+    """Events by trace code of the orders."""
+    reversed: frozenset[int] = frozenset()
+    """Settlements of those events that were reversed."""
+    is_rostered: bool = False
+    """Whether the institution's staff was ever stated."""
+    buys_traced: bool = False
+    """Whether the institution states trace codes of what it buys."""
     caps: Mapping[str, tuple[CapFact, ...]] = field(default_factory=dict)
 
 

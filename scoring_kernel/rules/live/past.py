@@ -177,7 +177,9 @@ class PastLine:
     quantity_e4: int
     price_e6: int
     days: int | None
-    sent: int
+    is_refunded: bool = False
+    """Whether a part of it was taken back."""
+    sent: int = 0
 
 
 def past_visit(facts: VisitFacts) -> PastVisit | None:
@@ -290,6 +292,7 @@ def _line(visit: PastVisit, fee: FeeFact, refund: Sequence[int] | None) -> PastL
         quantity_e4=quantity,
         price_e6=fee.price_e6,
         days=fee.days,
+        is_refunded=refund is not None,
         sent=fee.sent,
     )
 

@@ -1,0 +1,193 @@
+"""Live forms on prices and trace codes: M20, M38, M39, and the warning W11."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Final
+
+from scoring_kernel.rules.live.case import Case, Hit, HitLine, NotJudgedError, divided
+from scoring_kernel.rules.live.encounter import DAY_S
+from scoring_kernel.rules.live.known import cut
+from scoring_kernel.rules.rule import VIOLATING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from scoring_kernel.rules.live.encounter import Order
+    from scoring_kernel.rules.live.known import TraceFact
+
+__all__ = ["price_cap", "trace_missing", "trace_settled", "trace_unbought"]
+
+_MICRO: Final = 1_000_000
+_NO_CAP_E6: Final = 999_999_000_000
+_PER_FEN: Final = 100_000_000
+"""A price in millionths times a quantity in ten-thousandths, per fen."""
+_SALE: Final = ("sale", "settlement")
+
+
+def price_cap(case: Case) -> Iterator[Hit]:
+    """M20 超医保支付限价收费."""
+    tolerance = case.values["tol"]
+    micro = 0 if isinstance(tolerance, tuple) else int(tolerance * _MICRO)
+    groups: dict[str, list[HitLine]] = defaultdict(list)
+    for order in case.orders:
+        cap = _cap(case, order) if order.quantity_e4 > 0 else None
+        if cap is None or cap <= 0 or cap == _NO_CAP_E6:
+            continue
+        if order.price_e6 > cap and order.price_e6 * _MICRO > cap * (_MICRO + micro):
+            amount = ((order.price_e6 - cap) * order.quantity_e4 + _PER_FEN // 2) // _PER_FEN
+            groups[order.item_code].append(HitLine(order, None, VIOLATING, amount))
+    for item, lines in groups.items():
+        orders = [line.order for line in lines if line.order is not None]
+        if any(order.is_current for order in orders):
+            yield Hit(
+                key=item,
+                at=min(order.at for order in orders),
+                amount_fen=sum(line.amount_fen for line in lines),
+                lines=tuple(lines),
+                words=f"【{orders[0].name or item}】单价高于医保支付限价",
+            )
+
+
+def _cap(case: Case, order: Order) -> int | None:
+    """The highest cap that holds; what the order itself states where none was asked for."""
+    by_type = defaultdict(list)
+    for fact in case.need().caps.get(order.item_code, ()):
+        if fact.valid and fact.cap_e6 > 0 and fact.institution == case.encounter.institution:
+            by_type[fact.type].append(fact)
+    held = [
+        fact.cap_e6
+        for facts in by_type.values()
+        for fact, ends_at in cut(facts)
+        if fact.begins_at <= order.at and (ends_at is None or order.at < ends_at)
+    ]
+    return max(held, default=order.cap_e6)
+
+
+def _traced(case: Case) -> Iterator[Order]:
+    return (order for order in case.orders if order.is_current and order.traces is not None)
+
+
+def trace_settled(case: Case) -> Iterator[Hit]:
+    """M38 药品追溯码重复结算."""
+    for order in _traced(case):
+        if order.is_split:
+            continue
+        for code in order.traces or ():
+            if _standing(case, code):
+                amount = _fund_part(case, order)
+                yield Hit(
+                    key=code,
+                    at=case.encounter.now,
+                    amount_fen=amount,
+                    lines=(HitLine(order, None, VIOLATING, amount),),
+                    words=f"【{order.name or order.item_code}】的追溯码已经结算过",
+                )
+
+
+def _standing(case: Case, code: str) -> bool:
+    """Whether a code was sold or settled before, and neither returned nor reversed."""
+    one, known = case.encounter, case.need()
+    facts = known.traces.get(code, ())
+    shown = [
+        fact
+        for fact in facts
+        if fact.what in _SALE
+        and not fact.is_split
+        # The sale that is being settled now, uploaded before its settlement.
+        and not (
+            fact.setl is None
+            and fact.institution == one.institution
+            and fact.day == one.now // DAY_S
+        )
+    ]
+    day_setl = {(fact.institution, fact.day): True for fact in shown if fact.setl is not None}
+    events: dict[tuple[str, int], TraceFact] = {}
+    for fact in sorted(shown, key=lambda one: one.at):
+        if fact.setl is None and day_setl.get((fact.institution, fact.day)):
+            continue
+        events.setdefault((fact.institution, fact.setl or fact.source), fact)
+    returned: dict[str, set[int]] = defaultdict(set)
+    for fact in facts:
+        if fact.what == "sale_return":
+            returned[fact.institution].add(fact.source)
+    turns: dict[str, int] = defaultdict(int)
+    for (institution, _), fact in events.items():
+        turns[institution] += 1
+        if turns[institution] > len(returned[institution]) and fact.setl not in known.reversed:
+            return True
+    return False
+
+
+def _fund_part(case: Case, order: Order) -> int:
+    """The fund's part of an order, by its share of what is within scope."""
+    fund, scope = case.encounter.fund_fen, sum(one.inscp_fen for one in case.orders)
+    if fund is None or scope <= 0:
+        return 0
+    return divided(2 * fund * order.inscp_fen + scope, 2 * scope)
+
+
+def trace_missing(case: Case) -> Iterator[Hit]:
+    """M39 追溯码缺失、与药品不符."""
+    one = case.encounter
+    if one.institution[:1] not in case.codes("traced_prefixes"):
+        return
+    drugs = [
+        order
+        for order in case.orders
+        if order.is_current
+        and order.item_code[:1] in ("X", "Z")
+        and order.inscp_fen > 0
+        and not any(True for _ in case.knowledge.rows("k_no_trace_code", order.item_code, order.at))
+    ]
+    if not drugs or (one.fund_fen is not None and one.fund_fen <= 0):
+        return
+    if all(order.traces is None for order in drugs):
+        raise NotJudgedError("trace codes are not stated")
+    for order in drugs:
+        if order.traces is None:
+            continue
+        wrong = [
+            code for code in order.traces if _product(case, code) not in (None, order.item_code)
+        ]
+        if wrong or not order.traces:
+            amount = _fund_part(case, order)
+            name = order.name or order.item_code
+            yield Hit(
+                key=order.id,
+                at=order.at,
+                amount_fen=amount,
+                lines=(HitLine(order, None, VIOLATING, amount),),
+                words=f"【{name}】的追溯码属于另一药品" if wrong else f"【{name}】没有追溯码",
+            )
+
+
+def _product(case: Case, code: str) -> str | None:
+    """The drug a code was bought as; None where nobody knows, or it was several."""
+    items = {
+        fact.item_code
+        for fact in case.need().traces.get(code, ())
+        if fact.what == "purchase" and fact.item_code is not None
+    }
+    return items.pop() if len(items) == 1 else None
+
+
+def trace_unbought(case: Case) -> Iterator[Hit]:
+    """W11 追溯码不在本机构采购记录中; where the institution uploads purchases with codes."""
+    one, known = case.encounter, case.need()
+    if not known.buys_traced:
+        return
+    for order in _traced(case):
+        for code in order.traces or ():
+            if not any(
+                fact.what == "purchase" and fact.institution == one.institution
+                for fact in known.traces.get(code, ())
+            ):
+                yield Hit(
+                    key=order.id,
+                    at=one.now,
+                    amount_fen=order.inscp_fen,
+                    lines=(HitLine(order, None, VIOLATING, order.inscp_fen),),
+                    words=f"【{order.name or order.item_code}】的追溯码不在本机构采购记录中",
+                )
+                break
