@@ -5,9 +5,11 @@ from typing import Final
 
 from deploy.simulation.injected.bedsides import write_bedsides
 from deploy.simulation.injected.charges import write_charges
+from deploy.simulation.injected.goods import write_goods
 from deploy.simulation.injected.limits import write_limits
 from deploy.simulation.injected.medication import write_medication
 from deploy.simulation.injected.scene import Scene
+from deploy.simulation.injected.trust import write_trust
 
 __all__ = ["CASES"]
 
@@ -16,4 +18,6 @@ CASES: Final[tuple[Callable[[Scene], None], ...]] = (
     write_charges,
     write_bedsides,
     write_medication,
+    write_goods,
+    write_trust,
 )

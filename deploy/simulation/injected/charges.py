@@ -57,15 +57,13 @@ def _courses(scene: Scene) -> None:
         first = 5 + place
         used = _daily(scene, code, first, range(16), "09")
         long = _treated(scene, item, first, 17, used)
-        scene.case("M08", "连续用药16天，限14天", item, long, key=code)
+        scene.case("M08", "连续用药16天，限14天", item, long)
         used = _daily(scene, code, first, range(14), "09")
-        scene.near_miss(
-            "M08", "连续用药14天", item, _treated(scene, item, first, 15, used), key=code
-        )
+        scene.near_miss("M08", "连续用药14天", item, _treated(scene, item, first, 15, used))
         # Eight days without the drug between two courses of ten.
         used = _daily(scene, code, first, [*range(10), *range(18, 28)], "09")
         twice = _treated(scene, item, first, 29, used)
-        scene.near_miss("M08", "两个疗程各10天，间隔超过7天", item, twice, key=code)
+        scene.near_miss("M08", "两个疗程各10天，间隔超过7天", item, twice)
 
 
 def _pairs(scene: Scene) -> None:

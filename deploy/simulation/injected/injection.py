@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from deploy.errors import SimulationError
 from deploy.simulation.city import City
 from deploy.simulation.department_files import write_csv
 from deploy.simulation.desk import Calendar, Desk
@@ -22,6 +23,7 @@ __all__ = ["Injection", "inject"]
 
 _ORDINAL: Final = 9
 """Ids of injected visits begin where no period's do."""
+_HOSPITALS: Final = 9
 _AFTER: Final = 5_000
 """Message numbers of the injected counters begin where no second's do."""
 POINT_COLUMNS: Final = (
@@ -71,6 +73,9 @@ def inject(city: City, period: Period) -> Injection:
     Args:
         city: The city; it needs two inpatient hospitals and two pharmacies at one node.
         period: The period they happen in.
+
+    Raises:
+        SimulationError: The city is too small for cases that need several institutions.
     """
     calendar = Calendar(period.first_day, period.last_day)
     desks = {
@@ -78,6 +83,11 @@ def inject(city: City, period: Period) -> Injection:
         for item in city.institutions
     }
     scene = Scene(city=city, first_day=period.first_day, calendar=calendar, desks=desks)
+    if len(scene.hospitals()) < _HOSPITALS or not scene.pharmacies():
+        raise SimulationError(
+            f"found {len(city.institutions)} institutions; cases need {_HOSPITALS} hospitals with"
+            " inpatients at the county's node, and a pharmacy: simulate 20 institutions or more"
+        )
     for write in CASES:
         write(scene)
     return Injection(desks=desks, scene=scene)

@@ -111,10 +111,17 @@ class Scene:
         """Give the pharmacies (零售药店)."""
         return tuple(item for item in self.city.institutions if item.is_pharmacy)
 
-    def drug(self) -> str:
-        """Give the national code of a Western drug nobody else is given."""
+    def drug(self, *, traced: bool = False) -> str:
+        """Give the national code of a Western drug nobody else is given.
+
+        Args:
+            traced: Whether its packs carry trace codes (追溯码); most of these do not.
+        """
         self._codes += 1
-        return f"XN06AXX{self._codes % 1000:03d}B001{self._codes:09d}"
+        code = f"XN{self._codes // 1000 % 100:02d}AXX{self._codes % 1000:03d}B001{self._codes:09d}"
+        if not traced:
+            self.know("k_no_trace_code", code=code)
+        return code
 
     def service(self, chapter: str = "31") -> str:
         """Give the national code of a service (医疗服务项目) nobody else is given.
