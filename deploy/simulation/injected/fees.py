@@ -114,7 +114,7 @@ def bill_of(fees: Sequence[Fee], *, fund_fen: int | None, account_percent: int) 
     """
     total = sum(fee.amount_fen for fee in fees)
     covered = sum(fee.scope_fen for fee in fees)
-    own = sum(fee.amount_fen for fee in fees if fee.level == "03")
+    own = sum(fee.amount_fen - fee.scope_fen for fee in fees if fee.level == "03")
     fund = (covered * 7 + 5) // 10 if fund_fen is None else fund_fen
     account = (total - fund) * account_percent // 100
     return Bill(

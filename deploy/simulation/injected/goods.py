@@ -1,4 +1,4 @@
-"""Cases about what is charged for what was done or bought (M13, M21, M24 to M27, M38 to M40, M42).
+"""Cases about what is charged for what was done or bought (M13, M21, M24 to M27, M38 to M40).
 
 Stock is told with the interface's own messages: 3501 (count) and 3503 (purchase).
 """
@@ -16,7 +16,7 @@ __all__ = ["write_goods"]
 
 
 def write_goods(scene: Scene) -> None:
-    """Write the cases of M13, M21, M24 to M27, M38 to M40 and M42."""
+    """Write the cases of M13, M21, M24 to M27 and M38 to M40."""
     group = (scene.service("33"), scene.service("33"))
     for code in group:
         scene.point("二", "item", "限定主次操作", code, limit="胃肠手术组")
@@ -40,7 +40,6 @@ def write_goods(scene: Scene) -> None:
         _uncovered(scene, item, place)
         _twice_sold(scene, place)
         _untraced(scene, item, place)
-        _unmapped(scene, item, place)
 
 
 def _fees(begins_s: int, *lines: tuple[str, int]) -> list[Fee]:
@@ -210,11 +209,3 @@ def _untraced(scene: Scene, item: Institution, place: int) -> None:
     exempt = Fee(code=scene.drug(), second=begins + 300, price_fen=3_000)
     free = _see(scene, item, begins, [exempt])
     scene.near_miss("M39", "无码库药品", item, free)
-
-
-def _unmapped(scene: Scene, item: Institution, place: int) -> None:
-    """M42: an item of the institution's own, paid by the fund (自立项目收费)."""
-    begins = scene.second(162 + place, 9)
-    own = Fee(code="", second=begins + 300, price_fen=2_600, category="05", local=f"ZL{place:04d}")
-    mdtrt_id = _see(scene, item, begins, [own])
-    scene.case("M42", "无医保目录编码", item, mdtrt_id, amount_fen=2_600)
