@@ -10,6 +10,8 @@ from scoring_kernel.catalog_object import Catalog
 from scoring_kernel.change_list import verify_changes
 from scoring_kernel.errors import CatalogError
 from scoring_kernel.legal_basis import FILE, refuse_later_checks
+from scoring_kernel.rules import load_rules
+from scoring_kernel.supervision.loading import load_supervision
 
 ITEM_NUMBERS: Final = tuple(f"{number:02d}" for number in range(1, 24))
 """Numbers of the information items of the institutions' catalogue (table 1)."""
@@ -36,7 +38,7 @@ def verify_catalog(catalog: Catalog, changes: str, day: date) -> dict[str, objec
             raise CatalogError(name, 0, "the item of table 1 is missing: add it")
     refuse_later_checks(catalog.legal_basis, day)
     entry = verify_changes(changes, catalog.digest)
-    refuse_uncited(catalog)
+    refuse_uncited(catalog, cited_by_supervision())
     return {
         "digest": catalog.digest.hex(),
         "newest_change": entry.title,
@@ -69,13 +71,33 @@ def verify_catalog(catalog: Catalog, changes: str, day: date) -> dict[str, objec
     }
 
 
-def refuse_uncited(catalog: Catalog) -> None:
+def cited_by_supervision() -> frozenset[str]:
+    """Keys of the sources that rules, supervision's measures and its topics rest on.
+
+    Raises:
+        CatalogError: The rule book or supervision's files break a rule of their form.
+    """
+    supervision = load_supervision()
+    parameters = [*supervision.settings.values()]
+    for measured in supervision.sets.values():
+        parameters += measured.parameters.values()
+    for topic in supervision.topics.values():
+        parameters += topic.parameters.values()
+    dated = {value.basis for parameter in parameters for value in parameter.values}
+    return load_rules().cited_sources | dated
+
+
+def refuse_uncited(catalog: Catalog, elsewhere: frozenset[str] = frozenset()) -> None:
     """Refuse a source that nothing rests on: a reader would look for what it decides.
+
+    Args:
+        catalog: A loaded catalogue.
+        elsewhere: Sources that something outside of the catalogue's object rests on.
 
     Raises:
         CatalogError: A source is cited by no model, parameter or rule.
     """
-    uncited = sorted(catalog.legal_basis.keys() - catalog.cited_sources)
+    uncited = sorted(catalog.legal_basis.keys() - catalog.cited_sources - elsewhere)
     if uncited:
         first = catalog.legal_basis[uncited[0]]
         raise CatalogError(
