@@ -10,7 +10,7 @@ from typing import Annotated, Final
 
 import typer
 
-from node import cli_backup, cli_desk, cli_gateway, cli_mapping
+from node import cli_backup, cli_desk, cli_gateway, cli_mapping, cli_rules
 from node.cli_options import AsJson, Directory
 from node.commands import Result, existing, run_job, start
 from node.config import node_directory
@@ -283,3 +283,4 @@ cli_gateway.register(app)
 cli_desk.register(app)
 cli_backup.register(app)
 cli_mapping.register(app)
+cli_rules.register(app)

@@ -12,12 +12,13 @@ from node.config import CONTROL_SOCKET, NodeSettings
 from node.desk_jobs import READERS as DESK_READERS
 from node.errors import NodeError
 from node.jobs import NodeJobs
+from node.rule_jobs import READERS as RULE_READERS
 from security.errors import HubUnreachableError, SecurityError
 from security.local_channel import ControlServer
 
 __all__ = ["READERS", "serve"]
 
-READERS: Final = ("status", "explain", *DESK_READERS)
+READERS: Final = ("status", "explain", *DESK_READERS, *RULE_READERS)
 """Jobs that change nothing and do not wait for the writer."""
 TIDY_EVERY: Final = timedelta(hours=1)
 """Longer than any command reads: files that were merged away before are needed by none."""

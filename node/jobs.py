@@ -26,6 +26,7 @@ from node.intake import ingest_file, load_mapping
 from node.prescoring.inputs import Subject
 from node.prescoring.prescore import PreScoring, prescore
 from node.retention import due_months, frozen_through, retain
+from node.rule_jobs import RuleJobs
 from node.store import NodeStore
 from node.store.scores import ScoreStore, digests_of
 from node.sync.flow import Link, restate, synchronise
@@ -67,6 +68,7 @@ class NodeJobs:
             "status": self.status,
             "retain": self.retain,
             **DeskJobs(catalog=self.catalog, store=self.store, now=self.now).table(),
+            **RuleJobs(catalog=self.catalog, store=self.store, now=self.now).table(),
         }
 
     def ingest(self, arguments: Result, progress: ProgressReporter) -> Result:

@@ -10,9 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from node.store.transactions import transaction
-
-__all__ = ["HIT_TABLES", "HitFilter", "HitRow", "Hits", "SealedHit", "hit_label"]
+__all__ = ["HIT_TABLES", "SWEPT_ROWS", "HitFilter", "HitRow", "Hits", "SealedHit", "hit_label"]
 
 HIT_TABLES: Final = (
     # at: wall clock, Asia/Shanghai; month: of it, yyyymm. Runs are those of rule_run.
@@ -147,25 +145,17 @@ class Hits:
         )
 
     def sweep(self, run: int, rule: str, first_month: int, last_month: int) -> int:
-        """Mark the hits of a rule that this run did not find as gone.
-
-        Each transaction marks a few, so that nobody waits for long.
+        """Mark some of what this run did not find as gone; inside the caller's transaction.
 
         Returns:
-            Number of hits marked.
+            Number of hits marked: ``SWEPT_ROWS`` where there may be more.
         """
-        marked = 0
-        while True:
-            with transaction(self._connection) as connection:
-                count = connection.execute(
-                    "update rule_hit set gone_run = ?1 where rowid in ("
-                    " select rowid from rule_hit where rule = ?2 and month between ?3 and ?4"
-                    " and last_run < ?1 and gone_run is null limit ?5)",
-                    (run, rule, first_month, last_month, SWEPT_ROWS),
-                ).rowcount
-            marked += count
-            if count < SWEPT_ROWS:
-                return marked
+        return self._connection.execute(
+            "update rule_hit set gone_run = ?1 where rowid in ("
+            " select rowid from rule_hit where rule = ?2 and month between ?3 and ?4"
+            " and last_run < ?1 and gone_run is null limit ?5)",
+            (run, rule, first_month, last_month, SWEPT_ROWS),
+        ).rowcount
 
     def rows(self, wanted: HitFilter, limit: int, offset: int) -> tuple[HitRow, ...]:
         """List hits, the largest amounts first."""

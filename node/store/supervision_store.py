@@ -8,7 +8,7 @@ from typing import Final
 
 from node.domain.rule_hits import HitBody, decode_body
 from node.errors import StoreError
-from node.store.hits import HitFilter, HitRow, Hits, SealedHit, hit_label
+from node.store.hits import SWEPT_ROWS, HitFilter, HitRow, Hits, SealedHit, hit_label
 from node.store.key_secret import key_secret
 from node.store.knowledge import (
     Knowledge,
@@ -77,9 +77,17 @@ class SupervisionStore:
             self._hits.touch(run, same)
 
     def sweep(self, run: int, rule: str, first_month: int, last_month: int) -> int:
-        """Mark what a run did not find again as gone; returns how many."""
-        with self._lock:
-            return self._hits.sweep(run, rule, first_month, last_month)
+        """Mark what a run did not find again as gone; returns how many.
+
+        Others write between its transactions, each of which marks a few.
+        """
+        marked = 0
+        while True:
+            with self._lock, transaction(self._connection):
+                count = self._hits.sweep(run, rule, first_month, last_month)
+            marked += count
+            if count < SWEPT_ROWS:
+                return marked
 
     def note(self, run: int, outcome: RuleOutcome) -> None:
         """Note what came of a rule."""

@@ -12,7 +12,6 @@ import hashlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from itertools import islice
 from typing import Final, Protocol
 
 import duckdb
@@ -32,6 +31,8 @@ __all__ = ["ALL_MONTHS", "HitSink", "RuleRecords", "RunOrder", "RunReport", "run
 
 ALL_MONTHS: Final = (190_001, 999_912)
 _DIGEST_BYTES: Final = 8
+_PART_RECORDS: Final = 10_000
+"""Records that the hits of one transaction list: about a megabyte."""
 _STAGE: Final = "rules"
 
 
@@ -247,8 +248,16 @@ class _Turns:
 
 
 def _parts(hits: Iterable[RuleHit]) -> Iterator[list[RuleHit]]:
-    walk = iter(hits)
-    while part := list(islice(walk, KEPT_ROWS)):
+    """Cut hits into parts of one small transaction, by their number and what they list."""
+    part: list[RuleHit] = []
+    listed = 0
+    for hit in hits:
+        part.append(hit)
+        listed += len(hit.body.evidence)
+        if len(part) == KEPT_ROWS or listed >= _PART_RECORDS:
+            yield part
+            part, listed = [], 0
+    if part:
         yield part
 
 
