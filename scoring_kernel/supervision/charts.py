@@ -13,12 +13,12 @@ Source:
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from scoring_kernel.supervision.steps import Row
     from scoring_kernel.yaml_section import Section
 
 TYPES: Final = ("line", "bar", "scatter", "heatmap", "sankey")
@@ -32,7 +32,7 @@ class Chart:
     """One of ``TYPES``."""
     x: str
     """Column of the x axis; of a sankey the source."""
-    y: tuple[str, ...]
+    series: tuple[str, ...]
     """Columns of the series; of a heat map the y axis, of a sankey the target."""
     value: str | None
     """Column of a heat map's colour or of a link's width."""
@@ -46,26 +46,26 @@ def parse_chart(section: Section, columns: Collection[str]) -> Chart:
     Raises:
         CatalogError: A column is not one of the topic, or does not fit the type.
     """
-    section.refuse_unknown(("type", "x", "y", "value", "horizontal"))
+    section.refuse_unknown(("type", "x", "series", "value", "horizontal"))
     kind = section.choice("type", TYPES)
-    y = section.texts("y")
-    if not y or not set(y) <= set(columns):
-        raise section.error(f"y: found {list(y)}, expected columns of the topic", "y")
+    series = section.texts("series")
+    if not series or not set(series) <= set(columns):
+        raise section.error(f"series: found {list(series)}, expected columns", "series")
     has_value = kind in ("heatmap", "sankey")
-    if has_value != ("value" in section.values) or (has_value and len(y) != 1):
-        problem = "a heat map and a sankey have one y and a value, others only y"
+    if has_value != ("value" in section.values) or (has_value and len(series) != 1):
+        problem = "a heat map and a sankey have one series and a value, others series only"
         raise section.error(f"chart: {problem}")
     return Chart(
         type=kind,
         x=section.choice("x", columns),
-        y=y,
+        series=series,
         value=section.choice("value", columns) if has_value else None,
         is_horizontal=section.flag("horizontal", default=False),
     )
 
 
 def option(
-    chart: Chart, title: str, names: Mapping[str, str], rows: Sequence[Row]
+    chart: Chart, title: str, names: Mapping[str, str], rows: Sequence[Mapping[str, str]]
 ) -> dict[str, Any]:
     """Write an ECharts option.
 
@@ -73,7 +73,7 @@ def option(
         chart: The chart.
         title: Its title.
         names: Chinese name by column of the table.
-        rows: The table's rows; numbers as they are stated, text as shown.
+        rows: The table's rows as shown: decimal texts, ``-`` for what is missing.
     """
     made: dict[str, Any] = {"title": {"text": title}, "tooltip": {}}
     if chart.type == "sankey":
@@ -83,15 +83,18 @@ def option(
         "source": [dict(row) for row in rows],
     }
     if chart.type == "heatmap":
-        values = [one for one in (row[chart.value or ""] for row in rows) if isinstance(one, int)]
+        values = [Decimal(one) for one in (row[chart.value or ""] for row in rows) if one != "-"]
         return made | {
             "xAxis": {"type": "category"},
             "yAxis": {"type": "category"},
-            "visualMap": {"min": min(values, default=0), "max": max(values, default=0)},
+            "visualMap": {
+                "min": str(min(values, default=Decimal(0))),
+                "max": str(max(values, default=Decimal(0))),
+            },
             "series": [
                 {
                     "type": "heatmap",
-                    "encode": {"x": chart.x, "y": chart.y[0], "value": chart.value},
+                    "encode": {"x": chart.x, "y": chart.series[0], "value": chart.value},
                 }
             ],
         }
@@ -115,16 +118,16 @@ def option(
                     "name": names[column],
                     "encode": {encode[0]: chart.x, encode[1]: column},
                 }
-                for column in chart.y
+                for column in chart.series
             ],
         }
     )
 
 
-def _links(chart: Chart, rows: Sequence[Row]) -> dict[str, Any]:
+def _links(chart: Chart, rows: Sequence[Mapping[str, str]]) -> dict[str, Any]:
     # A name may be on both sides; the two sides are told apart by a prefix no code has.
     source = [f"{row[chart.x]}" for row in rows]
-    target = [f"→ {row[chart.y[0]]}" for row in rows]
+    target = [f"→ {row[chart.series[0]]}" for row in rows]
     links = [
         {"source": one, "target": other, "value": row[chart.value or ""]}
         for one, other, row in zip(source, target, rows, strict=True)

@@ -1,7 +1,7 @@
 """Sentences of finding (结论语句): a template with numbers of a topic's table.
 
 Rules:
-- A placeholder is ``{rows}``, ``{alerts}``, ``{month}``, or ``{how.column}`` with how one of
+- A placeholder is ``{rows}``, ``{alerts}``, ``{month}``, ``{lacks}`` (what nobody has), or ``{how.column}`` with how one of
   first (the first row), sum, max, min and names (the first three, joined). Nothing is computed
   in a template.
 - Where the table is empty another sentence stands; a cell without a value reads 无数据 / no data.
@@ -27,7 +27,7 @@ NAMED: Final = 3
 """Names that a sentence lists."""
 
 _WORD: Final = re.compile(r"\{([a-z]+)(?:\.([a-z][a-z0-9_]*))?\}")
-_PLAIN: Final = ("rows", "alerts", "month")
+_PLAIN: Final = ("rows", "alerts", "month", "lacks")
 _NONE: Final = {"zh": "无数据", "en": "no data"}
 
 
@@ -84,6 +84,7 @@ def sentence(
     *,
     month: int,
     alerts: int,
+    lacks: Sequence[str],
 ) -> str:
     """Write the sentence of a table.
 
@@ -94,11 +95,13 @@ def sentence(
         columns: The table's columns.
         month: Month of the table, yyyymm.
         alerts: Rows that are alerts.
+        lacks: What the topic asks for and nobody has.
     """
     plain = {
         "rows": str(len(rows)),
         "alerts": str(alerts),
         "month": f"{month // 100}-{month % 100:02d}",
+        "lacks": "；".join(lacks),
     }
     texts = {"zh": (finding.zh, finding.none_zh), "en": (finding.en, finding.none_en)}[language]
 

@@ -5,20 +5,19 @@ The order of work: steps, alerts, order, limit, sentence, chart.
 
 from __future__ import annotations
 
-from calendar import monthrange
 from dataclasses import dataclass, field
-from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from scoring_kernel.errors import KernelInputError
 from scoring_kernel.parameters import MICRO
 from scoring_kernel.supervision.charts import option
-from scoring_kernel.supervision.findings import sentence
-from scoring_kernel.supervision.steps import apply
+from scoring_kernel.supervision.findings import sentence, shown_cell
+from scoring_kernel.supervision.sets import last_day
 from scoring_kernel.supervision.values import decimal_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import date
 
     from scoring_kernel.parameters import Parameter
     from scoring_kernel.supervision.steps import Cell, Row
@@ -75,8 +74,10 @@ def conclude(topic: Topic, month: int, rows: Sequence[Row]) -> TopicResult:
                 f"topic {topic.id}: found the columns {list(row)}, expected {list(topic.queried)}"
             )
     table = [dict(row) for row in rows]
+    day = last_day(month)
+    thresholds = {name: one.at(day) for name, one in topic.parameters.items()}
     for step in topic.steps:
-        apply(step, table)
+        step.apply(table, thresholds)
     table = [{name: row[name] for name in topic.columns} for row in table]
     alerts = 0 if topic.alert is None else sum(row[topic.alert.column] == 1 for row in table)
     for name in reversed(topic.order):
@@ -84,8 +85,23 @@ def conclude(topic: Topic, month: int, rows: Sequence[Row]) -> TopicResult:
         table.sort(key=lambda row: _rank(row[column]), reverse=name.startswith("-"))
     kept = tuple(table[: topic.limit])
     names = {name: column.name_zh for name, column in topic.columns.items()}
+    shown = [
+        {
+            name: "-" if row[name] is None else shown_cell(row[name], column)
+            for name, column in topic.columns.items()
+        }
+        for row in kept
+    ]
     told = [
-        sentence(topic.finding, language, table, topic.columns, month=month, alerts=alerts)
+        sentence(
+            topic.finding,
+            language,
+            table,
+            topic.columns,
+            month=month,
+            alerts=alerts,
+            lacks=topic.lacks,
+        )
         for language in ("zh", "en")
     ]
     return TopicResult(
@@ -97,7 +113,7 @@ def conclude(topic: Topic, month: int, rows: Sequence[Row]) -> TopicResult:
         thresholds=tuple(_threshold(one, month) for one in topic.parameters.values()),
         finding_zh=told[0],
         finding_en=told[1],
-        option=option(topic.chart, topic.name_zh, names, kept),
+        option=option(topic.chart, topic.name_zh, names, shown),
     )
 
 
@@ -109,8 +125,7 @@ def _rank(cell: Cell) -> tuple[int, int, str]:
 
 
 def _threshold(parameter: Parameter, month: int) -> Threshold:
-    year, number = divmod(month, 100)
-    day = date(year, number, monthrange(year, number)[1])
+    day = last_day(month)
     held = [value for value in parameter.values if value.since <= day][-1]
     value = decimal_text(parameter.at(day), MICRO, 6).rstrip("0").rstrip(".")
     return Threshold(

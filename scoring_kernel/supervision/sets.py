@@ -137,8 +137,7 @@ def parameter_values(parameters: Mapping[str, Parameter], month: int) -> dict[st
     Raises:
         ParameterNotInForceError: One has no value on that day.
     """
-    year, number = divmod(month, 100)
-    day = date(year, number, monthrange(year, number)[1])
+    day = last_day(month)
     found: dict[str, str] = {}
     for name, parameter in parameters.items():
         micro = parameter.at(day)
@@ -146,6 +145,16 @@ def parameter_values(parameters: Mapping[str, Parameter], month: int) -> dict[st
         if micro % MICRO == 0:
             found[name] = str(micro // MICRO)
     return found
+
+
+def last_day(month: int) -> date:
+    """Last day of a month, yyyymm: the day whose parameters hold for it.
+
+    >>> last_day(202602).isoformat()
+    '2026-02-28'
+    """
+    year, number = divmod(month, 100)
+    return date(year, number, monthrange(year, number)[1])
 
 
 def fill(sql: str, values: Mapping[str, str]) -> str:
@@ -166,17 +175,27 @@ def placeholders(sql: str) -> frozenset[str]:
 
 
 def verify_placeholders(
-    document: Section, parameters: Mapping[str, Parameter], built_in: Collection[str] = _BUILT_IN
+    document: Section,
+    parameters: Mapping[str, Parameter],
+    built_in: Collection[str] = _BUILT_IN,
+    elsewhere: Collection[str] = (),
 ) -> None:
     """Refuse a placeholder without a parameter, and a parameter without a placeholder.
+
+    Args:
+        document: The file's top mapping, with its SQL.
+        parameters: Its parameters.
+        built_in: Placeholders that need none.
+        elsewhere: Parameters that are read outside of the SQL.
 
     Raises:
         CatalogError: One has no partner.
     """
     names = placeholders(document.text("sql")) - frozenset(built_in)
     known = {name.removesuffix("_e6") if name not in parameters else name for name in names}
-    if known != parameters.keys():
-        lost = ", ".join(sorted(f"${name}" for name in known ^ parameters.keys()))
+    read = known.union(elsewhere)
+    if read != parameters.keys():
+        lost = ", ".join(sorted(f"${name}" for name in read ^ parameters.keys()))
         raise document.error(f"sql and parameters do not agree on {lost}: make them agree", "sql")
 
 

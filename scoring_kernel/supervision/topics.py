@@ -136,7 +136,7 @@ class Topic:
     @property
     def queried(self) -> tuple[str, ...]:
         """Columns that the SQL returns: all but those that steps make."""
-        made = {step.into for step in self.steps}
+        made = {name for step in self.steps for name in step.made}
         return tuple(name for name in self.columns if name not in made)
 
 
@@ -171,7 +171,9 @@ def parse_topic(
         if listed is None
         else parse_parameters(listed, owner=name, levels=(), units=units, legal_basis=legal_basis)
     )
-    verify_placeholders(document, parameters, _BUILT_IN)
+    steps = parse_steps(document, columns)
+    stepped = frozenset(parameter for step in steps for parameter in step.thresholds)
+    verify_placeholders(document, parameters, _BUILT_IN, stepped)
     return Topic(
         id=name,
         name_zh=document.text("name_zh", max_chars=40),
@@ -187,7 +189,7 @@ def parse_topic(
         parameters=parameters,
         sql=document.text("sql"),
         sql_line=document.line_of("sql") + 1,
-        steps=parse_steps(document, columns),
+        steps=steps,
         columns=columns,
         order=_parse_order(document, columns),
         limit=document.integer("limit", least=1, most=MAX_ROWS)
