@@ -17,12 +17,15 @@ from deploy.simulation.desk import Calendar, Desk
 from deploy.simulation.injected.cases import CASES
 from deploy.simulation.injected.scene import Scene
 from deploy.simulation.injected.truth import TRUTH_COLUMNS
+from scoring_kernel import load_catalog
 from scoring_kernel.periods import Period
 
 __all__ = ["Injection", "inject"]
 
 _ORDINAL: Final = 9
 """Ids of injected visits begin where no period's do."""
+_MADE: Final = frozenset(("record_id", "month"))
+"""Columns of a record that its intake makes."""
 _HOSPITALS: Final = 9
 _AFTER: Final = 5_000
 """Message numbers of the injected counters begin where no second's do."""
@@ -48,22 +51,24 @@ class Injection:
             city: The city.
         """
         custodians = {item.code: item.custodian for item in city.institutions}
+        kinds = load_catalog().records
         for kind, rows in sorted(self.scene.registers.items()):
+            columns = [name for name, _ in kinds[kind].schema if name not in _MADE]
             parts: dict[str, list[dict[str, object]]] = {}
             for row in rows:
                 parts.setdefault(custodians[str(row["institution"])], []).append(row)
             for custodian, part in parts.items():
-                _write(out / "registers" / custodian / f"{kind}.csv", part)
+                _write(out / "registers" / custodian / f"{kind}.csv", columns, part)
         write_csv(out / "knowledge_points.csv", POINT_COLUMNS, self.scene.points)
         for table, rows in sorted(self.scene.knowledge.items()):
-            _write(out / "knowledge" / f"{table}.csv", rows)
+            columns = list(dict.fromkeys(name for row in rows for name in row))
+            _write(out / "knowledge" / f"{table}.csv", columns, rows)
         truth = [one.row() for one in self.scene.truth]
         write_csv(out / "rule_truth.csv", TRUTH_COLUMNS, truth)
 
 
-def _write(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
+def _write(path: Path, columns: Sequence[str], rows: Sequence[Mapping[str, object]]) -> None:
     """Write rows; what a row does not say is empty."""
-    columns = tuple(dict.fromkeys(name for row in rows for name in row))
     write_csv(path, columns, [{name: row.get(name, "") for name in columns} for row in rows])
 
 
