@@ -11,6 +11,7 @@ from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from scoring_kernel.catalog_loader import load_catalog
+from tests.support.fact_ranges import spread
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,10 +44,12 @@ class RuleFacts:
             facts.institution(name, **(one or {}))
         for name, one in (case.get("persons") or {}).items():
             facts.person(name, **(one or {}))
-        for name, one in (case.get("visits") or {}).items():
-            facts.visit(name, **(one or {}))
+        for names, one in (case.get("visits") or {}).items():
+            for name, each in spread(names, one or {}):
+                facts.visit(name, **each)
         for one in case.get("lines") or ():
-            facts.line(**one)
+            for _, each in spread(str(one["visit"]), one):
+                facts.line(**each)
         for kind, rows in (case.get("records") or {}).items():
             for row in rows:
                 facts.record(kind, **row)
