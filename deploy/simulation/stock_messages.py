@@ -17,7 +17,8 @@ TABLE_COLUMNS: Final = (
 """Columns of the stock table of an institution whose software has no such interface."""
 _MADE_DAYS_BEFORE: Final = 120
 _SHELF_LIFE_DAYS: Final = 730
-_COST_PERCENT: Final = 85
+_PHARMACY_COST_PERCENT: Final = 85
+"""Pharmacies earn on what they sell; hospitals charge what they paid (零差率)."""
 _DESTROYED: Final = "105"
 _BREAKAGE: Final = "报损"
 _NO_SPLIT: Final = "0"
@@ -41,8 +42,9 @@ def _expires(batch: Batch) -> str:
     return (_made(batch) + timedelta(days=_SHELF_LIFE_DAYS)).isoformat()
 
 
-def _cost(batch: Batch) -> float:
-    return yuan(batch.item.price_fen * _COST_PERCENT // 100)
+def _cost(batch: Batch, desk: Desk) -> float:
+    percent = _PHARMACY_COST_PERCENT if desk.institution.is_pharmacy else 100
+    return yuan(batch.item.price_fen * percent // 100)
 
 
 def _rx(batch: Batch) -> str:
@@ -100,7 +102,7 @@ class MessageBook:
             "spler_name": "温州市仿真医药配送公司",
             "prdr_name": "仿真药业",
             "aprvno": f"国药准字仿{DRUGS.index(batch.item):04d}",
-            "finl_trns_pric": _cost(batch),
+            "finl_trns_pric": _cost(batch, self.desk),
             "purc_retn_cnt": len(packs.codes),
             "purc_invo_no": f"FP{batch.number[1:]}",
             "purc_retn_stoin_time": self.desk.calendar.moment(second),
@@ -115,7 +117,7 @@ class MessageBook:
         content = {
             **_article(packs.batch),
             "inv_chg_type": _DESTROYED,
-            "pric": _cost(packs.batch),
+            "pric": _cost(packs.batch, self.desk),
             "cnt": len(packs.codes),
             "inv_chg_time": self.desk.calendar.moment(second),
             "trdn_flag": _NO_SPLIT,
@@ -160,12 +162,12 @@ class TableBook:
 
     def bought(self, packs: Packs, second: int) -> None:
         """Write a delivery."""
-        self._write("采购", packs, second, yuan_each=_cost(packs.batch))
+        self._write("采购", packs, second, yuan_each=_cost(packs.batch, self.desk))
         self.desk.tally.packs_bought += len(packs.codes)
 
     def broken(self, packs: Packs, second: int) -> None:
         """Write packs that are destroyed."""
-        self._write(_BREAKAGE, packs, second, yuan_each=_cost(packs.batch))
+        self._write(_BREAKAGE, packs, second, yuan_each=_cost(packs.batch, self.desk))
         self.desk.tally.packs_broken += len(packs.codes)
 
     def counted(self, packs: Packs, second: int) -> None:

@@ -17,6 +17,8 @@ from deploy.simulation.desk import Calendar, Desk
 from deploy.simulation.injected.cases import CASES
 from deploy.simulation.injected.scene import Scene
 from deploy.simulation.injected.truth import TRUTH_COLUMNS
+from deploy.simulation.price_list import DRUGS
+from deploy.simulation.shelves import TRACED
 from scoring_kernel import load_catalog
 from scoring_kernel.periods import Period
 
@@ -93,6 +95,9 @@ def inject(city: City, period: Period) -> Injection:
             f"found {len(city.institutions)} institutions; cases need {_HOSPITALS} hospitals with"
             " inpatients at the county's node, and a pharmacy: simulate 20 institutions or more"
         )
+    for drug in DRUGS:
+        if drug not in TRACED:
+            scene.know("k_no_trace_code", code=drug.national_code)
     for write in CASES:
         write(scene)
     return Injection(desks=desks, scene=scene)
