@@ -170,8 +170,11 @@ class Daemon:
                 decryption_keys=parts.identity.decryption_keys,
                 keyring=parts.keys.keyring,
                 measure_sets=parts.catalog.measure_sets,
+                joining=parts.catalog.joining,
             ),
-            committer=Committer(parts.engine, parts.identity, parts.statements),
+            committer=Committer(
+                parts.engine, parts.identity, parts.statements, parts.catalog.joining
+            ),
             settings=parts.settings.intake,
             now=parts.now,
             after_group=self._after_group,

@@ -11,6 +11,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
+from hub.clue_jobs import CLUE_READERS, ClueJobs
 from hub.domain.custody import Custody
 from hub.domain.institution_list import parse_codes, parse_list
 from hub.domain.members import MemberId, MemberKind, MemberName
@@ -37,6 +38,7 @@ Job: TypeAlias = Callable[[Result, ProgressReporter], Result | Awaitable[Result]
 READERS: Final = frozenset(
     {"status", "members", "refusals", "quarantine", "grades", "explain", "inputs", "exports"}
     | {"export-trust", "completeness"}
+    | CLUE_READERS
 )
 """Jobs that change nothing."""
 LISTED: Final = 500
@@ -71,6 +73,7 @@ class HubJobs:
             "quarantine": self.quarantine,
             "export-trust": self.export_trust,
             "audit-export": self.audit_export,
+            **ClueJobs(parts=self.parts).table(),
         }
 
     def token(self, arguments: Result, _progress: ProgressReporter) -> Result:

@@ -29,6 +29,10 @@ class SlotRule(StrEnum):
     """The same version was stated before with other content."""
     CHECKPOINT = "checkpoint"
     """The tree over the sender's records does not continue the one that was stated before."""
+    PERIOD = "period"
+    """A record is not of the period whose tokens it carries, or of a day that is yet to come."""
+    EXPIRED = "expired"
+    """Records whose retention is over; they are not taken in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

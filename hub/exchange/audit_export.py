@@ -137,12 +137,13 @@ class _Source:
     progress: ProgressReporter
 
     def envelopes(self) -> Iterator[bytes]:
-        """Envelopes received and sealed, in leaf order."""
+        """Envelopes received and sealed, in leaf order; without those that retention emptied."""
         done = 0
         for chunk in self._chunks(frozenset({_RECEIVED, _SEALED})):
             raw = envelopes.load_raw(self.connection, chunk)
             for log_index in chunk:
-                yield raw[log_index]
+                if raw[log_index]:
+                    yield raw[log_index]
             done += len(chunk)
             self.progress("exporting", done, 0, "envelopes")
 

@@ -18,14 +18,19 @@ from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 from hub.domain.checkpoints import DecodedCheckpoints
+from hub.domain.clues import DecodedClues, DecodedJoinRecords
 from hub.domain.members import MemberKind
 from hub.domain.pushes import DecodedPush
 from hub.domain.statements import DecodedBatch
 from hub.errors import StatementError
 from hub.intake.checkpoints import decode_checkpoints
+from hub.intake.clue_contents import CLUES, JOIN_RECORDS
+from hub.intake.clues import decode_clues
 from hub.intake.decoding import decode_batch
+from hub.intake.join_records import decode_join_records
 from hub.intake.pushes import decode_push
 from protos.yixin.v1 import envelope_pb2
+from scoring_kernel.joining import Joining
 from scoring_kernel.measure_sets import MeasureSet
 from security.certificates import Keyring
 from security.envelope import (
@@ -46,8 +51,12 @@ SENDERS: Final[Mapping[str, frozenset[MemberKind]]] = {
     STATEMENTS: frozenset({MemberKind.NODE}),
     GRADE_PUSH: frozenset({MemberKind.HUB}),
     LEDGER_CHECKPOINTS: frozenset({MemberKind.NODE}),
+    JOIN_RECORDS: frozenset({MemberKind.NODE}),
+    CLUES: frozenset({MemberKind.NODE}),
 }
 """Payload types this hub takes, and the kinds of members that may send them."""
+DATA_CLASSES: Final[Mapping[str, str]] = {JOIN_RECORDS: "join_record", CLUES: "clue"}
+"""Payload types with a data class (数据类别) of their own; under another they are refused."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +66,9 @@ class Unreadable:
     reason: str
 
 
-Content: TypeAlias = DecodedBatch | DecodedPush | DecodedCheckpoints | Unreadable
+Content: TypeAlias = (
+    DecodedBatch | DecodedPush | DecodedCheckpoints | DecodedJoinRecords | DecodedClues | Unreadable
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +127,8 @@ class EnvelopeChecker:
     """Certified keys of the members."""
     measure_sets: Mapping[str, MeasureSet] = field(repr=False)
     """Measure sets of the catalogue."""
+    joining: Joining = field(repr=False)
+    """What is joined across nodes."""
 
     def check_all(self, submitted: Sequence[Submitted], now_ms: int) -> list[Checked]:
         """Check some envelopes, in order."""
@@ -193,8 +206,23 @@ class EnvelopeChecker:
                 f"Schema version {header.schema_version} of {header.payload_type!r} is not known "
                 "here, expected 1."
             )
+        data_class = DATA_CLASSES.get(header.payload_type, header.data_class)
+        if header.data_class != data_class:
+            raise StatementError(
+                f"{header.payload_type!r} came under data class {header.data_class!r}, expected "
+                f"{data_class!r}."
+            )
+        return self._decode_type(header, payload, now_ms)
+
+    def _decode_type(
+        self, header: envelope_pb2.EnvelopeHeader, payload: bytes, now_ms: int
+    ) -> Content:
         if header.payload_type == STATEMENTS:
             return decode_batch(payload, self.measure_sets)
+        if header.payload_type == JOIN_RECORDS:
+            return decode_join_records(payload, self.joining)
+        if header.payload_type == CLUES:
+            return decode_clues(payload)
         if header.payload_type == LEDGER_CHECKPOINTS:
             return decode_checkpoints(
                 payload, sender=header.sender, keyring=self.keyring, at_ms=now_ms

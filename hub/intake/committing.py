@@ -29,6 +29,7 @@ from hub.store.envelopes import AcceptedEnvelope, GroupSeal
 from hub.store.identity import HubIdentity
 from hub.store.statements import StatementStore
 from protos.yixin.v1 import envelope_pb2, exchange_pb2, transparency_pb2
+from scoring_kernel.joining import Joining
 from security.chain import GENESIS, ChainPosition, Step, check_next
 from security.errors import (
     ChainForkError,
@@ -89,10 +90,13 @@ class _Group:
 class Committer:
     """Commits groups of checked envelopes, one group at a time."""
 
-    __slots__ = ("_custody", "_engine", "_identity", "_statements")
+    __slots__ = ("_custody", "_engine", "_identity", "_joining", "_statements")
 
-    def __init__(self, engine: Engine, identity: HubIdentity, statements: StatementStore) -> None:
+    def __init__(
+        self, engine: Engine, identity: HubIdentity, statements: StatementStore, joining: Joining
+    ) -> None:
         self._engine = engine
+        self._joining = joining
         self._identity = identity
         self._statements = statements
         self._custody = CustodyCache()
@@ -112,7 +116,7 @@ class Committer:
             HubStoreError: The database failed; nothing of the group was stored.
         """
         with writing(self._engine) as connection:
-            group = self._open(connection, checked)
+            group = self._open(connection, checked, now_ms)
             over: set[int] = set()
             for index, item in enumerate(checked):
                 if item.stream in over:
@@ -144,7 +148,7 @@ class Committer:
         with writing(self._engine) as connection:
             refusals.add_refusal(connection, attempt)
 
-    def _open(self, connection: Connection, checked: Sequence[Checked]) -> _Group:
+    def _open(self, connection: Connection, checked: Sequence[Checked], now_ms: int) -> _Group:
         peers = sorted({item.peer for item in checked})
         return _Group(
             connection=connection,
@@ -153,6 +157,8 @@ class Committer:
                 self._statements,
                 self._custody.get(connection),
                 [item.content for item in checked],
+                joining=self._joining,
+                now_ms=now_ms,
             ),
             statuses=members.statuses(connection, peers),
             heads=envelopes.heads(connection, peers),

@@ -1,4 +1,4 @@
-"""What the contents of a commit group change: slots, rows, pushed grades, checkpoints, quarantine.
+"""What the contents of a commit group change: slots, rows, pushes, checkpoints, clues, quarantine.
 
 Numbered as applied per envelope, in chain order:
 
@@ -10,7 +10,7 @@ Numbered as applied per envelope, in chain order:
 4. Rows of the slots that were taken are staged.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Final
@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 from sqlalchemy import Connection
 
 from hub.domain.checkpoints import DecodedCheckpoints
+from hub.domain.clues import DecodedClues, DecodedJoinRecords, shanghai_day
 from hub.domain.custody import CustodyRegister
 from hub.domain.members import MemberId
 from hub.domain.pushes import DecodedPush
@@ -27,11 +28,13 @@ from hub.domain.slots import SlotStep, SlotVersion, StatedSlot
 from hub.domain.statements import DecodedBatch, OfferedSlot, SlotFault, SlotRule
 from hub.intake.checking import Content, Unreadable
 from hub.intake.checkpoints import apply_checkpoints
+from hub.intake.clue_contents import CLUES, JOIN_RECORDS, ClueContents
 from hub.intake.decoding import SlotRows, digest_fault
 from hub.store import pushed
 from hub.store.quarantine import QuarantinedSlot, add_quarantined
 from hub.store.slot_index import HeldSlot, SlotBook, SlotKey
 from hub.store.statements import StagedRows, StatementStore
+from scoring_kernel.joining import Joining
 
 _CUSTODY_MEND: Final = (
     "the custody register names another member, or none, for this slot; ask the hub's officer"
@@ -55,6 +58,7 @@ class ContentBook:
     """Contents of one commit group, applied in its transaction."""
 
     __slots__ = (
+        "_clues",
         "_connection",
         "_custody",
         "_pushes",
@@ -70,6 +74,9 @@ class ContentBook:
         statements: StatementStore,
         custody: CustodyRegister,
         contents: Iterable[Content | None],
+        *,
+        joining: Joining,
+        now_ms: int,
     ) -> None:
         """Load the slots that these contents state.
 
@@ -78,7 +85,15 @@ class ContentBook:
             statements: Rows of statements.
             custody: The register in force.
             contents: Contents of the group; those of refused envelopes do no harm.
+            joining: What is joined across nodes, and for how long it is kept.
+            now_ms: Logged time, milliseconds since the epoch, UTC.
         """
+        self._clues = ClueContents(
+            connection=connection,
+            custody=custody,
+            joining=joining,
+            today=shanghai_day(now_ms),
+        )
         self._connection = connection
         self._statements = statements
         self._custody = custody
@@ -119,9 +134,13 @@ class ContentBook:
                 incarnation=origin.incarnation,
                 log_index=origin.log_index,
             )
-            for fault in faults:
-                self._refuse(origin, "", fault)
-            return len(faults)
+            return self._refuse_all(origin, "", faults)
+        place = (origin.sender, origin.incarnation, origin.log_index)
+        if isinstance(content, DecodedJoinRecords):
+            faults = self._clues.apply_join_records(content, *place)
+            return self._refuse_all(origin, JOIN_RECORDS, faults)
+        if isinstance(content, DecodedClues):
+            return self._refuse_all(origin, CLUES, self._clues.apply_clues(content, *place))
         return self._apply_batch(content, origin)
 
     def write(self) -> None:
@@ -150,9 +169,7 @@ class ContentBook:
         elif len(taken) < len(batch.slots) or batch.faults:
             rows_ipc = _only(batch.rows_ipc, taken)
             self._staged[origin.log_index] = _staged(batch, origin, rows_ipc)
-        for fault in refused:
-            self._refuse(origin, batch.measure_set, fault)
-        return len(refused)
+        return self._refuse_all(origin, batch.measure_set, refused)
 
     def _offer(self, key: SlotKey, slot: OfferedSlot, origin: Origin) -> SlotStep | SlotFault:
         # 1. Custody.
@@ -204,6 +221,11 @@ class ContentBook:
         if held is not None:
             return _read(held.rows_ipc)
         return self._statements.staged_rows(self._connection, log_index)
+
+    def _refuse_all(self, origin: Origin, measure_set: str, faults: Collection[SlotFault]) -> int:
+        for fault in faults:
+            self._refuse(origin, measure_set, fault)
+        return len(faults)
 
     def _refuse(self, origin: Origin, measure_set: str, fault: SlotFault) -> None:
         self._quarantined.append(

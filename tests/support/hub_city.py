@@ -152,7 +152,12 @@ class City:
             self.parts.keys.learn(connection, member)
 
     def committer(self) -> Committer:
-        return Committer(self.parts.engine, self.parts.identity, self.parts.statements)
+        return Committer(
+            self.parts.engine,
+            self.parts.identity,
+            self.parts.statements,
+            self.parts.catalog.joining,
+        )
 
     def checker(self) -> EnvelopeChecker:
         return EnvelopeChecker(
@@ -160,6 +165,7 @@ class City:
             decryption_keys=self.parts.identity.decryption_keys,
             keyring=self.parts.keys.keyring,
             measure_sets=self.parts.catalog.measure_sets,
+            joining=self.parts.catalog.joining,
         )
 
     def submit(

@@ -296,8 +296,8 @@ class Clue(_message.Message):
     """16 bytes, keyed by the node: stable, and tells nothing."""
     source: _builtins.str
     """Rule or topic, for example "M33" or "T04"."""
-    version: _builtins.int
-    """Version of its parameters."""
+    version: _builtins.str
+    """Version of its parameters: the days from which they hold, or "-"."""
     person: _builtins.bytes
     """Link token, 16 bytes; empty where no person is meant."""
     score: _builtins.int
@@ -321,7 +321,7 @@ class Clue(_message.Message):
         *,
         id: _builtins.bytes = ...,
         source: _builtins.str = ...,
-        version: _builtins.int = ...,
+        version: _builtins.str = ...,
         staff: _abc.Iterable[_builtins.str] | None = ...,
         person: _builtins.bytes = ...,
         score: _builtins.int = ...,

@@ -136,7 +136,10 @@ class BrokenCommitter(Committer):
 async def test_a_commit_that_fails_is_told_to_try_again_and_the_intake_goes_on(
     city: City, node: Sender, error: Exception
 ) -> None:
-    committer = BrokenCommitter(city.parts.engine, city.parts.identity, city.parts.statements)
+    parts = city.parts
+    committer = BrokenCommitter(
+        parts.engine, parts.identity, parts.statements, parts.catalog.joining
+    )
     committer.error = error
     intake = pipeline(city, IntakeSettings(group_max=1), committer)
     sealed = [node.seal(batch(Slot(version=version))) for version in (1, 2)]
@@ -164,6 +167,7 @@ async def test_a_checker_with_a_defect_fails_its_group_only(city: City, node: Se
         decryption_keys=checker.decryption_keys,
         keyring=checker.keyring,
         measure_sets=checker.measure_sets,
+        joining=checker.joining,
     )
     intake = IntakePipeline(
         checker=broken, committer=city.committer(), settings=IntakeSettings(), now=city.clock

@@ -1,0 +1,1 @@
+"""Supervision at a hub: what several nodes together know."""
