@@ -10,6 +10,8 @@ from deploy.simulation.injected.fees import Fee
 from deploy.simulation.injected.scene import HOUR_S, Scene
 from deploy.simulation.injected.visits import Visit, visit
 from deploy.simulation.money import yuan
+from deploy.simulation.price_list import DRUGS, INPATIENT_ITEMS
+from deploy.simulation.shelves import TRACED
 from deploy.simulation.visits import DAY_S
 
 __all__ = ["write_goods"]
@@ -17,6 +19,7 @@ __all__ = ["write_goods"]
 
 def write_goods(scene: Scene) -> None:
     """Write the cases of M13, M21, M24 to M27 and M38 to M40."""
+    _stock(scene)
     group = (scene.service("33"), scene.service("33"))
     for code in group:
         scene.point("二", "item", "限定主次操作", code, limit="胃肠手术组")
@@ -81,6 +84,21 @@ def _buy(
         "drugtracinfo": [],
     }
     scene.desk(item).send("3503", second, None, {"purcinfo": content}, {})
+
+
+def _stock(scene: Scene) -> None:
+    """Buy what the city's other visits use and tell no stock of: untraced drugs, consumables."""
+    untraced = [one for one in DRUGS if one not in TRACED]
+    consumables = [one for one in INPATIENT_ITEMS if one.national_code.startswith("C")]
+    for item in scene.city.institutions:
+        for place, one in enumerate(untraced):
+            second = scene.second(0, 1) + place
+            _buy(scene, item, one.national_code, second, count=9_999, price=one.price_fen)
+    for item in scene.hospitals(inpatient=False)[:3]:
+        for month in range(6):
+            for place, one in enumerate(consumables):
+                second = scene.second(month * 30, 2) + place
+                _buy(scene, item, one.national_code, second, count=999, price=one.price_fen)
 
 
 def _discount(scene: Scene, item: Institution, place: int, group: tuple[str, str]) -> None:
