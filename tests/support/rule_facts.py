@@ -16,11 +16,11 @@ from tests.support.fact_ranges import spread
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["EVER", "Facts", "RuleFacts", "fen", "moment", "short_code"]
+__all__ = ["EVER", "INPATIENT", "Facts", "RuleFacts", "fen", "moment", "short_code"]
 
 Facts = dict[str, Any]
 
-_INPATIENT: Final = ("21", "22", "23", "24", "25", "26", "28", "52", "2101", "2102", "210104")
+INPATIENT: Final = ("21", "22", "23", "24", "25", "26", "28", "52", "2101", "2102", "210104")
 EVER: Final = datetime(2000, 1, 1)  # noqa: DTZ001 - wall clock of the records
 
 
@@ -88,7 +88,7 @@ class RuleFacts:
             raise AssertionError(f"visit {name}: unknown {sorted(unknown)}")
         begins = moment(given.get("begins", "2026-03-02 09:00"))
         med_type = str(given.get("med_type", "21" if given.get("inpatient") else "11"))
-        inpatient = bool(given.get("inpatient", med_type in _INPATIENT))
+        inpatient = bool(given.get("inpatient", med_type in INPATIENT))
         discharged = given.get("discharged")
         stated = given.get("settled", discharged or begins + timedelta(hours=1))
         visit = {
