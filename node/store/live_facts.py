@@ -208,9 +208,8 @@ def facts_of(
         if spec.key_columns
         else [()] * table.num_rows
     )
-    bodies = zip(
-        *(convert(table.column(name), digests) for name, convert in spec.body), strict=True
-    )
+    made = [convert(table, name, digests) for name, convert in spec.body]
+    bodies = list(zip(*made, strict=True)) if made else [()] * table.num_rows
     persons = _words(table, spec.person) if spec.person else [""] * table.num_rows
     of, dumps = digests.of, orjson.dumps
     kind, place = int(spec.kind), spec.place

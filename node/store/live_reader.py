@@ -6,6 +6,7 @@ Rules:
 """
 
 import sqlite3
+import zlib
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,6 +31,7 @@ from security.errors import VaultError
 
 __all__ = ["FoundFact", "FoundVisit", "LiveReader"]
 
+MAX_KNOWLEDGE_BYTES: Final = 256 * 1024 * 1024
 MAX_FACTS: Final = 20_000
 """Most facts of one person; of one who has more nothing is judged by the past."""
 
@@ -139,6 +141,31 @@ class LiveReader:
         with self._reading() as connection:
             wanted = orjson.dumps(list(places)).decode()
             return [FoundFact(*row) for row in connection.execute(_FACTS, (wanted,))]
+
+    def knowledge_digest(self) -> bytes | None:
+        """Digest of the knowledge in force; None where none was noted yet.
+
+        Raises:
+            StoreError: There is no state, or it is damaged.
+        """
+        with self._reading() as connection:
+            row = connection.execute("select digest from knowledge").fetchone()
+        return None if row is None else bytes(row[0])
+
+    def knowledge(self) -> bytes:
+        """Knowledge in force, JSON; see ``LiveWriter.note_knowledge``.
+
+        Raises:
+            StoreError: There is none, no state, or it is damaged.
+        """
+        with self._reading() as connection:
+            row = connection.execute("select body from knowledge").fetchone()
+        if row is None:
+            raise StoreError("the live state holds no knowledge yet; the daemon puts it there")
+        try:
+            return zlib.decompressobj().decompress(row[0], MAX_KNOWLEDGE_BYTES)
+        except zlib.error as error:
+            raise StoreError("the live state's knowledge is damaged; remove live.db") from error
 
     def feedback(self) -> Mapping[str, Mapping[str, int]]:
         """Count the warnings told, and of them those accepted, justified and ignored.

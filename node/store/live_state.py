@@ -12,6 +12,7 @@ Rules:
 
 import secrets
 import sqlite3
+import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -133,6 +134,13 @@ class LiveWriter:
         """Note what the store's tree is."""
         with self._writing() as connection:
             put_meta(connection, {"seal": seal})
+
+    def note_knowledge(self, digest: bytes, body: bytes) -> None:
+        """Put the knowledge in force in the place of the former."""
+        with self._writing() as connection:
+            connection.execute(
+                "insert or replace into knowledge values(1, ?, ?)", (digest, zlib.compress(body))
+            )
 
     def note_told(self, rows: Iterable[tuple[str, str, str, str, int]]) -> None:
         """Note warnings that were told: id, warning, rule, answer, day."""

@@ -74,6 +74,12 @@ TABLES: Final = (
         count integer not null,
         primary key(day, name)
     ) strict, without rowid""",
+    # Knowledge in force, for processes beside the daemon: public lists, as JSON, deflated.
+    """create table knowledge(
+        id integer primary key check(id = 1),
+        digest blob not null,
+        body blob not null
+    ) strict""",
     "create table meta(key text primary key, value blob not null) strict, without rowid",
     # Finds what is kept for some days only.
     f"create index fact_identity on fact(day) where kind = {FactKind.IDENTITY_EVENT:d}",

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from scoring_kernel.errors import KernelError
 from scoring_kernel.rules.live.encounter import DAY_S, Encounter, Order, date_of
+from scoring_kernel.rules.rule import VIOLATING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
     from scoring_kernel.rules.live.knowledge import KnowledgeIndex
     from scoring_kernel.rules.live.known import Known
@@ -33,9 +34,11 @@ __all__ = [
     "HitLine",
     "NotJudgedError",
     "Used",
-    "by_item",
     "day_text",
     "divided",
+    "hour_of",
+    "item_hits",
+    "shown",
 ]
 
 
@@ -181,22 +184,31 @@ Form = Callable[[Case], Iterable[Hit]]
 """A live form."""
 
 
-def by_item(
-    orders: Iterable[Order], words: Callable[[Sequence[Order]], str], role: int
-) -> Iterator[Hit]:
-    """Make one hit of the orders of each item, with their whole amount within scope."""
-    groups: dict[str, list[Order]] = defaultdict(list)
-    for order in orders:
-        groups[order.item_code].append(order)
+def item_hits(lines: Iterable[tuple[Order, int]], words: Callable[[Order], str]) -> Iterator[Hit]:
+    """Make one hit of the violating orders of each item.
+
+    Args:
+        lines: Orders, each with its amount in fen.
+        words: What to tell of an item by its first order.
+    """
+    groups: dict[str, list[HitLine]] = defaultdict(list)
+    for order, amount_fen in lines:
+        groups[order.item_code].append(HitLine(order, None, VIOLATING, amount_fen))
     for item, found in groups.items():
-        if any(order.is_current for order in found):
+        orders = [line.order for line in found if line.order is not None]
+        if any(order.is_current for order in orders):
             yield Hit(
                 key=item,
-                at=min(order.at for order in found),
-                amount_fen=sum(order.inscp_fen for order in found),
-                lines=tuple(HitLine(order, None, role, order.inscp_fen) for order in found),
-                words=words(found),
+                at=min(order.at for order in orders),
+                amount_fen=sum(line.amount_fen for line in found),
+                lines=tuple(found),
+                words=words(orders[0]),
             )
+
+
+def shown(order: Order) -> str:
+    """Name an order in words: 【名称】."""
+    return f"【{order.name or order.item_code}】"
 
 
 def divided(value: int, by: int) -> int:

@@ -114,6 +114,14 @@ class Encounter:
     """Codes of all diagnoses, the main one among them."""
     fund_fen: int | None = None
     """What the fund is to pay of it, where stated."""
+    scope_fen: int | None = None
+    """What of it is within the fund's scope, where stated for the whole of it."""
     planned: bool | None = None
     """Whether the admission was planned (计划再入院), where stated."""
     orders: tuple[Order, ...] = ()
+
+    def scope(self) -> int:
+        """What is within the fund's scope: as stated, else what the orders come to."""
+        if self.scope_fen is not None:
+            return self.scope_fen
+        return sum(order.inscp_fen for order in self.orders)

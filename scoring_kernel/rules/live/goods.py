@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Final
 
-from scoring_kernel.rules.live.case import Case, Hit, HitLine, NotJudgedError, divided
+from scoring_kernel.rules.live.case import (
+    Case,
+    Hit,
+    HitLine,
+    NotJudgedError,
+    divided,
+    item_hits,
+    shown,
+)
 from scoring_kernel.rules.live.encounter import DAY_S
 from scoring_kernel.rules.live.known import cut
 from scoring_kernel.rules.rule import VIOLATING
@@ -29,24 +37,15 @@ def price_cap(case: Case) -> Iterator[Hit]:
     """M20 超医保支付限价收费."""
     tolerance = case.values["tol"]
     micro = 0 if isinstance(tolerance, tuple) else int(tolerance * _MICRO)
-    groups: dict[str, list[HitLine]] = defaultdict(list)
+    found: list[tuple[Order, int]] = []
     for order in case.orders:
         cap = _cap(case, order) if order.quantity_e4 > 0 else None
         if cap is None or cap <= 0 or cap == _NO_CAP_E6:
             continue
         if order.price_e6 > cap and order.price_e6 * _MICRO > cap * (_MICRO + micro):
             amount = ((order.price_e6 - cap) * order.quantity_e4 + _PER_FEN // 2) // _PER_FEN
-            groups[order.item_code].append(HitLine(order, None, VIOLATING, amount))
-    for item, lines in groups.items():
-        orders = [line.order for line in lines if line.order is not None]
-        if any(order.is_current for order in orders):
-            yield Hit(
-                key=item,
-                at=min(order.at for order in orders),
-                amount_fen=sum(line.amount_fen for line in lines),
-                lines=tuple(lines),
-                words=f"【{orders[0].name or item}】单价高于医保支付限价",
-            )
+            found.append((order, amount))
+    return item_hits(found, lambda order: f"{shown(order)}单价高于医保支付限价")
 
 
 def _cap(case: Case, order: Order) -> int | None:
@@ -121,7 +120,7 @@ def _standing(case: Case, code: str) -> bool:
 
 def _fund_part(case: Case, order: Order) -> int:
     """The fund's part of an order, by its share of what is within scope."""
-    fund, scope = case.encounter.fund_fen, sum(one.inscp_fen for one in case.orders)
+    fund, scope = case.encounter.fund_fen, case.encounter.scope()
     if fund is None or scope <= 0:
         return 0
     return divided(2 * fund * order.inscp_fen + scope, 2 * scope)
@@ -131,7 +130,7 @@ def trace_missing(case: Case) -> Iterator[Hit]:
     """M39 追溯码缺失、与药品不符."""
     one = case.encounter
     if one.institution[:1] not in case.codes("traced_prefixes"):
-        return
+        return iter(())
     drugs = [
         order
         for order in case.orders
@@ -141,25 +140,24 @@ def trace_missing(case: Case) -> Iterator[Hit]:
         and not any(True for _ in case.knowledge.rows("k_no_trace_code", order.item_code, order.at))
     ]
     if not drugs or (one.fund_fen is not None and one.fund_fen <= 0):
-        return
+        return iter(())
     if all(order.traces is None for order in drugs):
         raise NotJudgedError("trace codes are not stated")
-    for order in drugs:
-        if order.traces is None:
-            continue
-        wrong = [
-            code for code in order.traces if _product(case, code) not in (None, order.item_code)
-        ]
-        if wrong or not order.traces:
-            amount = _fund_part(case, order)
-            name = order.name or order.item_code
-            yield Hit(
-                key=order.id,
-                at=order.at,
-                amount_fen=amount,
-                lines=(HitLine(order, None, VIOLATING, amount),),
-                words=f"【{name}】的追溯码属于另一药品" if wrong else f"【{name}】没有追溯码",
-            )
+    wrong = {
+        order.id
+        for order in drugs
+        if any(_product(case, code) not in (None, order.item_code) for code in order.traces or ())
+    }
+    return item_hits(
+        (
+            (order, _fund_part(case, order))
+            for order in drugs
+            if order.id in wrong or (order.traces is not None and not order.traces)
+        ),
+        lambda order: (
+            shown(order) + ("的追溯码属于另一药品" if order.id in wrong else "没有追溯码")
+        ),
+    )
 
 
 def _product(case: Case, code: str) -> str | None:
@@ -174,20 +172,21 @@ def _product(case: Case, code: str) -> str | None:
 
 def trace_unbought(case: Case) -> Iterator[Hit]:
     """W11 追溯码不在本机构采购记录中; where the institution uploads purchases with codes."""
-    one, known = case.encounter, case.need()
+    institution, known = case.encounter.institution, case.need()
     if not known.buys_traced:
-        return
-    for order in _traced(case):
-        for code in order.traces or ():
-            if not any(
-                fact.what == "purchase" and fact.institution == one.institution
-                for fact in known.traces.get(code, ())
-            ):
-                yield Hit(
-                    key=order.id,
-                    at=one.now,
-                    amount_fen=order.inscp_fen,
-                    lines=(HitLine(order, None, VIOLATING, order.inscp_fen),),
-                    words=f"【{order.name or order.item_code}】的追溯码不在本机构采购记录中",
-                )
-                break
+        return iter(())
+
+    def is_bought(code: str) -> bool:
+        return any(
+            fact.what == "purchase" and fact.institution == institution
+            for fact in known.traces.get(code, ())
+        )
+
+    return item_hits(
+        (
+            (order, order.inscp_fen)
+            for order in _traced(case)
+            if not all(is_bought(code) for code in order.traces or ())
+        ),
+        lambda order: f"{shown(order)}的追溯码不在本机构采购记录中",
+    )

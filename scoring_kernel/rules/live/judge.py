@@ -90,6 +90,7 @@ class LiveRules:
             knowledge: The knowledge in force.
         """
         self._knowledge = knowledge
+        self._rules = book.rules
         self._steps = tuple(_steps(book))
         self._triggers = {
             rule.id: OWN_TRIGGERS.get(rule.id, rule.triggers) for rule in book.rules.values()
@@ -102,6 +103,20 @@ class LiveRules:
     ) -> tuple[tuple[str, str], ...]:
         """List the (warning, rule) that are asked at a scene."""
         return tuple((one.warning, one.rule.id) for one in self._plan(infno, scenes, only))
+
+    def hits(
+        self, rule: str, encounter: Encounter, known: Known | None
+    ) -> tuple[tuple[str, Hit], ...]:
+        """What the live form of one rule finds, with the version of its parameters.
+
+        Raises:
+            KeyError: The rule has no live form, or is not in the book.
+            NotJudgedError: The form lacks what it needs.
+        """
+        one = self._rules[rule]
+        step = _step(rule, one, _WARN, is_own=True)
+        case = Case(encounter=encounter, known=known, knowledge=self._knowledge, values={})
+        return tuple(self._hits(step, case, _days(encounter)))
 
     def judge(
         self,
@@ -127,7 +142,7 @@ class LiveRules:
         """
         found = Judgement()
         case = Case(encounter=encounter, known=known, knowledge=self._knowledge, values={})
-        days = {encounter.now // DAY_S, *(order.day for order in encounter.orders)}
+        days = _days(encounter)
         spoken: dict[str, set[str | None]] = {}
         late = False
         for step in self._plan(infno, scenes, only):
@@ -222,6 +237,13 @@ def _steps(book: RuleBook) -> Iterable[_Step]:
 
 def _step(warning: str, rule: Rule, answer: str, *, is_own: bool) -> _Step:
     return _Step(warning=warning, rule=rule, form=FORMS[rule.id], answer=answer, is_own=is_own)
+
+
+def _days(encounter: Encounter) -> set[int]:
+    """Days on which a hit may lie."""
+    begun = encounter.now if encounter.begins_at is None else encounter.begins_at
+    days = {encounter.now // DAY_S, begun // DAY_S}
+    return days.union(order.day for order in encounter.orders)
 
 
 def _missing(step: _Step, reason: str) -> Missing:

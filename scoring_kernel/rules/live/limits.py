@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from scoring_kernel.rules.live.case import Case, Hit, by_item
+from scoring_kernel.rules.live.case import Case, Hit, item_hits, shown
 from scoring_kernel.rules.live.encounter import DAY_S, date_of, day_of
 from scoring_kernel.rules.live.known import find_at
-from scoring_kernel.rules.rule import VIOLATING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
     from datetime import date
 
     from scoring_kernel.rules.live.encounter import Order
@@ -28,7 +27,8 @@ _RANKS: Final = {
 }
 _RANK_WORDS: Final = {3: "三级", 2: "二级", 1: "一级", 0: "无等级"}
 _STAGES: Final = {"child": "儿童", "infant": "婴幼儿", "newborn": "新生儿"}
-_WESTERN: Final = re.compile(r"[A-Z][0-9]{2}")
+_WESTERN: Final = re.compile(r"[A-Z][0-9]{2}(?:[.][^.]*)?")
+"""Codes of Chinese medicine (中医病证) have two points, as A04.01.02."""
 _FIRST_LINE_CODE: Final = 6
 
 
@@ -41,8 +41,11 @@ def rank_of(level: str | None) -> int | None:
     return _RANKS.get(level or "")
 
 
-def _named(prefix: str, kind: str) -> Callable[[Sequence[Order]], str]:
-    return lambda orders: f"{prefix}{kind}【{orders[0].name or orders[0].item_code}】"
+def _told(orders: Iterable[Order], words: str) -> Iterator[Hit]:
+    """Tell of orders, with their whole amount within scope."""
+    return item_hits(
+        ((order, order.inscp_fen) for order in orders), lambda order: f"{words}{shown(order)}"
+    )
 
 
 def _in_scope(case: Case) -> Iterator[Order]:
@@ -71,7 +74,7 @@ def _gender(case: Case, table: str, kind: str) -> Iterator[Hit]:
         and any(row["gender"] != gender for row in rows(table, order.item_code, order.at))
     ]
     other = _SEXES["2" if gender == "1" else "1"]
-    return by_item(found, _named(f"{_SEXES[gender]}患者使用限{other}", kind), VIOLATING)
+    return _told(found, f"{_SEXES[gender]}患者使用限{other}" + kind)
 
 
 def years_at(born: date, day: date) -> int:
@@ -95,7 +98,7 @@ def child_drug(case: Case) -> Iterator[Hit]:
         if any(True for _ in case.knowledge.rows("k_drug_child", order.item_code, order.at))
         and years_at(born, date_of(order.day)) >= limit
     ]
-    return by_item(found, _named("非儿童患者使用限儿童", "药品"), VIOLATING)
+    return _told(found, "非儿童患者使用限儿童药品")
 
 
 def child_item(case: Case) -> Iterator[Hit]:
@@ -125,7 +128,7 @@ def child_item(case: Case) -> Iterator[Hit]:
             for row in case.knowledge.rows("k_item_child", order.item_code, order.at)
         )
     ]
-    return by_item(found, _named("超过年龄的患者使用儿童专用", "项目"), VIOLATING)
+    return _told(found, "超过年龄的患者使用儿童专用项目")
 
 
 def drug_insurance(case: Case) -> Iterator[Hit]:
@@ -142,7 +145,7 @@ def drug_insurance(case: Case) -> Iterator[Hit]:
         }
         if kinds and not (is_maternity and "maternity" in kinds):
             found.append(order)
-    return by_item(found, _named("基本医疗保险支付限工伤、生育保险", "药品"), VIOLATING)
+    return _told(found, "基本医疗保险支付限工伤、生育保险药品")
 
 
 def drug_level(case: Case) -> Iterator[Hit]:
@@ -162,7 +165,7 @@ def drug_level(case: Case) -> Iterator[Hit]:
         rank = None if profile is None else rank_of(profile.level)
         if rank is not None and max(ranks) > rank:
             found.append(order)
-    return by_item(found, _named("机构等级低于限定等级使用", "药品"), VIOLATING)
+    return _told(found, "机构等级低于限定等级使用药品")
 
 
 def drug_setting(case: Case) -> Iterator[Hit]:
@@ -182,12 +185,12 @@ def drug_setting(case: Case) -> Iterator[Hit]:
         ]
         if settings and not any(allowed.get(setting, False) for setting in settings):
             found.append(order)
-    return by_item(found, _named("非住院（急诊）就医使用限定就医方式的", "药品"), VIOLATING)
+    return _told(found, "非住院（急诊）就医使用限定就医方式的药品")
 
 
 def indication(case: Case) -> Iterator[Hit]:
     """M14 限适应症用药."""
-    diagnoses = [code for code in case.encounter.diagnoses if _WESTERN.match(code)]
+    diagnoses = [code for code in case.encounter.diagnoses if _WESTERN.fullmatch(code)]
     if not diagnoses:
         return iter(())
     found = []
@@ -198,7 +201,7 @@ def indication(case: Case) -> Iterator[Hit]:
         ]
         if prefixes and not any(code.startswith(tuple(prefixes)) for code in diagnoses):
             found.append(order)
-    return by_item(found, _named("诊断不在适应症内使用限适应症", "药品"), VIOLATING)
+    return _told(found, "诊断不在适应症内使用限适应症药品")
 
 
 def second_line(case: Case) -> Iterator[Hit]:
@@ -216,7 +219,7 @@ def second_line(case: Case) -> Iterator[Hit]:
             for one in case.used()
         ):
             found.append(order)
-    return by_item(found, _named("追溯期内无一线用药史使用限二线", "药品"), VIOLATING)
+    return _told(found, "追溯期内无一线用药史使用限二线药品")
 
 
 def _begins(item_code: str, first_code: str) -> bool:

@@ -6,7 +6,16 @@ import re
 from collections import defaultdict
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from scoring_kernel.rules.live.case import Case, Hit, HitLine, Used, day_text, divided
+from scoring_kernel.rules.live.case import (
+    Case,
+    Hit,
+    HitLine,
+    Used,
+    day_text,
+    divided,
+    item_hits,
+    shown,
+)
 from scoring_kernel.rules.rule import INVOLVED, VIOLATING
 
 if TYPE_CHECKING:
@@ -77,17 +86,22 @@ def quantity(case: Case) -> Iterator[Hit]:
     one = case.encounter
     if one.inpatient:
         return
-    groups: dict[str, list[HitLine]] = defaultdict(list)
+    found: list[tuple[Order, int]] = []
     for used in case.own():
-        order = used.line
-        if order.inscp_fen <= 0 or not _is_drug(order.item_code):
+        order = used.order
+        if (
+            order is None
+            or order.inscp_fen <= 0
+            or order.is_refunded
+            or not _is_drug(order.item_code)
+        ):
             continue
         limit = _limit_days(case, used)
         days = None if limit is None else supply_days(case, used)
         if limit is not None and days is not None and days > limit:
             amount = divided(2 * order.inscp_fen * (days - limit) + days, 2 * days)
-            groups[order.item_code].append(used.of_hit(VIOLATING, amount))
-    yield from _grouped(groups, "用药天数超过处方限量")
+            found.append((order, amount))
+    yield from item_hits(found, lambda order: f"{shown(order)}用药天数超过处方限量")
 
 
 def _limit_days(case: Case, used: Used) -> int | None:
@@ -101,19 +115,6 @@ def _limit_days(case: Case, used: Used) -> int | None:
     if med_type in case.codes("ordinary_types"):
         return min(max(stated, case.whole("ordinary_days")), case.whole("chronic_days"))
     return None
-
-
-def _grouped(groups: dict[str, list[HitLine]], words: str) -> Iterator[Hit]:
-    for item, lines in groups.items():
-        orders = [line.order for line in lines if line.order is not None]
-        if any(order.is_current for order in orders):
-            yield Hit(
-                key=item,
-                at=min(order.at for order in orders),
-                amount_fen=sum(line.amount_fen for line in lines),
-                lines=tuple(lines),
-                words=f"【{orders[0].name or item}】{words}",
-            )
 
 
 class _Supply(NamedTuple):
@@ -273,7 +274,7 @@ def same_class(case: Case) -> Iterator[Hit]:
 def dose(case: Case) -> Iterator[Hit]:
     """M19 药品超最大日剂量."""
     tolerance = case.values["tolerance"]
-    groups: dict[str, list[HitLine]] = defaultdict(list)
+    found: list[tuple[Order, int]] = []
     for order in case.orders:
         if order.inscp_fen <= 0 or not order.dose or not order.frequency:
             continue
@@ -282,8 +283,8 @@ def dose(case: Case) -> Iterator[Hit]:
             daily = _daily_e4(order.dose, order.frequency, row["unit"])
             if daily is not None and daily > most and _exceeds(daily, most, tolerance):
                 amount = divided(2 * order.inscp_fen * (daily - most) + daily, 2 * daily)
-                groups[order.item_code].append(HitLine(order, None, VIOLATING, amount))
-    yield from _grouped(groups, "超过最大日剂量")
+                found.append((order, amount))
+    yield from item_hits(found, lambda order: f"{shown(order)}超过最大日剂量")
 
 
 def _exceeds(daily: int, most: int, tolerance: Value) -> bool:

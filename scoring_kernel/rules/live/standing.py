@@ -6,10 +6,9 @@ from collections import defaultdict
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final
 
-from scoring_kernel.rules.live.case import Case, Hit, HitLine
+from scoring_kernel.rules.live.case import Case, Hit, item_hits, shown
 from scoring_kernel.rules.live.encounter import DAY_S
 from scoring_kernel.rules.live.known import cut, find_at
-from scoring_kernel.rules.rule import VIOLATING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,27 +70,31 @@ def staff(case: Case) -> Iterator[Hit]:
     one, known = case.encounter, case.need()
     if one.med_type in case.codes("emergency_types"):
         return
+    unregistered: dict[int, Order] = {}
+    barred: dict[int, Order] = {}
     for order in case.orders:
         if order.doctor is None or order.inscp_fen <= 0 or order.emergency:
             continue
-        words = ""
-        if known.is_rostered and not any(
+        if _is_barred(case, order):
+            barred[id(order)] = order
+        elif known.is_rostered and not any(
             fact.institution == one.institution
             and fact.begins_at <= order.at
             and (fact.ends_at is None or order.at < fact.ends_at)
             for fact in known.staff.get(order.doctor, ())
         ):
-            words = "开具人员未在本机构登记"
-        if _is_barred(case, order):
-            words = "开具人员的医保支付资格为暂停或终止"
-        if words and order.is_current:
-            yield Hit(
-                key=order.id,
-                at=order.at,
-                amount_fen=order.inscp_fen,
-                lines=(HitLine(order, None, VIOLATING, order.inscp_fen),),
-                words=words,
+            unregistered[id(order)] = order
+    yield from item_hits(
+        ((order, order.inscp_fen) for order in (*barred.values(), *unregistered.values())),
+        lambda order: (
+            shown(order)
+            + (
+                "的开具人员医保支付资格为暂停或终止"
+                if id(order) in barred
+                else "的开具人员未在本机构登记"
             )
+        ),
+    )
 
 
 def _is_barred(case: Case, order: Order) -> bool:

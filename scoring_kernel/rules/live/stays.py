@@ -36,10 +36,6 @@ def _begun(case: Case) -> int:
     return one.now if one.begins_at is None else one.begins_at
 
 
-def _scope_fen(case: Case) -> int:
-    return sum(order.inscp_fen for order in case.orders)
-
-
 def _before(case: Case, length: int, excluded: Sequence[str]) -> PastVisit | None:
     """The stay before this one with the same main diagnosis in the same circle."""
     one, at = case.encounter, _begun(case)
@@ -78,7 +74,7 @@ def split_admission(case: Case) -> Iterator[Hit]:
             yield Hit(
                 key=_visit_key(before),
                 at=_begun(case),
-                amount_fen=_scope_fen(case),
+                amount_fen=case.encounter.scope(),
                 words=f"出院{days}日内以同一主诊断再次住院",
             )
 
@@ -125,7 +121,7 @@ def overlapping_stay(case: Case) -> Iterator[Hit]:
         yield Hit(
             key=_visit_key(first),
             at=at,
-            amount_fen=_scope_fen(case),
+            amount_fen=case.encounter.scope(),
             words="住院时间与另一家机构的住院重叠",
         )
 
