@@ -58,16 +58,22 @@ class RuleBook:
             return ()
         return tuple(statement(rule, f"rules/{rule.id}.yaml", *span) for span in spans(rule))
 
-    def prepare(self, rules: Iterable[Rule] | None = None) -> tuple[str, ...]:
+    def prepare(
+        self, rules: Iterable[Rule] | None = None, months: Iterable[int] = ()
+    ) -> tuple[str, ...]:
         """Statements that make the derived relations, in order.
 
         Args:
             rules: Rules that will run; all when None.
+            months: Months (yyyymm) of the records; with them large relations are made in parts
+                and compressed, which takes a fifth of the memory, see ``relations``.
 
         Returns:
-            One statement per relation that the rules need, each after what it reads.
+            Statements for the relations that the rules need, each after what it reads.
         """
-        return tuple(self.relations[name].statement for name in self._needed(rules))
+        parts = tuple(months)
+        needed = (self.relations[name] for name in self._needed(rules))
+        return tuple(made for relation in needed for made in relation.statements(parts))
 
     def kinds(self, rules: Iterable[Rule] | None = None) -> tuple[str, ...]:
         """Record kinds that rules read, themselves or through relations, sorted."""

@@ -46,11 +46,11 @@ if TYPE_CHECKING:
     from scoring_kernel.rules.rule import Rule
     from scoring_kernel.yaml_section import Section
 
-_TEXT: Final = (exp.DataType.Type.VARCHAR, exp.DataType.Type.TEXT, exp.DataType.Type.NULL)
-_MOMENT: Final = (exp.DataType.Type.TIMESTAMP, exp.DataType.Type.TIMESTAMPNTZ)
+_TEXT: Final = (exp.DType.VARCHAR, exp.DType.TEXT, exp.DType.NULL)
+_MOMENT: Final = (exp.DType.TIMESTAMP, exp.DType.TIMESTAMPNTZ)
 _WHOLE: Final = (
-    *(exp.DataType.Type.TINYINT, exp.DataType.Type.INT, exp.DataType.Type.BIGINT),
-    exp.DataType.Type.INT128,
+    *(exp.DType.TINYINT, exp.DType.INT, exp.DType.BIGINT),
+    exp.DType.INT128,
 )
 _TYPES: Final = {"at": _MOMENT, "role": _WHOLE, "amount_fen": _WHOLE}
 
@@ -175,7 +175,7 @@ def _verify_rule(
     for name, column in zip(names, tree.selects, strict=True):
         kind = None if column.type is None else column.type.this
         expected = _TYPES.get(name, _TEXT)
-        if kind not in expected and kind is not exp.DataType.Type.UNKNOWN:
+        if kind not in expected and kind is not exp.DType.UNKNOWN:
             shown = "nothing" if column.type is None else column.type.sql(dialect="duckdb")
             problem = f"sql: {name} is {shown}, expected {expected[0].value}"
             raise RuleError(file, rule.sql_line, problem)

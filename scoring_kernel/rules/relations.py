@@ -5,6 +5,11 @@ Rules:
   columns with their types, its SQL in the subset. The SQL returns exactly these columns.
 - A relation reads record kinds and other derived relations, never in a circle.
 - ``order`` is the order in which they are made; only what is asked for, and what that reads.
+- How an engine makes them at millions of lines: in a database of its own that compresses
+  (``OPENING``), with joins as they are written (``AS_WRITTEN``: the larger side stands first, and
+  a scan of records tells the optimiser nothing about its size), a large relation month by
+  month, each part compressed by a checkpoint. Rules then run with the optimiser (``OPTIMISED``):
+  relations that were made have statistics.
 """
 
 from __future__ import annotations
@@ -21,6 +26,15 @@ if TYPE_CHECKING:
 
     from scoring_kernel.record_kinds import RecordKind
     from scoring_kernel.yaml_section import Section
+
+OPENING: Final = ("ATTACH ':memory:' AS made (COMPRESS)", "USE made")
+"""Statements that open the database of the relations, before any is made."""
+AS_WRITTEN: Final = "SET disabled_optimizers = 'join_order,build_side_probe_side'"
+"""Before relations are made; an engine whose configuration is locked takes it when it is opened."""
+OPTIMISED: Final = "SET disabled_optimizers = ''"
+"""Before rules run."""
+CHECKPOINT: Final = "CHECKPOINT"
+"""Compresses what was made."""
 
 WORDS: Final = (*COLUMN_TYPES, "date")
 """Words for the types of a relation's columns."""
@@ -45,14 +59,38 @@ class Relation:
     personal: frozenset[str]
     kept: str
     """``table`` where it is made once, ``view`` where every reader computes what it needs."""
+    by_month: bool
+    """Whether it can be made month by month."""
     sql: str = field(repr=False)
     sql_line: int
     note: str | None = field(default=None, repr=False)
 
     @property
     def statement(self) -> str:
-        """The statement that makes it."""
-        return f"CREATE TEMP {self.kept.upper()} {self.name} AS\n{self.sql.rstrip()}"
+        """The statement that makes it at once."""
+        return f"CREATE {self.kept.upper()} {self.name} AS\n{self.sql.rstrip()}"
+
+    def statements(self, months: Iterable[int] = ()) -> tuple[str, ...]:
+        """Statements that make it, in parts and compressed where months are given.
+
+        Args:
+            months: Months (yyyymm) of the records; none to make it at once.
+
+        Returns:
+            Statements in order.
+        """
+        parts = tuple(months)
+        if not parts or self.kept == "view":
+            return (self.statement,)
+        if not self.by_month:
+            return (self.statement, CHECKPOINT)
+        columns = ", ".join(self.columns)
+        part = f"SELECT {columns} FROM (\n{self.sql.rstrip()}\n) AS part"  # noqa: S608 - SQL of the catalogue
+        made = [f"CREATE TABLE {self.name} AS\n{part}\nWHERE FALSE"]
+        for month in parts:
+            filled = f"INSERT INTO {self.name}\n{part}\nWHERE month = {month:d}"
+            made += [filled, CHECKPOINT]
+        return tuple(made)
 
 
 def parse_relation(document: Section) -> Relation:
@@ -62,7 +100,9 @@ def parse_relation(document: Section) -> Relation:
         CatalogError: A key is missing, unknown or of the wrong form.
         RuleError: A column has an unknown type or flag.
     """
-    document.refuse_unknown(("name", "name_zh", "relations", "columns", "kept", "sql", "note"))
+    document.refuse_unknown(
+        ("name", "name_zh", "relations", "columns", "kept", "parts", "sql", "note")
+    )
     listed = document.section("columns")
     if not 1 <= len(listed.values) <= MAX_COLUMNS:
         raise _error(document, f"expected 1 to {MAX_COLUMNS} columns", "columns")
@@ -88,10 +128,21 @@ def parse_relation(document: Section) -> Relation:
         nullable=frozenset(flagged["nullable"]),
         personal=frozenset(flagged["personal"]),
         kept=document.choice("kept", _KEPT) if "kept" in document.values else "table",
+        by_month=_parse_parts(document, columns),
         sql=document.text("sql"),
         sql_line=document.line_of("sql") + 1,
         note=document.find_text("note"),
     )
+
+
+def _parse_parts(document: Section, columns: Mapping[str, str]) -> bool:
+    if "parts" not in document.values:
+        return False
+    document.choice("parts", ("month",))
+    if columns.get("month") != "int32" or document.values.get("kept") == "view":
+        problem = "parts: month is for a table with a column month of type int32"
+        raise _error(document, problem, "parts")
+    return True
 
 
 def verify_relations(

@@ -47,19 +47,15 @@ ALLOWED: Final = frozenset((*_STATEMENT, *_OPERATORS, *_VALUES, *_FUNCTIONS, *_A
 
 _CASTS: Final = frozenset(
     (
-        *(exp.DataType.Type.VARCHAR, exp.DataType.Type.TEXT, exp.DataType.Type.BIGINT),
-        *(exp.DataType.Type.INT, exp.DataType.Type.INT128, exp.DataType.Type.BOOLEAN),
-        *(exp.DataType.Type.DATE, exp.DataType.Type.TIMESTAMP, exp.DataType.Type.TIMESTAMPNTZ),
+        *(exp.DType.VARCHAR, exp.DType.TEXT, exp.DType.BIGINT),
+        *(exp.DType.INT, exp.DType.INT128, exp.DType.BOOLEAN),
+        *(exp.DType.DATE, exp.DType.TIMESTAMP, exp.DType.TIMESTAMPNTZ),
     )
 )
 _UNITS: Final = frozenset(("DAY", "HOUR", "MINUTE", "SECOND", "MONTH", "YEAR"))
 _PARTS: Final = frozenset(("HOUR", "MINUTE", "YEAR", "MONTH", "DAY"))
-_FLOATS: Final = frozenset(
-    (exp.DataType.Type.DOUBLE, exp.DataType.Type.FLOAT, exp.DataType.Type.DECIMAL)
-)
-_MOMENTS: Final = frozenset(
-    (exp.DataType.Type.TIMESTAMP, exp.DataType.Type.TIMESTAMPNTZ, exp.DataType.Type.DATE)
-)
+_FLOATS: Final = frozenset((exp.DType.DOUBLE, exp.DType.FLOAT, exp.DType.DECIMAL))
+_MOMENTS: Final = frozenset((exp.DType.TIMESTAMP, exp.DType.TIMESTAMPNTZ, exp.DType.DATE))
 
 
 def line_of(node: exp.Expr) -> int:
@@ -83,7 +79,7 @@ def refuse_nodes(tree: exp.Expr, file: str, line: int) -> None:
         problem = "sql: ORDER BY and LIMIT at the end: remove them, hits have no order"
         raise RuleError(file, line, problem)
     for node in tree.walk():
-        problem = None
+        problem: str | None = None
         if type(node) not in ALLOWED:
             problem = f"found {_name(node)}, which is not in the subset of rules"
         elif type(node) in _CHECKS:
@@ -104,9 +100,7 @@ def refuse_types(tree: exp.Expr, file: str, line: int) -> None:
             problem = _date_diff(node)
         elif isinstance(node, exp.Sub) and {_type(node.left), _type(node.right)} <= _MOMENTS:
             problem = "two moments are subtracted: use date_diff"
-        elif isinstance(node, exp.Cast) and _type(node) in (
-            *(exp.DataType.Type.VARCHAR, exp.DataType.Type.TEXT),
-        ):
+        elif isinstance(node, exp.Cast) and _type(node) in (*(exp.DType.VARCHAR, exp.DType.TEXT),):
             inner = node.this
             if isinstance(inner, exp.Add | exp.Sub) and inner.find(exp.Interval):
                 problem = "a moment plus an interval as text differs between engines: CAST to DATE"
@@ -119,7 +113,7 @@ def refuse_types(tree: exp.Expr, file: str, line: int) -> None:
 def _date_diff(node: exp.DateDiff) -> str | None:
     unit = str(node.args.get("unit") or "DAY").strip("'").upper()
     types = {_type(node.this), _type(node.expression)}
-    if unit == "DAY" and types != {exp.DataType.Type.DATE}:
+    if unit == "DAY" and types != {exp.DType.DATE}:
         return "date_diff('day', …) of moments differs between engines: CAST both to DATE"
     if unit not in ("DAY", "SECOND"):
         return f"date_diff of {unit.lower()}s differs between engines: divide the seconds"
@@ -222,7 +216,7 @@ _CHECKS: Final[Mapping[type[exp.Expr], Callable[[exp.Expr], str | None]]] = {
 }
 
 
-def _type(node: exp.Expr) -> exp.DataType.Type | None:
+def _type(node: exp.Expr) -> exp.DType | None:
     return node.type.this if node.type is not None else None
 
 

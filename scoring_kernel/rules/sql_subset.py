@@ -85,10 +85,10 @@ def verified_sql(
     refuse_nodes(tree, file, line)
     _refuse_reads(tree, relations, file, line)
     _refuse_unsayable(tree, file, line)
-    schema = {name: sql_schema(columns) for name, columns in relations.items()}
+    schema: dict[str, object] = {name: sql_schema(one) for name, one in relations.items()}
     try:
         qualified = qualify(
-            tree.copy(),
+            tree,
             dialect="duckdb",
             schema=schema,
             quote_identifiers=False,
@@ -121,12 +121,11 @@ def to_spark(sql: str) -> str:
 
 
 def _spark(tree: exp.Expr) -> str:
-    tree = tree.copy()
     for node in tree.find_all(exp.DataType):
         if node.is_type("int128"):
             # Spark's widest whole number.
             node.replace(exp.DataType.build("decimal(38, 0)"))
-    return tree.sql(dialect="spark", unsupported_level=ErrorLevel.RAISE)
+    return tree.sql(dialect="spark", unsupported_level=ErrorLevel.RAISE, copy=False)
 
 
 def _parsed(sql: str, file: str, line: int) -> exp.Expr:
@@ -171,7 +170,7 @@ def _refuse_reads(
 
 def _refuse_unsayable(tree: exp.Expr, file: str, line: int) -> None:
     try:
-        sqlglot.parse_one(_spark(tree), read="spark", error_level=ErrorLevel.IMMEDIATE)
+        sqlglot.parse_one(_spark(tree.copy()), read="spark", error_level=ErrorLevel.IMMEDIATE)
     except SqlglotError as error:
         problem = f"sql: cannot be said in Spark's SQL ({_first_line(error)}): write it otherwise"
         raise RuleError(file, line, problem) from error
