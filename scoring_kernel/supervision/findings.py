@@ -1,7 +1,8 @@
 """Sentences of finding (结论语句): a template with numbers of a topic's table.
 
 Rules:
-- A placeholder is ``{rows}``, ``{alerts}``, ``{month}``, ``{lacks}`` (what nobody has), or ``{how.column}`` with how one of
+- A placeholder is ``{rows}``, ``{alerts}``, ``{month}``, ``{lacks}`` (what nobody has), or
+  ``{how.column}`` with how one of
   first (the first row), sum, max, min and names (the first three, joined). Nothing is computed
   in a template.
 - Where the table is empty another sentence stands; a cell without a value reads 无数据 / no data.

@@ -100,8 +100,16 @@ class Supervision:
         Args:
             names: Ids of sets.
         """
+        return tuple(self.relations[one].statement for one in self.derived(names))
+
+    def derived(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Derived relations that some sets read, each after what it reads.
+
+        Args:
+            names: Ids of sets.
+        """
         wanted = (relation for name in names for relation in self.sets[name].relations)
-        return tuple(self.relations[one].statement for one in order(self.relations, wanted, {}))
+        return order(self.relations, wanted, {})
 
     def kinds(self, names: Iterable[str]) -> frozenset[str]:
         """Record kinds that some sets read, themselves or through relations.
@@ -109,9 +117,9 @@ class Supervision:
         Args:
             names: Ids of sets.
         """
-        read = {relation for name in names for relation in self.sets[name].relations}
-        derived = order(self.relations, sorted(read), {})
-        read |= {one for name in derived for one in self.relations[name].reads}
+        listed = tuple(names)
+        read = {relation for name in listed for relation in self.sets[name].relations}
+        read |= {one for name in self.derived(listed) for one in self.relations[name].reads}
         return frozenset(read - self.relations.keys() - HIT_RELATIONS.keys())
 
     def reads_hits(self, name: str) -> bool:

@@ -1,6 +1,6 @@
 """What a topic found (专题结果): its table, chart, sentence and alerts.
 
-The order of work: steps, alerts, order, limit, sentence, chart.
+The order of work: steps, alerts, order, masking, limit, sentence, chart.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from scoring_kernel.supervision.sets import last_day
 from scoring_kernel.supervision.values import decimal_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import date
 
     from scoring_kernel.parameters import Parameter
@@ -57,13 +57,16 @@ class TopicResult:
     """ECharts option."""
 
 
-def conclude(topic: Topic, month: int, rows: Sequence[Row]) -> TopicResult:
+def conclude(
+    topic: Topic, month: int, rows: Sequence[Row], mask: Callable[[str], str] = str
+) -> TopicResult:
     """Make the result of a topic out of what its SQL returned.
 
     Args:
         topic: The topic.
         month: Its month, yyyymm.
         rows: Rows with the queried columns, in any order.
+        mask: Hides what is personal, after all that reads it.
 
     Raises:
         KernelInputError: A row has other columns.
@@ -83,6 +86,9 @@ def conclude(topic: Topic, month: int, rows: Sequence[Row]) -> TopicResult:
     for name in reversed(topic.order):
         column = name.removeprefix("-")
         table.sort(key=lambda row: _rank(row[column]), reverse=name.startswith("-"))
+    for name, shape in topic.columns.items():
+        for row in table if shape.personal else ():
+            row[name] = mask(str(row[name]))
     kept = tuple(table[: topic.limit])
     names = {name: column.name_zh for name, column in topic.columns.items()}
     shown = [
