@@ -3,6 +3,7 @@
 from scoring_kernel.rules.book import RuleBook
 from scoring_kernel.rules.knowledge import KnowledgeTable
 from scoring_kernel.rules.loader import load_rules, parse_rules
+from scoring_kernel.rules.points import Points, read_points
 from scoring_kernel.rules.relations import Relation
 from scoring_kernel.rules.rule import (
     INVOLVED,
@@ -20,6 +21,7 @@ __all__ = [
     "VIOLATING",
     "KnowledgeTable",
     "ParameterVersion",
+    "Points",
     "Relation",
     "Rule",
     "RuleBook",
@@ -27,4 +29,5 @@ __all__ = [
     "Statement",
     "load_rules",
     "parse_rules",
+    "read_points",
 ]

@@ -55,6 +55,7 @@ _CASTS: Final = frozenset(
 _UNITS: Final = frozenset(("DAY", "HOUR", "MINUTE", "SECOND", "MONTH", "YEAR"))
 _PARTS: Final = frozenset(("HOUR", "MINUTE", "YEAR", "MONTH", "DAY"))
 _FLOATS: Final = frozenset((exp.DType.DOUBLE, exp.DType.FLOAT, exp.DType.DECIMAL))
+_TEXTS: Final = frozenset((exp.DType.VARCHAR, exp.DType.TEXT))
 _MOMENTS: Final = frozenset((exp.DType.TIMESTAMP, exp.DType.TIMESTAMPNTZ, exp.DType.DATE))
 
 
@@ -79,12 +80,7 @@ def refuse_nodes(tree: exp.Expr, file: str, line: int) -> None:
         problem = "sql: ORDER BY and LIMIT at the end: remove them, hits have no order"
         raise RuleError(file, line, problem)
     for node in tree.walk():
-        problem: str | None = None
-        if type(node) not in ALLOWED:
-            problem = f"found {_name(node)}, which is not in the subset of rules"
-        elif type(node) in _CHECKS:
-            problem = _CHECKS[type(node)](node)
-        if problem is not None:
+        if problem := _node_problem(node):
             raise RuleError(file, line + line_of(node) - 1, f"sql: {problem}")
 
 
@@ -95,19 +91,29 @@ def refuse_types(tree: exp.Expr, file: str, line: int) -> None:
         RuleError: The first such expression, with its line.
     """
     for node in tree.walk():
-        problem = None
-        if isinstance(node, exp.DateDiff):
-            problem = _date_diff(node)
-        elif isinstance(node, exp.Sub) and {_type(node.left), _type(node.right)} <= _MOMENTS:
-            problem = "two moments are subtracted: use date_diff"
-        elif isinstance(node, exp.Cast) and _type(node) in (*(exp.DType.VARCHAR, exp.DType.TEXT),):
-            inner = node.this
-            if isinstance(inner, exp.Add | exp.Sub) and inner.find(exp.Interval):
-                problem = "a moment plus an interval as text differs between engines: CAST to DATE"
-        elif node.type is not None and _type(node) in _FLOATS:
-            problem = f"found {_name(node)} of type {node.type.sql()}: use whole numbers"
-        if problem is not None:
+        if problem := _type_problem(node):
             raise RuleError(file, line + line_of(node) - 1, f"sql: {problem}")
+
+
+def _node_problem(node: exp.Expr) -> str | None:
+    if type(node) not in ALLOWED:
+        return f"found {_name(node)}, which is not in the subset of rules"
+    check = _CHECKS.get(type(node))
+    return None if check is None else check(node)
+
+
+def _type_problem(node: exp.Expr) -> str | None:
+    if isinstance(node, exp.DateDiff):
+        return _date_diff(node)
+    if isinstance(node, exp.Sub) and {_type(node.left), _type(node.right)} <= _MOMENTS:
+        return "two moments are subtracted: use date_diff"
+    if isinstance(node, exp.Cast) and _type(node) in _TEXTS:
+        inner = node.this
+        if isinstance(inner, exp.Add | exp.Sub) and inner.find(exp.Interval):
+            return "a moment plus an interval as text differs between engines: CAST to DATE"
+    if node.type is not None and _type(node) in _FLOATS:
+        return f"found {_name(node)} of type {node.type.sql()}: use whole numbers"
+    return None
 
 
 def _date_diff(node: exp.DateDiff) -> str | None:
