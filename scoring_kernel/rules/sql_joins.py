@@ -60,7 +60,8 @@ def _refuse_hidden(select: exp.Select, file: str, line: int) -> None:
     }
     inside = {id(column) for join in hidden.values() for column in join.find_all(exp.Column)}
     for column in select.find_all(exp.Column):
-        if column.table in hidden and id(column) not in inside:
+        own = column.parent_select is select
+        if own and column.table in hidden and id(column) not in inside:
             problem = f"{column.sql()} is of a SEMI or ANTI JOIN, which shows no columns"
             raise RuleError(file, line + line_of(column) - 1, f"sql: {problem}: use JOIN")
 

@@ -77,8 +77,9 @@ def refuse_nodes(tree: exp.Expr, file: str, line: int) -> None:
         RuleError: The first node that is not, with its line.
     """
     if tree.args.get("order") or tree.args.get("limit") or tree.args.get("offset"):
-        problem = "sql: ORDER BY and LIMIT at the end: remove them, hits have no order"
-        raise RuleError(file, line, problem)
+        raise RuleError(
+            file, line, "sql: ORDER BY or LIMIT at the end: remove it, hits have no order"
+        )
     for node in tree.walk():
         if problem := _node_problem(node):
             raise RuleError(file, line + line_of(node) - 1, f"sql: {problem}")

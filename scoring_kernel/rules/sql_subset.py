@@ -24,11 +24,12 @@ Rules:
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 import sqlglot
 from sqlglot import exp
-from sqlglot.errors import ErrorLevel, OptimizeError, ParseError, SqlglotError, TokenError
+from sqlglot.errors import ErrorLevel, ParseError, SqlglotError, TokenError
 from sqlglot.optimizer.annotate_types import annotate_types
 from sqlglot.optimizer.qualify import qualify
 
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 MAX_NODES: Final = 6_000
 """Most nodes of one statement's tree."""
 
+_PLACE: Final = re.compile(r"\.? Line:? [0-9]+, Col:? [0-9]+\.?")
 _TYPES: Final = {
     "string": "VARCHAR",
     "bool": "BOOLEAN",
@@ -185,8 +187,8 @@ def _column_line(tree: exp.Expr, message: str) -> int:
 
 
 def _first_line(error: BaseException) -> str:
-    lines = str(error).splitlines()
-    return lines[0].rstrip(".")[:200] if lines else type(error).__name__
+    # Lines there are counted from the statement's first: ours stands before the message.
+    lines = _PLACE.sub("", str(error)).splitlines()
+    return lines[0].rstrip(". ")[:200] if lines else type(error).__name__
 
 
-__all__ = ["OptimizeError", "sql_schema", "to_spark", "verified_sql"]
