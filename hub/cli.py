@@ -9,7 +9,7 @@ from typing import Annotated, Final
 
 import typer
 
-from hub import cli_clues, cli_desk, cli_grading, cli_import
+from hub import cli_clues, cli_desk, cli_grading, cli_import, cli_topics
 from hub.cli_options import AsJson, Directory, Limit
 from hub.commands import Result, run_job, start
 from hub.config import hub_directory
@@ -240,6 +240,7 @@ app.registered_commands.extend(cli_import.app.registered_commands)
 app.registered_commands.extend(cli_grading.app.registered_commands)
 app.add_typer(cli_desk.app, name="desk")
 app.add_typer(cli_clues.app, name="clues")
+app.add_typer(cli_topics.app, name="topics")
 
 
 def _institutions(text: str | None) -> Result:

@@ -169,7 +169,7 @@ class Daemon:
                 hub=parts.identity.hub,
                 decryption_keys=parts.identity.decryption_keys,
                 keyring=parts.keys.keyring,
-                measure_sets=parts.catalog.measure_sets,
+                measure_sets=parts.stated_sets,
                 joining=parts.catalog.joining,
             ),
             committer=Committer(

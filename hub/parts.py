@@ -1,7 +1,7 @@
 """The parts of one hub, built once over its state directory and shared by daemon and commands."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,6 +17,8 @@ from hub.store.engine import reading
 from hub.store.identity import HubIdentity, MemberKeys, load_identity
 from hub.store.statements import StatementStore
 from scoring_kernel import Catalog, load_catalog
+from scoring_kernel.measure_sets import MeasureSet
+from scoring_kernel.supervision.stated import stated_sets
 from security.at_rest import SegmentStore
 from security.exchange.outbox import Outbox
 from security.private_files import write_private
@@ -66,6 +68,11 @@ class HubParts:
         """Directory of the membership in the parent hub."""
         return self.directory / PARENT
 
+    @property
+    def stated_sets(self) -> Mapping[str, MeasureSet]:
+        """Sets that members may state: those of grading, and those of supervision that travel."""
+        return {**self.catalog.measure_sets, **stated_sets()}
+
     def address(self, port: int) -> str:
         """host:port as members are told."""
         host = self.settings.network.advertised_host
@@ -111,7 +118,9 @@ def open_parts(directory: Path, now: Callable[[], datetime], *, writer: bool) ->
     try:
         with usable(directory / OBJECTS):
             segments = SegmentStore(directory / OBJECTS, identity.vault)
-            statements = StatementStore(identity.vault, segments, catalog.measure_sets)
+            statements = StatementStore(
+                identity.vault, segments, {**catalog.measure_sets, **stated_sets()}
+            )
             if writer:
                 with reading(engine) as connection:
                     statements.sweep(connection)

@@ -7,7 +7,7 @@ import typer
 from node.cli_options import AsJson, Directory, Operator, login_name
 from node.commands import existing, start
 from node.config import node_directory
-from security.operator.findings import say_finding
+from security.operator.findings import say_finding, say_indicators
 
 __all__ = ["register"]
 
@@ -106,24 +106,7 @@ def indicators(
         )
         with out.bar():
             result = run_indicators(home, wish, out.progress)
-        if as_json:
-            out.json(result)
-            return
-        shown = [
-            {
-                "id": one["id"],
-                "对象": one["subject"],
-                "指标": one["name_zh"],
-                "derivation": one["derivation"],
-                "value": one["value"],
-                "unit": one["unit"],
-                "无数据原因": one["reason_zh"],
-            }
-            for one in result["indicators"][:rows]
-        ]
-        out.rows(f"Indicators {result['month']}", shown)
-        if result["found"] > len(shown):
-            out.say(f"{len(shown)} of {result['found']}; more with --rows or --json")
+        out.json(result) if as_json else say_indicators(out, result, rows)
 
 
 @topics_app.command("list")
@@ -133,16 +116,10 @@ def list_topics(*, as_json: AsJson = False) -> None:
     Example: [bold]yixin node topics list[/bold]
     """
     with start(as_json) as out:
-        from scoring_kernel.supervision import load_supervision  # noqa: PLC0415  # for `--help`
+        from scoring_kernel.supervision.loading import (  # noqa: PLC0415  # for `--help`
+            load_supervision,
+        )
+        from scoring_kernel.supervision.telling import told_topics  # noqa: PLC0415  # for `--help`
 
-        found = [
-            {
-                "topic": one.id,
-                "专题": one.name_zh,
-                "name": one.name_en,
-                "问题": one.question_zh,
-                "缺": "；".join(one.lacks),
-            }
-            for one in load_supervision().topics.values()
-        ]
+        found = told_topics(load_supervision().topics.values())
         out.json({"topics": found}) if as_json else out.rows("Topics", found)

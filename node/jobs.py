@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from node.clue_jobs import ClueJobs
 from node.codes import extended
+from node.config import NODE_KEY
 from node.desk_jobs import DeskJobs
 from node.domain.institutions import Institution
 from node.domain.reported import ReportedSet, first_months, reported_set
@@ -28,7 +30,10 @@ from node.prescoring.prescore import PreScoring, prescore
 from node.retention import due_months, frozen_through, retain
 from node.rule_jobs import RuleJobs
 from node.store import NodeStore
+from node.store.month_rows import FILE_NAME as MEASURES_FILE
+from node.store.month_rows import MonthRows
 from node.store.scores import ScoreStore, digests_of
+from node.supervision.stated import supervised_reports
 from node.sync.flow import Link, restate, synchronise
 from protos.yixin.v1 import statement_pb2
 from scoring_kernel import Catalog
@@ -36,6 +41,8 @@ from scoring_kernel.advice import advise
 from scoring_kernel.explanation import explain
 from scoring_kernel.override_explanation import explain_overrides, explain_undetermined
 from scoring_kernel.periods import Period
+from scoring_kernel.supervision.stated import stated_sets
+from security.at_rest import Vault
 from security.exchange.archive import count_receipts, count_refusals
 from security.progress import ProgressReporter
 
@@ -69,6 +76,13 @@ class NodeJobs:
             "retain": self.retain,
             **DeskJobs(catalog=self.catalog, store=self.store, now=self.now).table(),
             **RuleJobs(catalog=self.catalog, store=self.store, now=self.now).table(),
+            **ClueJobs(
+                directory=self.directory,
+                catalog=self.catalog,
+                store=self.store,
+                link=self.link,
+                now=self.now,
+            ).table(),
         }
 
     def ingest(self, arguments: Result, progress: ProgressReporter) -> Result:
@@ -206,7 +220,7 @@ class NodeJobs:
         report = asyncio.run(
             synchronise(
                 self.link,
-                self.reports(),
+                [*self.reports(), *self.supervised()],
                 _Registry(store=self.store, scores=self.scores),
                 tree=self.store.record_ledger,
                 custody={one.code for one in self.store.institutions() if not one.foreign},
@@ -293,6 +307,15 @@ class NodeJobs:
             )
             for name, table in tables.items()
         ]
+
+    def supervised(self) -> list[ReportedSet]:
+        """What this node states of the measures of supervision, as they were counted last."""
+        if not (self.directory / MEASURES_FILE).exists():
+            return []
+        frozen = self.store.frozen_months()
+        after = frozen_through(month for months in frozen.values() for month in months)
+        with MonthRows(self.directory, Vault.load(self.directory / NODE_KEY)) as kept:
+            return supervised_reports(kept, stated_sets(), after=after)
 
     def _prescoring(self, arguments: Result, progress: ProgressReporter) -> PreScoring:
         named = Period.parse(arguments["period"])

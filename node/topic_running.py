@@ -24,7 +24,8 @@ from node.store.month_rows import MonthRows
 from node.supervision.counting import CountReport, count_months
 from node.supervision.hit_tables import hits_of
 from node.supervision.topics import TopicDesk
-from scoring_kernel.supervision import Supervision, Topic, load_supervision
+from scoring_kernel.supervision import Topic
+from scoring_kernel.supervision.loading import Supervision, load_supervision
 from scoring_kernel.supervision.telling import told_indicators, told_topic
 from security.at_rest import Vault
 from security.operator import writer_lock

@@ -23,7 +23,8 @@ from node.store.relations import NUMBERED
 from node.supervision.hit_tables import MonthHits
 from node.supervision.month_inputs import KindClasses, MonthInputs, classes_of, find_inputs
 from scoring_kernel.record_kinds import RecordKind
-from scoring_kernel.supervision import Supervision, SupervisionSet
+from scoring_kernel.supervision import SupervisionSet
+from scoring_kernel.supervision.loading import Supervision
 from security.progress import ProgressReporter
 
 __all__ = ["CountReport", "SupervisedRecords", "count_months"]

@@ -20,16 +20,16 @@ from node.store.month_rows import MonthRows
 from scoring_kernel.supervision import (
     IndicatorTable,
     Peers,
-    Reason,
     SetRows,
-    Supervision,
     Topic,
     TopicResult,
     conclude,
     indicators_of,
     months_needed,
 )
+from scoring_kernel.supervision.loading import Supervision
 from scoring_kernel.supervision.sets import last_day
+from scoring_kernel.supervision.telling import indicator_columns
 from scoring_kernel.supervision.topics import (
     GRADE,
     GRADE_COLUMNS,
@@ -95,7 +95,8 @@ class TopicDesk:
                 engine.register(name, self._set_table(name, topic.months, month))
             if topic.indicators:
                 told = [tables[subject] for subject in topic.indicators]
-                engine.register(INDICATOR, indicator_relation(told))
+                columns = indicator_columns(told).values()
+                engine.register(INDICATOR, _relation(INDICATOR_COLUMNS, columns))
             if topic.grades:
                 engine.register(GRADE, _relation(GRADE_COLUMNS, zip(*self.grades, strict=True)))
             cursor = engine.execute(topic.sql_of(month))
@@ -139,25 +140,6 @@ class TopicDesk:
             )
             found.setdefault(held.measure_set, {})[held.month] = rows
         return found
-
-
-def indicator_relation(tables: Iterable[IndicatorTable]) -> pa.Table:
-    """Write indicators as the relation that topics read."""
-    columns: dict[str, list[object]] = {name: [] for name in INDICATOR_COLUMNS}
-    for table in tables:
-        for row in table.rows:
-            size = len(table.subjects)
-            values = row.outcomes["value"]
-            columns["id"] += [row.base.id] * size
-            columns["name"] += [row.base.name_zh] * size
-            columns["kind"] += [table.subject] * size
-            columns["subject"] += table.subjects
-            columns["month"] += [table.month] * size
-            for name in ("value", "yoy", "mom", "z"):
-                told = row.outcomes.get(name, [None] * size)
-                columns[name] += [one if isinstance(one, int) else None for one in told]
-            columns["reason"] += [one.zh if isinstance(one, Reason) else None for one in values]
-    return _relation(INDICATOR_COLUMNS, columns.values())
 
 
 def _relation(words: Mapping[str, str], columns: Iterable[Sequence[Any]]) -> pa.Table:

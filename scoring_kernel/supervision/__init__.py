@@ -1,4 +1,7 @@
-"""Measures, indicators and topics of supervision (监管指标与专题): data, and pure arithmetic."""
+"""Measures, indicators and topics of supervision (监管指标与专题): data, and pure arithmetic.
+
+``loading`` reads and checks them; it takes a second, as it checks SQL, and stands apart.
+"""
 
 from scoring_kernel.supervision.evaluation import (
     IndicatorTable,
@@ -7,7 +10,6 @@ from scoring_kernel.supervision.evaluation import (
     months_needed,
 )
 from scoring_kernel.supervision.frames import Monthly, SetRows
-from scoring_kernel.supervision.loading import Supervision, load_supervision, stated_sets
 from scoring_kernel.supervision.outcomes import Outcome, Reason
 from scoring_kernel.supervision.results import TopicResult, conclude
 from scoring_kernel.supervision.sets import SupervisionSet
@@ -20,13 +22,10 @@ __all__ = [
     "Peers",
     "Reason",
     "SetRows",
-    "Supervision",
     "SupervisionSet",
     "Topic",
     "TopicResult",
     "conclude",
     "indicators_of",
-    "load_supervision",
     "months_needed",
-    "stated_sets",
 ]

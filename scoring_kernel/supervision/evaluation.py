@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from scoring_kernel.subject_ids import INSTITUTION
 from scoring_kernel.supervision.formulas import Deviation, Span, outcomes_of
 from scoring_kernel.supervision.frames import Frame, subjects_of
 from scoring_kernel.supervision.outcomes import (
@@ -26,7 +27,7 @@ from scoring_kernel.supervision.values import quotient, robust_z
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from scoring_kernel.supervision.frames import Monthly
+    from scoring_kernel.supervision.frames import Monthly, Stated
     from scoring_kernel.supervision.indicators import BaseIndicator, SubjectIndicators
     from scoring_kernel.supervision.sets import SupervisionSet
 
@@ -102,6 +103,8 @@ def indicators_of(
     monthly: Monthly,
     month: int,
     peers: Peers,
+    *,
+    stated: Stated | None = None,
 ) -> IndicatorTable:
     """Derive the indicators of one kind of subject.
 
@@ -111,6 +114,7 @@ def indicators_of(
         monthly: Rows by set and month; what was not counted is absent.
         month: The month, yyyymm.
         peers: Who is compared with whom.
+        stated: Institutions that are stated, by set and month; None where one node counts all.
     """
     subjects = [of.subject]
     everybody = subjects
@@ -119,7 +123,8 @@ def indicators_of(
         subjects = subjects_of(*named, (month,))
         # A share of growth is of everybody's growth: of those too who are gone since.
         everybody = subjects_of(*named, months_needed(month))
-    frame = Frame(sets, monthly, of.key, everybody)
+    of_institutions = of.key == INSTITUTION and bool(of.subject_sets)
+    frame = Frame(sets, monthly, of.key, everybody, stated if of_institutions else None)
     held = frozenset(subjects)
     places = [at for at, one in enumerate(everybody) if one in held]
     groups = [_group(of.peers, one, peers) for one in subjects]

@@ -19,6 +19,7 @@ from scoring_kernel.supervision.outcomes import (
     NO_BASE,
     NO_RECORDS,
     NOT_COUNTED,
+    NOT_STATED,
     Outcome,
     Reason,
 )
@@ -296,11 +297,14 @@ def outcomes_of(formula: Formula, gate: Gate | None, span: Span) -> list[Outcome
     sets = {one.split(".")[0] for one in named}
     if not span.months or not span.frame.is_counted(sets, span.months):
         return [NOT_COUNTED] * len(span.frame.subjects)
+    unstated = span.frame.unstated(sets, span.months)
     here = span.frame.present(formula.columns[-1].split(".")[0], span.months)
     opened = None if gate is None else span.sums([gate.column])
     found = formula.outcomes(span)
     for at in range(len(found)):
-        if not here[at]:
+        if at in unstated:
+            found[at] = NOT_STATED
+        elif not here[at]:
             found[at] = NO_RECORDS
         elif gate is not None and opened is not None and opened[at] <= 0:
             found[at] = gate.reason

@@ -55,6 +55,8 @@ class SetRows:
 
 Monthly: TypeAlias = "Mapping[str, Mapping[int, SetRows]]"
 """Rows by set and month (yyyymm)."""
+Stated: TypeAlias = "Mapping[str, Mapping[int, frozenset[str]]]"
+"""Institutions that are stated, by set and month."""
 
 
 class Frame:
@@ -66,6 +68,7 @@ class Frame:
         monthly: Monthly,
         key: str,
         subjects: Sequence[str],
+        stated: Stated | None = None,
     ) -> None:
         """Set the subjects.
 
@@ -74,8 +77,11 @@ class Frame:
             monthly: Rows by set and month; sets that were not counted are absent.
             key: Key whose values are the subjects.
             subjects: Subjects, sorted, each once.
+            stated: Institutions by set and month, where several members state them; only of
+                those that are the subjects themselves.
         """
         self.subjects = tuple(subjects)
+        self._stated = stated
         self._sets = sets
         self._monthly = monthly
         self._key = key
@@ -85,6 +91,16 @@ class Frame:
     def is_counted(self, names: Collection[str], months: Sequence[int]) -> bool:
         """Whether some sets were counted in every month of a window."""
         return all(month in self._monthly.get(name, {}) for name in names for month in months)
+
+    def unstated(self, names: Collection[str], months: Sequence[int]) -> frozenset[int]:
+        """Places of subjects whose custodian has not stated all sets for all months."""
+        if self._stated is None:
+            return frozenset()
+        slots = [self._stated.get(name, {}).get(month) for name in names for month in months]
+        held = [frozenset() if one is None else one for one in slots]
+        return frozenset(
+            at for at, one in enumerate(self.subjects) if not all(one in slot for slot in held)
+        )
 
     def present(self, name: str, months: Sequence[int]) -> BoolVector:
         """Where a subject has a row of a set in some months, shape (n_subjects,)."""

@@ -20,18 +20,21 @@ from scoring_kernel.catalog_loader import (
     catalog_digest,
     collect_files,
     is_rule_file,
-    is_supervision_file,
     load_catalog,
 )
-from scoring_kernel.errors import CatalogError
 from scoring_kernel.parameters import parse_parameters
 from scoring_kernel.rules import parse_rules
 from scoring_kernel.rules.relations import Relation, order, parse_relation
 from scoring_kernel.rules.sql_subset import verified_sql
-from scoring_kernel.strict_yaml import load_strict
 from scoring_kernel.supervision.hit_relations import HIT_RELATIONS
 from scoring_kernel.supervision.indicators import SubjectIndicators, parse_indicators
-from scoring_kernel.supervision.sets import SupervisionSet, parse_set
+from scoring_kernel.supervision.stated import (
+    FOLDER,
+    SETTINGS,
+    documents_of,
+    own_files,
+    parse_one,
+)
 from scoring_kernel.supervision.topics import (
     GRADE,
     GRADE_COLUMNS,
@@ -48,11 +51,9 @@ if TYPE_CHECKING:
     from scoring_kernel.catalog_object import Catalog
     from scoring_kernel.measure_sets import MeasureSet
     from scoring_kernel.parameters import Parameter
+    from scoring_kernel.supervision.sets import SupervisionSet
     from scoring_kernel.yaml_section import Section
 
-_FOLDER: Final = "supervision"
-_SETTINGS: Final = f"{_FOLDER}/settings.yaml"
-_PARTS: Final = ("relations", "measures", "indicators", "topics")
 _SETTING_NAMES: Final = ("least_peers",)
 _CHECKED_MONTH: Final = 202604
 """Month whose literals stand in for all when SQL is checked."""
@@ -139,26 +140,12 @@ def load_supervision(catalog: Catalog | None = None) -> Supervision:
     """
     if catalog is None or catalog is load_catalog():
         return _packaged()
-    return parse_supervision(_own_files(), catalog, _relations_of_rules(catalog))
+    return parse_supervision(own_files(), catalog, _relations_of_rules(catalog))
 
 
 @cache
 def _packaged() -> Supervision:
-    return parse_supervision(_own_files(), load_catalog(), _relations_of_rules(load_catalog()))
-
-
-@cache
-def stated_sets() -> Mapping[str, MeasureSet]:
-    """Sets of supervision that travel, without checking any SQL: what a hub needs of them."""
-    catalog = load_catalog()
-    contents = _own_files()
-    documents = _documents(contents)
-    found = {
-        PurePosixPath(file).stem: _parse_one(document, contents[file], catalog)
-        for file, document in documents.items()
-        if file.startswith(f"{_FOLDER}/measures/")
-    }
-    return MappingProxyType({name: one.stated() for name, one in found.items() if one.travels})
+    return parse_supervision(own_files(), load_catalog(), _relations_of_rules(load_catalog()))
 
 
 def parse_supervision(
@@ -174,7 +161,7 @@ def parse_supervision(
     Raises:
         CatalogError: The first mistake found, with its file and line.
     """
-    documents = _documents(contents)
+    documents = documents_of(contents)
     columns = _known_columns(catalog, made)
     relations = dict(made)
     for file, document in _part(documents, "relations"):
@@ -185,7 +172,7 @@ def parse_supervision(
         relations[relation.name] = relation
     sets: dict[str, SupervisionSet] = {}
     for file, document in _part(documents, "measures"):
-        one = _parse_one(document, contents[file], catalog)
+        one = parse_one(document, contents[file], catalog)
         _agree(document, "id", one.id, file)
         _verify(one.sql_of(_CHECKED_MONTH), one.relations, columns, one.columns, document)
         sets[one.id] = one
@@ -208,7 +195,7 @@ def parse_supervision(
         _agree(document, "id", topic.id, file)
         _verify_topic(topic, sets, document)
         topics[topic.id] = topic
-    settings = documents[_SETTINGS]
+    settings = documents[SETTINGS]
     settings.refuse_unknown(("parameters",))
     parameters = parse_parameters(
         settings.section("parameters"),
@@ -229,11 +216,6 @@ def parse_supervision(
     )
 
 
-def _own_files() -> dict[str, bytes]:
-    found = collect_files(files("scoring_kernel") / "catalog")
-    return {name: content for name, content in found.items() if is_supervision_file(name)}
-
-
 def _relations_of_rules(catalog: Catalog) -> Mapping[str, Relation]:
     """Derived relations of the rule book, without its rules: they take long to check."""
     found = collect_files(files("scoring_kernel") / "catalog")
@@ -242,21 +224,8 @@ def _relations_of_rules(catalog: Catalog) -> Mapping[str, Relation]:
     return parse_rules(apart, catalog).relations
 
 
-def _documents(contents: Mapping[str, bytes]) -> dict[str, Section]:
-    found: dict[str, Section] = {}
-    for name in sorted(contents):
-        path = PurePosixPath(name)
-        folder = path.parts[1] if len(path.parts) == 3 else ""
-        if path.suffix != ".yaml" or (name != _SETTINGS and folder not in _PARTS):
-            raise CatalogError(name, 0, "nobody reads this file: move or remove it")
-        found[name] = load_strict(contents[name], name)
-    if _SETTINGS not in found:
-        raise CatalogError(_SETTINGS, 0, "the file is missing: add it")
-    return found
-
-
 def _part(documents: Mapping[str, Section], part: str) -> list[tuple[str, Section]]:
-    start = f"{_FOLDER}/{part}/"
+    start = f"{FOLDER}/{part}/"
     return [(file, document) for file, document in documents.items() if file.startswith(start)]
 
 
@@ -266,13 +235,6 @@ def _known_columns(catalog: Catalog, made: Mapping[str, Relation]) -> dict[str, 
     found = {kind.id: dict(kind.schema) for kind in kinds}
     found |= {name: dict(one.columns) for name, one in made.items()}
     return found | {name: dict(columns) for name, columns in HIT_RELATIONS.items()}
-
-
-def _parse_one(document: Section, content: bytes, catalog: Catalog) -> SupervisionSet:
-    one = parse_set(document, content, units=catalog.units, legal_basis=catalog.legal_basis)
-    if one.id in catalog.measure_sets:
-        raise document.error(f"id: {one.id} is a set of measures/: name it otherwise", "id")
-    return one
 
 
 def _verify(
@@ -320,7 +282,7 @@ def _refuse_doubles(
 ) -> None:
     held: set[str] = set()
     for subject, of in indicators.items():
-        document = documents[f"{_FOLDER}/indicators/{subject}.yaml"]
+        document = documents[f"{FOLDER}/indicators/{subject}.yaml"]
         for base in of.bases:
             for name in base.ids.values():
                 if name in held:

@@ -24,7 +24,10 @@ Outcome: TypeAlias = "int | Reason"
 
 NO_RECORDS: Final = Reason(zh="本期没有相关记录", en="no record of it in this window")
 NOT_COUNTED: Final = Reason(
-    zh="本节点尚未统计所需的度量", en="the measures it needs were not counted here"
+    zh="所需的度量这几个月没有统计", en="the measures it needs were not counted for these months"
+)
+NOT_STATED: Final = Reason(
+    zh="该机构尚未上报所需的度量", en="the institution has not stated the measures it needs"
 )
 EMPTY: Final = Reason(zh="分母为零", en="its denominator is zero")
 NO_BASE: Final = Reason(zh="对比期没有数据", en="no number in the window it is compared with")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from scoring_kernel.parameters import MICRO
 from scoring_kernel.supervision.findings import shown_cell
 from scoring_kernel.supervision.outcomes import Outcome, Reason
+from scoring_kernel.supervision.topics import INDICATOR_COLUMNS
 from scoring_kernel.supervision.values import decimal_text
 
 if TYPE_CHECKING:
@@ -91,6 +92,20 @@ def told_absent(topic: Topic, reason: Reason) -> dict[str, Any]:
     }
 
 
+def told_topics(topics: Iterable[Topic]) -> list[dict[str, Any]]:
+    """List topics: what each asks, and what nobody has for it."""
+    return [
+        {
+            "topic": topic.id,
+            "专题": topic.name_zh,
+            "name": topic.name_en,
+            "问题": topic.question_zh,
+            "未含": "；".join(topic.lacks),
+        }
+        for topic in topics
+    ]
+
+
 def told_indicators(
     table: IndicatorTable,
     *,
@@ -118,6 +133,37 @@ def told_indicators(
                     told = _told(row, derivation, outcomes[at])
                     found.append({"id": number, "subject": show(name), **told})
     return found
+
+
+def indicator_columns(tables: Iterable[IndicatorTable]) -> dict[str, list[str | int | None]]:
+    """Tell indicators as the columns of the relation that topics read.
+
+    Args:
+        tables: Indicators of some kinds of subject, of one month.
+
+    Returns:
+        Lists by column of ``topics.INDICATOR_COLUMNS``.
+    """
+    columns: dict[str, list[str | int | None]] = {name: [] for name in INDICATOR_COLUMNS}
+    for table in tables:
+        for row in table.rows:
+            size = len(table.subjects)
+            fixed: dict[str, str | int] = {
+                "id": row.base.id,
+                "name": row.base.name_zh,
+                "kind": table.subject,
+                "month": table.month,
+            }
+            for name, value in fixed.items():
+                columns[name] += [value] * size
+            columns["subject"] += table.subjects
+            for name in ("value", "yoy", "mom", "z"):
+                told = row.outcomes.get(name, [None] * size)
+                columns[name] += [one if isinstance(one, int) else None for one in told]
+            columns["reason"] += [
+                one.zh if isinstance(one, Reason) else None for one in row.outcomes["value"]
+            ]
+    return columns
 
 
 def _told(row: IndicatorRow, derivation: str, outcome: Outcome) -> dict[str, Any]:

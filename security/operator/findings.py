@@ -10,7 +10,7 @@ from rich.table import Table
 
 from security.operator.output import CommandOutput, printable, shown
 
-__all__ = ["say_finding"]
+__all__ = ["say_finding", "say_indicators"]
 
 SHOWN_ROWS: Final = 15
 """Rows on a screen; all of them with ``--json``."""
@@ -42,6 +42,31 @@ def say_finding(out: CommandOutput, told: Mapping[str, Any], rows: int = SHOWN_R
         out.show(_table(told, rows))
         if told["found"] > rows:
             out.say(f"  {rows} of {told['found']} rows; more with --json")
+
+
+def say_indicators(out: CommandOutput, result: Mapping[str, Any], rows: int) -> None:
+    """Show indicators, each with its value or why there is none.
+
+    Args:
+        out: Where to.
+        result: Month, indicators and how many were found.
+        rows: Most rows to show.
+    """
+    shown_rows = [
+        {
+            "id": one["id"],
+            "subject": one["subject"],
+            "指标": one["name_zh"],
+            "derivation": one["derivation"],
+            "value": one["value"],
+            "unit": one["unit"],
+            "无数据原因": one["reason_zh"],
+        }
+        for one in result["indicators"][:rows]
+    ]
+    out.rows(f"Indicators {result['month']}", shown_rows)
+    if result["found"] > len(shown_rows):
+        out.say(f"{len(shown_rows)} of {result['found']}; more with --rows or --json")
 
 
 def _table(told: Mapping[str, Any], rows: int) -> Table:

@@ -164,7 +164,7 @@ class City:
             hub=self.parts.identity.hub,
             decryption_keys=self.parts.identity.decryption_keys,
             keyring=self.parts.keys.keyring,
-            measure_sets=self.parts.catalog.measure_sets,
+            measure_sets=self.parts.stated_sets,
             joining=self.parts.catalog.joining,
         )
 
