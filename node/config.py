@@ -19,6 +19,7 @@ from node.interface_settings import (
     InterfaceSettings,
     refuse_outside,
 )
+from node.supervision_settings import SupervisionSettings
 
 DIRECTORY_VARIABLE: Final = "YIXIN_NODE_DIR"
 """Environment variable with the node's state directory."""
@@ -69,6 +70,13 @@ connect_timeout_s = {gateway.connect_timeout_s}
 answer_timeout_s = {gateway.answer_timeout_s}  # silence of the platform that ends a call
 answer_own = {gateway.answer_own}  # answer 3101 to 3103 here instead of passing them on
 spool_max_mib = {gateway.spool_max_mib}  # copies that wait for the daemon
+
+[supervision]  # answers to 3101 and 3102, before and during the fact
+live = {supervision.live}  # judge them; otherwise they are answered "not judged"
+budget_ms = {supervision.budget_ms}  # longest judging of one call
+identity_closed = {supervision.identity_closed}  # block where identity (W04) cannot be judged
+
+[supervision.answers]  # warning = "warn", "block" or "off", for example W02 = "warn"
 """
 
 _Table = TypeVar("_Table")
@@ -95,6 +103,8 @@ class NodeSettings:
     """The national interface over HTTP."""
     gateway: GatewaySettings = field(default_factory=GatewaySettings)
     """The proxy before the core platform."""
+    supervision: SupervisionSettings = field(default_factory=SupervisionSettings)
+    """What is judged before and during the fact."""
 
 
 def node_directory(option: Path | None) -> Path:
@@ -106,7 +116,7 @@ def node_directory(option: Path | None) -> Path:
 
 
 def settings_text(settings: NodeSettings) -> str:
-    """Write settings as `node.toml` with a comment on each; signers are left out."""
+    """Write settings as `node.toml` with a comment on each; signers and answers are left out."""
     shown = {table.name: _Shown(getattr(settings, table.name)) for table in fields(NodeSettings)}
     return _SETTINGS_TEXT.format(**shown)
 
@@ -147,7 +157,12 @@ def load_settings(directory: Path) -> NodeSettings:
     _refuse_unknown(path, "", document, {item.name for item in fields(NodeSettings)})
     interface = dict(_table(path, "interface", document.get("interface", {})))
     signatures = _signatures(path, interface.pop("signatures", {}))
+    supervision = dict(_table(path, "supervision", document.get("supervision", {})))
+    answers = _answers(path, supervision.pop("answers", {}))
     return NodeSettings(
+        supervision=_read(
+            path, "supervision", supervision, SupervisionSettings(), {"answers": answers}
+        ),
         sync=_read(path, "sync", document.get("sync", {}), SyncSettings()),
         interface=_read(
             path, "interface", interface, InterfaceSettings(), {"signatures": signatures}
@@ -211,6 +226,16 @@ def _signatures(path: Path, table: object) -> Mapping[str, str]:
     if len(signatures) > MAX_SIGNERS:
         raise ConfigurationError(f"{path}: {name} has more than {MAX_SIGNERS} institutions")
     return signatures
+
+
+def _answers(path: Path, table: object) -> Mapping[str, str]:
+    name = "supervision.answers"
+    answers: dict[str, str] = {}
+    for warning, value in _table(path, name, table).items():
+        if not isinstance(value, str):
+            raise ConfigurationError(f"{path}: {name}.{warning[:20]} must be a text")
+        answers[warning] = value
+    return answers
 
 
 def _refuse_unknown(path: Path, prefix: str, table: Mapping[str, object], known: set[str]) -> None:

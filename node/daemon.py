@@ -8,17 +8,19 @@ from pathlib import Path
 from typing import Any, Final
 
 from node.api.errors import describe
+from node.clue_jobs import READERS as CLUE_READERS
 from node.config import CONTROL_SOCKET, NodeSettings
 from node.desk_jobs import READERS as DESK_READERS
 from node.errors import NodeError
 from node.jobs import NodeJobs
 from node.rule_jobs import READERS as RULE_READERS
+from node.supervision_settings import SupervisionSettings
 from security.errors import HubUnreachableError, SecurityError
 from security.local_channel import ControlServer
 
 __all__ = ["READERS", "serve"]
 
-READERS: Final = ("status", "explain", *DESK_READERS, *RULE_READERS)
+READERS: Final = ("status", "explain", *DESK_READERS, *RULE_READERS, *CLUE_READERS)
 """Jobs that change nothing and do not wait for the writer."""
 TIDY_EVERY: Final = timedelta(hours=1)
 """Longer than any command reads: files that were merged away before are needed by none."""
@@ -53,12 +55,18 @@ async def serve(
     tidied = now()
     try:
         parts = (jobs.store, jobs.catalog, now)
-        async with interface_served(directory, settings.interface, *parts, say=say):
+        # Who answers no 3101 needs no live state.
+        is_asked = settings.interface.enabled or settings.gateway.answer_own
+        supervision = settings.supervision if is_asked else SupervisionSettings(live=False)
+        async with interface_served(
+            directory, settings.interface, *parts, supervision=supervision, say=say
+        ):
             while not stop.is_set():
                 try:
                     await asyncio.wait_for(stop.wait(), timeout=settings.sync.interval_s)
                 except TimeoutError:
                     await _sync(server, jobs, say)
+                    await _send_clues(server, jobs, say)
                     if now() - tidied >= TIDY_EVERY:
                         await asyncio.to_thread(_tidy, jobs, now(), say)
                         tidied = now()
@@ -74,6 +82,19 @@ def _tidy(jobs: NodeJobs, now: datetime, say: Callable[[str], None]) -> None:
         jobs.store.sweep_merged()
     except (NodeError, SecurityError, OSError) as error:
         say(f"Tidying up failed, will try again: {describe(error)[1]}")
+
+
+async def _send_clues(server: ControlServer, jobs: NodeJobs, say: Callable[[str], None]) -> None:
+    """Clues by the clock, when they are due; a desk that is down stops nothing else."""
+    if jobs.link is None:
+        return
+    try:
+        report = await server.run("clues_send", {"if_due": True})
+    except (HubUnreachableError, NodeError, SecurityError) as error:
+        say(f"Clues were not sent, will try again ({describe(error)[0]}): {error}")
+    else:
+        if report["due"]:
+            say(f"Clues: {report['clues']} stand, {report['sent']} envelopes sent.")
 
 
 async def _sync(server: ControlServer, jobs: NodeJobs, say: Callable[[str], None]) -> None:

@@ -7,7 +7,7 @@ Rules:
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -26,7 +26,9 @@ from node.config import NODE_KEY
 from node.errors import StoreError
 from node.gateway import SPOOL_DIRECTORY
 from node.interface_settings import InterfaceMode, InterfaceSettings
+from node.live_supervision import LiveSupervision
 from node.store import NodeStore
+from node.supervision_settings import SupervisionSettings
 from scoring_kernel import Catalog
 from security.at_rest import Vault
 
@@ -46,6 +48,7 @@ async def interface_served(
     catalog: Catalog,
     now: Callable[[], datetime],
     *,
+    supervision: SupervisionSettings,
     say: Say,
 ) -> AsyncIterator[None]:
     """Answer the national interface, where it is enabled, and drain the gateway's spool.
@@ -56,6 +59,7 @@ async def interface_served(
         store: The node's store; this process is its writer.
         catalog: The rules of the interface.
         now: The time, UTC-aware.
+        supervision: Table `[supervision]`.
         say: Tells the operator.
 
     Yields:
@@ -76,7 +80,9 @@ async def interface_served(
         now=now,
     )
     is_mirror = settings.mode is InterfaceMode.MIRROR
-    with ThreadPoolExecutor(1, thread_name_prefix="interface") as writer:
+    ticks = asyncio.get_running_loop().time
+    live = LiveSupervision(directory, supervision, catalog, now, ticks=ticks)
+    with ThreadPoolExecutor(1, thread_name_prefix="interface") as writer, _started(live):
         draining = asyncio.create_task(_drain(drain, writer, say))
         try:
             if not settings.enabled:
@@ -91,6 +97,7 @@ async def interface_served(
                 source=f"http/{now():%Y%m%dT%H%M%SZ}",
                 is_mirror=is_mirror,
                 answer_timeout_s=settings.answer_timeout_s,
+                find_prechecks=live.find_prechecks,
             )
             app = interface_app(
                 desk,
@@ -112,6 +119,15 @@ async def interface_served(
             draining.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await draining
+
+
+@contextlib.contextmanager
+def _started(live: LiveSupervision) -> Iterator[None]:
+    live.start()
+    try:
+        yield
+    finally:
+        live.stop()
 
 
 async def _drain(drain: SpoolDrain, writer: ThreadPoolExecutor, say: Say) -> None:

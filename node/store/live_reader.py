@@ -18,6 +18,7 @@ from node.errors import StoreError
 from node.store.live_digests import Digests
 from node.store.live_tables import (
     BUILT,
+    FED,
     LIVE_DATABASE,
     absent,
     connect,
@@ -116,6 +117,16 @@ class LiveReader:
         """Whether the state has once read all there was; until then it knows too little."""
         with self._reading() as connection:
             return find_meta(connection, BUILT) == b"1"
+
+    @property
+    def fed(self) -> int:
+        """Counts how often the state was brought up to date.
+
+        Raises:
+            StoreError: There is no state, or it is damaged.
+        """
+        with self._reading() as connection:
+            return int(find_meta(connection, FED) or b"0")
 
     def person(self, person: int) -> tuple[list[FoundVisit], list[FoundFact]]:
         """Find the visits of a person with their facts.

@@ -15,8 +15,9 @@ import sqlite3
 import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import pyarrow as pa
 
@@ -26,6 +27,7 @@ from node.store.live_facts import Fact, FactKind, VisitRow, facts_of
 from node.store.live_specs import FACT_SPECS
 from node.store.live_tables import (
     BUILT,
+    FED,
     FORM,
     LIVE_DATABASE,
     LIVE_FILES,
@@ -43,7 +45,7 @@ from node.store.news import Mark
 from security.at_rest import Vault
 from security.errors import VaultError
 
-__all__ = ["LIVE_FILES", "LiveWriter"]
+__all__ = ["LIVE_FILES", "LiveWriter", "Said", "ToldRow"]
 
 _SECRET_BYTES: Final = 32
 _PURGE_VISITS: Final = 5_000
@@ -53,7 +55,28 @@ _PUT_VISIT: Final = (
     "insert into visit values(?, ?, ?, ?) on conflict(person, visit)"
     " do update set last_day = max(last_day, excluded.last_day)"
 )
+_PUT_TOLD: Final = "insert or ignore into told values(?, ?, ?, ?, ?, null)"
+_PUT_WAY: Final = "update told set way = ? where id = ?"
 _PURGE_IDENTITY: Final = f"delete from fact where kind = {FactKind.IDENTITY_EVENT:d} and day < ?"  # noqa: S608 - a number
+
+
+class ToldRow(NamedTuple):
+    """A warning that was told."""
+
+    id: str
+    warning: str
+    rule: str
+    answer: str
+    day: int
+
+
+@dataclass(slots=True, kw_only=True)
+class Said:
+    """What was told and answered in the dialogue of 3101 to 3103."""
+
+    told: list[ToldRow] = field(default_factory=list)
+    answered: list[tuple[str, str]] = field(default_factory=list)
+    """(way, warning): 1 goes on with a reason, 2 goes back and mends."""
 
 
 class LiveWriter:
@@ -86,6 +109,21 @@ class LiveWriter:
         """What the store's tree was when it was last noted: size and root."""
         return find_meta(self._connection, "seal")
 
+    def check(self) -> None:
+        """Look whether the state can be used.
+
+        Raises:
+            StoreError: It is damaged, or lost.
+        """
+        try:
+            if not self._path.exists():
+                raise absent(self._path)
+            rows = self._connection.execute("pragma quick_check(1)").fetchall()
+        except sqlite3.Error as error:
+            raise StoreError(f"the live state is damaged ({error})") from error
+        if rows != [("ok",)]:
+            raise StoreError("the live state is damaged")
+
     def begin_again(self) -> None:
         """Forget everything: the records are to be read anew.
 
@@ -95,12 +133,18 @@ class LiveWriter:
         self.close()
         self._connection = self._begun()
 
-    def apply(self, batches: Iterable[tuple[str, pa.Table]], mark: Mark | None) -> int:
+    def apply(
+        self,
+        batches: Iterable[tuple[str, pa.Table]],
+        mark: Mark | None,
+        said: Said | None = None,
+    ) -> int:
         """Apply records, in one transaction with the mark.
 
         Args:
             batches: Records by kind; other kinds than those of ``FACT_SPECS`` are left out.
             mark: How far the records are in the state then; None where more follows.
+            said: What was told and answered, complete when the batches are through.
 
         Returns:
             Number of facts.
@@ -121,14 +165,21 @@ class LiveWriter:
                     connection.executemany(_PUT_FACT, facts)
                     connection.executemany(_PUT_VISIT, visits)
                     count += len(facts)
+            if said is not None:
+                connection.executemany(_PUT_TOLD, said.told)
+                connection.executemany(_PUT_WAY, said.answered)
             if mark is not None:
                 put_meta(connection, {"size": str(mark.size), "staged": str(mark.staged)})
         return count
 
-    def note_built(self) -> None:
-        """Note that all there was is in the state."""
+    def note_fed(self, count: int) -> None:
+        """Note that the state is up to date; the first time, that all there was is in it.
+
+        Args:
+            count: Another number than the last time.
+        """
         with self._writing() as connection:
-            put_meta(connection, {BUILT: "1"})
+            put_meta(connection, {BUILT: "1", FED: str(count)})
 
     def note_seal(self, seal: bytes) -> None:
         """Note what the store's tree is."""
@@ -141,18 +192,6 @@ class LiveWriter:
             connection.execute(
                 "insert or replace into knowledge values(1, ?, ?)", (digest, zlib.compress(body))
             )
-
-    def note_told(self, rows: Iterable[tuple[str, str, str, str, int]]) -> None:
-        """Note warnings that were told: id, warning, rule, answer, day."""
-        with self._writing() as connection:
-            connection.executemany(
-                "insert or ignore into told values(?, ?, ?, ?, ?, null)", list(rows)
-            )
-
-    def note_feedback(self, rows: Iterable[tuple[str, str]]) -> None:
-        """Note what became of warnings: way, id. Those of others are left out."""
-        with self._writing() as connection:
-            connection.executemany("update told set way = ? where id = ?", list(rows))
 
     def count(self, day: int, counts: Mapping[str, int]) -> None:
         """Add counts of a day."""

@@ -16,6 +16,7 @@ from security.at_rest import Vault
 
 __all__ = [
     "BUILT",
+    "FED",
     "FORM",
     "LIVE_DATABASE",
     "LIVE_FILES",
@@ -41,6 +42,8 @@ _BUSY_TIMEOUT_S: Final = 5.0
 _MARK: Final = ("size", "staged")
 BUILT: Final = "built"
 """Set once the state has read all there was."""
+FED: Final = "fed"
+"""Counts how often the state was brought up to date."""
 
 TABLES: Final = (
     """create table fact(

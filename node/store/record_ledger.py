@@ -91,6 +91,11 @@ class RecordLedger:
         with self._lock:
             return tuple(self._checkpoints.after(size))
 
+    def root(self, size: int) -> bytes:
+        """Root of the tree when it had so many leaves."""
+        with self._lock:
+            return self._records.tree.root(size)
+
     def consistency(self, old_size: int, size: int) -> tuple[bytes, ...]:
         """Prove that the tree of a size continues an earlier one."""
         with self._lock:

@@ -1,5 +1,7 @@
 """The desk of the interface: calls that come together share one commit, each gets its answer.
 
+3101 and 3102 are judged and answered at once (``prechecks``); what they were told is taken in
+behind them. All others:
 0. A call waits until the thread of the intake is free, at most a few milliseconds where it is.
 1. What waits by then, up to 256 calls, is taken in together.
 2. Each answer says what became of its own message, and is made after the commit.
@@ -10,13 +12,14 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from node.api.his.answering import Answering
 from node.api.his.own_faults import place_of
+from node.api.his.prechecks import LARGE_BYTES, PreCheck, PreChecks
 from node.api.his.screening import Call, Screened, Screening
 from node.domain.official_answers import RECEIVED
 from node.domain.own_answers import own_answer
@@ -28,6 +31,8 @@ from node.intake.outcomes import Taken
 __all__ = ["InterfaceDesk", "LineIntake"]
 
 GROUP_CALLS: Final = 256
+MAX_BEHIND: Final = 10_000
+"""So many calls that wait, and what 3101 and 3102 were told is not kept."""
 GROUP_WAIT_S: Final = 0.002
 """Lets calls that come at the same moment share a commit; the commit itself gathers more."""
 
@@ -56,7 +61,10 @@ class LineIntake(Protocol):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Waiting:
     call: Call
-    answer: asyncio.Future[bytes] = field(repr=False)
+    answer: asyncio.Future[bytes] | None = field(repr=False)
+    """None where the call has its answer already."""
+    kept: bytes | None = field(default=None, repr=False)
+    """What is taken in then."""
 
 
 class InterfaceDesk:
@@ -72,6 +80,7 @@ class InterfaceDesk:
         source: str,
         is_mirror: bool,
         answer_timeout_s: float,
+        find_prechecks: Callable[[], PreChecks | None] = lambda: None,
     ) -> None:
         """Take the parts.
 
@@ -83,7 +92,9 @@ class InterfaceDesk:
             source: Name of this run of the desk, for the quarantine.
             is_mirror: True where calls are copies of what the platform answers.
             answer_timeout_s: Longest wait for a commit, seconds.
+            find_prechecks: Gives what judges 3101 and 3102; None while nothing is judged.
         """
+        self._find_prechecks = find_prechecks
         self._intake = intake
         self._screening = screening
         self._answering = answering
@@ -115,6 +126,15 @@ class InterfaceDesk:
         """Take a call in and answer it; the answer leaves after the commit."""
         if self._worker is None:
             return self._answering.failed(_CLOSING, received_at=call.received_at)
+        prechecks = self._find_prechecks()
+        if prechecks is not None:
+            body = self._screening.find_judged(call)
+            found = None if body is None else await self._judged(prechecks, body)
+            if found is not None:
+                self._keep(call, found)
+                return self._answering.received(
+                    found.words, found.output, received_at=call.received_at, msgid=found.msgid
+                )
         answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Waiting(call=call, answer=answer))
         self._news.set()
@@ -122,6 +142,22 @@ class InterfaceDesk:
             return await asyncio.wait_for(asyncio.shield(answer), self._answer_timeout_s)
         except TimeoutError:
             return self._answering.failed(_LATE, received_at=call.received_at)
+
+    async def _judged(self, prechecks: PreChecks, body: bytes) -> PreCheck | None:
+        """Judge a call here, unless it is long or another one is being judged."""
+        if len(body) <= LARGE_BYTES and not prechecks.is_busy:
+            return prechecks.find_answer(body)
+        return await asyncio.get_running_loop().run_in_executor(None, prechecks.find_answer, body)
+
+    def _keep(self, call: Call, found: PreCheck) -> None:
+        """Have what was told taken in; dropped, and logged, where the store is far behind."""
+        if found.kept is None:
+            return
+        if len(self._waiting) >= MAX_BEHIND:
+            _LOG.error("a warning that was told could not be kept: the store is far behind")
+            return
+        self._waiting.append(_Waiting(call=call, answer=None, kept=found.kept))
+        self._news.set()
 
     async def _work(self) -> None:
         loop = asyncio.get_running_loop()
@@ -134,7 +170,7 @@ class InterfaceDesk:
             if not self._waiting:
                 self._news.clear()
             # A stop waits for the thread: what is being committed gets its answer.
-            task = loop.run_in_executor(self._writer, self._take, [one.call for one in group])
+            task = loop.run_in_executor(self._writer, self._take, group)
             try:
                 answers = await asyncio.shield(task)
             except asyncio.CancelledError:
@@ -149,12 +185,13 @@ class InterfaceDesk:
 
     @staticmethod
     def _settle(one: _Waiting, answer: bytes) -> None:
-        if not one.answer.done():
+        if one.answer is not None and not one.answer.done():
             one.answer.set_result(answer)
 
-    def _take(self, calls: Sequence[Call]) -> list[bytes]:
+    def _take(self, group: Sequence[_Waiting]) -> list[bytes]:
         """Take a group in and make its answers; runs in the thread."""
-        screened = [self._screened(call) for call in calls]
+        calls = [one.call for one in group]
+        screened = [self._screened(one) for one in group]
         lines = [one.line for one in screened if one is not None]
         try:
             taken = iter(self._intake.take(self._source, lines) if lines else ())
@@ -167,8 +204,11 @@ class InterfaceDesk:
             for call, one in zip(calls, screened, strict=True)
         ]
 
-    def _screened(self, call: Call) -> Screened | None:
+    def _screened(self, one: _Waiting) -> Screened | None:
         self._number += 1
+        if one.kept is not None:
+            return Screened(line=Line(number=self._number, body=one.kept))
+        call = one.call
         try:
             return self._screening.screen(self._number, call)
         except Exception as error:  # noqa: BLE001  # any fault of ours; its text may quote a record

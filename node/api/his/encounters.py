@@ -136,7 +136,7 @@ def _encounter(
         born=None if born is None else date_of(born // DAY_S),
         med_type=_text(stated.get("med_type")),
         insutype=_text(stated.get("insutype")),
-        inpatient=any(one in _INPATIENT for one in asked.scenes),
+        inpatient=_is_inpatient(asked.scenes, _text(stated.get("med_type")) or ""),
         begins_at=_find_moment(stated, "adm_date"),
         ends_at=_find_moment(stated, "dscg_date"),
         level=_text(stated.get("medins_lv")),
@@ -147,6 +147,13 @@ def _encounter(
         planned=_flag(stated, "days_rinp_flag_31"),
         orders=tuple(_orders(place, stated, now, asked)),
     )
+
+
+def _is_inpatient(scenes: tuple[str, ...], med_type: str) -> bool:
+    """Tell by the scene, else by the kind of care (2x 住院, 52 生育住院)."""
+    if scenes:
+        return any(scene in _INPATIENT for scene in scenes)
+    return med_type.startswith(("2", "52"))
 
 
 def _diagnoses(place: str, stated: Mapping[str, Any], asked: Asked) -> tuple[str, ...]:
@@ -163,7 +170,7 @@ def _diagnoses(place: str, stated: Mapping[str, Any], asked: Asked) -> tuple[str
     return tuple(code for _, code in sorted(found, key=lambda one: one[0]))
 
 
-def _orders(place: str, stated: Mapping[str, Any], now: datetime, asked: Asked) -> Iterator[Order]:
+def _orders(place: str, stated: Mapping[str, Any], now: int, asked: Asked) -> Iterator[Order]:
     name = "fsi_order_dtos"
     for at, row in _rows(stated.get(name), name, asked, place):
         try:

@@ -10,6 +10,7 @@ What is wrong becomes the line's fault: the intake puts it into quarantine like 
 """
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -30,6 +31,7 @@ __all__ = ["Call", "Screened", "Screening", "body_text", "paths_of"]
 
 _GB: Final = frozenset(("gbk", "gb2312", "gb18030", "cp936", "x-gbk"))
 _BOM: Final = b"\xef\xbb\xbf"
+_JUDGED: Final = re.compile(rb'"infno"\s*:\s*"310[12]"')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +105,26 @@ class Screening:
             # Read but too deep to be written; the words of the error hold no content.
             fault = Fault.told(Rule.MESSAGE_SHAPE, "", str(error), "at most 250 levels")
             return Screened(line=Line(number=number, body=body, fault=fault))
+
+    def find_judged(self, call: Call) -> bytes | None:
+        """Find the body of a call that is judged here: a bare request of 3101 or 3102.
+
+        Returns:
+            None for any other call, and for one that has a fault: it is screened like all.
+        """
+        if not self._answers_own or len(call.body) > MAX_LINE_BYTES:
+            return None
+        if _JUDGED.search(call.body) is None:
+            return None
+        body = body_text(call.body, call.content_type).strip()
+        try:
+            request = orjson.loads(body)
+            if not isinstance(request, dict) or request.get("infno") not in ("3101", "3102"):
+                return None
+            fault = self._path_fault(call.path, request) or self._signers.find_fault(request)
+        except (orjson.JSONDecodeError, orjson.JSONEncodeError):
+            return None
+        return body if fault is None else None
 
     def _screened(
         self, number: int, path: str, request: Mapping[str, Any], body: bytes, *, is_bare: bool

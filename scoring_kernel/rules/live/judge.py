@@ -208,14 +208,15 @@ class LiveRules:
             found = tuple(
                 step
                 for step in self._steps
-                if (not only or step.warning in only or step.rule.id in only)
+                # Without a scene the caller names its rules.
+                if (scenes or only)
+                and (not only or step.warning in only or step.rule.id in only)
                 and self._is_asked(step.warning, infno, scenes)
             )
             self._plans[key] = found
         return found
 
     def _is_asked(self, warning: str, infno: str, scenes: tuple[str, ...]) -> bool:
-        """Whether a warning is asked; without a scene the caller has named its rules."""
         wanted = self._triggers[warning].get(infno, ())
         return bool(wanted) and (not scenes or any(scene in wanted for scene in scenes))
 
