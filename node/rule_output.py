@@ -146,10 +146,10 @@ def say_explained(out: NodeOutput, result: Shown) -> None:
     if result["basis"]:
         out.say(f"依据：{_source(result['basis'])}")
     for one in result["parameters"]:
-        unit = "" if one["unit_zh"] in ("", "1", "无量纲") else f" {one['unit_zh']}"
+        unit = f" {one['unit_zh']}" if one["unit_zh"] else ""
         out.say(
             f"参数 {one['name_zh']}：{one['value']}{unit}，自 {one['begins']} 起，"
-            f"{_source(one['basis'])}"
+            f"依据{_source(one['basis'])}"
         )
     for one in result["knowledge"]:
         row = "，".join(f"{column} {value}" for column, value in one["row"].items())

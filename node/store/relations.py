@@ -58,7 +58,8 @@ def open_relations(
         records: Staged rows, segments and what of them is deleted.
         kinds: Record kinds, ``message`` among them if wanted.
         months: Months (yyyymm) whose records are read; all when None.
-        memory_bytes: Most memory of the engine; its own bound when None.
+        memory_bytes: Most memory of the engine; its own bound when None. With a bound the caller
+            locks the configuration, when it has set what it needs.
 
     Returns:
         A connection of its own; the caller closes it.
@@ -74,6 +75,7 @@ def open_relations(
     if memory_bytes is not None:
         # Rows in no order of their own: to keep one, an engine holds what a limit cuts off.
         config |= {"memory_limit": f"{memory_bytes} B", "preserve_insertion_order": "false"}
+        del config["lock_configuration"]
     engine = duckdb.connect(config=config)
     try:
         # One snapshot: a flush between two reads would lose or double rows.
@@ -148,8 +150,8 @@ def _register(
         engine.register(f"{kind}__deleted", pa.table({SEQ: deleted}))
         rest = f" anti join {kind}__deleted using ({SEQ})"
     union = " union all ".join(f"select {columns}, {SEQ} from {part}{rest}" for part in parts)  # noqa: S608 - names from the catalogue
-    engine.execute(f"create view {kind}{NUMBERED} as {union}")
-    engine.execute(f"create view {kind} as select {columns} from {kind}{NUMBERED}")  # noqa: S608 - names from the catalogue
+    engine.execute(f"create temp view {kind}{NUMBERED} as {union}")
+    engine.execute(f"create temp view {kind} as select {columns} from {kind}{NUMBERED}")  # noqa: S608 - names from the catalogue
 
 
 def _complete(dataset: Any, schema: pa.Schema) -> Any:  # noqa: ANN401 - pyarrow ships no types

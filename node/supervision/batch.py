@@ -48,6 +48,9 @@ class RuleRecords(Protocol):
     ) -> duckdb.DuckDBPyConnection:
         """Open an engine over a snapshot of some kinds of record; the caller closes it."""
 
+    def months_held(self) -> Mapping[str, Mapping[int, int]]:
+        """Count the records of every kind and month (yyyymm)."""
+
 
 class HitReader(KnowledgeSource, Protocol):
     """What is known already."""
@@ -146,8 +149,16 @@ def run_rules(
     rows = rows_in_force(tables, reader)
     knowledge = {one.id: arrow_table(one, rows[one.id]) for one in tables}
     engine = records.relations(book.kinds(order.rules), memory_bytes=order.budget.memory_bytes)
-    run = RuleEngine(engine, book, knowledge, order.kinds, order.budget)
+    run = RuleEngine(
+        engine,
+        book,
+        knowledge,
+        order.kinds,
+        months={month for held in records.months_held().values() for month in held},
+        budget=order.budget,
+    )
     try:
+        run.prepare(order.rules, progress)
         number = sink.begin(
             NewRun(
                 started_at=_text(now()),
@@ -197,8 +208,6 @@ class _Turns:
         found = new = gone = 0
         error = ""
         try:
-            for name in self.engine.needed(rule):
-                self.engine.make(name)
             hits = self.engine.find(rule, self.secret)
             wanted = (one for one in hits if self._is_wanted(one))
             for part in _parts(wanted):

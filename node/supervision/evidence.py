@@ -6,7 +6,7 @@ from typing import Any, Final, Protocol
 
 import duckdb
 
-from node.domain.masking import mask, show
+from node.domain.masking import mask, printable
 from node.domain.rule_hits import Evidence
 from scoring_kernel.amounts import decimal_text
 from scoring_kernel.record_kinds import RecordKind
@@ -86,8 +86,10 @@ def described(row: Values, kind: RecordKind, *, revealed: bool) -> dict[str, str
             found[name.removesuffix(end)] = decimal_text(int(value) * scale, places)
         elif isinstance(value, datetime):
             found[name] = value.isoformat(" ")
+        elif isinstance(value, bool):
+            found[name] = "是" if value else "否"
         else:
-            found[name] = show(value)
+            found[name] = printable(str(value))
     return found
 
 

@@ -27,6 +27,8 @@ MAX_KNOWLEDGE: Final = 20
 """Most rows of knowledge."""
 
 _CODE_CHARS: Final = 8
+_PURE: Final = "1"
+"""Unit of pure numbers."""
 
 Shown = dict[str, Any]
 
@@ -122,7 +124,7 @@ def _says(rule: Rule) -> Shown:
         "unit": rule.unit,
         "amount": rule.amount,
         "exemptions": list(rule.exemptions),
-        "note": (rule.note or "").strip(),
+        "note": "".join((rule.note or "").split("\n")),
     }
 
 
@@ -144,12 +146,18 @@ def _parameters(rule: Rule, catalog: Catalog, at: datetime) -> list[Shown]:
             "name": name,
             "name_zh": rule.parameters[name].name_zh,
             "value": _value(version),
-            "unit_zh": catalog.units[rule.parameters[name].unit].name_zh,
+            "unit_zh": _unit(rule, name, version, catalog),
             "begins": version.begins.isoformat(),
             "basis": _source(catalog, version.basis),
         }
         for name, version in held.items()
     ]
+
+
+def _unit(rule: Rule, name: str, version: ParameterVersion, catalog: Catalog) -> str:
+    unit = rule.parameters[name].unit
+    pure = isinstance(version.value, tuple) or unit == _PURE
+    return "" if pure else catalog.units[unit].name_zh
 
 
 def _value(version: ParameterVersion) -> str:

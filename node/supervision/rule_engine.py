@@ -5,6 +5,8 @@ Rules:
   a rule returns is checked row by row before any of it becomes a hit: codes, numbers and ids of
   records, never free text.
 - A relation that cannot be made fails the rules that read it, and no others.
+- Relations are made first, compressed and month by month; then the configuration is locked, and
+  no rule can change what the engine may do.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -20,11 +22,13 @@ from node.domain.rule_hits import MAX_LISTED, Evidence, HitBody, RuleHit, hit_id
 from node.errors import RuleStoppedError
 from node.supervision.budget import Budget, limited
 from scoring_kernel.rules import VIOLATING, Rule, RuleBook, Statement
-from scoring_kernel.rules.relations import order
+from scoring_kernel.rules.relations import AS_WRITTEN, OPENING, OPTIMISED, order
+from security.progress import ProgressReporter
 
 __all__ = ["RuleEngine"]
 
 _FOUND: Final = "rule_found"
+_STAGE: Final = "relations"
 _BATCH_ROWS: Final = 16_384
 _NAMES: Final = ("institution", "person", "mdtrt_id", "staff", "key")
 _AT, _KIND, _RECORD, _ROLE, _AMOUNT, _VERSION = range(5, 11)
@@ -53,6 +57,8 @@ class RuleEngine:
         book: RuleBook,
         knowledge: Mapping[str, pa.Table],
         kinds: Collection[str],
+        *,
+        months: Iterable[int],
         budget: Budget,
     ) -> None:
         """Take over an engine that has the records; ``close`` closes it.
@@ -62,16 +68,20 @@ class RuleEngine:
             book: The rule book.
             knowledge: Rows by knowledge table.
             kinds: Record kinds that evidence may name.
+            months: Every month that the engine has records of, yyyymm.
             budget: Of each rule and relation.
         """
         self._engine = engine
         self._book = book
         self._kinds = sorted(kinds)
+        self._months = sorted(months)
         self._budget = budget
         self._made: set[str] = set()
         self._failed: dict[str, str] = {}
         for name, table in knowledge.items():
             engine.register(name, table)
+        for statement in OPENING:
+            engine.execute(statement)
 
     def close(self) -> None:
         """Close the engine."""
@@ -81,32 +91,44 @@ class RuleEngine:
         """Name the derived relations that a rule reads, each after what it reads."""
         return order(self._book.relations, rule.relations, {})
 
-    def make(self, name: str) -> None:
-        """Make a derived relation; a second call does nothing, or fails as the first did.
+    def prepare(self, rules: Iterable[Rule], progress: ProgressReporter) -> None:
+        """Make what rules read, and lock the engine; one that cannot be made fails its rules."""
+        names = order(self._book.relations, [one for rule in rules for one in rule.relations], {})
+        self._engine.execute(AS_WRITTEN)
+        for done, name in enumerate(names):
+            progress(_STAGE, done, len(names), name)
+            self._make(name)
+        self._engine.execute(OPTIMISED)
+        self._engine.execute("set lock_configuration = true")
 
-        Raises:
-            RuleStoppedError: It takes too long or too much memory, or its SQL fails.
-        """
-        if name in self._failed:
-            raise RuleStoppedError(self._failed[name])
-        if name in self._made:
-            return
+    def _make(self, name: str) -> None:
+        for one in self._book.relations[name].reads:
+            if one in self._failed:
+                self._failed[name] = self._failed[one]
+                return
+        relation = self._book.relations[name]
         try:
-            self._execute(self._book.relations[name].statement, f"relation {name}")
-        except RuleStoppedError as error:
-            self._failed[name] = str(error)
-            raise
-        self._made.add(name)
+            with limited(self._engine, self._budget.seconds):
+                for statement in relation.statements(self._months):
+                    self._engine.execute(statement)
+        except duckdb.Error as error:
+            self._failed[name] = str(self._translated(error, f"relation {name}"))
+            self._drop(name)
+        else:
+            self._made.add(name)
+
+    def _drop(self, name: str) -> None:
+        kept = self._book.relations[name].kept
+        self._engine.execute(f"drop {kept} if exists {name}")
 
     def keep_only(self, names: Collection[str]) -> None:
         """Drop the derived relations that no later rule reads."""
         for name in sorted(self._made - set(names)):
-            kept = self._book.relations[name].kept
-            self._engine.execute(f"drop {kept} {name}")
+            self._drop(name)
             self._made.discard(name)
 
     def find(self, rule: Rule, secret: bytes) -> Iterator[RuleHit]:
-        """Find the hits of a rule; its relations are made before.
+        """Find the hits of a rule.
 
         Args:
             rule: A rule of the book, with SQL.
@@ -119,6 +141,9 @@ class RuleEngine:
             RuleStoppedError: It takes too long, too much memory, or finds too much; its SQL
                 fails, or returns what is no result of a rule.
         """
+        for name in self.needed(rule):
+            if name in self._failed:
+                raise RuleStoppedError(self._failed[name])
         try:
             with limited(self._engine, self._budget.seconds):
                 statements = self._book.statements(rule)
@@ -184,13 +209,6 @@ class RuleEngine:
     def _rows(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
         # To its end: an engine takes nothing else while a result is unfinished.
         return self._engine.execute(sql, values).fetchall()
-
-    def _execute(self, sql: str, what: str) -> None:
-        try:
-            with limited(self._engine, self._budget.seconds):
-                self._engine.execute(sql)
-        except duckdb.Error as error:
-            raise self._translated(error, what) from error
 
     def _translated(self, error: duckdb.Error, what: str) -> RuleStoppedError:
         if isinstance(error, duckdb.InterruptException):

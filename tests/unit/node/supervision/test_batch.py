@@ -209,6 +209,7 @@ def test_a_relation_that_cannot_be_made_stops_only_the_rules_that_read_it(
         nullable=frozenset(),
         personal=frozenset(),
         kept="table",
+        by_month=False,
         sql=SELF_JOIN,
         sql_line=1,
     )
