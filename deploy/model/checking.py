@@ -68,6 +68,8 @@ def verify_catalog(catalog: Catalog, changes: str, day: date) -> dict[str, objec
         "transactions": len(catalog.transactions),
         "described_transactions": sum(one.is_described for one in catalog.transactions.values()),
         "code_lists": len(catalog.code_lists),
+        "rules": len(load_rules().rules),
+        "rule_book": load_rules().digest.hex(),
     }
 
 

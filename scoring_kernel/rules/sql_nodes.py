@@ -172,7 +172,7 @@ def _cast(node: exp.Expr) -> str | None:
 def _table(node: exp.Expr) -> str | None:
     extra = [key for key, value in node.args.items() if value and key not in ("this", "alias")]
     if not isinstance(node.this, exp.Identifier) or extra:
-        return "found a table function, sample or qualified name: read declared relations only"
+        return f"reads {node.sql(dialect='duckdb')[:60]}: read declared relations only"
     return None
 
 

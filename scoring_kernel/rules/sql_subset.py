@@ -190,5 +190,3 @@ def _first_line(error: BaseException) -> str:
     # Lines there are counted from the statement's first: ours stands before the message.
     lines = _PLACE.sub("", str(error)).splitlines()
     return lines[0].rstrip(". ")[:200] if lines else type(error).__name__
-
-

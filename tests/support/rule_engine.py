@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from scoring_kernel.rules import KnowledgeTable, Rule, RuleBook
     from tests.support.rule_facts import Facts, RuleFacts
 
-__all__ = ["FoundHit", "book_of", "find_hits", "open_engine"]
+__all__ = ["FoundHit", "book_of", "empty_engine", "find_hits", "open_engine"]
 
 ENGINE: Final = {
     "enable_external_access": "false",
@@ -58,6 +58,16 @@ def open_engine(
     book: RuleBook, rules: Sequence[Rule], facts: RuleFacts
 ) -> duckdb.DuckDBPyConnection:
     """Open DuckDB over the facts, with what the rules read made; the caller closes it."""
+    engine = empty_engine(book, rules, facts)
+    for made in book.prepare(rules):
+        engine.execute(made)
+    return engine
+
+
+def empty_engine(
+    book: RuleBook, rules: Sequence[Rule], facts: RuleFacts
+) -> duckdb.DuckDBPyConnection:
+    """Open DuckDB over the facts, no relation made; the caller closes it."""
     engine = duckdb.connect(config=dict(ENGINE))
     schemas = record_schemas(load_catalog().records)
     for kind in book.kinds(rules):
@@ -69,8 +79,6 @@ def open_engine(
         if name in facts.knowledge:
             rows = [_known(row, table) for row in facts.knowledge[name]]
         engine.register(name, pa.Table.from_pylist(rows, schema))
-    for made in book.prepare(rules):
-        engine.execute(made)
     return engine
 
 

@@ -1,0 +1,310 @@
+"""Which fee lines stand, and with what: the relation ``line`` against an oracle that replays.
+
+The oracle walks through a visit's messages in the order they were sent and keeps what a clerk
+would keep: a withdrawal strikes out lines that no standing bill holds, the latest upload of a
+line counts, a refund is taken off the line that it names.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+import duckdb
+import pyarrow as pa
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from node.domain.records import record_schemas
+from scoring_kernel.catalog_loader import load_catalog
+from scoring_kernel.rules import load_rules
+from scoring_kernel.rules.relations import order
+from tests.support.rule_engine import ENGINE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+HOSPITAL: Final = "H33030200001"
+PERSON: Final = "33030200000000000000000001"
+AT: Final = datetime(2026, 3, 2, 9)  # noqa: DTZ001 - wall clock of the records
+LINES: Final = ("L1", "L2", "L3")
+BATCHES: Final = (None, "B1", "B2")
+BOOK: Final = load_rules()
+MADE: Final = order(BOOK.relations, ("line",), {})
+KINDS: Final = sorted({kind for name in MADE for kind in BOOK.relations[name].reads} - {*MADE})
+SCHEMAS: Final = record_schemas(load_catalog().records)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upload:
+    line: str
+    amount: int
+    quantity: int
+    inscp: int | None
+    batch: str | None = None
+    refund_of: str | None = None
+    mapped: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Withdrawal:
+    line: str | None = None
+    batch: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bill:
+    amount: int
+    batch: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reversal:
+    bill: int
+    """Which bill of the visit it takes back, counted from its first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cancelled:
+    """The registration is cancelled."""
+
+
+Message = Upload | Withdrawal | Bill | Reversal | Cancelled
+LineRow = tuple[str, str, int, int, int, bool]
+"""Record id, line, amount, quantity, within scope, refunded."""
+
+uploads = st.builds(
+    Upload,
+    line=st.sampled_from(LINES),
+    amount=st.integers(0, 50),
+    quantity=st.integers(1, 5),
+    inscp=st.none() | st.integers(0, 50),
+    batch=st.sampled_from(BATCHES),
+    mapped=st.sampled_from((False, False, False, True)),
+)
+refunds = st.builds(
+    Upload,
+    line=st.sampled_from(("R1", "R2")),
+    amount=st.integers(-50, -1),
+    quantity=st.integers(-5, 0),
+    inscp=st.none() | st.integers(-50, 0),
+    batch=st.sampled_from(BATCHES),
+    refund_of=st.sampled_from((*LINES, "L9", None)),
+)
+withdrawals = st.builds(
+    Withdrawal, line=st.none() | st.sampled_from(LINES), batch=st.sampled_from(BATCHES)
+)
+bills = st.builds(Bill, amount=st.integers(0, 90), batch=st.sampled_from(BATCHES))
+reversals = st.builds(Reversal, bill=st.integers(0, 2))
+messages = st.lists(
+    st.one_of(uploads, uploads, uploads, refunds, withdrawals, bills, reversals)
+    | st.sampled_from([Cancelled()]),
+    min_size=1,
+    max_size=14,
+)
+
+
+def sent_id(visit: int, number: int, message: Message) -> str:
+    """Record id: the message's, thirty characters, and the line; or one of a mapping."""
+    line = message.line if isinstance(message, Upload) else ""
+    if isinstance(message, Upload) and message.mapped:
+        return f"file-{visit}-{number:02d}"
+    return f"{HOSPITAL}20260302{visit:03d}{number:03d}0001{line}"
+
+
+@dataclass(slots=True)
+class Clerk:
+    """What of one visit counts, message by message."""
+
+    kept: dict[str, Upload] = field(default_factory=dict)
+    """Uploads that were not taken back, by record id, in the order they were sent."""
+    bills: list[tuple[str, Bill]] = field(default_factory=list)
+    reversed_: set[int] = field(default_factory=set)
+    cancelled: bool = False
+
+    def read(self, sent: str, message: Message) -> None:
+        if isinstance(message, Upload):
+            self.kept[sent] = message
+        elif isinstance(message, Withdrawal):
+            for one in [key for key, up in self.kept.items() if self._takes(message, key, up)]:
+                del self.kept[one]
+        elif isinstance(message, Bill):
+            self.bills.append((sent, message))
+        elif isinstance(message, Reversal):
+            if message.bill < len(self.bills):
+                self.reversed_.add(message.bill)
+        else:
+            self.cancelled = True
+
+    def _takes(self, withdrawal: Withdrawal, sent: str, upload: Upload) -> bool:
+        if upload.mapped:
+            return False
+        if withdrawal.line is not None and withdrawal.line != upload.line:
+            return False
+        if withdrawal.batch is not None and withdrawal.batch != upload.batch:
+            return False
+        for number, (billed, bill) in enumerate(self.bills):
+            same = None in (bill.batch, upload.batch) or bill.batch == upload.batch
+            if number not in self.reversed_ and billed > sent and same:
+                return False
+        return True
+
+    def stands(self) -> list[LineRow]:
+        """Lines that count at the end."""
+        standing = [
+            bill for number, (_, bill) in enumerate(self.bills) if number not in self.reversed_
+        ]
+        if self.cancelled or sum(bill.amount for bill in standing) <= 0:
+            return []
+        latest: dict[str, tuple[str, Upload]] = {}
+        for sent, upload in self.kept.items():
+            latest[sent if upload.mapped else upload.line] = (sent, upload)
+        rows = []
+        for sent, upload in latest.values():
+            if upload.refund_of is not None and upload.amount < 0:
+                continue
+            refunds = [
+                one for _, one in latest.values() if one.refund_of == upload.line and one.amount < 0
+            ]
+            amount = upload.amount + sum(one.amount for one in refunds)
+            quantity = upload.quantity + sum(one.quantity for one in refunds)
+            scope = within(upload) + sum(within(one) for one in refunds)
+            if refunds and amount <= 0:
+                continue
+            if refunds:
+                quantity = quantity if quantity > 0 else upload.quantity
+                scope = max(scope, 0)
+            rows.append((sent, upload.line, amount, quantity, scope, bool(refunds)))
+        return sorted(rows)
+
+
+def within(upload: Upload) -> int:
+    return upload.amount if upload.inscp is None else upload.inscp
+
+
+def records_of(visits: Sequence[Sequence[Message]]) -> dict[str, list[dict[str, Any]]]:
+    """Records that a node holds of the messages: it keeps one version of a line, except where a
+    withdrawal freed the line's key."""
+    found: dict[str, list[dict[str, Any]]] = {kind: [] for kind in KINDS}
+    for visit, sent in enumerate(visits):
+        versions: dict[str, dict[str, Any]] = {}
+        freed = any(isinstance(message, Withdrawal) for message in sent)
+        billed: list[dict[str, Any]] = []
+        undone: set[int] = set()
+        for number, message in enumerate(sent):
+            row: dict[str, Any] = {
+                "record_id": sent_id(visit, number, message),
+                "institution": HOSPITAL,
+                "month": 202603,
+                "mdtrt_id": f"V{visit}",
+                "person": PERSON,
+            }
+            if isinstance(message, Upload):
+                row |= {
+                    "line": message.line,
+                    "occurred_at": AT,
+                    "item_code": "X",
+                    "local_code": "",
+                    "amount_fen": message.amount,
+                    "quantity_e4": message.quantity,
+                    "price_e6": 0,
+                    "inscp_fen": message.inscp,
+                    "batch": message.batch,
+                    "refund_of": message.refund_of,
+                }
+                key = row["record_id"] if freed or message.mapped else message.line
+                versions[key] = row
+            elif isinstance(message, Bill):
+                row |= {
+                    "setl_id": f"S{visit}-{len(billed)}",
+                    "insutype": "310",
+                    "med_type": "11",
+                    "inpatient": False,
+                    "sign": 1,
+                    "settled_at": AT,
+                    "batch": message.batch,
+                    **dict.fromkeys(("inscp_fen", "fund_fen", "account_fen", "cash_fen"), 0),
+                    "medfee_fen": message.amount,
+                }
+                billed.append(row)
+                found["settlement"].append(row)
+            elif isinstance(message, Reversal):
+                if message.bill < len(billed) and message.bill not in undone:
+                    undone.add(message.bill)
+                    paid = billed[message.bill]
+                    back = {"sign": -1, "medfee_fen": -paid["medfee_fen"]}
+                    found["settlement"].append(paid | row | back)
+            else:
+                what = "admission" if isinstance(message, Cancelled) else "fee_detail"
+                row |= {"what": what, "cancelled_at": AT}
+                if isinstance(message, Withdrawal):
+                    row |= {"line": message.line, "batch": message.batch}
+                found["cancellation"].append(row)
+        found["fee_detail"] += versions.values()
+    return found
+
+
+def lines_found(records: dict[str, list[dict[str, Any]]]) -> dict[str, list[LineRow]]:
+    """Lines by visit, as the relation gives them."""
+    engine = duckdb.connect(config=dict(ENGINE))
+    try:
+        for kind in KINDS:
+            engine.register(kind, pa.Table.from_pylist(records[kind], SCHEMAS[kind]))
+        for name in MADE:
+            engine.execute(BOOK.relations[name].statement)
+        rows = engine.execute(
+            "select mdtrt_id, record_id, line, amount_fen, quantity_e4, inscp_fen, refunded"
+            " from line order by all"
+        ).fetchall()
+    finally:
+        engine.close()
+    found: dict[str, list[LineRow]] = {}
+    for visit, *row in rows:
+        found.setdefault(visit, []).append((row[0], row[1], row[2], row[3], row[4], row[5]))
+    return found
+
+
+def expected(visits: Sequence[Sequence[Message]]) -> dict[str, list[LineRow]]:
+    found: dict[str, list[LineRow]] = {}
+    for visit, sent in enumerate(visits):
+        clerk = Clerk()
+        for number, message in enumerate(sent):
+            clerk.read(sent_id(visit, number, message), message)
+        if rows := clerk.stands():
+            found[f"V{visit}"] = rows
+    return found
+
+
+BOUGHT = Upload(line="L1", amount=30, quantity=2, inscp=20)
+BACK = Upload(line="R1", amount=-15, quantity=-1, inscp=-10, refund_of="L1")
+ALL_BACK = Upload(line="R1", amount=-30, quantity=-2, inscp=-20, refund_of="L1")
+AGAIN = Upload(line="L1", amount=12, quantity=1, inscp=None)
+
+
+@settings(max_examples=60)
+@given(visits=st.lists(messages, min_size=1, max_size=8))
+@example(visits=[[BOUGHT, BACK, Bill(amount=15)], [BOUGHT, ALL_BACK, Bill(amount=1)]])
+@example(visits=[[BOUGHT, Withdrawal(), AGAIN, Bill(amount=12)], [BOUGHT, AGAIN, Bill(amount=12)]])
+@example(visits=[[BOUGHT, Bill(amount=30), Withdrawal()], [BOUGHT, Bill(amount=1), Cancelled()]])
+@example(
+    visits=[
+        [BOUGHT, Bill(amount=30), Reversal(bill=0), Withdrawal(), AGAIN, Bill(amount=12)],
+        [BOUGHT, ALL_BACK, Withdrawal(line="L3"), BACK, Bill(amount=15)],
+    ]
+)
+def test_lines_are_what_a_clerk_would_keep(visits: list[list[Message]]) -> None:
+    assert lines_found(records_of(visits)) == expected(visits)
+
+
+@settings(max_examples=30)
+@given(visits=st.lists(messages, min_size=1, max_size=6))
+def test_no_line_is_there_twice_and_none_is_invented(visits: list[list[Message]]) -> None:
+    records = records_of(visits)
+    found = [row for rows in lines_found(records).values() for row in rows]
+    ids = [row[0] for row in found]
+    assert len({*ids}) == len(ids)
+    sent = {row["record_id"]: row for row in records["fee_detail"]}
+    for record_id, _, amount, _, _, refunded in found:
+        assert refunded or amount == sent[record_id]["amount_fen"]
+        assert amount <= max(sent[record_id]["amount_fen"], 0) or sent[record_id]["amount_fen"] < 0
