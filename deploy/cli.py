@@ -38,6 +38,10 @@ MOUNTS: Final[Mapping[str, Mount]] = {
         module="deploy.model.cli",
         summary="Check, score, explain, compile and simulate rating models.",
     ),
+    "rules": Mount(
+        module="deploy.rules_commands",
+        summary="List and check supervision rules; import knowledge.",
+    ),
     "audit": Mount(
         module="deploy.audit_commands", summary="Export an exchange's evidence; verify it offline."
     ),

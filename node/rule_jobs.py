@@ -6,11 +6,13 @@ process of its own (``rule_running``); the daemon only keeps what it finds, a li
 
 import base64
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Final
 
 from node.errors import ConfigurationError
+from node.knowledge_import import import_knowledge
 from node.store import LogEntry, NodeStore
 from node.store.hits import HitFilter, HitRow, SealedHit
 from node.store.rule_runs import NewRun, RuleOutcome, RuleRun
@@ -46,6 +48,7 @@ class RuleJobs:
             "rules_show": self.show,
             "rules_explain": self.explain,
             "knowledge": self.knowledge,
+            "knowledge_import": self.import_knowledge,
         }
 
     def begin(self, arguments: Result, _progress: ProgressReporter) -> Result:
@@ -159,6 +162,19 @@ class RuleJobs:
                 for one in keeper.knowledge_versions()
             ],
         }
+
+    def import_knowledge(self, arguments: Result, _progress: ProgressReporter) -> Result:
+        """Take a file of knowledge points."""
+        return asdict(
+            import_knowledge(
+                self.store,
+                self._book(),
+                Path(arguments["file"]),
+                begins_on=arguments.get("begins_on"),
+                operator=arguments["operator"],
+                now=self.now(),
+            )
+        )
 
     def _book(self) -> RuleBook:
         return load_rules(self.catalog)

@@ -1,0 +1,261 @@
+"""``yixin rules``: list and check the supervision rules, import knowledge points into a node.
+
+Exit codes: 0 done, 2 wrong usage, 18 a rule, relation or table is not sound: the message says
+where and how to mend it. ``import-knowledge`` shares the exit codes of ``yixin node``.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import duckdb
+import typer
+
+from deploy.model.options import describe, today
+from node.cli_options import AsJson, Directory, Operator, login_name
+from node.commands import Result, run_job, start
+from node.config import node_directory
+from node.domain.records import record_schemas
+from node.supervision.knowledge import arrow_table
+from scoring_kernel import Catalog, load_catalog
+from scoring_kernel.errors import RuleError
+from scoring_kernel.rules import ParameterVersion, Rule, RuleBook, load_rules
+from security.operator.output import CommandOutput, speaking
+
+__all__ = ["app", "bind"]
+
+app = typer.Typer(
+    name="rules",
+    no_args_is_help=True,
+    help="Supervision rules (监管规则): list and check them, import knowledge points.",
+)
+
+_PHASES: Final[Mapping[str, str]] = {"pre": "事前", "in": "事中", "post": "事后"}
+_VERDICTS: Final[Mapping[str, str]] = {
+    "violation": "违规",
+    "suspicion": "可疑",
+    "warning": "提醒",
+}
+_SETS: Final[Mapping[str, str]] = {"core": "监控规则", "reserve": "备用规则", "warning": "实时预警"}
+
+DayOption = Annotated[
+    datetime | None,
+    typer.Option("--day", formats=["%Y-%m-%d"], help="Parameters in force on this day; else now."),
+]
+
+
+@app.command("list")
+def show(*, day: DayOption = None, as_json: AsJson = False) -> None:
+    """List rules and warnings: phase, result, parameters in force today, legal basis.
+
+    Example: [bold]yixin rules list[/bold]
+    """
+    with speaking(CommandOutput(as_json=as_json), describe) as out:
+        on = today() if day is None else day.date()
+        catalog = load_catalog()
+        book = load_rules(catalog)
+        rules = [_shown(one, catalog, one.find_parameters(on)) for one in book.rules.values()]
+        if as_json:
+            out.json({"day": on.isoformat(), "digest": book.digest.hex(), "rules": rules})
+            return
+        for name, title in _SETS.items():
+            of_set = [one for one in rules if one["set"] == name]
+            out.rows(f"{title} {len(of_set)}", [_row(one) for one in of_set])
+        counts = {name: sum(one["set"] == name for one in rules) for name in _SETS}
+        out.say(
+            f"{counts['core']} rules and {counts['warning']} warnings, {counts['reserve']} of the"
+            f" reserve; parameters in force on {on.isoformat()}; digest {book.digest.hex()}"
+        )
+
+
+@app.command("check")
+def check(
+    *,
+    folder: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[FOLDER]", help="Folder with rules/ and knowledge/; else the catalogue's."
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check every rule: form, dates, columns, joins, both engines' SQL, and that it runs.
+
+    Example: [bold]yixin rules check[/bold]
+    """
+    with speaking(CommandOutput(as_json=as_json), describe) as out:
+        if folder is not None and not (folder / "rules").is_dir():
+            raise typer.BadParameter(f"{folder} has no folder rules/")
+        catalog = load_catalog()
+        book = load_rules(catalog, folder)
+        statements = bind(book, catalog)
+        out.done(
+            {
+                "rules": len(book.rules),
+                "statements": statements,
+                "relations": len(book.relations),
+                "tables": len(book.knowledge),
+                "digest": book.digest.hex(),
+            },
+            f"sound: {len(book.rules)} rules and warnings, {statements} statements, "
+            f"{len(book.relations)} relations, {len(book.knowledge)} tables, digest "
+            f"{book.digest.hex()}",
+        )
+
+
+@app.command("import-knowledge")
+def import_knowledge(
+    file: Annotated[Path, typer.Argument(help="Knowledge points: .csv or .xlsx.")],
+    *,
+    begins: Annotated[
+        datetime | None,
+        typer.Option(
+            "--from",
+            formats=["%Y-%m-%d"],
+            help="First day they hold; else 2021-05-01 for a table's first import, then today.",
+        ),
+    ] = None,
+    operator: Operator = None,
+    directory: Directory = None,
+    as_json: AsJson = False,
+) -> None:
+    """Import national knowledge points (知识点) into a node: which table each goes to, or why not.
+
+    The same file again changes nothing. Former versions hold for their days for ever.
+
+    Example: [bold]yixin rules import-knowledge points.csv --dir /var/lib/yixin[/bold]
+    """
+    with start(as_json) as out:
+        arguments: Result = {
+            "file": str(file.absolute()),
+            "begins_on": None if begins is None else begins.date().isoformat(),
+            "operator": login_name(operator),
+        }
+        result = run_job(node_directory(directory), "knowledge_import", arguments, out)
+        if as_json:
+            out.json(result)
+            return
+        out.rows(
+            f"Points of {result['source']}, by table",
+            [
+                {
+                    "表": one["name_zh"],
+                    "table": one["table"],
+                    "rules": ", ".join(one["rules"]),
+                    "points": one["points"],
+                    "rows": one["rows"],
+                    "from": one["begins_on"] if one["is_new"] else "unchanged",
+                }
+                for one in result["tables"]
+            ],
+        )
+        if result["unbound"]:
+            out.rows(
+                "Bound to no rule",
+                [{"原因": why, "points": count} for why, count in result["unbound"].items()],
+            )
+            for number, why in result["first_unbound"]:
+                out.hint(f"point {number}: {why}")
+        state = "imported" if result["changed"] else "nothing new"
+        out.say(f"{result['bound']} of {result['points']} points bound: {state}.")
+
+
+def bind(book: RuleBook, catalog: Catalog) -> int:
+    """Let DuckDB plan every statement over empty relations.
+
+    Args:
+        book: The rule book.
+        catalog: Record kinds.
+
+    Returns:
+        Number of statements.
+
+    Raises:
+        RuleError: One cannot be planned.
+    """
+    engine = duckdb.connect(config={"enable_external_access": "false"})
+    count = 0
+    try:
+        for name, schema in record_schemas(catalog.records).items():
+            engine.register(name, schema.empty_table())
+        for table in book.knowledge.values():
+            engine.register(table.id, arrow_table(table, ()))
+        for sql in book.prepare():
+            _plan(engine, sql, "rules/relations", 0)
+        for rule in book.runnable:
+            for one in book.statements(rule):
+                _plan(engine, f"explain {one.sql}", f"rules/{rule.id}.yaml", rule.sql_line)
+                count += 1
+    finally:
+        engine.close()
+    return count
+
+
+def _plan(engine: duckdb.DuckDBPyConnection, sql: str, file: str, line: int) -> None:
+    try:
+        engine.execute(sql).fetchall()
+    except duckdb.Error as error:
+        problem = f"the engine refuses this SQL: {str(error).splitlines()[0]}; mend it"
+        raise RuleError(file, line, problem) from error
+
+
+def _shown(
+    rule: Rule, catalog: Catalog, held: Mapping[str, ParameterVersion] | None
+) -> dict[str, Any]:
+    basis = catalog.legal_basis[rule.basis]
+    return {
+        "id": rule.id,
+        "name_zh": rule.name_zh,
+        "name_en": rule.name_en,
+        "set": rule.set,
+        "class": rule.rule_class,
+        "phases": list(rule.phases),
+        "verdict": rule.verdict,
+        "severity": rule.severity,
+        "in_force": held is not None,
+        "parameters": [
+            {
+                "name": name,
+                "name_zh": rule.parameters[name].name_zh,
+                "value": _value(version),
+                "unit": rule.parameters[name].unit,
+                "begins": version.begins.isoformat(),
+                "basis": version.basis,
+            }
+            for name, version in (held or {}).items()
+        ],
+        "basis": rule.basis,
+        "basis_zh": " ".join(
+            one for one in (basis.title, basis.number, basis.article) if one is not None
+        ),
+        "knowledge": list(rule.knowledge),
+        "forms_of": list(rule.forms_of),
+        "answer": rule.answer,
+    }
+
+
+def _value(version: ParameterVersion) -> int | str | list[str] | None:
+    value = version.value
+    if isinstance(value, tuple):
+        return list(value)
+    return value if value is None or isinstance(value, int) else f"{float(value):g}"
+
+
+def _row(shown: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        "rule": shown["id"],
+        "名称": shown["name_zh"],
+        "阶段": "".join(_PHASES[one][1] for one in shown["phases"]),
+        "结果": _VERDICTS[shown["verdict"]],
+        "参数": "；".join(_parameter(one) for one in shown["parameters"])
+        if shown["in_force"]
+        else "未施行",
+        "依据": shown["basis_zh"],
+    }
+
+
+def _parameter(one: Mapping[str, Any]) -> str:
+    value: int | str | Sequence[str] = one["value"]
+    text = "、".join(value) if isinstance(value, list) else str(value)
+    return f"{one['name_zh']} {text}"
