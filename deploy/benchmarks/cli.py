@@ -55,6 +55,13 @@ def _volume(work: Path, scale: float, _repeats: int) -> Sequence[Row]:
     return measure_volume(work, base=max(1_000, round(BASE_ROWS * scale)))
 
 
+def _prechecks(work: Path, scale: float, repeats: int) -> Sequence[Row]:
+    from deploy.benchmarks.precheck_rows import measure_prechecks  # noqa: PLC0415
+
+    persons, count = round(1_000_000 * scale), max(500, round(10_000 * scale))
+    return measure_prechecks(work, persons=persons, count=count, repeats=repeats)
+
+
 def _hub(work: Path, scale: float, repeats: int) -> Sequence[Row]:
     from deploy.benchmarks.hub_rows import measure_hub  # noqa: PLC0415
 
@@ -72,6 +79,7 @@ ROWS: Final[Mapping[str, Callable[[Path, float, int], Sequence[Row | Skipped]]]]
     "P2": _onnx,
     "P3": _intake,
     "P4": _volume,
+    "P6": _prechecks,
     "P7": _hub,
     "P9K": _grading,
     "P11": _demo,

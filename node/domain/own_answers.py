@@ -2,10 +2,11 @@
 
 | transaction | answer |
 |---|---|
-| 3101 明细审核事前分析服务, 3102 事中 | no finding, and in words that nothing was judged (未判定) |
+| 3101 明细审核事前分析服务, 3102 事中 | where no rule looked: no finding, and 未判定 in words |
 | 3103 事前事中服务反馈 | kept |
 
-An empty ``result`` alone would read as "nothing wrong": the words say that no rule looked.
+An empty ``result`` alone would read as "nothing wrong": the words say that no rule looked. What
+rules find is told by ``node.api.his.prechecks``.
 Every other transaction is the core platform's: a settlement is never invented.
 
 Source:
@@ -19,7 +20,7 @@ __all__ = ["is_own", "own_answer"]
 
 _OWN: Final = frozenset({"3101", "3102", "3103"})
 _NOT_JUDGED: Final = (
-    "未判定：本节点未启用审核规则，结果不代表无问题 / not judged: no rule is in force here"
+    "未判定：审核规则未启用或尚未载入，结果不代表无问题 / not judged: no rules are loaded here"
 )
 _FEEDBACK: Final = "3103"
 
