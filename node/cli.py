@@ -10,7 +10,7 @@ from typing import Annotated, Final
 
 import typer
 
-from node import cli_backup, cli_desk, cli_gateway, cli_mapping, cli_rules, cli_topics
+from node import cli_backup, cli_clues, cli_desk, cli_gateway, cli_mapping, cli_rules, cli_topics
 from node.cli_options import AsJson, Directory
 from node.commands import Result, existing, run_job, start
 from node.config import node_directory
@@ -284,4 +284,5 @@ cli_desk.register(app)
 cli_backup.register(app)
 cli_mapping.register(app)
 cli_rules.register(app)
+cli_clues.register(app)
 cli_topics.register(app)

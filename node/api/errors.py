@@ -18,11 +18,14 @@ from node.errors import (
 )
 from scoring_kernel.errors import KernelError
 from security.errors import (
+    DeskRefusedError,
+    DeskUnreachableError,
     HubRefusedError,
     HubUnreachableError,
     JobFailedError,
     JoinRefusedError,
     KeyFileError,
+    LinkingError,
     LocalChannelError,
     LocalSyncError,
     LockHeldError,
@@ -61,6 +64,9 @@ ERROR_TABLE: Final[Mapping[type[Exception], ErrorRow]] = {
     RemoteSyncError: ErrorRow(code="remote_sync", exit_code=21),
     KernelError: ErrorRow(code="kernel", exit_code=18),
     BackupError: ErrorRow(code="backup", exit_code=37),
+    DeskUnreachableError: ErrorRow(code="desk_unreachable", exit_code=40),
+    DeskRefusedError: ErrorRow(code="desk_refused", exit_code=41),
+    LinkingError: ErrorRow(code="linking", exit_code=42),
     SecurityError: ErrorRow(code="security", exit_code=19),
     NodeError: ErrorRow(code="node", exit_code=20),
 }

@@ -14,7 +14,7 @@ from sqlalchemy import delete, insert, select, update
 from security.exchange.tables import marks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from sqlalchemy import Connection
 
@@ -45,6 +45,12 @@ def change_marks(conn: Connection, prefix: str, value_of: Callable[[bytes], byte
     for key, value in found.items():
         conn.execute(update(marks).where(marks.c.key == key).values(value=value_of(value)))
     return len(found)
+
+
+def drop_marks(conn: Connection, keys: Iterable[str]) -> None:
+    """Forget the marks of some keys."""
+    for key in keys:
+        conn.execute(delete(marks).where(marks.c.key == key))
 
 
 def forget_marks(conn: Connection, recipient: str, lane: int) -> None:

@@ -34,6 +34,7 @@ from security.exchange.chains import (
 )
 from security.exchange.marks import (
     change_marks,
+    drop_marks,
     find_mark,
     find_marks,
     forget_marks,
@@ -162,6 +163,10 @@ class Outbox:
     def restate(self, conn: Connection, prefix: str, value_of: Callable[[bytes], bytes]) -> int:
         """Change marks in place, so that what they stand for is stated again; how many."""
         return change_marks(conn, prefix, value_of)
+
+    def drop_marks(self, conn: Connection, keys: Iterable[str]) -> None:
+        """Forget what was stated under some keys: the recipient keeps it no longer."""
+        drop_marks(conn, keys)
 
     def pending(self, conn: Connection, recipient: str) -> Pending:
         """Count what a recipient has not receipted yet."""
