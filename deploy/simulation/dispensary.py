@@ -61,14 +61,15 @@ class Dispensary:
         return {"drug_trac_info": codes} if codes else {}
 
     def sold(self, taken: Sequence[Packs], sale: Sale, second: int) -> None:
-        """Write a sale in a pharmacy.
+        """Write a sale (3505A), where the institution has an interface for it.
 
         Args:
             taken: What was sold.
             sale: Whom it was sold to.
             second: When.
         """
-        send_sale(self.desk, taken, sale, second)
+        if self.table is None:
+            send_sale(self.desk, taken, sale, second)
 
     def take_back(self, taken: Sequence[Packs], sale: Sale, second: int) -> None:
         """Take packs back after their settlement was reversed.

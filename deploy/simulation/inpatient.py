@@ -1,4 +1,4 @@
-"""Messages of an inpatient stay: 2401, several 2301, 2402, 2304 and 4101; 2404 and 2405."""
+"""Messages of an inpatient stay: 2401, several 2301, 2402, 2304, 3505A, 4101; 2404 and 2405."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -6,6 +6,7 @@ from typing import Final
 from deploy.simulation.city import City, Person
 from deploy.simulation.conduct import Conduct, Misconduct
 from deploy.simulation.desk import Desk
+from deploy.simulation.dispensary import Dispensary
 from deploy.simulation.money import Bill, bill_request, settle, yuan
 from deploy.simulation.price_list import BED_DAY, INPATIENT_ITEMS
 from deploy.simulation.settlement_lists import Listed, settlement_list
@@ -16,6 +17,7 @@ from deploy.simulation.settlements import (
     settlement_answer,
     totals,
 )
+from deploy.simulation.shelves import Sale
 from deploy.simulation.visits import DAY_S, Stay
 
 _INPATIENT: Final = "21"
@@ -67,15 +69,16 @@ class _Bed:
         ]
 
 
-def write_stay(city: City, desk: Desk, conduct: Conduct, stay: Stay) -> None:
-    """Write the messages of one inpatient stay.
+def write_stay(city: City, dispensary: Dispensary, conduct: Conduct, stay: Stay) -> None:
+    """Write the messages of one inpatient stay; its traced drugs are sold by message (3505A).
 
     Args:
         city: The city.
-        desk: The institution's counter.
+        dispensary: The institution's counter, with its shelves.
         conduct: How the institution behaves.
         stay: The stay.
     """
+    desk = dispensary.desk
     discharged = (stay.admitted_s // DAY_S + stay.days) * DAY_S + 9 * _HOUR_S
     bed = _Bed(
         desk=desk,
@@ -106,6 +109,7 @@ def write_stay(city: City, desk: Desk, conduct: Conduct, stay: Stay) -> None:
         account_percent=0,
     )
     _settle(bed, bill)
+    _hand_out(bed, dispensary, charges)
     if stay.lettered:
         _list(bed, bill, charges)
     desk.credit(bed.doctor, total)
@@ -252,6 +256,18 @@ def _settle(bed: _Bed, bill: Bill) -> None:
     )  # fmt: skip
     bed.desk.send("2304", second, bed.person, content, answer, fails=bed.stay.fails)
     count_settlement(bed.desk, bill, answered=True)
+
+
+def _hand_out(bed: _Bed, dispensary: Dispensary, charges: list[Charge]) -> None:
+    """Hand out what was charged; the settlement of a stay has no place for trace codes."""
+    second = bed.discharged_s + _HOUR_S + 60
+    taken = [
+        packs
+        for charge in charges
+        for packs in dispensary.hand_out(charge.item, charge.count, second)
+    ]
+    sale = Sale(person=bed.person, mdtrt_id=bed.mdtrt_id, setl_id=bed.setl_id)
+    dispensary.sold(taken, sale, second)
 
 
 def _list(bed: _Bed, bill: Bill, charges: list[Charge]) -> None:

@@ -75,7 +75,7 @@ def settlement_list(desk: Desk, person: Person, bill: Bill, listed: Listed) -> d
             "act_ipt_days": max(1, listed.discharged_s // DAY_S - listed.admitted_s // DAY_S),
             "maindiag_flag": "1",
             "dscg_way": listed.way,
-            **({"days_rinp_flag_31": "1"} if listed.planned else {}),
+            **({"days_rinp_flag_31": "2", "days_rinp_pup_31": "取石"} if listed.planned else {}),
             "bill_code": f"{CITY_DIVISION}26",
             "bill_no": listed.mdtrt_id[10:],
             "biz_sn": listed.setl_id,

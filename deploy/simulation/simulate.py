@@ -81,7 +81,7 @@ class _Work:
     staff: Mapping[str, tuple[Subject, ...]] = field(repr=False)
     """Staff by institution."""
     table: tuple[str, list[TableRow]] = field(repr=False)
-    """The institution that hands in its stock as a table, and the rows."""
+    """The institution that hands in its stock as a table, and the rows; nobody beside cases."""
     injected: Injection | None = field(repr=False)
     """Cases of the supervision rules in the last period."""
 
@@ -136,7 +136,7 @@ def simulate(order: Order, out: Path, progress: Progress) -> dict[str, object]:
             for item in city.institutions
         },
         staff=_by_institution(of_class(population, *STAFF)),
-        table=(medical[-1].code, []),
+        table=("" if order.cases else medical[-1].code, []),
         injected=inject(city, periods[-1]) if order.cases else None,
     )
     truth: list[TruthRow] = []
@@ -150,7 +150,8 @@ def simulate(order: Order, out: Path, progress: Progress) -> dict[str, object]:
     if work.injected is not None:
         work.injected.write(out, city)
     code, rows = work.table
-    write_csv(out / "tables" / f"{code}.stock.csv", TABLE_COLUMNS, rows, encoding="gb18030")
+    if code:
+        write_csv(out / "tables" / f"{code}.stock.csv", TABLE_COLUMNS, rows, encoding="gb18030")
     manifest = _manifest(work, order, totals)
     (out / "manifest.json").write_bytes(orjson.dumps(manifest, option=orjson.OPT_INDENT_2))
     return manifest
@@ -245,7 +246,7 @@ def _write_institution(work: _Work, desk: Desk, ordinal: int) -> int:
         else:
             write_visit(work.city, dispensary, conduct, visit)
     for stay in load.stays:
-        write_stay(work.city, desk, conduct, stay)
+        write_stay(work.city, dispensary, conduct, stay)
     dispensary.close(work.city, ordinal=ordinal)
     send_staff(desk, work.staff[item.code])
     if not ordinal:

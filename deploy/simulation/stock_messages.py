@@ -217,10 +217,10 @@ def settled_codes(serial: str, taken: Sequence[Packs]) -> list[dict[str, str]]:
 
 
 def send_sale(desk: Desk, taken: Sequence[Packs], sale: Sale, second: int) -> None:
-    """Write what a pharmacy sold (商品销售, 3505A); nothing where nothing of it is traced.
+    """Write what was sold (商品销售, 3505A); nothing where nothing of it is traced.
 
     Args:
-        desk: The pharmacy's counter.
+        desk: The seller's counter.
         taken: What was sold.
         sale: Whom it was sold to.
         second: Moment of the message.
@@ -229,6 +229,7 @@ def send_sale(desk: Desk, taken: Sequence[Packs], sale: Sale, second: int) -> No
         {
             **_sold(packs, sale),
             "prsc_dr_name": "仿真医师",
+            "rxno": f"CF{sale.setl_id[7:]}",
             "phar_name": "仿真药师",
             "hi_feesetl_type": "1",
             "mdtrt_setl_type": "1",

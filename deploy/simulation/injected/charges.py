@@ -141,7 +141,7 @@ def _treatments(scene: Scene) -> None:
             used = _daily(scene, therapy, first, range(days), "05")
             mdtrt_id = _treated(scene, item, first, days + 1, used)
             if days > 30:
-                scene.case("M12", note, item, mdtrt_id, amount_fen=2 * 2_350)
+                scene.case("M12", note, item, mdtrt_id, amount_fen=2_350)
             else:
                 scene.near_miss("M12", note, item, mdtrt_id)
         for gap, note in ((13, "评定间隔13天，不短于14天"), (14, "评定间隔14天")):
