@@ -6,7 +6,8 @@ Rules:
   the institution, or the institution and a member of staff, may say ``travels: true``.
 - The SQL returns the keys, then one BIGINT per measure, one row per combination of keys, for
   one month: ``$begins`` and ``$ends`` are its first moment and the first after it, ``$days`` its
-  days. It reads the relations it names and nothing else.
+  days, ``$looks_back`` the first moment of the months of ``reach`` before it. It reads the
+  relations it names and nothing else.
 - What a month's rows may rest on: all records of every visit that has a record in the month, or
   in the months of ``reach`` before and after it; of records that name no visit those of these
   months. So a month has to be counted again only when one of these changed.
@@ -47,7 +48,7 @@ MAX_MEASURES: Final = 64
 _TRAVELLING: Final = (("institution",), ("institution", "staff"))
 _ID: Final = r"[a-z][a-z0-9_]{0,39}"
 _PIECE: Final = re.compile(r"'(?:[^']|'')*'|--[^\n]*|\$([a-z_][a-z0-9_]*)")
-_BUILT_IN: Final = frozenset(("begins", "ends", "days"))
+_BUILT_IN: Final = frozenset(("begins", "ends", "days", "looks_back"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +101,10 @@ class SupervisionSet:
         Raises:
             ParameterNotInForceError: A parameter has no value on the month's last day.
         """
-        return fill(self.sql, month_values(month) | parameter_values(self.parameters, month))
+        count = month // 100 * 12 + month % 100 - 1 - self.before
+        first = month_values(count // 12 * 100 + count % 12 + 1)["begins"]
+        values = month_values(month) | {"looks_back": first}
+        return fill(self.sql, values | parameter_values(self.parameters, month))
 
     def stated(self) -> MeasureSet:
         """The set as nodes state it and hubs keep it; it travels."""
