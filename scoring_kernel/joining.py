@@ -14,6 +14,7 @@ from datetime import date, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
+from scoring_kernel.institution_clues import COMPONENTS, InstitutionScore
 from scoring_kernel.parameters import MICRO, Parameter, parse_parameters
 from scoring_kernel.periods import Period
 
@@ -133,6 +134,8 @@ class Joining:
     """The joins."""
     score: ClueScore = field(repr=False)
     """How clues are scored."""
+    institution_score: InstitutionScore = field(repr=False)
+    """How institutions are scored by their stays."""
 
     def periods_of(self, begins: date, ends: date) -> tuple[str, ...]:
         """Periods whose tokens a record of these days is reported under, in order."""
@@ -172,6 +175,7 @@ def parse_joining(
         (
             *("name_zh", "name_en", "key_retention_days", "border_days", "basis", "records"),
             *("presence_med_types", "watched_classes", "joins", "score"),
+            "institution_score",
         )
     )
     document.text("name_zh")
@@ -190,6 +194,7 @@ def parse_joining(
             for join in Join
         },
         score=_parse_score(document.section("score")),
+        institution_score=_parse_institution_score(document.section("institution_score")),
     )
 
 
@@ -242,6 +247,15 @@ def _parse_join(
         score=entry.integer("score", least=0, most=MAX_SCORE),
         parameters=parameters,
     )
+
+
+def _parse_institution_score(section: Section) -> InstitutionScore:
+    section.refuse_unknown(("least_cases", "weights"))
+    weights = _parse_points(section.section("weights"), COMPONENTS)
+    if not any(weights.values()):
+        raise section.error("all weights are 0: give one component a weight", "weights")
+    least = section.integer("least_cases", least=1, most=1_000_000)
+    return InstitutionScore(weights=weights, least_cases=least)
 
 
 def _parse_score(section: Section) -> ClueScore:
