@@ -1,0 +1,45 @@
+"""An envelope that retention has emptied stands before an auditor as what it is."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from hub.exchange.audit_export import AuditRange, export_audit
+from security.audit import verify_bundle
+from security.audit.report import Verdict
+from security.progress import no_progress
+from tests.support.hub_city import FIRST, City, Sender, Slot, batch
+from tests.support.join_payloads import Record, join_day, join_records
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_an_emptied_envelope_is_indeterminate_and_all_others_are_valid(
+    city: City, node: Sender, tmp_path: Path
+) -> None:
+    old = Record(who="ann", begins="2026-04-20 09:00", ends="2026-05-02 09:00")
+    new = Record(who="ann", begins="2026-10-20 09:00", ends="2026-10-22 09:00")
+    payloads = [
+        join_records("stay", join_day(FIRST, [old]), period="2026H1").SerializeToString(),
+        join_records("stay", join_day(FIRST, [new])).SerializeToString(),
+    ]
+    city.submit(node.seal(batch(Slot())), peer=node.member)
+    for payload in payloads:
+        kinds = {"payload_type": "join_records", "data_class": "join_record", "period": ""}
+        city.submit(node.seal(payload, **kinds), peer=node.member)
+        city.clock.at = datetime(2026, 11, 1, 16, tzinfo=UTC)
+    report = export_audit(
+        city.parts.engine,
+        city.parts.identity,
+        tmp_path / "bundle",
+        AuditRange(),
+        now=city.clock(),
+        progress=no_progress,
+    )
+    assert (report.envelopes, report.receipts) == (2, 3)
+    audit = verify_bundle(tmp_path / "bundle", city.parts.identity.anchor)
+    assert audit.verdict is Verdict.INDETERMINATE
+    found = [(one.index, failure.check) for one in audit.exchanges for failure in one.failures]
+    assert found == [(1, "envelope_missing")]
