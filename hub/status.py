@@ -9,7 +9,9 @@ from hub.completeness import completeness
 from hub.parts import HubParts
 from hub.store import (
     checkpoints,
+    clues,
     envelopes,
+    join_records,
     log,
     members,
     pushed,
@@ -52,6 +54,8 @@ def hub_status(parts: HubParts) -> dict[str, Any]:
             "refused_item_lines": count_open_faults(connection),
             "slots": _count_slots(connection),
             "ledger_checkpoints": asdict(checkpoints.figures(connection)),
+            "clues": clues.count(connection),
+            "join_records": asdict(join_records.figures(connection)),
             "staged_envelopes": staged.envelopes,
             "segments": int(
                 connection.execute(select(func.count()).select_from(segment)).scalar_one()

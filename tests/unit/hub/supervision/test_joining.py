@@ -223,3 +223,17 @@ def test_marks_are_read_page_by_page(city: City, monkeypatch: pytest.MonkeyPatch
         ]
         send(city, sender, made.join_records("stay", join_day(place, records)))
     assert job(city, "clues-join")["found"]["overlapping_stays"] == 7
+
+
+def test_the_status_tells_what_is_held(city: City) -> None:
+    stays(city)
+    send(city, 0, clue_pb2.Clues(months=[clue_month(FIRST, clue(1))]))
+    job(city, "clues-join")
+    found = job(city, "status")
+    assert found["clues"] == {"stated": 1, "joined": 1}
+    assert found["join_records"] == {
+        "parts": 2,
+        "records": 2,
+        "members": 2,
+        "first_expiry": 20270407,
+    }
