@@ -62,10 +62,22 @@ def _prechecks(work: Path, scale: float, repeats: int) -> Sequence[Row]:
     return measure_prechecks(work, persons=persons, count=count, repeats=repeats)
 
 
+def _rules(work: Path, scale: float, repeats: int) -> Sequence[Row]:
+    from deploy.benchmarks.rules_rows import LINES, measure_rules  # noqa: PLC0415
+
+    return measure_rules(work, lines=max(20_000, round(LINES * scale)), repeats=repeats)
+
+
 def _hub(work: Path, scale: float, repeats: int) -> Sequence[Row]:
     from deploy.benchmarks.hub_rows import measure_hub  # noqa: PLC0415
 
     return measure_hub(work, envelopes=round(2_000 * scale), repeats=repeats)
+
+
+def _clues(work: Path, scale: float, _repeats: int) -> Sequence[Row | Skipped]:
+    from deploy.benchmarks.clue_rows import measure_clues  # noqa: PLC0415
+
+    return measure_clues(work, splits=max(20, round(200 * scale)))
 
 
 def _demo(work: Path, _scale: float, _repeats: int) -> Sequence[Row]:
@@ -80,9 +92,11 @@ ROWS: Final[Mapping[str, Callable[[Path, float, int], Sequence[Row | Skipped]]]]
     "P3": _intake,
     "P4": _volume,
     "P6": _prechecks,
+    "P5": _rules,
     "P7": _hub,
     "P9K": _grading,
     "P11": _demo,
+    "CLUES": _clues,
 }
 """Rows by id; each imports what it measures only when it runs."""
 
