@@ -125,6 +125,7 @@ class Desk:
         self.calendar = calendar
         self.tally = Tally()
         self.works: dict[str, Work] = {}
+        self.wrong: list[tuple[str, str]] = []
         self.lines: list[tuple[int, bytes]] = []
         self._sequence = after
         self._ids = ordinal * 10_000_000
@@ -150,6 +151,16 @@ class Desk:
         work = self.works.setdefault(doctor, Work())
         work.visits += 1
         work.medfee_fen += medfee_fen
+
+    def note(self, kind: str, mdtrt_id: str) -> None:
+        """Note that a visit is a misconduct.
+
+        Args:
+            kind: Kind of misconduct.
+            mdtrt_id: The visit.
+        """
+        self.tally.note(kind)
+        self.wrong.append((str(kind), mdtrt_id))
 
     def next_id(self) -> str:
         """Give the next id the platform would hand out for a visit or a settlement.
@@ -192,6 +203,22 @@ class Desk:
         self.tally.accepted += 1
         return self._write(infno, second, person, content, answer, code=_ACCEPTED)
 
+    def ask(self, infno: str, second: int, person: Person, content: Mapping[str, object]) -> bytes:
+        """Write a request that the node itself answers (3101, 3102); it is no message.
+
+        Args:
+            infno: Number of the transaction.
+            second: Moment of the request.
+            person: Who it is about.
+            content: The request's ``input``.
+
+        Returns:
+            The bare request as JSON.
+        """
+        request = self._request(infno, second, person, content)
+        self.tally.messages -= 1
+        return orjson.dumps(request)
+
     def _write(
         self,
         infno: str,
@@ -202,24 +229,11 @@ class Desk:
         *,
         code: int | None,
     ) -> str:
-        self._sequence += 1
-        self.tally.messages += 1
-        compact = self.calendar.compact(second)
-        msgid = f"{self.institution.code}{compact}{self._sequence % 10_000:04d}"
+        request = self._request(infno, second, person, content)
         settled = None if answer is None else answer.get("setlinfo")
         if isinstance(settled, dict):
-            settled["medins_setl_id"] = msgid  # The platform names the request it settled.
-        exchange: dict[str, object] = {
-            "infno": infno,
-            "request": {
-                "infno": infno,
-                "msgid": msgid,
-                **self._frame,
-                **({} if person is None else {"insuplc_admdvs": person.division}),
-                "inf_time": self.calendar.moment(second),
-                "input": content,
-            },
-        }
+            settled["medins_setl_id"] = request["msgid"]  # The platform names what it settled.
+        exchange: dict[str, object] = {"infno": infno, "request": request}
         if code is not None:
             replied = self.calendar.compact(second + _ANSWER_DELAY_S)
             exchange["response"] = {
@@ -230,4 +244,20 @@ class Desk:
                 "output": {} if answer is None else answer,
             }
         self.lines.append((second, orjson.dumps(exchange)))
-        return msgid
+        return str(request["msgid"])
+
+    def _request(
+        self, infno: str, second: int, person: Person | None, content: Mapping[str, object]
+    ) -> dict[str, object]:
+        """Frame a request, with the next message id."""
+        self._sequence += 1
+        self.tally.messages += 1
+        number = f"{self.calendar.compact(second)}{self._sequence % 10_000:04d}"
+        return {
+            "infno": infno,
+            "msgid": f"{self.institution.code}{number}",
+            **self._frame,
+            **({} if person is None else {"insuplc_admdvs": person.division}),
+            "inf_time": self.calendar.moment(second),
+            "input": content,
+        }

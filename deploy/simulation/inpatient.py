@@ -79,7 +79,7 @@ def write_stay(city: City, dispensary: Dispensary, conduct: Conduct, stay: Stay)
         stay: The stay.
     """
     desk = dispensary.desk
-    discharged = (stay.admitted_s // DAY_S + stay.days) * DAY_S + 9 * _HOUR_S
+    discharged = stay.discharged_s
     bed = _Bed(
         desk=desk,
         stay=stay,
@@ -118,15 +118,15 @@ def write_stay(city: City, dispensary: Dispensary, conduct: Conduct, stay: Stay)
 
 
 def _note_misconduct(bed: _Bed, conduct: Conduct) -> None:
-    tally = bed.desk.tally
+    desk, mdtrt_id = bed.desk, bed.mdtrt_id
     if bed.stay.hanging:
-        tally.note(Misconduct.BED_HANGING)
+        desk.note(Misconduct.BED_HANGING, mdtrt_id)
     if bed.stay.follows == "split":
-        tally.note(Misconduct.SPLIT_ADMISSION)
+        desk.note(Misconduct.SPLIT_ADMISSION, mdtrt_id)
     if bed.stay.follows == "readmission" and conduct.readmission_share > 0.2:
-        tally.note(Misconduct.READMISSION_CYCLING)
+        desk.note(Misconduct.READMISSION_CYCLING, mdtrt_id)
     if not bed.stay.lettered and conduct.list_share < 0.5:
-        tally.note(Misconduct.MISSING_LISTS)
+        desk.note(Misconduct.MISSING_LISTS, mdtrt_id)
 
 
 def _cancel(bed: _Bed, infno: str, second: int, *, mdtrt_id: str) -> None:

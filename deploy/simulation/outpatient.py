@@ -40,7 +40,7 @@ def write_visit(city: City, dispensary: Dispensary, conduct: Conduct, visit: Vis
     _register(desk, visit, person, doctor, mdtrt_id)
     charges = _charges(visit)
     if visit.doubled:
-        desk.tally.note(Misconduct.DUPLICATE_CHARGE)
+        desk.note(Misconduct.DUPLICATE_CHARGE, mdtrt_id)
     _upload(desk, visit, person, doctor=doctor, mdtrt_id=mdtrt_id, charges=charges)
     total, covered, own = totals(charges)
     bill = settle(

@@ -38,7 +38,7 @@ from deploy.simulation.price_list import DRUGS
 from deploy.simulation.shelves import TRACED, Shelves
 from deploy.simulation.staffing import send_alignments, send_staff
 from deploy.simulation.stock_messages import TABLE_COLUMNS
-from deploy.simulation.visits import workload_of
+from deploy.simulation.visits import Stay, workload_of
 from scoring_kernel import load_catalog
 from scoring_kernel.periods import Period
 
@@ -202,6 +202,7 @@ def _write_period(work: _Work, period: Period, ordinal: int) -> dict[str, Tally]
             lines += desk.lines
             if injected is not None:
                 lines += injected.desks[item.code].lines
+                injected.scene.misconduct(item, desk.wrong)
                 desk.tally.add(injected.desks[item.code].tally)
             tallies[item.code] = desk.tally
             works |= desk.works
@@ -240,13 +241,14 @@ def _write_institution(work: _Work, desk: Desk, ordinal: int) -> int:
     dispensary = Dispensary(
         desk=desk, shelves=work.shelves[item.code], table=rows if item.code == code else None
     )
-    for visit in load.visits:
-        if item.is_pharmacy:
-            write_sale(work.city, dispensary, visit)
+    # In turn, so that no pack is handed out that was delivered later.
+    for one in load.in_turn():
+        if isinstance(one, Stay):
+            write_stay(work.city, dispensary, conduct, one)
+        elif item.is_pharmacy:
+            write_sale(work.city, dispensary, one)
         else:
-            write_visit(work.city, dispensary, conduct, visit)
-    for stay in load.stays:
-        write_stay(work.city, dispensary, conduct, stay)
+            write_visit(work.city, dispensary, conduct, one)
     dispensary.close(work.city, ordinal=ordinal)
     send_staff(desk, work.staff[item.code])
     if not ordinal:

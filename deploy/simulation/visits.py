@@ -17,6 +17,7 @@ from deploy.simulation.price_list import INPATIENT_ITEMS, OUTPATIENT_ITEMS
 DAY_S: Final = 86_400
 VISITS_TAG: Final = 4
 _OPENING_S, _CLOSING_S = 8 * 3600, 17 * 3600
+_DISCHARGE_S: Final = 9 * 3600
 _LAST_ADMISSION_SHARE: Final = 0.86
 """Stays begin early enough in the period to be settled in it."""
 _MISTAKES_SHARE: Final = 0.02
@@ -52,6 +53,11 @@ class Visit:
     fails: bool
     """Whether the first attempt to settle is refused."""
 
+    @property
+    def handed_out_s(self) -> int:
+        """About when drugs are handed out: a visit ends on the day on which it begins."""
+        return self.begin_s
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stay:
@@ -76,6 +82,16 @@ class Stay:
     undone: bool
     """Whether its first discharge is cancelled (出院撤销) and entered again."""
 
+    @property
+    def discharged_s(self) -> int:
+        """Moment of the discharge: nine in the morning."""
+        return (self.admitted_s // DAY_S + self.days) * DAY_S + _DISCHARGE_S
+
+    @property
+    def handed_out_s(self) -> int:
+        """About when drugs are handed out: all at the discharge."""
+        return self.discharged_s
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workload:
@@ -83,6 +99,11 @@ class Workload:
 
     visits: tuple[Visit, ...]
     stays: tuple[Stay, ...]
+
+    def in_turn(self) -> list[Visit | Stay]:
+        """Give visits and stays in the order in which their drugs are handed out."""
+        both: list[Visit | Stay] = [*self.visits, *self.stays]
+        return sorted(both, key=lambda one: one.handed_out_s)
 
 
 def workload_of(

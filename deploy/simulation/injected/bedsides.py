@@ -9,7 +9,7 @@ from deploy.simulation.injected.stays import Stay, stay
 from deploy.simulation.injected.visits import Visit, sell, visit
 from deploy.simulation.visits import DAY_S
 
-__all__ = ["write_bedsides"]
+__all__ = ["lie", "write_bedsides"]
 
 _BED, _NURSING = "01", "07"
 _ONE = "08"
@@ -32,7 +32,7 @@ def write_bedsides(scene: Scene) -> None:
     _crowded(scene)
 
 
-def _lie(
+def lie(
     scene: Scene,
     item: Institution,
     person: Person,
@@ -41,7 +41,19 @@ def _lie(
     *,
     treated: bool = True,
 ) -> str:
-    """Write a stay with a bed, and a treatment, of every day."""
+    """Write a stay with a bed, and a treatment, of every day.
+
+    Args:
+        scene: The stage.
+        item: Where.
+        person: Who.
+        told: The stay.
+        extra: Further lines.
+        treated: Whether there is a treatment.
+
+    Returns:
+        The visit's id (就诊ID).
+    """
     code, therapy = scene.service("11"), scene.service("31")
     first = told.admitted_s // DAY_S
     days = max(1, told.discharged_s // DAY_S - first)
@@ -98,7 +110,7 @@ def _hours(scene: Scene, item: Institution, place: int, hourly: str) -> None:
     for count, note in ((26, "一日收26小时"), (24, "一日收24小时")):
         told = Stay(admitted_s=begins, discharged_s=begins + 4 * DAY_S)
         fee = Fee(code=hourly, second=begins + DAY_S, count=count, price_fen=500, category="05")
-        mdtrt_id = _lie(scene, item, scene.person(), told, [fee])
+        mdtrt_id = lie(scene, item, scene.person(), told, [fee])
         if count > 24:
             scene.case("M23", note, item, mdtrt_id, amount_fen=2 * 500)
         else:
@@ -113,16 +125,16 @@ def _split(scene: Scene, item: Institution, place: int) -> None:
     def again(days: int, diagnosis: str, person: Person) -> str:
         at = first.discharged_s + days * DAY_S
         told = Stay(admitted_s=at, discharged_s=at + 4 * DAY_S, diagnoses=(diagnosis,))
-        return _lie(scene, item, person, told)
+        return lie(scene, item, person, told)
 
     person = scene.person()
-    _lie(scene, item, person, first)
+    lie(scene, item, person, first)
     scene.case("M28", "出院15日再以同病入院", item, again(15, "K80.500", person))
     person = scene.person()
-    _lie(scene, item, person, first)
+    lie(scene, item, person, first)
     scene.near_miss("M28", "出院16日后再入院", item, again(16, "K80.200", person))
     person = scene.person()
-    _lie(scene, item, person, first)
+    lie(scene, item, person, first)
     scene.near_miss("M28", "15日内以另一病入院", item, again(7, "S72.000", person))
     person = scene.person()
     planned = Stay(
@@ -131,7 +143,7 @@ def _split(scene: Scene, item: Institution, place: int) -> None:
         diagnoses=("K80.200",),
         planned=True,
     )
-    _lie(scene, item, person, planned)
+    lie(scene, item, person, planned)
     scene.near_miss("M28", "有再住院计划", item, again(7, "K80.200", person))
 
 
@@ -139,17 +151,17 @@ def _hanging(scene: Scene, item: Institution, place: int) -> None:
     """M29: days with nothing but the bed (挂床住院), or nobody in it when checked."""
     begins = scene.second(12 + place, 9)
     told = Stay(admitted_s=begins, discharged_s=begins + 6 * DAY_S)
-    empty = _lie(scene, item, scene.person(), told, treated=False)
+    empty = lie(scene, item, scene.person(), told, treated=False)
     scene.case("M29", "6天只有床位费", item, empty)
     drug = scene.drug()
     treated = [
         Fee(code=drug, second=scene.second(12 + place + day, 14), category="09") for day in range(4)
     ]
-    busy = _lie(scene, item, scene.person(), told, treated, treated=False)
+    busy = lie(scene, item, scene.person(), told, treated, treated=False)
     scene.near_miss("M29", "6天中4天有治疗", item, busy)
     for failures, note in ((2, "查床两次不在"), (1, "查床一次不在")):
         person = scene.person()
-        mdtrt_id = _lie(scene, item, person, told)
+        mdtrt_id = lie(scene, item, person, told)
         for number in range(failures):
             scene.register(
                 "identity_event",
@@ -175,7 +187,7 @@ def _elsewhere(scene: Scene, item: Institution, place: int) -> None:
 
     def meanwhile(after_s: int, med_type: str = "11") -> tuple[str, str]:
         person = scene.person()
-        _lie(scene, item, person, told)
+        lie(scene, item, person, told)
         at = begins + after_s
         fee = Fee(code=scene.service(), second=at + 300, category="05", price_fen=4_400)
         away = Visit(begins_s=at, med_type=med_type)
@@ -190,9 +202,9 @@ def _elsewhere(scene: Scene, item: Institution, place: int) -> None:
     urgent, _ = meanwhile(4 * DAY_S, med_type="13")
     scene.near_miss("M30", "住院期间急诊", other, urgent)
     person = scene.person()
-    _lie(scene, item, person, told)
+    lie(scene, item, person, told)
     at = begins + 5 * DAY_S
-    bought = Fee(code="ZA09BAC0000000000901", second=at, category="11", price_fen=3_000)
+    bought = Fee(code=scene.drug(), second=at, category="11", price_fen=3_000)
     sold = sell(scene, shop, person, Visit(begins_s=at), [bought])
     scene.case("M30", "住院第6天药店结算", shop, sold)
 
@@ -243,9 +255,9 @@ def _overlapping(scene: Scene, place: int) -> None:
     for hours, note in ((30, "重叠30小时"), (24, "重叠24小时"), (0, "出院后转入另院")):
         person = scene.person()
         ended = begins + 6 * DAY_S
-        _lie(scene, here, person, Stay(admitted_s=begins, discharged_s=ended, way="2"))
+        lie(scene, here, person, Stay(admitted_s=begins, discharged_s=ended, way="2"))
         at = ended - hours * HOUR_S
-        mdtrt_id = _lie(scene, there, person, Stay(admitted_s=at, discharged_s=at + 5 * DAY_S))
+        mdtrt_id = lie(scene, there, person, Stay(admitted_s=at, discharged_s=at + 5 * DAY_S))
         if hours > 24:
             scene.case("M33", note, there, mdtrt_id)
         else:
@@ -278,10 +290,10 @@ def _crowded(scene: Scene) -> None:
             )
         for number in range(12):
             told = Stay(admitted_s=begins + number, discharged_s=begins + DAY_S + number)
-            _lie(scene, item, scene.person(), told)
+            lie(scene, item, scene.person(), told)
         scene.case("M32", "核定10床，在床12人", item, key=day)
         later = begins + 2 * DAY_S
         for number in range(11):
             told = Stay(admitted_s=later + number, discharged_s=later + DAY_S + number)
-            _lie(scene, item, scene.person(), told)
+            lie(scene, item, scene.person(), told)
         scene.near_miss("M32", "核定10床，在床11人", item, key=scene.day(later))

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Final
 
+from deploy.simulation.injected.asked_orders import ask_about_orders
+from deploy.simulation.injected.asked_people import ask_about_people
 from deploy.simulation.injected.bedsides import write_bedsides
 from deploy.simulation.injected.charges import write_charges
 from deploy.simulation.injected.goods import write_goods
@@ -20,4 +22,6 @@ CASES: Final[tuple[Callable[[Scene], None], ...]] = (
     write_medication,
     write_goods,
     write_trust,
+    ask_about_people,
+    ask_about_orders,
 )

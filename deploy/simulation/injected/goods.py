@@ -14,7 +14,7 @@ from deploy.simulation.price_list import DRUGS, INPATIENT_ITEMS
 from deploy.simulation.shelves import TRACED
 from deploy.simulation.visits import DAY_S
 
-__all__ = ["write_goods"]
+__all__ = ["buy", "stock_up", "write_goods"]
 
 
 def write_goods(scene: Scene) -> None:
@@ -60,10 +60,27 @@ def _see(
     return visit(scene, item, who, Visit(begins_s=begins_s), fees)
 
 
-def _buy(
-    scene: Scene, item: Institution, code: str, second: int, *, count: int, price: int
+def buy(
+    scene: Scene,
+    item: Institution,
+    code: str,
+    second: int,
+    *,
+    count: int,
+    price: int,
+    traces: Sequence[str] = (),
 ) -> None:
-    """Write a delivery (商品采购, 3503)."""
+    """Write a delivery (商品采购, 3503).
+
+    Args:
+        scene: The stage.
+        item: Who buys.
+        code: National code of what.
+        second: When.
+        count: How many.
+        price: Price of one, fen.
+        traces: Trace codes (追溯码) of packs.
+    """
     content = {
         "med_list_codg": code,
         "fixmedins_hilist_id": f"YN{code[:16]}",
@@ -81,8 +98,9 @@ def _buy(
         "purc_invo_no": f"FP{second}",
         "purc_retn_stoin_time": scene.moment(second),
         "purc_retn_opter_name": "仿真采购员",
-        "drugtracinfo": [],
+        "drugtracinfo": [{"drug_trac_codg": trace} for trace in traces],
     }
+    scene.bought.add((item.code, code))
     scene.desk(item).send("3503", second, None, {"purcinfo": content}, {})
 
 
@@ -93,12 +111,24 @@ def _stock(scene: Scene) -> None:
     for item in scene.city.institutions:
         for place, one in enumerate(untraced):
             second = scene.second(0, 1) + place
-            _buy(scene, item, one.national_code, second, count=9_999, price=one.price_fen)
+            buy(scene, item, one.national_code, second, count=9_999, price=one.price_fen)
     for item in scene.hospitals(inpatient=False)[:3]:
         for month in range(6):
             for place, one in enumerate(consumables):
                 second = scene.second(month * 30, 2) + place
-                _buy(scene, item, one.national_code, second, count=999, price=one.price_fen)
+                buy(scene, item, one.national_code, second, count=999, price=one.price_fen)
+
+
+def stock_up(scene: Scene) -> None:
+    """Buy every drug that some case charges and none tells the purchase of, before all cases.
+
+    Args:
+        scene: The stage, with all cases written.
+    """
+    named = {item.code: item for item in scene.city.institutions}
+    for place, ((code, drug), price) in enumerate(scene.charged.items()):
+        if (code, drug) not in scene.bought:
+            buy(scene, named[code], drug, scene.second(0, 3) + place, count=999, price=price)
 
 
 def _discount(scene: Scene, item: Institution, place: int, group: tuple[str, str]) -> None:
@@ -118,7 +148,7 @@ def _mark_up(scene: Scene, item: Institution, place: int) -> None:
     begins = scene.second(134 + place, 9)
     for price, note in ((2_300, "购价20元，售价23元"), (2_000, "购价与售价同为20元")):
         code = scene.drug()
-        _buy(scene, item, code, begins - 10 * DAY_S, count=100, price=2_000)
+        buy(scene, item, code, begins - 10 * DAY_S, count=100, price=2_000)
         mdtrt_id = _see(scene, item, begins, [Fee(code=code, second=begins + 300, price_fen=price)])
         if price > 2_000:
             scene.case("M21", note, item, mdtrt_id, amount_fen=300)
@@ -153,7 +183,7 @@ def _never_bought(scene: Scene, item: Institution, place: int) -> None:
     begins = scene.second(146 + place, 9)
     for bought, note in ((4, "当月收费10件，采购4件"), (10, "当月收费10件，采购10件")):
         code = scene.consumable()
-        _buy(scene, item, code, begins - HOUR_S, count=bought, price=3_000)
+        buy(scene, item, code, begins - HOUR_S, count=bought, price=3_000)
         fee = Fee(code=code, second=begins + 300, count=10, price_fen=3_000, category="08")
         mdtrt_id = _see(scene, item, begins, [fee])
         key = scene.month(begins)
@@ -162,7 +192,7 @@ def _never_bought(scene: Scene, item: Institution, place: int) -> None:
         else:
             scene.near_miss("M26", note, item, mdtrt_id, key=code)
         drug = scene.drug()
-        _buy(scene, item, drug, begins - HOUR_S, count=2 * bought, price=2_000)
+        buy(scene, item, drug, begins - HOUR_S, count=2 * bought, price=2_000)
         sold = [Fee(code=drug, second=begins + 400, count=20, price_fen=2_000)]
         mdtrt_id = _see(scene, item, begins, sold)
         if bought < 10:
@@ -196,7 +226,7 @@ def _twice_sold(scene: Scene, place: int) -> None:
     here, there = sites[place], sites[place + 5]
     code, begins = scene.drug(traced=True), scene.second(154 + place, 9)
     for item in (here, there):
-        _buy(scene, item, code, begins - 30 * DAY_S, count=20, price=4_000)
+        buy(scene, item, code, begins - 30 * DAY_S, count=20, price=4_000)
 
     def hand_out(item: Institution, second: int, trace: str) -> str:
         fee = Fee(code=code, second=second + 300, price_fen=4_000)
@@ -217,7 +247,7 @@ def _untraced(scene: Scene, item: Institution, place: int) -> None:
     """M39: a drug paid by the fund without a trace code (追溯码缺失)."""
     begins = scene.second(158 + place, 9)
     code = scene.drug(traced=True)
-    _buy(scene, item, code, begins - 20 * DAY_S, count=20, price=3_000)
+    buy(scene, item, code, begins - 20 * DAY_S, count=20, price=3_000)
     fee = Fee(code=code, second=begins + 300, price_fen=3_000)
     wrong = _see(scene, item, begins, [fee])
     scene.case("M39", "基金支付药品无追溯码", item, wrong, amount_fen=2_100)

@@ -2,7 +2,8 @@
 
 Beside the messages: registers that departments hand in (``registers/<custodian>/<kind>.csv``),
 knowledge points (``knowledge_points.csv``, the columns of the national releases; and
-``knowledge/<table>.csv``) and the truth (``rule_truth.csv``).
+``knowledge/<table>.csv``), what nodes are asked (``requests/<custodian>.jsonl``, 3101 and 3102)
+and the truth (``rule_truth.csv``).
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,6 +16,7 @@ from deploy.simulation.city import City
 from deploy.simulation.department_files import write_csv
 from deploy.simulation.desk import Calendar, Desk
 from deploy.simulation.injected.cases import CASES
+from deploy.simulation.injected.goods import stock_up
 from deploy.simulation.injected.scene import Scene
 from deploy.simulation.injected.truth import TRUTH_COLUMNS
 from deploy.simulation.price_list import DRUGS
@@ -65,6 +67,14 @@ class Injection:
         for table, rows in sorted(self.scene.knowledge.items()):
             columns = list(dict.fromkeys(name for row in rows for name in row))
             _write(out / "knowledge" / f"{table}.csv", columns, rows)
+        asked: dict[str, list[tuple[int, bytes]]] = {}
+        for second, custodian, request in self.scene.requests:
+            asked.setdefault(custodian, []).append((second, request))
+        for custodian, part in asked.items():
+            path = out / "requests" / f"{custodian}.jsonl"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            part.sort(key=lambda one: one[0])
+            path.write_bytes(b"".join(request + b"\n" for _, request in part))
         truth = [one.row() for one in self.scene.truth]
         write_csv(out / "rule_truth.csv", TRUTH_COLUMNS, truth)
 
@@ -100,4 +110,5 @@ def inject(city: City, period: Period) -> Injection:
             scene.know("k_no_trace_code", code=drug.national_code)
     for write in CASES:
         write(scene)
+    stock_up(scene)
     return Injection(desks=desks, scene=scene)

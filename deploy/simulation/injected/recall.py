@@ -4,14 +4,14 @@ Rules:
 - a case is found when a hit of its rule names its institution and, where the case says them,
   its visit, its key and its amount;
 - a near miss that its rule hits is a false alarm, and so is a hit on a visit in which nothing
-  was injected for any rule; a hit of one rule on a case of another is counted apart: a case may
-  break two rules.
+  was injected for any rule and no misconduct happened; a hit of one rule on a case of another, or
+  on a misconduct, is counted apart: they may break several rules.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from deploy.simulation.injected.truth import CASE, Injected
+from deploy.simulation.injected.truth import CASE, MISCONDUCT, NEAR_MISS, Injected
 
 __all__ = ["Found", "RuleRecall", "measure_recall", "read_truth"]
 
@@ -42,7 +42,7 @@ class RuleRecall:
     clean_hits: int
     """Hits on what nothing was injected into."""
     other_hits: int
-    """Hits on cases of other rules."""
+    """Hits on cases of other rules, and on misconduct."""
     missed: tuple[Injected, ...]
     false_alarms: tuple[Found, ...]
 
@@ -81,8 +81,9 @@ def measure_recall(truth: Sequence[Injected], hits: Sequence[Found]) -> tuple[Ru
     by_rule: dict[str, list[Found]] = {}
     for hit in hits:
         by_rule.setdefault(hit.rule, []).append(hit)
-    injected_visits = {one.mdtrt_id for one in truth if one.kind == CASE and one.mdtrt_id}
-    rules = sorted({one.rule for one in truth} | set(by_rule))
+    wrong = (CASE, MISCONDUCT)
+    injected_visits = {one.mdtrt_id for one in truth if one.kind in wrong and one.mdtrt_id}
+    rules = sorted({one.rule for one in truth if one.rule} | set(by_rule))
     return tuple(
         _of_rule(rule, [one for one in truth if one.rule == rule], by_rule.get(rule, []),
                  injected_visits)
@@ -94,7 +95,7 @@ def _of_rule(
     rule: str, truth: Sequence[Injected], hits: Sequence[Found], injected: Collection[str]
 ) -> RuleRecall:
     cases = [one for one in truth if one.kind == CASE]
-    near = [one for one in truth if one.kind != CASE]
+    near = [one for one in truth if one.kind == NEAR_MISS]
     matched: set[int] = set()
     missed = []
     wrong = 0

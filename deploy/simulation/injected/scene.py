@@ -14,7 +14,7 @@ from typing import Final
 from deploy.simulation.city import City, Institution, Person
 from deploy.simulation.codes import identity_number
 from deploy.simulation.desk import Calendar, Desk
-from deploy.simulation.injected.truth import CASE, NEAR_MISS, Injected
+from deploy.simulation.injected.truth import CASE, MISCONDUCT, NEAR_MISS, Injected
 from deploy.simulation.places import CITY_DIVISION
 from deploy.simulation.visits import DAY_S
 
@@ -41,6 +41,12 @@ class Scene:
     knowledge: dict[str, list[dict[str, object]]] = field(default_factory=dict)
     """Rows of knowledge tables that nobody publishes, by table."""
     truth: list[Injected] = field(default_factory=list)
+    charged: dict[tuple[str, str], int] = field(default_factory=dict)
+    """Highest price of every drug that is charged, fen, by institution and national code."""
+    bought: set[tuple[str, str]] = field(default_factory=set)
+    """Goods that a case tells the purchase of, by institution and national code."""
+    requests: list[tuple[int, str, bytes]] = field(default_factory=list)
+    """What nodes are asked (3101, 3102): moment, custodian and request."""
     _persons: int = 0
     _codes: int = 0
 
@@ -220,6 +226,38 @@ class Scene:
                 note=note,
             )
         )
+
+    def misconduct(self, institution: Institution, wrong: Iterable[tuple[str, str]]) -> None:
+        """Write down visits of the city that are no cases and yet not clean.
+
+        Args:
+            institution: Where.
+            wrong: Kind of misconduct and visit.
+        """
+        self.truth += [
+            Injected(
+                rule="",
+                kind=MISCONDUCT,
+                institution=institution.code,
+                mdtrt_id=mdtrt_id,
+                key="",
+                amount_fen=None,
+                note=kind,
+            )
+            for kind, mdtrt_id in wrong
+        ]
+
+    def charge(self, institution: Institution, code: str, price_fen: int) -> None:
+        """Note that a drug is charged that has to be bought before.
+
+        Args:
+            institution: Who charges it.
+            code: Its national code.
+            price_fen: Price of one, fen.
+        """
+        if code[:1] in ("X", "Z"):
+            key = (institution.code, code)
+            self.charged[key] = max(price_fen, self.charged.get(key, 0))
 
     def days_after(self, second: int, days: int) -> str:
         """Give the day some days after a moment, which may lie outside the period."""

@@ -16,7 +16,7 @@ from deploy.simulation.money import bill_request
 from deploy.simulation.settlement_lists import Listed, settlement_list
 from deploy.simulation.settlements import count_settlement, settlement_answer
 
-__all__ = ["Stay", "stay"]
+__all__ = ["Stay", "admit", "stay"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,31 +53,12 @@ def stay(
         The visit's id (就诊ID).
     """
     desk = scene.desk(institution)
-    mdtrt_id, setl_id = desk.next_id(), desk.next_id()
+    mdtrt_id, setl_id = admit(scene, institution, person, one), desk.next_id()
     doctor = one.doctor or first_doctor(institution)
-    begun, ended = scene.moment(one.admitted_s), scene.moment(one.discharged_s)
-    admitted = {
-        "mdtrtinfo": {
-            "psn_no": person.number,
-            "insutype": person.insurance,
-            "begntime": begun,
-            "mdtrt_cert_type": "02",
-            "mdtrt_cert_no": person.identity,
-            "med_type": one.med_type,
-            "ipt_no": f"ZY{mdtrt_id[7:]}",
-            "atddr_no": doctor,
-            "chfpdr_name": "仿真医师",
-            "adm_diag_dscr": "仿真诊断",
-            "adm_dept_codg": "A03",
-            "adm_dept_name": "内科",
-            "adm_bed": "1",
-            "dscg_maindiag_code": one.diagnoses[0],
-            "dscg_maindiag_name": "仿真诊断",
-        },
-        "diseinfo": diagnosis_rows(one.diagnoses, person, begun, doctor),
-    }
-    desk.send("2401", one.admitted_s + 60, person, admitted, {"result": {"mdtrt_id": mdtrt_id}})
+    ended = scene.moment(one.discharged_s)
     serials = serials_of(mdtrt_id, fees)
+    for fee in fees:
+        scene.charge(institution, fee.code, fee.price_fen)
     common = {
         "mdtrt_id": mdtrt_id,
         "psn_no": person.number,
@@ -148,4 +129,44 @@ def stay(
     desk.send(
         "4101", settled_s + HOUR_S, person, content, {"data": {"setl_list_id": f"L{setl_id}"}}
     )
+    return mdtrt_id
+
+
+def admit(scene: Scene, institution: Institution, person: Person, one: Stay) -> str:
+    """Write an admission (入院办理, 2401) and nothing after it.
+
+    Args:
+        scene: The stage.
+        institution: Where.
+        person: Who.
+        one: The stay; how it ends is not told.
+
+    Returns:
+        The visit's id (就诊ID).
+    """
+    desk = scene.desk(institution)
+    mdtrt_id = desk.next_id()
+    doctor = one.doctor or first_doctor(institution)
+    begun = scene.moment(one.admitted_s)
+    admitted = {
+        "mdtrtinfo": {
+            "psn_no": person.number,
+            "insutype": person.insurance,
+            "begntime": begun,
+            "mdtrt_cert_type": "02",
+            "mdtrt_cert_no": person.identity,
+            "med_type": one.med_type,
+            "ipt_no": f"ZY{mdtrt_id[7:]}",
+            "atddr_no": doctor,
+            "chfpdr_name": "仿真医师",
+            "adm_diag_dscr": "仿真诊断",
+            "adm_dept_codg": "A03",
+            "adm_dept_name": "内科",
+            "adm_bed": "1",
+            "dscg_maindiag_code": one.diagnoses[0],
+            "dscg_maindiag_name": "仿真诊断",
+        },
+        "diseinfo": diagnosis_rows(one.diagnoses, person, begun, doctor),
+    }
+    desk.send("2401", one.admitted_s + 60, person, admitted, {"result": {"mdtrt_id": mdtrt_id}})
     return mdtrt_id

@@ -130,8 +130,9 @@ def _gatherings(scene: Scene) -> None:
         people = [scene.person() for _ in range(6)]
         begun = scene.second(120 + place * 10, 15)
         for day in (0, 2, 4):
-            _gather(scene, shop, people, goods, begun + day * DAY_S, apart_s=60)
-        scene.case("M37", "6人3日同时购买相同药品", shop, key=scene.day(begun))
+            at = begun + day * DAY_S
+            _gather(scene, shop, people, goods, at, apart_s=60)
+            scene.case("M37", "6人3日同时购买相同药品", shop, key=scene.day(at))
         few, slow = [scene.person() for _ in range(4)], [scene.person() for _ in range(6)]
         for day in (1, 3, 5):
             at = begun + day * DAY_S

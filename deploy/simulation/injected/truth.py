@@ -7,6 +7,7 @@ __all__ = ["TRUTH_COLUMNS", "Injected"]
 
 CASE: Final = "case"
 NEAR_MISS: Final = "near_miss"
+MISCONDUCT: Final = "misconduct"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,9 +15,10 @@ class Injected:
     """One injected case or near miss."""
 
     rule: str
-    """Rule that a case breaks, for example ``M01``."""
+    """Rule that a case breaks, for example ``M01``; empty for a misconduct."""
     kind: str
-    """``case`` or ``near_miss``."""
+    """``case``, ``near_miss``, or ``misconduct``: a visit of the city that is wrong for no rule's
+    sake."""
     institution: str
     """Institution that a hit names."""
     mdtrt_id: str

@@ -94,6 +94,8 @@ def visit(
     }
     desk.send("2203", one.begins_s + 60, person, told, {})
     serials = serials_of(mdtrt_id, fees)
+    for fee in fees:
+        scene.charge(institution, fee.code, fee.price_fen)
     common = {
         "mdtrt_id": mdtrt_id,
         "psn_no": person.number,
@@ -148,7 +150,8 @@ def sell(
         scene: The stage.
         pharmacy: Where.
         person: Who.
-        one: The sale; it is settled when it begins.
+        one: The sale; it is settled when it begins, and told with its trace codes (3505A) where
+            there are some.
         fees: Its lines.
 
     Returns:
@@ -157,6 +160,8 @@ def sell(
     desk = scene.desk(pharmacy)
     mdtrt_id, setl_id = desk.next_id(), desk.next_id()
     serials = serials_of(mdtrt_id, fees)
+    for fee in fees:
+        scene.charge(pharmacy, fee.code, fee.price_fen)
     bill = bill_of(fees, fund_fen=one.fund_fen, account_percent=100)
     insurance = one.insurance or person.insurance
     content: dict[str, object] = {
@@ -180,4 +185,30 @@ def sell(
     desk.tally.detail_lines += len(fees)
     desk.send("2102", one.begins_s, person, content, answer)
     count_settlement(desk, bill, answered=True)
+    sold = [
+        {
+            "med_list_codg": fees[place].code,
+            "fixmedins_hilist_id": f"YN{fees[place].code[:16]}",
+            "fixmedins_hilist_name": "仿真货品",
+            "fixmedins_bchno": f"B{mdtrt_id}{place}",
+            "rx_flag": "0",
+            "manu_lotnum": f"L{mdtrt_id}",
+            "manu_date": "2025-06-01",
+            "setl_id": setl_id,
+            "mdtrt_sn": mdtrt_id,
+            "psn_no": person.number,
+            "psn_cert_type": "01",
+            "certno": person.identity,
+            "trdn_flag": "0",
+            "finl_trns_pric": yuan(fees[place].price_fen),
+            "sel_retn_cnt": len(codes),
+            "sel_retn_time": scene.moment(one.begins_s),
+            "sel_retn_opter_name": "收费员",
+            "drugtracinfo": [{"drug_trac_codg": code} for code in codes],
+        }
+        for place, codes in one.traces.items()
+    ]
+    if sold:
+        told = {"result": {"retRslt": "1"}}
+        desk.send("3505A", one.begins_s + 60, person, {"selinfoDetail": sold}, told)
     return mdtrt_id
