@@ -4,6 +4,7 @@ from typing import Annotated, Final
 
 import typer
 
+from node import cli_ranking
 from node.cli_options import AsJson, Directory, Operator, login_name
 from node.commands import Result, existing, run_job, start
 from node.config import node_directory
@@ -30,6 +31,7 @@ FromMonth = Annotated[
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the node's."""
+    cli_ranking.register(rules_app)
     app.add_typer(rules_app, name="rules")
 
 
