@@ -93,13 +93,12 @@ def _sources(select: exp.Select) -> list[str]:
 
 
 def _conjuncts(condition: exp.Expr) -> Iterator[exp.Expr]:
-    if isinstance(condition, exp.And):
-        yield from _conjuncts(condition.left)
-        yield from _conjuncts(condition.right)
-    elif isinstance(condition, exp.Paren):
-        yield from _conjuncts(condition.this)
-    else:
-        yield condition
+    whole = condition.unnest()
+    if not isinstance(whole, exp.And):
+        yield whole
+        return
+    for part in whole.flatten():
+        yield from _conjuncts(part)
 
 
 def _ties(part: exp.Expr, one: set[str], other: set[str]) -> bool:

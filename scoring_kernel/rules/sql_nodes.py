@@ -54,20 +54,19 @@ _CASTS: Final = frozenset(
 )
 _UNITS: Final = frozenset(("DAY", "HOUR", "MINUTE", "SECOND", "MONTH", "YEAR"))
 _PARTS: Final = frozenset(("HOUR", "MINUTE", "YEAR", "MONTH", "DAY"))
-_FLOATS: Final = frozenset((exp.DType.DOUBLE, exp.DType.FLOAT, exp.DType.DECIMAL))
 _TEXTS: Final = frozenset((exp.DType.VARCHAR, exp.DType.TEXT))
 _MOMENTS: Final = frozenset((exp.DType.TIMESTAMP, exp.DType.TIMESTAMPNTZ, exp.DType.DATE))
 
 
 def line_of(node: exp.Expr) -> int:
     """Line of a node in its statement, from 1: its first word's, else what holds it."""
-    above: exp.Expr | None = node
-    while above is not None:
-        lines = [one.meta["line"] for one in above.walk() if "line" in one.meta]
-        if lines:
-            return int(min(lines))
-        above = above.parent
-    return 1
+    while not (lines := _lines(node)) and node.parent is not None:
+        node = node.parent
+    return min(lines, default=1)
+
+
+def _lines(node: exp.Expr) -> list[int]:
+    return [one.meta["line"] for one in node.walk() if "line" in one.meta]
 
 
 def refuse_nodes(tree: exp.Expr, file: str, line: int) -> None:
@@ -112,8 +111,6 @@ def _type_problem(node: exp.Expr) -> str | None:
         inner = node.this
         if isinstance(inner, exp.Add | exp.Sub) and inner.find(exp.Interval):
             return "a moment plus an interval as text differs between engines: CAST to DATE"
-    if node.type is not None and _type(node) in _FLOATS:
-        return f"found {_name(node)} of type {node.type.sql()}: use whole numbers"
     return None
 
 
@@ -187,6 +184,19 @@ def _with(node: exp.Expr) -> str | None:
     return "found WITH RECURSIVE: not in the subset" if node.args.get("recursive") else None
 
 
+def _cte(node: exp.Expr) -> str | None:
+    if node.args.get("materialized") is not None:
+        return "found MATERIALIZED, which Spark does not know: remove it"
+    return None
+
+
+def _like(node: exp.Expr) -> str | None:
+    pattern = node.args.get("expression")
+    if not isinstance(pattern, exp.Literal) or "\\" in str(pattern.this):
+        return "found LIKE without a literal pattern, or with a backslash: use starts_with"
+    return None
+
+
 def _in(node: exp.Expr) -> str | None:
     if node.args.get("query") is not None and isinstance(node.parent, exp.Not):
         return "found NOT IN (SELECT …), which nulls make empty: use ANTI JOIN or NOT EXISTS"
@@ -217,6 +227,8 @@ _CHECKS: Final[Mapping[type[exp.Expr], Callable[[exp.Expr], str | None]]] = {
     exp.Table: _table,
     exp.Group: _group,
     exp.With: _with,
+    exp.CTE: _cte,
+    exp.Like: _like,
     exp.In: _in,
     exp.RegexpLike: _regexp,
     exp.Extract: _extract,

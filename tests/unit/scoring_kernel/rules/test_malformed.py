@@ -74,3 +74,11 @@ def test_a_relation_is_not_named_after_records() -> None:
     text = TABLE["bases"]["rules/relations/spent.yaml"].replace("name: spent", "name: settlement")
     with pytest.raises(RuleError, match="settlement is a record kind"):
         parse_rules(SOUND | {"rules/relations/settlement.yaml": text.encode()}, load_catalog())
+
+
+def test_parameters_are_bounded() -> None:
+    text = TABLE["bases"]["rules/M01.yaml"]
+    many = "".join(f"  p{number}: {{}}\n" for number in range(25))
+    broken = text.replace("parameters:\n", f"parameters:\n{many}")
+    with pytest.raises(RuleError, match=r"rules/M01\.yaml:10: more than 24 parameters"):
+        parse_rules(SOUND | {"rules/M01.yaml": broken.encode()}, load_catalog())

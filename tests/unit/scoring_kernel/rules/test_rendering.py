@@ -134,4 +134,5 @@ def test_statements_name_their_parameters() -> None:
     assert first.rule == "M28"
     assert first.version == first.begins.isoformat() if first.begins else "-"
     assert {*first.parameters} == {*load_rules().rules["M28"].parameters}
-    assert "$" not in first.sql
+    assert "$window_days" in str(load_rules().rules["M28"].sql)
+    assert "$window_days" not in first.sql

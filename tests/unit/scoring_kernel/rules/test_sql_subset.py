@@ -59,6 +59,7 @@ def verify(sql: str, line: int = 1) -> list[str]:
         "SELECT a.day FROM line AS a JOIN k ON ((a.person = k.code) AND a.day < k.begins_at)",
         "SELECT a.person FROM line AS a JOIN k ON k.code IS NOT DISTINCT FROM a.item_code",
         "SELECT day FROM line SEMI JOIN (SELECT code AS person FROM k) AS t USING (person)",
+        "WITH a AS (SELECT 3 AS n) SELECT day FROM both JOIN a ON (a.n = line.month)",
     ],
 )
 def test_the_subset_takes(sql: str) -> None:
@@ -124,6 +125,13 @@ def test_the_subset_takes(sql: str) -> None:
         ("SELECT person FROM both WHERE person IN gender", "a list column"),
         ("SELECT person FROM both WHERE day = ?", "placeholder"),
         ("SELECT amount_fen / 2 AS a FROM both", "div"),
+        ("SELECT max(amount_fen, 2) AS a FROM both", "cannot be said in Spark's SQL"),
+        ("WITH a AS MATERIALIZED (SELECT code FROM k) SELECT code FROM a", "MATERIALIZED"),
+        ("SELECT person FROM both WHERE person LIKE gender", "LIKE without a literal pattern"),
+        ("SELECT 1.5", "found the number 1.5"),
+        ("SELECT day FROM line JOIN k USING (nobody)", "nobody"),
+        ("SELECT nobody AS a FROM both", "nobody"),
+        ("SELECT sum(amount_fen) * 2 AS a FROM both WHERE nobody = 1", "nobody"),
         ("SELECT x FROM (VALUES (1)) AS t(x)", "values"),
         ("PRAGMA database_list", "expected one statement"),
         ("COPY line TO 'x'", "expected one statement"),
