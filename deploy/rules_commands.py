@@ -106,7 +106,13 @@ def check(
 
 @app.command("import-knowledge")
 def import_knowledge(
-    file: Annotated[Path, typer.Argument(help="Knowledge points: .csv or .xlsx.")],
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="FILE...",
+            help="Knowledge points, or rows of the table the file is named like: .csv or .xlsx.",
+        ),
+    ],
     *,
     begins: Annotated[
         datetime | None,
@@ -122,43 +128,53 @@ def import_knowledge(
 ) -> None:
     """Import national knowledge points (知识点) into a node: which table each goes to, or why not.
 
-    The same file again changes nothing. Former versions hold for their days for ever.
+    A file named like a knowledge table (k_atc.csv) holds rows of that table instead. The same file
+    again changes nothing. Former versions hold for their days for ever. Of several files each is
+    imported by itself, and with --json they are listed under `files`.
 
     Example: [bold]yixin rules import-knowledge points.csv --dir /var/lib/yixin[/bold]
     """
     with start(as_json) as out:
-        arguments: Result = {
-            "file": str(file.absolute()),
-            "begins_on": None if begins is None else begins.date().isoformat(),
-            "operator": login_name(operator),
-        }
-        result = run_job(node_directory(directory), "knowledge_import", arguments, out)
+        results = []
+        for file in files:
+            arguments: Result = {
+                "file": str(file.absolute()),
+                "begins_on": None if begins is None else begins.date().isoformat(),
+                "operator": login_name(operator),
+            }
+            result = run_job(node_directory(directory), "knowledge_import", arguments, out)
+            results.append(result)
+            if not as_json:
+                _say_imported(out, result)
         if as_json:
-            out.json(result)
-            return
+            changed = any(result["changed"] for result in results)
+            out.json(results[0] if len(files) == 1 else {"changed": changed, "files": results})
+
+
+def _say_imported(out: CommandOutput, result: Result) -> None:
+    out.rows(
+        f"Points of {result['source']}, by table",
+        [
+            {
+                "表": one["name_zh"],
+                "table": one["table"],
+                "rules": ", ".join(one["rules"]),
+                "points": one["points"],
+                "rows": one["rows"],
+                "from": one["begins_on"] if one["is_new"] else "unchanged",
+            }
+            for one in result["tables"]
+        ],
+    )
+    if result["unbound"]:
         out.rows(
-            f"Points of {result['source']}, by table",
-            [
-                {
-                    "表": one["name_zh"],
-                    "table": one["table"],
-                    "rules": ", ".join(one["rules"]),
-                    "points": one["points"],
-                    "rows": one["rows"],
-                    "from": one["begins_on"] if one["is_new"] else "unchanged",
-                }
-                for one in result["tables"]
-            ],
+            "Bound to no rule",
+            [{"原因": why, "points": count} for why, count in result["unbound"].items()],
         )
-        if result["unbound"]:
-            out.rows(
-                "Bound to no rule",
-                [{"原因": why, "points": count} for why, count in result["unbound"].items()],
-            )
-            for number, why in result["first_unbound"]:
-                out.hint(f"point {number}: {why}")
-        state = "imported" if result["changed"] else "nothing new"
-        out.say(f"{result['bound']} of {result['points']} points bound: {state}.")
+        for number, why in result["first_unbound"]:
+            out.hint(f"point {number}: {why}")
+    state = "imported" if result["changed"] else "nothing new"
+    out.say(f"{result['bound']} of {result['points']} points bound: {state}.")
 
 
 def bind(book: RuleBook, catalog: Catalog) -> int:

@@ -3,13 +3,15 @@
 Rules:
 - A file with one row that cannot be read is refused whole; a point that no rule can use is not:
   it is reported with its reason.
+- A file that is named like a knowledge table (``k_atc.csv``) holds rows of that table, which
+  nobody publishes: its columns are the table's, without the days.
 - A table's first version holds since the regulation does, as nothing is judged before; a later
   one from today on, or from the day that is named.
 - A table that says on that day what it says already is not imported again.
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -20,8 +22,9 @@ from node.domain.shanghai import SHANGHAI
 from node.errors import ConfigurationError, IntakeFileError
 from node.store import LogEntry, NodeStore
 from node.store.knowledge import KnowledgeRow, KnowledgeVersion, NewImport, rows_digest
-from scoring_kernel.errors import KernelInputError
-from scoring_kernel.rules import Points, RuleBook, read_points
+from scoring_kernel.errors import KernelInputError, RuleError
+from scoring_kernel.rules import Points, RuleBook, read_points, read_table_rows
+from scoring_kernel.rules.knowledge import DATES
 from scoring_kernel.rules.points import COLUMNS
 from scoring_kernel.tables import TableError, open_table
 
@@ -32,6 +35,7 @@ FIRST_DAY: Final = date(2021, 5, 1)
 force since then."""
 MAX_BYTES: Final = 64 * 1024 * 1024
 _SHOWN: Final = 20
+_SHOWN_CHARS: Final = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +86,8 @@ def import_knowledge(
     Args:
         store: Keeps the knowledge.
         book: Says which tables there are and who reads them.
-        path: CSV or workbook with the columns of a file of points.
+        path: CSV or workbook with the columns of a file of points, or of the table whose name it
+            has.
         begins_on: First day, ISO 8601; see the module's rules when None.
         operator: Who imports.
         now: The time, UTC-aware.
@@ -95,7 +100,7 @@ def import_knowledge(
     if not operator:
         raise ConfigurationError("no login name found: name yourself with --operator")
     source = printable(path.name)
-    digest, points = _read(path, source)
+    digest, points = _read(book, path, source)
     if not points.tables:
         raise IntakeFileError(
             f"{source} holds {points.count} points, none of which a rule can use: expected points"
@@ -163,28 +168,45 @@ def _table(
     )
 
 
-def _read(path: Path, source: str) -> tuple[bytes, Points]:
+def _read(book: RuleBook, path: Path, source: str) -> tuple[bytes, Points]:
+    table = book.knowledge.get(path.stem)
     try:
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").digest()
-        return digest, read_points(_points(path, source))
+        if table is None:
+            return digest, read_points(_rows(path, source, COLUMNS))
+        columns = [name for name in table.columns if name not in DATES]
+        rows = _rows(path, source, columns, table.nullable, is_closed=True)
+        return digest, read_table_rows(table, rows, source)
     except OSError as error:
         raise IntakeFileError(
             f"{source} cannot be read ({error.strerror}); check the file"
         ) from error
-    except (TableError, KernelInputError) as error:
+    except (TableError, KernelInputError, RuleError) as error:
         raise IntakeFileError(f"{source}: {error}; nothing was imported") from error
 
 
-def _points(path: Path, source: str) -> Iterator[Mapping[str, str | None]]:
+def _rows(
+    path: Path,
+    source: str,
+    columns: Sequence[str],
+    optional: Collection[str] = (),
+    *,
+    is_closed: bool = False,
+) -> Iterator[Mapping[str, str | None]]:
+    """Read rows of a file; ``is_closed``: no other columns are allowed."""
     with open_table(path, max_bytes=MAX_BYTES) as table:
-        lacking = [name for name in COLUMNS if name not in table.header]
-        if lacking:
+        lacking = [name for name in columns if name not in (*table.header, *optional)]
+        other = [name for name in table.header if is_closed and name not in columns]
+        if lacking or other:
+            found = f"lacks the columns {', '.join(lacking)}" if lacking else (
+                f"has the columns {printable(', '.join(other))[:_SHOWN_CHARS]}"
+            )  # fmt: skip
             raise IntakeFileError(
-                f"{source} lacks the columns {', '.join(lacking)}, expected"
-                f" {', '.join(COLUMNS)}; nothing was imported"
+                f"{source} {found}, expected {', '.join(columns)}; nothing was imported"
             )
-        for batch in table.batches(columns=COLUMNS):
+        present = [name for name in columns if name in table.header]
+        for batch in table.batches(columns=present):
             for fault in batch.faults:
                 raise IntakeFileError(
                     f"{source} row {fault.number}: {fault.found}, expected {fault.expected};"

@@ -3,7 +3,7 @@
 from scoring_kernel.rules.book import RuleBook
 from scoring_kernel.rules.knowledge import KnowledgeTable
 from scoring_kernel.rules.loader import load_rules, parse_rules
-from scoring_kernel.rules.points import Points, read_points
+from scoring_kernel.rules.points import Points, read_points, read_table_rows
 from scoring_kernel.rules.relations import Relation
 from scoring_kernel.rules.rule import (
     INVOLVED,
@@ -30,4 +30,5 @@ __all__ = [
     "load_rules",
     "parse_rules",
     "read_points",
+    "read_table_rows",
 ]

@@ -156,16 +156,26 @@ def read_rows(table: KnowledgeTable, content: bytes, file: str) -> tuple[Row, ..
         if len(cells) != len(header) or len(rows) >= MAX_ROWS:
             problem = f"found {len(cells)} cells, expected {len(header)} in at most {MAX_ROWS} rows"
             raise RuleError(file, number, problem)
-        given = zip(table.columns.items(), cells, strict=True)
-        rows.append(
-            tuple(_cell(table, name, word, cell, (file, number)) for (name, word), cell in given)
-        )
+        given = zip(table.columns, cells, strict=True)
+        rows.append(tuple(read_cell(table, name, cell, (file, number)) for name, cell in given))
     if header is None:
         raise RuleError(file, 0, f"found no header, expected {','.join(table.columns)}")
     return tuple(rows)
 
 
-def _cell(table: KnowledgeTable, column: str, word: str, text: str, place: tuple[str, int]) -> Cell:
+def read_cell(table: KnowledgeTable, column: str, text: str, place: tuple[str, int]) -> Cell:
+    """Read one cell.
+
+    Args:
+        table: The table.
+        column: One of its columns.
+        text: The cell; empty for null.
+        place: File and line, for messages.
+
+    Raises:
+        RuleError: The cell is empty where it must not be, or not of its column's type.
+    """
+    word = table.columns[column]
     if not text:
         if column in table.nullable:
             return None

@@ -16,12 +16,16 @@ import hashlib
 import re
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from scoring_kernel.errors import KernelInputError
+from scoring_kernel.rules.knowledge import DATES, read_cell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+
+    from scoring_kernel.rules.knowledge import KnowledgeTable
 
 COLUMNS: Final = (
     *("batch", "object", "rule_type", "code", "name", "limit", "other_code", "other_name"),
@@ -119,6 +123,39 @@ def read_points(points: Iterable[Mapping[str, str | None]]) -> Points:
         bound=dict(bound),
         unbound=unbound,
     )
+
+
+def read_table_rows(
+    table: KnowledgeTable, rows: Iterable[Mapping[str, str | None]], file: str
+) -> Points:
+    """Read rows of one knowledge table that nobody publishes, without their days.
+
+    Args:
+        table: The table.
+        rows: Cells by column, at most ``MAX_POINTS``; what a row does not name is null.
+        file: Where they come from, for messages.
+
+    Returns:
+        Every row, each once; none is unbound.
+
+    Raises:
+        KernelInputError: There are too many rows.
+        RuleError: A cell is not of its column's type, with its row.
+    """
+    columns = [name for name in table.columns if name not in DATES]
+    found: dict[tuple[object, ...], PointRow] = {}
+    count = 0
+    for count, row in enumerate(rows, start=1):
+        if count > MAX_POINTS:
+            raise KernelInputError(f"more than {MAX_POINTS} rows: split the file")
+        place = (file, count + 1)
+        cells = {
+            name: read_cell(table, name, (row.get(name) or "").strip(), place) for name in columns
+        }
+        one = {name: value for name, value in cells.items() if not isinstance(value, datetime)}
+        found.setdefault(tuple(one.values()), one)
+    listed = list(found.values())
+    return Points(tables={table.id: listed} if listed else {}, bound={table.id: count}, unbound=[])
 
 
 def generic_of(code: str) -> str:

@@ -163,3 +163,33 @@ def test_a_file_that_is_not_there_and_a_day_that_is_none_are_refused(
         take(store, path, "2025-13-01")
     with pytest.raises(ConfigurationError, match="--operator"):
         import_knowledge(store, load_rules(), path, begins_on=None, operator="", now=NOW)
+
+
+def test_a_file_named_like_a_table_holds_its_rows(store: NodeStore, tmp_path: Path) -> None:
+    header = ("code", "generic", "drug_class", "no_combine")
+    rows = [(DRUG, "G1", "C07AB", "true"), (DRUG, "G1", "C07AB", "true")]
+    told = take(store, write(tmp_path / "k_atc.csv", rows, header))
+    (table,) = told.tables
+    assert (table.table, table.points, table.rows, told.unbound) == ("k_atc", 2, 1, {})
+    table_of = load_rules().knowledge["k_atc"]
+    kept = [row for row in rows_in_force([table_of], store.supervision)["k_atc"] if row[-1] is None]
+    assert [row[:4] for row in kept] == [(DRUG, "G1", "C07AB", True)]
+    assert not take(store, tmp_path / "k_atc.csv").changed
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "told"),
+    [
+        (("code", "generic"), (DRUG, "G"), "lacks the columns"),
+        (("code", "icd_prefix", "begins_at"), (DRUG, "C50", "2026-01-01"), "begins_at"),
+        (("code", "icd_prefix"), (DRUG, ""), "is empty"),
+        (("code", "icd_prefix"), (DRUG, "C" * 300), "expected string"),
+    ],
+)
+def test_rows_of_a_table_that_cannot_be_read_are_refused_whole(
+    store: NodeStore, tmp_path: Path, header: Sequence[str], row: Point, told: str
+) -> None:
+    path = write(tmp_path / "k_drug_indication.csv", [(DRUG, "C50"), row], header)
+    with pytest.raises(IntakeFileError, match=told):
+        take(store, path)
+    assert store.supervision.knowledge_imports() == ()
