@@ -123,3 +123,11 @@ def test_nothing_secret_is_shown() -> None:
     assert repr(canary) == "Canary()"
     assert "330302" not in repr(PeriodKey.generate())
     assert PeriodKey.generate().to_bytes() != PeriodKey.generate().to_bytes()
+
+
+def test_an_answer_of_another_length_or_off_the_curve_makes_no_token() -> None:
+    blinded = blind("2026H1", ["1", "2"])
+    with pytest.raises(LinkAnswerError, match="1 points for 2"):
+        blinded.tokens(blinded.points[:POINT_BYTES])
+    with pytest.raises(LinkAnswerError, match="no point"):
+        blinded.tokens(blinded.points[:POINT_BYTES] + b"\xff" * POINT_BYTES)

@@ -260,8 +260,9 @@ async def test_a_lost_answer_is_asked_for_again_and_counts_once(
         (lambda _, points: points, "used another key"),
         (lambda key, points: key.real(points)[:-POINT_BYTES], "another number of points"),
         (lambda key, points: key.swapped(points), "used another key"),
+        (lambda key, points: key.half_hearted(points), "returned a point as it came|another key"),
     ],
-    ids=["another key", "an echo", "one too few", "out of order"],
+    ids=["another key", "an echo", "one too few", "out of order", "a point left out"],
 )
 async def test_a_desk_that_lies_is_not_believed(
     node: Sender,
@@ -278,6 +279,9 @@ async def test_a_desk_that_lies_is_not_believed(
 
         def real(self, points: bytes) -> bytes:
             return evaluate(self.key, points)
+
+        def half_hearted(self, points: bytes) -> bytes:
+            return points[:POINT_BYTES] + self.real(points[POINT_BYTES:])
 
         def swapped(self, points: bytes) -> bytes:
             return self.real(points[POINT_BYTES:] + points[:POINT_BYTES])

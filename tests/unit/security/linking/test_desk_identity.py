@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from security.errors import MembershipError, UntrustedCertificateError
+from security.errors import KeyFileError, MembershipError, UntrustedCertificateError
 from security.linking import DeskCard, key_fingerprint, make_desk_certificate, read_card
 from security.linking.desk_identity import MAX_CARD_BYTES
-from security.tls import new_tls_key
+from security.tls import create_ca, new_tls_key
 
 DESK = "yixin://330300/department/health"
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
@@ -67,3 +67,17 @@ def test_any_bytes_are_a_card_or_our_error(data: bytes) -> None:
 def test_a_deeply_nested_card_is_refused() -> None:
     with pytest.raises(MembershipError):
         read_card(b"[" * 10_000)
+
+
+def test_a_certificate_that_names_nobody_is_no_desks() -> None:
+    ca_key, ca_certificate = create_ca("yixin://330300/hub/city", NOW)
+    del ca_key
+    card = json.loads(CARD.to_json()) | {"certificate": ca_certificate.decode("ascii")}
+    with pytest.raises(MembershipError, match="names another desk"):
+        read_card(json.dumps(card).encode())
+
+
+@pytest.mark.parametrize("key", [b"", b"-----BEGIN PRIVATE KEY-----\n-----END PRIVATE KEY-----\n"])
+def test_a_certificate_needs_a_key(key: bytes) -> None:
+    with pytest.raises(KeyFileError, match="private key"):
+        make_desk_certificate(key, DESK, NOW)
