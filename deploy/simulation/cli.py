@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from deploy.errors import SimulationError
+from deploy.simulation.recall_command import register as register_recall
 from deploy.simulation.simulate import DEFAULT_PERIODS, Order, simulate
 from scoring_kernel.errors import PeriodError
 
@@ -115,3 +116,6 @@ def platform(
     except SimulationError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(USAGE_ERROR) from error
+
+
+register_recall(app)
