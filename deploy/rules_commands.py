@@ -84,9 +84,9 @@ def check(
 
     Example: [bold]yixin rules check[/bold]
     """
+    if folder is not None and not (folder / "rules").is_dir():
+        raise typer.BadParameter(f"{folder} has no folder rules/")
     with speaking(CommandOutput(as_json=as_json), describe) as out:
-        if folder is not None and not (folder / "rules").is_dir():
-            raise typer.BadParameter(f"{folder} has no folder rules/")
         catalog = load_catalog()
         book = load_rules(catalog, folder)
         statements = bind(book, catalog)

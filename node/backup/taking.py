@@ -47,7 +47,7 @@ __all__ = ["BackupReport", "take_backup", "verify_snapshot"]
 
 DATABASES: Final = ("exchange.db", "node.db")
 """In the order of their copies."""
-LEFT_OUT: Final = ("control.sock", "node.lock")
+LEFT_OUT: Final = ("control.sock", "node.lock", "rules.lock")
 _WORK_PREFIX: Final = ".backup-"
 _ATTEMPTS: Final = 3
 

@@ -1,0 +1,100 @@
+"""Explanations over real records: values masked, what was in force on the day, what is gone."""
+
+from dataclasses import replace
+
+import pytest
+
+from node.store import NodeStore
+from node.supervision.explaining import MAX_RECORDS, explain_hit
+from scoring_kernel import load_catalog
+from scoring_kernel.rules import KnowledgeTable, RuleBook
+from tests.support.rule_facts import RuleFacts, moment, short_code
+from tests.support.rule_runs import book, put_facts, rule, run
+
+ITEM = "XL02BBA326A001010100001"
+OTHER = "XL02BBD348A001010100001"
+
+
+def known(*rows: tuple[str, str, str | None]) -> KnowledgeTable:
+    """Knowledge of items: code, first day, first day after."""
+    return KnowledgeTable(
+        id="k_test",
+        name_zh="试验表",
+        columns={"code": "string", "begins_at": "timestamp[s]", "ends_at": "timestamp[s]"},
+        nullable=frozenset({"ends_at"}),
+        source="试验",
+        rows=tuple(
+            (code, moment(begins), None if ends is None else moment(ends))
+            for code, begins, ends in rows
+        ),
+    )
+
+
+def explained(store: NodeStore, of: RuleBook, *, revealed: bool = False) -> dict[str, object]:
+    (hit,) = store.supervision.hits()
+    return explain_hit(store, store.supervision, of, load_catalog(), hit, revealed=revealed)
+
+
+@pytest.fixture
+def facts() -> RuleFacts:
+    made = RuleFacts.of({"visits": {"V1": {"person": "P1"}}})
+    made.line(visit="V1", item=ITEM, amount="12.30", count=2, price="6.15", doctor="D1")
+    return made
+
+
+def test_a_line_is_told_in_yuan_and_its_person_masked(store: NodeStore, facts: RuleFacts) -> None:
+    put_facts(store, facts)
+    of = book(rule())
+    run(store, of)
+    told = explained(store, of)
+    assert told["says"] is not None
+    (line,) = told["evidence"]  # type: ignore[misc]  # JSON
+    (values,) = line["values"]
+    assert values["item_code"] == ITEM
+    assert (values["amount"], values["quantity"], values["price"]) == ("12.30", "2", "6.15")
+    person = short_code("P1")
+    assert values["person"] == "33************************ (26 characters)"
+    assert person not in str(told)
+    assert short_code("D1") not in str(told)
+    assert person in str(explained(store, of, revealed=True))
+
+
+def test_only_knowledge_of_the_item_that_held_on_the_day_is_told(
+    store: NodeStore, facts: RuleFacts
+) -> None:
+    put_facts(store, facts)
+    table = known(
+        (ITEM, "2026-01-01", None), (ITEM, "2025-01-01", "2026-01-01"), (OTHER, "2026-01-01", None)
+    )
+    of = book(rule(knowledge=("k_test",)), knowledge={"k_test": table})
+    run(store, of)
+    told = explained(store, of)
+    assert [one["row"] for one in told["knowledge"]] == [  # type: ignore[attr-defined]  # JSON
+        {"code": ITEM, "begins_at": "2026-01-01"}
+    ]
+
+
+def test_a_record_that_is_gone_and_a_rule_that_is_gone_are_told_so(
+    store: NodeStore, facts: RuleFacts
+) -> None:
+    put_facts(store, facts)
+    run(store, book(rule()))
+    store.flush()
+    store.drop_months("fee_detail", [202603])
+    told = explained(store, book(rule("M10")))
+    assert (told["says"], told["basis"], told["parameters"]) == (None, None, [])
+    (line,) = told["evidence"]  # type: ignore[misc]  # JSON
+    assert line["values"] == []
+
+
+def test_a_hit_on_very_many_records_lists_the_first_of_them(store: NodeStore) -> None:
+    made = RuleFacts.of({"visits": {"V1": {"person": "P1"}}})
+    for _ in range(MAX_RECORDS + 50):
+        made.line(visit="V1", item=ITEM, amount="1.00")
+    put_facts(store, made)
+    of = book(replace(rule(), hit=("institution", "mdtrt_id")))
+    run(store, of)
+    told = explained(store, of)
+    assert told["records"] == MAX_RECORDS + 50
+    assert len(told["evidence"]) == MAX_RECORDS  # type: ignore[arg-type]  # JSON
+    assert told["amount_fen"] == (MAX_RECORDS + 50) * 100
