@@ -9,15 +9,10 @@ Rules:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from sqlglot import exp
 
 from scoring_kernel.errors import RuleError
 from scoring_kernel.rules.sql_nodes import line_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _MEND = "add an equality between the two sides"
 
@@ -75,7 +70,7 @@ def _refuse_outward(select: exp.Select, sources: set[str], file: str, line: int)
     if not outer:
         return
     where = select.args.get("where")
-    parts = () if where is None else _conjuncts(where.this)
+    parts = [] if where is None else _conjuncts(where.this)
     if isinstance(holder, exp.Exists) and any(_ties(part, sources, outer) for part in parts):
         return
     problem = f"found a subquery that looks at {', '.join(sorted(outer))} outside: {_MEND}"
@@ -92,13 +87,11 @@ def _sources(select: exp.Select) -> list[str]:
     return [first.this.alias_or_name, *joined]
 
 
-def _conjuncts(condition: exp.Expr) -> Iterator[exp.Expr]:
+def _conjuncts(condition: exp.Expr) -> list[exp.Expr]:
     whole = condition.unnest()
     if not isinstance(whole, exp.And):
-        yield whole
-        return
-    for part in whole.flatten():
-        yield from _conjuncts(part)
+        return [whole]
+    return [one for part in whole.flatten() for one in _conjuncts(part)]
 
 
 def _ties(part: exp.Expr, one: set[str], other: set[str]) -> bool:
