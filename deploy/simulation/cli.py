@@ -40,6 +40,10 @@ def simulate_city(
         bool,
         typer.Option("--cases", help="Add cases and near misses of every supervision rule."),
     ] = False,
+    stock_table: Annotated[
+        bool | None,
+        typer.Option(help="One institution's stock as a table. Default: unless with --cases."),
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the manifest and nothing else.")
     ] = False,
@@ -61,6 +65,7 @@ def simulate_city(
         claims=claims,
         seed=seed,
         cases=cases,
+        stock_table=stock_table,
         periods=tuple(name.strip() for name in periods.split(",")),
     )
     console = Console(stderr=True, quiet=as_json)

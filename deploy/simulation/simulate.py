@@ -61,6 +61,9 @@ class Order:
     """Seed of everything."""
     cases: bool = False
     """Whether cases and near misses of every supervision rule are written into the last period."""
+    stock_table: bool | None = None
+    """Whether one institution hands in its stock as a table; None: unless there are cases, since
+    what it sells carries no trace codes, which a rule finds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +84,7 @@ class _Work:
     staff: Mapping[str, tuple[Subject, ...]] = field(repr=False)
     """Staff by institution."""
     table: tuple[str, list[TableRow]] = field(repr=False)
-    """The institution that hands in its stock as a table, and the rows; nobody beside cases."""
+    """The institution that hands in its stock as a table, and the rows."""
     injected: Injection | None = field(repr=False)
     """Cases of the supervision rules in the last period."""
 
@@ -136,7 +139,7 @@ def simulate(order: Order, out: Path, progress: Progress) -> dict[str, object]:
             for item in city.institutions
         },
         staff=_by_institution(of_class(population, *STAFF)),
-        table=("" if order.cases else medical[-1].code, []),
+        table=(medical[-1].code if _has_table(order) else "", []),
         injected=inject(city, periods[-1]) if order.cases else None,
     )
     truth: list[TruthRow] = []
@@ -155,6 +158,10 @@ def simulate(order: Order, out: Path, progress: Progress) -> dict[str, object]:
     manifest = _manifest(work, order, totals)
     (out / "manifest.json").write_bytes(orjson.dumps(manifest, option=orjson.OPT_INDENT_2))
     return manifest
+
+
+def _has_table(order: Order) -> bool:
+    return not order.cases if order.stock_table is None else order.stock_table
 
 
 def _write_decided(work: _Work) -> list[TruthRow]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
+from deploy.simulation.injected.across_nodes import write_across_nodes
 from deploy.simulation.injected.asked_orders import ask_about_orders
 from deploy.simulation.injected.asked_people import ask_about_people
 from deploy.simulation.injected.bedsides import write_bedsides
@@ -22,6 +23,7 @@ CASES: Final[tuple[Callable[[Scene], None], ...]] = (
     write_medication,
     write_goods,
     write_trust,
+    write_across_nodes,
     ask_about_people,
     ask_about_orders,
 )
