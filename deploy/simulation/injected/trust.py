@@ -100,21 +100,23 @@ def _unqualified(scene: Scene, item: Institution, place: int) -> None:
     strange = f"D{item.division}9{90_000 + item.index:05d}"
     wrong = _seen(scene, item, scene.person(), begins, doctor=strange)
     scene.case("M41", "开单医师未在本机构登记", item, wrong, amount_fen=3_700)
+    # Before anybody else is seen: the city's other patients have doctors who may.
+    first, last = scene.second(62 + place, 4), scene.second(62 + place, 6)
     suspended = item.doctors[-1]
     scene.register(
         "staff_qualification",
         item,
         staff=suspended,
         status="suspended",
-        begins_at=f"{scene.day(begins)} 00:00:00",
-        ends_at=f"{scene.days_after(begins, 2)} 00:00:00",
+        begins_at=scene.moment(first),
+        ends_at=scene.moment(last),
     )
-    wrong = _seen(scene, item, scene.person(), begins + HOUR_S, doctor=suspended)
+    wrong = _seen(scene, item, scene.person(), first + HOUR_S, doctor=suspended)
     scene.case("M41", "资格暂停期间开单", item, wrong, amount_fen=3_700)
-    before = _seen(scene, item, scene.person(), begins - DAY_S, doctor=suspended)
-    scene.near_miss("M41", "资格暂停前一日开单", item, before)
-    after = _seen(scene, item, scene.person(), begins + 2 * DAY_S, doctor=suspended)
-    scene.near_miss("M41", "资格恢复当日开单", item, after)
+    before = _seen(scene, item, scene.person(), first - 301, doctor=suspended)
+    scene.near_miss("M41", "资格暂停前1秒开单", item, before)
+    after = _seen(scene, item, scene.person(), last - 300, doctor=suspended)
+    scene.near_miss("M41", "资格恢复当时开单", item, after)
     told = Visit(begins_s=begins, med_type="13", doctor=strange)
     fee = Fee(code=scene.service(), second=begins + 300, category="05")
     urgent = visit(scene, item, scene.person(), told, [fee])
