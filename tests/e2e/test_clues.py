@@ -77,14 +77,13 @@ class City:
 
     work: Path
     crew: Crew
-    ports: dict[str, int] = field(default_factory=dict)
     pids: dict[str, int] = field(default_factory=dict)
 
     def at(self, name: str) -> str:
         return str(self.work / name)
 
     async def found(self) -> None:
-        ask, run = self.crew.ask, self.crew.run
+        run = self.crew.run
         await run(
             *("hub", "init", self.at("hub"), "--level", "city", "--division", "330300"),
             *("--name", "温州市"),
@@ -94,30 +93,34 @@ class City:
             "hub", "hub", "serve", "--dir", self.at("hub"), ready=ready
         )
         await run("hub", "export-trust", self.at("city.trust"), "--dir", self.at("hub"))
-        for name, member in (("province", PROVINCE), ("health", HEALTH)):
-            self.ports[name] = free_port()
-            await run(
-                *("hub", "desk", "init", self.at(name), "--member", member),
-                *("--port", str(self.ports[name])),
-            )
-            await run("hub", "desk", "trust", self.at("city.trust"), "--dir", self.at(name))
-            await run("hub", "desk", "card", self.at(f"{name}.desk"), "--dir", self.at(name))
-            await self.open_desk(name)
-        for name, code, division in (("a", FIRST, "330302"), ("b", SECOND, "330303")):
-            said = await run(
-                *("hub", "token", "--kind", "node", "--division", division, "--code", code),
-                *("--institutions", code, "--dir", self.at("hub")),
-            )
-            (token,) = TOKEN.findall(said)
-            await run("node", "init", "--dir", self.at(name))
-            await run("node", "join", "--dir", self.at(name), "--token", token)
-            await run(
-                *("node", "clues", "desks", self.at("province.desk"), self.at("health.desk")),
-                *("--dir", self.at(name)),
-            )
-            key = await ask("node", "clues", "key", "--dir", self.at(name))
-            for desk in ("province", "health"):
-                await self.allow(desk, key, 100)
+        await asyncio.gather(
+            self._found_desk("province", PROVINCE), self._found_desk("health", HEALTH)
+        )
+        await asyncio.gather(
+            self._found_node("a", FIRST, "330302"), self._found_node("b", SECOND, "330303")
+        )
+
+    async def _found_desk(self, name: str, member: str) -> None:
+        run, where = self.crew.run, ("--dir", self.at(name))
+        port = str(free_port())
+        await run("hub", "desk", "init", self.at(name), "--member", member, "--port", port)
+        await run("hub", "desk", "trust", self.at("city.trust"), *where)
+        await run("hub", "desk", "card", self.at(f"{name}.desk"), *where)
+        await self.open_desk(name)
+
+    async def _found_node(self, name: str, code: str, division: str) -> None:
+        run, where = self.crew.run, ("--dir", self.at(name))
+        said = await run(
+            *("hub", "token", "--kind", "node", "--division", division, "--code", code),
+            *("--institutions", code, "--dir", self.at("hub")),
+        )
+        (token,) = TOKEN.findall(said)
+        await run("node", "init", *where)
+        await run("node", "join", "--token", token, *where)
+        await run("node", "clues", "desks", *map(self.at, ("province.desk", "health.desk")), *where)
+        key = await self.crew.ask("node", "clues", "key", *where)
+        for desk in ("province", "health"):
+            await self.allow(desk, key, 100)
 
     async def open_desk(self, name: str) -> None:
         self.pids[name] = await self.crew.daemon(
