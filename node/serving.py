@@ -18,7 +18,7 @@ from node.api.his.answering import Answering
 from node.api.his.desk import InterfaceDesk
 from node.api.his.draining import SpoolDrain
 from node.api.his.live_intake import LiveIntake
-from node.api.his.routes import interface_app
+from node.api.his.routes import InterfaceApp
 from node.api.his.screening import Screening, paths_of
 from node.api.his.server import HttpServer
 from node.api.his.signatures import load_signers
@@ -99,7 +99,7 @@ async def interface_served(
                 answer_timeout_s=settings.answer_timeout_s,
                 find_prechecks=live.find_prechecks,
             )
-            app = interface_app(
+            app = InterfaceApp(
                 desk,
                 answering,
                 paths,

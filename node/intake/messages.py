@@ -29,7 +29,7 @@ from node.domain.faults import Fault, Rule
 from node.domain.institutions import CODE_PATTERN
 from node.intake.encodings import as_utf8
 
-__all__ = ["DIGEST_BYTES", "Envelope", "Message", "content_digest", "decode"]
+__all__ = ["DIGEST_BYTES", "Envelope", "Message", "check_bare", "content_digest", "decode"]
 
 DIGEST_BYTES: Final = 16
 _MSGID: Final = re.compile(r"[HP][0-9]{29}")
@@ -138,6 +138,20 @@ def decode(place: int, raw: bytes, envelope: Envelope) -> Message | Fault:
         request_digest=request_digest,
         response_digest=response_digest,
     )
+
+
+def check_bare(request: Mapping[str, Any], envelope: Envelope) -> datetime | Fault:
+    """Check the head of a bare request that was decoded elsewhere.
+
+    Returns:
+        Its ``inf_time``, or the first fault of its head.
+    """
+    if not isinstance(request.get("input"), dict):
+        return _shape("without request.input", "a request with an object 'input'")
+    fault = _check_infno(request.get("infno"), request, envelope) or _check_sender(
+        request, envelope
+    )
+    return fault or _moment(request.get("inf_time"), envelope)
 
 
 def _load(raw: bytes) -> tuple[Any, bytes] | Fault:

@@ -30,28 +30,35 @@ from node.store.news import Mark
 from security.at_rest import Vault
 from security.errors import VaultError
 
-__all__ = ["FoundFact", "FoundVisit", "LiveReader"]
+__all__ = ["FoundFact", "LiveReader", "VisitFact"]
 
 MAX_KNOWLEDGE_BYTES: Final = 256 * 1024 * 1024
 MAX_FACTS: Final = 20_000
 """Most facts of one person; of one who has more nothing is judged by the past."""
 
-_VISITS: Final = "select visit, institution from visit where person = ?"
 _VISIT_FACTS: Final = (
-    "select fact.place, fact.kind, fact.key, fact.body from visit join fact"
+    "select visit.visit, visit.institution, fact.kind, fact.body from visit join fact"
     " on fact.place = visit.visit where visit.person = ? limit ?"
 )
+_FACTS_AT: Final = "select place, kind, key, body from fact where place = ?"
 _FACTS: Final = (
     "select fact.place, fact.kind, fact.key, fact.body from json_each(?) as wanted"
     " cross join fact on fact.place = wanted.value"
 )
 
 
-class FoundVisit(NamedTuple):
-    """A visit of a person."""
+class VisitFact(NamedTuple):
+    """A fact of a visit."""
 
     visit: int
     institution: str
+    kind: int
+    body: bytes
+
+    def values(self) -> list[Any]:
+        """The body's values in their order."""
+        found: list[Any] = orjson.loads(self.body)
+        return found
 
 
 class FoundFact(NamedTuple):
@@ -83,6 +90,15 @@ class LiveReader:
         self._connection: sqlite3.Connection | None = None
         self._inode = 0
         self._digests: Digests | None = None
+
+    def look(self) -> None:
+        """Go on with another file, where the state was made anew."""
+        try:
+            is_same = self._path.stat().st_ino == self._inode
+        except OSError:
+            is_same = False
+        if not is_same:
+            self.close()
 
     def close(self) -> None:
         """Close the file."""
@@ -128,20 +144,17 @@ class LiveReader:
         with self._reading() as connection:
             return int(find_meta(connection, FED) or b"0")
 
-    def person(self, person: int) -> tuple[list[FoundVisit], list[FoundFact]]:
-        """Find the visits of a person with their facts.
+    def person(self, person: int) -> list[VisitFact]:
+        """Find the facts of a person's visits.
 
         Raises:
             StoreError: There is no state, it is damaged, or holds too much of the person.
         """
         with self._reading() as connection:
-            visits = [FoundVisit(*row) for row in connection.execute(_VISITS, (person,))]
-            if not visits:
-                return [], []
             rows = connection.execute(_VISIT_FACTS, (person, MAX_FACTS + 1)).fetchall()
         if len(rows) > MAX_FACTS:
             raise StoreError(f"a person has more than {MAX_FACTS} facts in the live state")
-        return visits, [FoundFact(*row) for row in rows]
+        return [VisitFact(*row) for row in rows]
 
     def facts(self, places: Collection[int]) -> list[FoundFact]:
         """Find the facts of some places.
@@ -150,8 +163,11 @@ class LiveReader:
             StoreError: There is no state, or it is damaged.
         """
         with self._reading() as connection:
-            wanted = orjson.dumps(list(places)).decode()
-            return [FoundFact(*row) for row in connection.execute(_FACTS, (wanted,))]
+            if len(places) == 1:
+                rows = connection.execute(_FACTS_AT, tuple(places))
+            else:
+                rows = connection.execute(_FACTS, (orjson.dumps(list(places)).decode(),))
+            return [FoundFact(*row) for row in rows]
 
     def knowledge_digest(self) -> bytes | None:
         """Digest of the knowledge in force; None where none was noted yet.
@@ -213,18 +229,16 @@ class LiveReader:
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
         try:
-            inode = self._path.stat().st_ino
-        except OSError as error:
-            self.close()
-            raise absent(self._path) from error
-        try:
-            if self._connection is None or inode != self._inode:
-                self.close()
+            if self._connection is None:
+                self._inode = self._path.stat().st_ino
                 self._connection = connect(f"{self._path.as_uri()}?mode=ro", uri=True)
-                self._inode, self._digests = inode, None
+                self._digests = None
             if self._digests is None:
                 self._digests = find_digests(self._connection, self._vault)
             yield self._connection
+        except OSError as error:
+            self.close()
+            raise absent(self._path) from error
         except (sqlite3.Error, VaultError) as error:
             self.close()
             raise StoreError(

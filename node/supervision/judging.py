@@ -19,7 +19,7 @@ import orjson
 
 from node.errors import StoreError
 from node.store.live_reader import LiveReader
-from node.supervision.knowing import know
+from node.supervision.knowing import Registers, know
 from node.supervision_settings import SupervisionSettings
 from scoring_kernel.rules import RuleBook
 from scoring_kernel.rules.live.case import Hit
@@ -107,6 +107,7 @@ class Judging:
         self._fed: tuple[int, float] | None = None
         self._is_current = False
         self._counts: Counter[str] = Counter()
+        self._registers: Registers = {}
 
     @property
     def settings(self) -> SupervisionSettings:
@@ -198,7 +199,7 @@ class Judging:
         if not self._is_current:
             return None
         try:
-            return know(self._reader, one)
+            return know(self._reader, one, self._registers)
         except StoreError as error:
             _LOG.error("the live state cannot be asked: %s", error)  # it names no person
         except Exception as error:  # noqa: BLE001  # any fault of ours; its text may quote a record
@@ -213,9 +214,11 @@ class Judging:
             return
         self._looked_at = now
         try:
+            self._reader.look()
             fed = self._reader.fed
             if self._fed is None or self._fed[0] != fed:
                 self._fed = (fed, now)
+                self._registers.clear()
             self._is_current = self._reader.is_built and now - self._fed[1] <= MAX_AGE_S
             digest = self._reader.knowledge_digest()
             if digest is not None and digest != self._knowledge:

@@ -1,23 +1,23 @@
 """What is known around an encounter: facts of the live state become what the live forms read.
 
-0. The person's visits with their facts, and the facts at the places the encounter names.
-1. The registers of other institutions that those visits were at.
-2. Which settlements of the trace codes were reversed.
+Each part is found when a form asks for it, once; what nobody asks for costs nothing.
 """
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final, NamedTuple, TypeVar
+from functools import cached_property
+from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 
+from node.errors import StoreError
 from node.store.live_facts import FactKind
 from node.store.live_reader import FoundFact, LiveReader
+from scoring_kernel.rules.live.case import NotJudgedError
 from scoring_kernel.rules.live.encounter import Encounter
 from scoring_kernel.rules.live.known import (
     ApprovedFact,
     CapFact,
     IdentityFact,
     InsuranceFact,
-    Known,
     ProfileFact,
     QualificationFact,
     SpanFact,
@@ -38,9 +38,13 @@ from scoring_kernel.rules.live.past import (
     past_visit,
 )
 
-__all__ = ["know"]
+__all__ = ["Registers", "StateKnown", "know"]
 
 _Made = TypeVar("_Made")
+_Facts = Mapping[int, list[FoundFact]]
+Registers: TypeAlias = dict[tuple[int, int], tuple[Any, ...]]
+"""What was found of registers, by place and kind."""
+MAX_REGISTERED: Final = 50_000
 
 _VISIT_PARTS: Final[Mapping[int, tuple[str, Callable[..., Any]]]] = {
     FactKind.ADMISSION: ("admissions", AdmissionFact),
@@ -53,144 +57,178 @@ _VISIT_PARTS: Final[Mapping[int, tuple[str, Callable[..., Any]]]] = {
 }
 
 
-class _Places(NamedTuple):
-    """Places that an encounter names."""
-
-    person: int
-    institution: int
-    staff: Mapping[str, int]
-    items: Mapping[str, int]
-    traces: Mapping[str, int]
+class _There(NamedTuple):
+    """A fact that says no more than that it is there."""
 
 
-def know(reader: LiveReader, encounter: Encounter) -> Known:
-    """Find what is known around an encounter.
+class StateKnown:
+    """What a live state knows around one encounter."""
 
-    Args:
-        reader: The live state.
-        encounter: The encounter.
+    def __init__(
+        self, reader: LiveReader, encounter: Encounter, registers: Registers | None = None
+    ) -> None:
+        """Name the encounter.
+
+        Args:
+            reader: The live state.
+            encounter: The encounter.
+            registers: What was found of registers a short time ago; added to.
+
+        Raises:
+            StoreError: There is no state.
+        """
+        self._reader = reader
+        self._digests = reader.digests
+        self._encounter = encounter
+        self._held: dict[int, _Facts] = {}
+        self._registers: Registers = {} if registers is None else registers
+
+    @cached_property
+    def visit(self) -> int:
+        """Number of the encounter's own visit."""
+        return self._digests.visit(self._encounter.institution, self._encounter.mdtrt_id)
+
+    @cached_property
+    def visits(self) -> tuple[PastVisit, ...]:
+        """The person's other visits that stand."""
+        try:
+            facts = self._reader.person(self._digests.person(self._encounter.person))
+        except StoreError as error:
+            raise _unknown(error) from error
+        held: dict[int, VisitFacts] = {}
+        for fact in facts:
+            part = _VISIT_PARTS.get(fact.kind)
+            if part is None or fact.visit == self.visit:
+                continue
+            visit = held.get(fact.visit)
+            if visit is None:
+                visit = held[fact.visit] = VisitFacts(
+                    visit=fact.visit, institution=fact.institution
+                )
+            getattr(visit, part[0]).append(part[1](*fact.values()))
+        found = (past_visit(one) for one in held.values())
+        return tuple(one for one in found if one is not None)
+
+    @cached_property
+    def identity(self) -> tuple[IdentityFact, ...]:
+        """Comparisons of the person with a certificate."""
+        return _made(self._person, FactKind.IDENTITY_EVENT, IdentityFact)
+
+    @cached_property
+    def insurance(self) -> tuple[InsuranceFact, ...]:
+        """What the platform answered of the person's insurance."""
+        return _made(self._person, FactKind.INSURANCE_STATUS, InsuranceFact)
+
+    @cached_property
+    def freezes(self) -> tuple[SpanFact, ...]:
+        """When the person's benefits are frozen."""
+        return _made(self._person, FactKind.BENEFIT_FREEZE, SpanFact)
+
+    @cached_property
+    def approved(self) -> tuple[ApprovedFact, ...]:
+        """Purchases outside of the hospital that were approved."""
+        return _made(self._person, FactKind.APPROVED_PURCHASE, ApprovedFact)
+
+    @property
+    def agreement(self) -> tuple[StatusFact, ...]:
+        """States of the institution's agreement."""
+        return self._made(self._institution, FactKind.AGREEMENT_STATUS, StatusFact)
+
+    @property
+    def is_rostered(self) -> bool:
+        """Whether the institution's staff was ever stated."""
+        return bool(self._made(self._institution, FactKind.ROSTERED, _There))
+
+    @property
+    def buys_traced(self) -> bool:
+        """Whether the institution states trace codes of what it buys."""
+        return bool(self._made(self._institution, FactKind.TRACED_PURCHASES, _There))
+
+    def profiles(self, institution: str) -> tuple[ProfileFact, ...]:
+        """States of an institution."""
+        place = self._digests.institution(institution)
+        return self._made(place, FactKind.INSTITUTION_PROFILE, ProfileFact)
+
+    def staff(self, code: str) -> tuple[StaffFact, ...]:
+        """Registrations of a staff member."""
+        return self._made(self._digests.staff(code), FactKind.STAFF_MEMBER, StaffFact)
+
+    def qualifications(self, code: str) -> tuple[QualificationFact, ...]:
+        """States of a staff member's payment qualification."""
+        place = self._digests.staff(code)
+        return self._made(place, FactKind.STAFF_QUALIFICATION, QualificationFact)
+
+    def caps(self, item_code: str) -> tuple[CapFact, ...]:
+        """Highest prices of an item."""
+        return self._made(self._digests.item(item_code), FactKind.PRICE_CAP, CapFact)
+
+    def traces(self, code: str) -> tuple[TraceFact, ...]:
+        """Events of a trace code."""
+        facts = self._at(self._digests.trace(code))
+        return (
+            *_made(facts, FactKind.TRACE_CODE, TraceFact),
+            *_made(facts, FactKind.TRACE_MOVEMENT, TraceFact),
+        )
+
+    def is_reversed(self, setl: int) -> bool:
+        """Whether a settlement was reversed."""
+        return FactKind.REVERSAL in self._at(setl)
+
+    @property
+    def _person(self) -> _Facts:
+        return self._at(self._digests.person(self._encounter.person))
+
+    @property
+    def _institution(self) -> int:
+        return self._digests.institution(self._encounter.institution)
+
+    def _made(self, place: int, kind: FactKind, make: Callable[..., _Made]) -> tuple[_Made, ...]:
+        """Facts of a register; found once for many encounters."""
+        found = self._registers.get((place, kind))
+        if found is None:
+            if len(self._registers) > MAX_REGISTERED:
+                self._registers.clear()
+            found = self._registers[place, kind] = _made(self._at(place), kind, make)
+        return found
+
+    def _at(self, place: int) -> _Facts:
+        """Facts at a place by kind; those of all trace codes are found at once."""
+        held = self._held.get(place)
+        if held is None:
+            digests, orders = self._digests, self._encounter.orders
+            traces = {digests.trace(code) for order in orders for code in order.traces or ()}
+            places = traces if place in traces else {place}
+            try:
+                found = _by_place(self._reader.facts(places))
+            except StoreError as error:
+                raise _unknown(error) from error
+            for one in places:
+                self._held[one] = found.get(one, {})
+            held = self._held[place]
+        return held
+
+
+def know(
+    reader: LiveReader, encounter: Encounter, registers: Registers | None = None
+) -> StateKnown:
+    """Name an encounter, to ask a live state what it knows around it.
 
     Raises:
-        StoreError: The state is not there, is damaged, or holds too much of the person.
+        StoreError: There is no state.
     """
-    digests = reader.digests
-    one = encounter
-    places = _Places(
-        person=digests.person(one.person),
-        institution=digests.institution(one.institution),
-        staff={order.doctor: digests.staff(order.doctor) for order in one.orders if order.doctor},
-        items={order.item_code: digests.item(order.item_code) for order in one.orders},
-        traces={code: digests.trace(code) for order in one.orders for code in order.traces or ()},
-    )
-    own = digests.visit(one.institution, one.mdtrt_id)
-    visits = _visits(reader, places.person, own)
-    found = _by_place(
-        reader.facts(
-            {
-                places.person,
-                places.institution,
-                *places.staff.values(),
-                *places.items.values(),
-                *places.traces.values(),
-            }
-        )
-    )
-    person = found.get(places.person, {})
-    institution = found.get(places.institution, {})
-    traces = {
-        code: (
-            *_made(found, place, FactKind.TRACE_CODE, TraceFact),
-            *_made(found, place, FactKind.TRACE_MOVEMENT, TraceFact),
-        )
-        for code, place in places.traces.items()
-    }
-    deaths = person.get(FactKind.DEATH, ())
-    return Known(
-        visit=own,
-        visits=visits,
-        identity=_made(found, places.person, FactKind.IDENTITY_EVENT, IdentityFact),
-        insurance=_made(found, places.person, FactKind.INSURANCE_STATUS, InsuranceFact),
-        freezes=_made(found, places.person, FactKind.BENEFIT_FREEZE, SpanFact),
-        died_at=min((fact.values()[0] for fact in deaths), default=None),
-        approved=_made(found, places.person, FactKind.APPROVED_PURCHASE, ApprovedFact),
-        agreement=_made(found, places.institution, FactKind.AGREEMENT_STATUS, StatusFact),
-        profiles=_profiles(
-            reader,
-            one.institution,
-            _made(found, places.institution, FactKind.INSTITUTION_PROFILE, ProfileFact),
-            visits,
-        ),
-        staff={
-            name: _made(found, place, FactKind.STAFF_MEMBER, StaffFact)
-            for name, place in places.staff.items()
-        },
-        qualifications={
-            name: _made(found, place, FactKind.STAFF_QUALIFICATION, QualificationFact)
-            for name, place in places.staff.items()
-        },
-        traces=traces,
-        reversed=_reversed(reader, traces.values()),
-        is_rostered=FactKind.ROSTERED in institution,
-        buys_traced=FactKind.TRACED_PURCHASES in institution,
-        caps={
-            code: _made(found, place, FactKind.PRICE_CAP, CapFact)
-            for code, place in places.items.items()
-        },
-    )
+    return StateKnown(reader, encounter, registers)
 
 
-def _visits(reader: LiveReader, person: int, own: int) -> tuple[PastVisit, ...]:
-    visits, facts = reader.person(person)
-    held = {
-        one.visit: VisitFacts(visit=one.visit, institution=one.institution)
-        for one in visits
-        if one.visit != own
-    }
-    for fact in facts:
-        part = _VISIT_PARTS.get(fact.kind)
-        visit = held.get(fact.place)
-        if part is not None and visit is not None:
-            getattr(visit, part[0]).append(part[1](*fact.values()))
-    found = (past_visit(one) for one in held.values())
-    return tuple(one for one in found if one is not None)
-
-
-def _by_place(facts: Iterable[FoundFact]) -> dict[int, dict[int, list[FoundFact]]]:
+def _by_place(facts: Iterable[FoundFact]) -> dict[int, _Facts]:
     found: dict[int, dict[int, list[FoundFact]]] = defaultdict(dict)
     for fact in facts:
         found[fact.place].setdefault(fact.kind, []).append(fact)
-    return found
+    return dict(found)
 
 
-def _made(
-    found: Mapping[int, Mapping[int, list[FoundFact]]],
-    place: int,
-    kind: FactKind,
-    make: Callable[..., _Made],
-) -> tuple[_Made, ...]:
-    return tuple(make(*fact.values()) for fact in found.get(place, {}).get(kind, ()))
+def _made(facts: _Facts, kind: FactKind, make: Callable[..., _Made]) -> tuple[_Made, ...]:
+    return tuple(make(*fact.values()) for fact in facts.get(kind, ()))
 
 
-def _profiles(
-    reader: LiveReader,
-    own: str,
-    held: tuple[ProfileFact, ...],
-    visits: Iterable[PastVisit],
-) -> dict[str, tuple[ProfileFact, ...]]:
-    """Profiles of the own institution, and of others that the person was in hospital at."""
-    profiles = {own: held}
-    others = {one.institution for one in visits if one.inpatient} - {own}
-    if others:
-        places = {reader.digests.institution(code): code for code in others}
-        found = _by_place(reader.facts(places))
-        for place, code in places.items():
-            profiles[code] = _made(found, place, FactKind.INSTITUTION_PROFILE, ProfileFact)
-    return profiles
-
-
-def _reversed(reader: LiveReader, traces: Iterable[tuple[TraceFact, ...]]) -> frozenset[int]:
-    settlements = {fact.setl for facts in traces for fact in facts if fact.setl is not None}
-    if not settlements:
-        return frozenset()
-    facts = reader.facts(settlements)
-    return frozenset(fact.place for fact in facts if fact.kind == FactKind.REVERSAL)
+def _unknown(error: StoreError) -> NotJudgedError:
+    return NotJudgedError(f"the live state cannot be asked ({type(error).__name__})")

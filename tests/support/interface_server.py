@@ -16,7 +16,7 @@ from node.api.his import UNIFORM_PATH
 from node.api.his.answering import Answering
 from node.api.his.desk import InterfaceDesk, LineIntake
 from node.api.his.live_intake import LiveIntake
-from node.api.his.routes import interface_app
+from node.api.his.routes import InterfaceApp
 from node.api.his.screening import Screening, paths_of
 from node.api.his.server import HttpServer
 from node.api.his.signatures import Signers, load_signers
@@ -89,7 +89,7 @@ async def served(
             is_mirror=is_mirror,
             answer_timeout_s=chosen.answer_timeout_s,
         )
-        app = interface_app(
+        app = InterfaceApp(
             desk,
             answering,
             PATHS,

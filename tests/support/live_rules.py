@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -13,7 +13,7 @@ from node.domain.records import record_schemas
 from node.store.live_reader import LiveReader
 from node.store.live_state import LiveWriter
 from node.store.news import Mark
-from node.supervision.knowing import know
+from node.supervision.knowing import StateKnown
 from scoring_kernel.catalog_loader import load_catalog
 from scoring_kernel.rules.live.encounter import DAY_S, Encounter, Order, moment_of
 from scoring_kernel.rules.live.forms import FORMS
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from scoring_kernel.rules.live.case import Hit, HitLine
-    from scoring_kernel.rules.live.known import Known
+    from scoring_kernel.rules.live.known import Known, TraceFact
     from tests.support.rule_engine import FoundHit
 
 __all__ = ["BOTH_FORMS", "LiveCity", "LiveHit", "expected_hits"]
@@ -100,7 +100,9 @@ class LiveCity:
             now=moment_of(paid["settled_at"]),
             inpatient=paid["inpatient"],
         )
-        visit = next((one for one in know(self.reader, bare).visits if one.visit == number), None)
+        visit = next(
+            (one for one in StateKnown(self.reader, bare).visits if one.visit == number), None
+        )
         if visit is None or not visit.settled:
             return None
         rows = [
@@ -135,7 +137,7 @@ class LiveCity:
             scope_fen=visit.inscp_fen,
             orders=orders,
         )
-        return encounter, self._before(know(self.reader, encounter), paid, traces)
+        return encounter, self._before(encounter, paid, traces)
 
     def _known_as(self, person: str) -> Facts:
         rows = [
@@ -155,22 +157,21 @@ class LiveCity:
             )
         ]
 
-    def _before(self, known: Known, paid: Facts, own: list[Facts]) -> Known:
-        """What is known of trace codes before a settlement."""
+    def _before(self, encounter: Encounter, paid: Facts, own: list[Facts]) -> Known:
+        """What is known before a settlement: of trace codes, what happened earlier."""
         setl = self.reader.digests.settlement(paid["institution"], paid["setl_id"])
         begun = {row["code"]: moment_of(row["occurred_at"]) for row in own}
-        return replace(
-            known,
-            traces={
-                code: tuple(
+
+        class Before(StateKnown):
+            def traces(self, code: str) -> tuple[TraceFact, ...]:
+                return tuple(
                     fact
-                    for fact in facts
+                    for fact in super().traces(code)
                     if fact.what == "purchase"
                     or (fact.setl != setl and fact.at < begun.get(code, fact.at + 1))
                 )
-                for code, facts in known.traces.items()
-            },
-        )
+
+        return Before(self.reader, encounter)
 
     @staticmethod
     def _order(line: Any, row: Facts, traces: list[Facts]) -> Order:  # noqa: ANN401 - a past line

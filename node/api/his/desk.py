@@ -12,10 +12,10 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from node.api.his.answering import Answering
 from node.api.his.own_faults import place_of
@@ -31,6 +31,8 @@ from node.intake.outcomes import Taken
 __all__ = ["InterfaceDesk", "LineIntake"]
 
 GROUP_CALLS: Final = 256
+KEPT_WAIT_S: Final = 0.5
+"""Longest time that what 3101 and 3102 were told waits for others to share its commit."""
 MAX_BEHIND: Final = 10_000
 """So many calls that wait, and what 3101 and 3102 were told is not kept."""
 GROUP_WAIT_S: Final = 0.002
@@ -104,6 +106,7 @@ class InterfaceDesk:
         self._answer_timeout_s = answer_timeout_s
         self._waiting: deque[_Waiting] = deque()
         self._news = asyncio.Event()
+        self._urgent = asyncio.Event()
         self._number = 0
         self._worker: asyncio.Task[None] | None = None
 
@@ -120,7 +123,10 @@ class InterfaceDesk:
                 await worker
         for one in self._waiting:
             self._settle(one, self._answering.failed(_CLOSING, received_at=one.call.received_at))
+        kept = [one for one in self._waiting if one.kept is not None]
         self._waiting.clear()
+        if kept:
+            await asyncio.get_running_loop().run_in_executor(self._writer, self._take, kept)
 
     async def answer(self, call: Call) -> bytes:
         """Take a call in and answer it; the answer leaves after the commit."""
@@ -128,8 +134,8 @@ class InterfaceDesk:
             return self._answering.failed(_CLOSING, received_at=call.received_at)
         prechecks = self._find_prechecks()
         if prechecks is not None:
-            body = self._screening.find_judged(call)
-            found = None if body is None else await self._judged(prechecks, body)
+            asked = self._screening.find_judged(call)
+            found = None if asked is None else await self._judged(prechecks, *asked)
             if found is not None:
                 self._keep(call, found)
                 return self._answering.received(
@@ -138,16 +144,21 @@ class InterfaceDesk:
         answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Waiting(call=call, answer=answer))
         self._news.set()
+        self._urgent.set()
         try:
             return await asyncio.wait_for(asyncio.shield(answer), self._answer_timeout_s)
         except TimeoutError:
             return self._answering.failed(_LATE, received_at=call.received_at)
 
-    async def _judged(self, prechecks: PreChecks, body: bytes) -> PreCheck | None:
+    @staticmethod
+    async def _judged(
+        prechecks: PreChecks, request: Mapping[str, Any], body: bytes
+    ) -> PreCheck | None:
         """Judge a call here, unless it is long or another one is being judged."""
         if len(body) <= LARGE_BYTES and not prechecks.is_busy:
-            return prechecks.find_answer(body)
-        return await asyncio.get_running_loop().run_in_executor(None, prechecks.find_answer, body)
+            return prechecks.find_answer(request, body)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(None, prechecks.find_answer, request, body)
 
     def _keep(self, call: Call, found: PreCheck) -> None:
         """Have what was told taken in; dropped, and logged, where the store is far behind."""
@@ -163,12 +174,18 @@ class InterfaceDesk:
         loop = asyncio.get_running_loop()
         while True:
             await self._news.wait()
-            if len(self._waiting) < GROUP_CALLS:
+            if not self._urgent.is_set():
+                # Nobody waits for what is kept: it shares a commit with what comes next.
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._urgent.wait(), KEPT_WAIT_S)
+            elif len(self._waiting) < GROUP_CALLS:
                 await asyncio.sleep(GROUP_WAIT_S)
             size = min(GROUP_CALLS, len(self._waiting))
             group = [self._waiting.popleft() for _ in range(size)]
             if not self._waiting:
                 self._news.clear()
+            if all(one.answer is None for one in self._waiting):
+                self._urgent.clear()
             # A stop waits for the thread: what is being committed gets its answer.
             task = loop.run_in_executor(self._writer, self._take, group)
             try:

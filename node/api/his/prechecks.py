@@ -17,6 +17,7 @@ import logging
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final
 
 import orjson
@@ -24,8 +25,9 @@ import orjson
 from node.api.his.encounters import read_asked
 from node.api.his.own_faults import place_of
 from node.api.his.warnings import told_result
+from node.domain.faults import Fault
 from node.domain.official_answers import cut
-from node.intake.messages import Envelope, Message, decode
+from node.intake.messages import Envelope, check_bare
 from node.supervision.judging import Asked, Judged, Judging
 from scoring_kernel.legal_basis import LegalBasis
 from scoring_kernel.rules.live.encounter import moment_of
@@ -81,40 +83,40 @@ class PreChecks:
         """Whether another thread judges just now."""
         return self._judging.is_busy
 
-    def find_answer(self, body: bytes) -> PreCheck | None:
+    def find_answer(self, request: Mapping[str, Any], body: bytes) -> PreCheck | None:
         """Answer a call.
 
         Args:
-            body: A bare request of 3101 or 3102, UTF-8.
+            request: A bare request of 3101 or 3102.
+            body: The same as it came.
 
         Returns:
             None where its head is none of a message of this node: the intake says why.
         """
         try:
-            message = decode(0, body, self._envelope())
+            moment = check_bare(request, self._envelope())
         except Exception as error:  # noqa: BLE001  # any fault of ours; its text may quote a record
-            _LOG.error("a call could not be decoded: %s", place_of(error))
+            _LOG.error("a call's head could not be checked: %s", place_of(error))
             self._judging.count("faults")
             return None
-        if not isinstance(message, Message):
+        if isinstance(moment, Fault):
             return None
-        digest = hashlib.sha256(
-            message.institution.encode() + message.msgid.encode() + message.request_digest
-        ).digest()
+        digest = hashlib.sha256(body).digest()
         told = self._told.get(digest)
         if told is not None:
             return told
-        check = self._checked(message)
+        check = self._checked(request, moment)
         if check.kept is not None:
             self._told[digest] = check
             while len(self._told) > _REMEMBERED:
                 self._told.popitem(last=False)
         return check
 
-    def _checked(self, message: Message) -> PreCheck:
+    def _checked(self, request: Mapping[str, Any], moment: datetime) -> PreCheck:
+        msgid: str = request["msgid"]
         try:
             asked = read_asked(
-                message.infno, message.input, message.institution, moment_of(message.inf_time)
+                request["infno"], request["input"], request["fixmedins_code"], moment_of(moment)
             )
             judged = self._judging.judge(
                 Asked(
@@ -126,20 +128,18 @@ class PreChecks:
                 )
             )
             words = _words(judged, asked.faults)
-            result = told_result(
-                judged.told, msgid=message.msgid, task=asked.task, sources=self._sources
-            )
+            result = told_result(judged.told, msgid=msgid, task=asked.task, sources=self._sources)
         except Exception as error:  # noqa: BLE001  # any fault of ours; its text may quote a record
             _LOG.error("a call could not be judged: %s", place_of(error))
             words = _NOT_JUDGED + _FAULT
             told = self._judging.give_up()
-            result = told_result(told, msgid=message.msgid, task="", sources=self._sources)
+            result = told_result(told, msgid=msgid, task="", sources=self._sources)
         output = {"result": result}
         kept = None
         if result:
             answer = {"infcode": 0, "output": output}
-            kept = orjson.dumps({"request": message.request, "response": answer})
-        return PreCheck(msgid=message.msgid, words=words, output=output, kept=kept)
+            kept = orjson.dumps({"request": request, "response": answer})
+        return PreCheck(msgid=msgid, words=words, output=output, kept=kept)
 
 
 def _words(judged: Judged, faults: list[str]) -> str:

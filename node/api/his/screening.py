@@ -106,8 +106,8 @@ class Screening:
             fault = Fault.told(Rule.MESSAGE_SHAPE, "", str(error), "at most 250 levels")
             return Screened(line=Line(number=number, body=body, fault=fault))
 
-    def find_judged(self, call: Call) -> bytes | None:
-        """Find the body of a call that is judged here: a bare request of 3101 or 3102.
+    def find_judged(self, call: Call) -> tuple[Mapping[str, Any], bytes] | None:
+        """Find a call that is judged here: a bare request of 3101 or 3102, with its body.
 
         Returns:
             None for any other call, and for one that has a fault: it is screened like all.
@@ -124,7 +124,7 @@ class Screening:
             fault = self._path_fault(call.path, request) or self._signers.find_fault(request)
         except (orjson.JSONDecodeError, orjson.JSONEncodeError):
             return None
-        return body if fault is None else None
+        return (request, body) if fault is None else None
 
     def _screened(
         self, number: int, path: str, request: Mapping[str, Any], body: bytes, *, is_bare: bool
@@ -150,15 +150,19 @@ class Screening:
 
 def body_text(body: bytes, content_type: str) -> bytes:
     """Turn a body into UTF-8; left as it is where it is in no known encoding."""
-    header = Header()
-    header["Content-Type"] = content_type
-    if header.get_content_charset() in _GB:
+    if "charset" in content_type.lower() and _charset(content_type) in _GB:
         try:
             return body.decode("gb18030").encode()
         except UnicodeDecodeError:
             return body
     body = body.removeprefix(_BOM)
     return as_utf8(body) or body
+
+
+def _charset(content_type: str) -> str | None:
+    header = Header()
+    header["Content-Type"] = content_type
+    return header.get_content_charset()
 
 
 def _answered(request: Mapping[str, Any], infno: str) -> bytes:

@@ -94,8 +94,8 @@ class Case:
     known: Known | None
     """None where nothing can be known."""
     knowledge: KnowledgeIndex
-    values: Mapping[str, Value]
-    """Parameters in force."""
+    values: Mapping[str, Value] = field(default_factory=dict)
+    """Parameters in force, of the rule that is asked."""
     _own: list[Used] | None = field(default=None, repr=False)
     _used: list[Used] | None = field(default=None, repr=False)
 
@@ -163,21 +163,6 @@ class Case:
             ]
             self._used = self.own() + past
         return self._used
-
-    def before(self, values: Mapping[str, Value]) -> Case:
-        """The same case before another rule, or another version of one."""
-        return Case(
-            encounter=self.encounter,
-            known=self.known,
-            knowledge=self.knowledge,
-            values=values,
-            _own=self._own,
-            _used=self._used,
-        )
-
-    def keep(self, other: Case) -> None:
-        """Keep what another rule's case has made of the same encounter."""
-        self._own, self._used = other._own, other._used
 
 
 Form = Callable[[Case], Iterable[Hit]]

@@ -51,7 +51,7 @@ def price_cap(case: Case) -> Iterator[Hit]:
 def _cap(case: Case, order: Order) -> int | None:
     """The highest cap that holds; what the order itself states where none was asked for."""
     by_type = defaultdict(list)
-    for fact in case.need().caps.get(order.item_code, ()):
+    for fact in case.need().caps(order.item_code):
         if fact.valid and fact.cap_e6 > 0 and fact.institution == case.encounter.institution:
             by_type[fact.type].append(fact)
     held = [
@@ -87,7 +87,7 @@ def trace_settled(case: Case) -> Iterator[Hit]:
 def _standing(case: Case, code: str) -> bool:
     """Whether a code was sold or settled before, and neither returned nor reversed."""
     one, known = case.encounter, case.need()
-    facts = known.traces.get(code, ())
+    facts = known.traces(code)
     shown = [
         fact
         for fact in facts
@@ -113,7 +113,8 @@ def _standing(case: Case, code: str) -> bool:
     turns: dict[str, int] = defaultdict(int)
     for (institution, _), fact in events.items():
         turns[institution] += 1
-        if turns[institution] > len(returned[institution]) and fact.setl not in known.reversed:
+        is_undone = fact.setl is not None and known.is_reversed(fact.setl)
+        if turns[institution] > len(returned[institution]) and not is_undone:
             return True
     return False
 
@@ -164,7 +165,7 @@ def _product(case: Case, code: str) -> str | None:
     """The drug a code was bought as; None where nobody knows, or it was several."""
     items = {
         fact.item_code
-        for fact in case.need().traces.get(code, ())
+        for fact in case.need().traces(code)
         if fact.what == "purchase" and fact.item_code is not None
     }
     return items.pop() if len(items) == 1 else None
@@ -179,7 +180,7 @@ def trace_unbought(case: Case) -> Iterator[Hit]:
     def is_bought(code: str) -> bool:
         return any(
             fact.what == "purchase" and fact.institution == institution
-            for fact in known.traces.get(code, ())
+            for fact in known.traces(code)
         )
 
     return item_hits(

@@ -96,7 +96,9 @@ class LiveRules:
             rule.id: OWN_TRIGGERS.get(rule.id, rule.triggers) for rule in book.rules.values()
         }
         self._plans: dict[tuple[str, tuple[str, ...], frozenset[str]], tuple[_Step, ...]] = {}
-        self._values: dict[tuple[str, int], tuple[str, Mapping[str, Value]] | None] = {}
+        self._held: dict[
+            tuple[str, tuple[int, ...]], tuple[tuple[str, Mapping[str, Value]], ...]
+        ] = {}
 
     def plan(
         self, infno: str, scenes: tuple[str, ...], only: frozenset[str] = frozenset()
@@ -115,7 +117,7 @@ class LiveRules:
         """
         one = self._rules[rule]
         step = _step(rule, one, _WARN, is_own=True)
-        case = Case(encounter=encounter, known=known, knowledge=self._knowledge, values={})
+        case = Case(encounter=encounter, known=known, knowledge=self._knowledge)
         return tuple(self._hits(step, case, _days(encounter)))
 
     def judge(
@@ -141,7 +143,7 @@ class LiveRules:
             is_late: Tells whether the time is up; asked before each rule.
         """
         found = Judgement()
-        case = Case(encounter=encounter, known=known, knowledge=self._knowledge, values={})
+        case = Case(encounter=encounter, known=known, knowledge=self._knowledge)
         days = _days(encounter)
         spoken: dict[str, set[str | None]] = {}
         late = False
@@ -176,28 +178,27 @@ class LiveRules:
                     )
         return found
 
-    def _hits(self, step: _Step, case: Case, days: Iterable[int]) -> Iterable[tuple[str, Hit]]:
-        versions: dict[str, Mapping[str, Value]] = {}
-        for day in days:
-            found = self._parameters(step.rule, day)
-            if found is not None:
-                versions[found[0]] = found[1]
-        for version, values in versions.items():
-            one = case.before(values)
-            for hit in step.form(one):
-                held = self._parameters(step.rule, hit.at // DAY_S)
-                if held is not None and held[0] == version:
+    def _hits(self, step: _Step, case: Case, days: tuple[int, ...]) -> Iterable[tuple[str, Hit]]:
+        """Ask a form with every version of its parameters that holds on some of the days."""
+        for version, values in self._versions(step.rule, days):
+            case.values = values
+            for hit in step.form(case):
+                if any(one[0] == version for one in self._versions(step.rule, (hit.at // DAY_S,))):
                     yield version, hit
-            case.keep(one)
 
-    def _parameters(self, rule: Rule, day: int) -> tuple[str, Mapping[str, Value]] | None:
-        """Version and parameters of a rule on a day; None where it is not in force."""
-        key = (rule.id, day)
-        if key not in self._values:
-            if len(self._values) > _MAX_MEMO:
-                self._values.clear()
-            self._values[key] = _parameters(rule, day)
-        return self._values[key]
+    def _versions(
+        self, rule: Rule, days: tuple[int, ...]
+    ) -> tuple[tuple[str, Mapping[str, Value]], ...]:
+        """Versions and parameters of a rule on some days; none where it is not in force."""
+        key = (rule.id, days)
+        found = self._held.get(key)
+        if found is None:
+            if len(self._held) > _MAX_MEMO:
+                self._held.clear()
+            versions = (_parameters(rule, day) for day in days)
+            found = tuple(dict(one for one in versions if one is not None).items())
+            self._held[key] = found
+        return found
 
     def _plan(self, infno: str, scenes: tuple[str, ...], only: frozenset[str]) -> tuple[_Step, ...]:
         key = (infno, scenes, only)
@@ -240,11 +241,11 @@ def _step(warning: str, rule: Rule, answer: str, *, is_own: bool) -> _Step:
     return _Step(warning=warning, rule=rule, form=FORMS[rule.id], answer=answer, is_own=is_own)
 
 
-def _days(encounter: Encounter) -> set[int]:
+def _days(encounter: Encounter) -> tuple[int, ...]:
     """Days on which a hit may lie."""
     begun = encounter.now if encounter.begins_at is None else encounter.begins_at
     days = {encounter.now // DAY_S, begun // DAY_S}
-    return days.union(order.day for order in encounter.orders)
+    return tuple(sorted(days.union(order.day for order in encounter.orders)))
 
 
 def _missing(step: _Step, reason: str) -> Missing:

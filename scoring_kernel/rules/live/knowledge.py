@@ -30,7 +30,7 @@ class _Held:
 class KnowledgeIndex:
     """Rows of the knowledge tables by table and code."""
 
-    __slots__ = ("_tables", "_values")
+    __slots__ = ("_lengths", "_tables", "_values")
 
     def __init__(self, tables: Mapping[str, Iterable[KnowledgeRow]]) -> None:
         """Index rows.
@@ -56,6 +56,11 @@ class KnowledgeIndex:
                 )
                 table.setdefault(row[_CODE], []).append(held)
 
+        self._lengths = {
+            name: tuple(sorted({len(code) for code in table}))
+            for name, table in self._tables.items()
+        }
+
     def rows(self, table: str, code: str, at: int) -> Iterator[KnowledgeRow]:
         """Give the rows of a code that hold at a moment."""
         for held in self._tables.get(table, {}).get(code, ()):
@@ -73,11 +78,10 @@ class KnowledgeIndex:
             at: The moment.
             least: Fewest characters of a code, unless the item's own has fewer.
         """
-        held = self._tables.get(table)
-        if held:
-            for length in range(min(least, len(item_code)), len(item_code) + 1):
-                if item_code[:length] in held:
-                    yield from self.rows(table, item_code[:length], at)
+        held, whole = self._tables.get(table), len(item_code)
+        for length in self._lengths.get(table, ()):
+            if min(least, whole) <= length <= whole and held and item_code[:length] in held:
+                yield from self.rows(table, item_code[:length], at)
 
     def values_of(self, table: str, column: str) -> frozenset[Any]:
         """Give all values of a column, whenever their rows hold."""

@@ -9,13 +9,12 @@ Rules:
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 from scoring_kernel.rules.live.encounter import DAY_S
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from scoring_kernel.rules.live.past import PastVisit
 
@@ -140,36 +139,65 @@ class CapFact(NamedTuple):
     ends_at: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
-    """What is known around one encounter."""
+class Known(Protocol):
+    """What is known around one encounter, found when it is asked for.
 
-    visit: int
-    """Number of the encounter's own visit."""
-    visits: tuple[PastVisit, ...] = ()
-    """The person's other visits that stand, of all institutions of this node."""
-    identity: tuple[IdentityFact, ...] = ()
-    insurance: tuple[InsuranceFact, ...] = ()
-    freezes: tuple[SpanFact, ...] = ()
-    died_at: int | None = None
-    approved: tuple[ApprovedFact, ...] = ()
-    agreement: tuple[StatusFact, ...] = ()
-    profiles: Mapping[str, tuple[ProfileFact, ...]] = field(default_factory=dict)
-    """By institution: its own and those of the visits."""
-    staff: Mapping[str, tuple[StaffFact, ...]] = field(default_factory=dict, repr=False)
-    """By staff member of the orders."""
-    qualifications: Mapping[str, tuple[QualificationFact, ...]] = field(
-        default_factory=dict, repr=False
-    )
-    traces: Mapping[str, tuple[TraceFact, ...]] = field(default_factory=dict)
-    """Events by trace code of the orders."""
-    reversed: frozenset[int] = frozenset()
-    """Settlements of those events that were reversed."""
-    is_rostered: bool = False
-    """Whether the institution's staff was ever stated."""
-    buys_traced: bool = False
-    """Whether the institution states trace codes of what it buys."""
-    caps: Mapping[str, tuple[CapFact, ...]] = field(default_factory=dict)
+    What cannot be found raises ``NotJudgedError``.
+    """
+
+    @property
+    def visit(self) -> int:
+        """Number of the encounter's own visit."""
+
+    @property
+    def visits(self) -> tuple[PastVisit, ...]:
+        """The person's other visits that stand, of all institutions of this node."""
+
+    @property
+    def identity(self) -> tuple[IdentityFact, ...]:
+        """Comparisons of the person with a certificate."""
+
+    @property
+    def insurance(self) -> tuple[InsuranceFact, ...]:
+        """What the platform answered of the person's insurance."""
+
+    @property
+    def freezes(self) -> tuple[SpanFact, ...]:
+        """When the person's benefits are frozen."""
+
+    @property
+    def approved(self) -> tuple[ApprovedFact, ...]:
+        """Purchases outside of the hospital that were approved."""
+
+    @property
+    def agreement(self) -> tuple[StatusFact, ...]:
+        """States of the institution's agreement."""
+
+    @property
+    def is_rostered(self) -> bool:
+        """Whether the institution's staff was ever stated."""
+
+    @property
+    def buys_traced(self) -> bool:
+        """Whether the institution states trace codes of what it buys."""
+
+    def profiles(self, institution: str) -> tuple[ProfileFact, ...]:
+        """States of an institution."""
+
+    def staff(self, code: str) -> tuple[StaffFact, ...]:
+        """Registrations of a staff member."""
+
+    def qualifications(self, code: str) -> tuple[QualificationFact, ...]:
+        """States of a staff member's payment qualification."""
+
+    def traces(self, code: str) -> tuple[TraceFact, ...]:
+        """Events of a trace code."""
+
+    def is_reversed(self, setl: int) -> bool:
+        """Whether a settlement was reversed."""
+
+    def caps(self, item_code: str) -> tuple[CapFact, ...]:
+        """Highest prices of an item."""
 
 
 class _Dated(Protocol):

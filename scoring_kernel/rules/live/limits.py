@@ -158,7 +158,7 @@ def drug_level(case: Case) -> Iterator[Hit]:
     limited = [(order, ranks) for order, ranks in limited if ranks]
     if not limited:
         return iter(())
-    profiles = case.need().profiles.get(one.institution, ())
+    profiles = case.need().profiles(one.institution)
     found = []
     for order, ranks in limited:
         profile = find_at(profiles, order.at)

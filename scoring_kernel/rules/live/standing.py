@@ -72,16 +72,22 @@ def staff(case: Case) -> Iterator[Hit]:
         return
     unregistered: dict[int, Order] = {}
     barred: dict[int, Order] = {}
+    barring: dict[str, list[tuple[int, int | None]]] = {}
     for order in case.orders:
         if order.doctor is None or order.inscp_fen <= 0 or order.emergency:
             continue
-        if _is_barred(case, order):
+        if order.doctor not in barring:
+            barring[order.doctor] = _barred(case, order.doctor)
+        if any(
+            begins_at <= order.at and (ends_at is None or order.at < ends_at)
+            for begins_at, ends_at in barring[order.doctor]
+        ):
             barred[id(order)] = order
         elif known.is_rostered and not any(
             fact.institution == one.institution
             and fact.begins_at <= order.at
             and (fact.ends_at is None or order.at < fact.ends_at)
-            for fact in known.staff.get(order.doctor, ())
+            for fact in known.staff(order.doctor)
         ):
             unregistered[id(order)] = order
     yield from item_hits(
@@ -97,18 +103,17 @@ def staff(case: Case) -> Iterator[Hit]:
     )
 
 
-def _is_barred(case: Case, order: Order) -> bool:
-    facts = case.need().qualifications.get(order.doctor or "", ())
+def _barred(case: Case, doctor: str) -> list[tuple[int, int | None]]:
+    """When a staff member's qualification was suspended or terminated, at any institution."""
     by_institution = defaultdict(list)
-    for fact in facts:
+    for fact in case.need().qualifications(doctor):
         by_institution[fact.institution].append(fact)
-    return any(
-        fact.status in _BARRED
-        and fact.begins_at <= order.at
-        and (ends_at is None or order.at < ends_at)
+    return [
+        (fact.begins_at, ends_at)
         for held in by_institution.values()
         for fact, ends_at in cut(held)
-    )
+        if fact.status in _BARRED
+    ]
 
 
 def _passed(case: Case, fact: IdentityFact) -> bool:

@@ -25,7 +25,7 @@ def _visit_key(visit: PastVisit) -> str:
 
 def _circle(case: Case, institution: str, at: int) -> str:
     """Institutions that count as one (医共体)."""
-    for profile in case.need().profiles.get(institution, ()):
+    for profile in case.need().profiles(institution):
         if profile.begins_at <= at and (profile.ends_at is None or at < profile.ends_at):
             return profile.group_code or institution
     return institution
