@@ -110,14 +110,13 @@ def _visit(request: Mapping[str, Any]) -> str:
 
 
 def _warnings(url: str, requests: Sequence[Mapping[str, Any]]) -> list[Found]:
-    """Ask every question, when the node judges all of the first."""
+    """Ask every question."""
     address = urlsplit(url)
     if address.scheme != "http" or address.hostname is None:
         raise SimulationError(f"found address {url[:80]!r}; expected one like http://127.0.0.1:1")
     link = http.client.HTTPConnection(address.hostname, address.port, timeout=_CALL_S)
     try:
-        _await(link, requests)
-        return [found for one in requests for found in _warned(one, _call(link, one))]
+        return [found for one in requests for found in _warned(one, _judged(link, one))]
     except (OSError, http.client.HTTPException, orjson.JSONDecodeError) as error:
         raise SimulationError(
             f"{url[:80]} gave no answer ({type(error).__name__}); start the node with its interface"
@@ -133,23 +132,24 @@ def _call(link: http.client.HTTPConnection, request: Mapping[str, Any]) -> Mappi
     return answer if isinstance(answer, dict) else {}
 
 
-def _await(link: http.client.HTTPConnection, requests: Sequence[Mapping[str, Any]]) -> None:
-    """Wait until a question is judged whole: the node may still read what it holds."""
+def _judged(link: http.client.HTTPConnection, request: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Ask until the question is judged whole: a node reads first what it holds, or is busy."""
     until = time.monotonic() + _READY_S
-    for number, one in enumerate(requests[:1] * 1_000):
+    number = 0
+    while True:
         # A message id of its own: what was answered once is answered so again.
-        probe = {**one, "msgid": f"{one['msgid'][:-4]}{number:04d}"}
-        words = _call(link, probe).get("err_msg")
+        asked = {**request, "msgid": f"{request['msgid'][:-4]}{number % 10_000:04d}"}
+        answer = _call(link, asked)
+        words = answer.get("err_msg")
         if not words:
-            return
+            return answer
         if time.monotonic() > until:
-            raise SimulationError(f"the node does not judge: {words}")
+            raise SimulationError(f"{request['msgid']} was not judged: {words}")
+        number += 1
         time.sleep(_WAIT_S)
 
 
 def _warned(request: Mapping[str, Any], answer: Mapping[str, Any]) -> Iterator[Found]:
-    if answer.get("err_msg"):
-        raise SimulationError(f"{request['msgid']} was not judged: {answer['err_msg']}")
     patient = request["input"]["data"]["patient_dtos"][0]
     orders = {
         order["rx_id"]: order["hilist_code"]

@@ -50,7 +50,7 @@ async def recall(city: Path, home: Path, logs: Path) -> dict[str, dict[str, Any]
     told = ask("rules", "import-knowledge", points, *tables, *own, "--operator", "officer")
     assert all(one["changed"] and not one["unbound"] for one in told["files"])
     assert ask("node", "rules", "run", *own)["stopped"] == []
-    settings = "[interface]\nenabled = true\nport = 0\n"
+    settings = "[interface]\nenabled = true\nport = 0\n[supervision]\nbudget_ms = 5000\n"
     (home / "node.toml").write_text(settings, encoding="utf-8")
     async with Crew(logs) as crew:
         node = await crew.server("node", "node", "serve", *own)

@@ -218,9 +218,11 @@ def _for_examination(scene: Scene, item: Institution, place: int) -> None:
         (3, 30_000, "3天，检查化验占一半"),
     ):
         told = Stay(admitted_s=begins, discharged_s=begins + days * DAY_S)
+        image, blood = scene.service("21"), scene.service("25")
         fees = [
-            Fee(code=scene.service("21"), second=begins + 7_200, category="03", price_fen=30_000),
-            Fee(code=scene.service("25"), second=begins + 7_300, category="04", price_fen=18_000),
+            Fee(code=image, second=begins + 7_200, category="03", price_fen=15_000),
+            Fee(code=image, second=begins + 2 * DAY_S, category="03", price_fen=15_000),
+            Fee(code=blood, second=begins + DAY_S + 60, category="04", price_fen=18_000),
         ]
         if treatment:
             fees.append(

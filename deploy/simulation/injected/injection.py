@@ -67,14 +67,12 @@ class Injection:
         for table, rows in sorted(self.scene.knowledge.items()):
             columns = list(dict.fromkeys(name for row in rows for name in row))
             _write(out / "knowledge" / f"{table}.csv", columns, rows)
-        asked: dict[str, list[tuple[int, bytes]]] = {}
-        for second, custodian, request in self.scene.requests:
-            asked.setdefault(custodian, []).append((second, request))
-        for custodian, part in asked.items():
+        for custodian in {custodian for _, custodian, _ in self.scene.requests}:
+            asked = [one for one in self.scene.requests if one[1] == custodian]
+            asked.sort(key=lambda one: one[0])
             path = out / "requests" / f"{custodian}.jsonl"
             path.parent.mkdir(parents=True, exist_ok=True)
-            part.sort(key=lambda one: one[0])
-            path.write_bytes(b"".join(request + b"\n" for _, request in part))
+            path.write_bytes(b"".join(request + b"\n" for _, _, request in asked))
         truth = [one.row() for one in self.scene.truth]
         write_csv(out / "rule_truth.csv", TRUTH_COLUMNS, truth)
 
