@@ -15,13 +15,13 @@ from node.store.live_state import LiveWriter
 from node.store.news import Mark
 from node.supervision.knowing import StateKnown
 from scoring_kernel.catalog_loader import load_catalog
+from scoring_kernel.rules import load_rules
 from scoring_kernel.rules.live.encounter import DAY_S, Encounter, Order, moment_of
 from scoring_kernel.rules.live.forms import FORMS
 from scoring_kernel.rules.live.judge import LiveRules
 from scoring_kernel.rules.live.knowledge import KnowledgeIndex
 from scoring_kernel.rules.rule import VIOLATING
 from security.at_rest import Vault
-from tests.support.rule_engine import book_of
 from tests.support.rule_facts import EVER, Facts, RuleFacts, moment
 
 if TYPE_CHECKING:
@@ -211,7 +211,7 @@ class LiveCity:
         encounter, known = stated
         if rule in _BEFORE_PAYING and not encounter.fund_fen:
             return None
-        found = live_rules(rule, _Knowledge(self._facts)).hits(rule, encounter, known)
+        found = live_rules(_Knowledge(self._facts)).hits(rule, encounter, known)
         return [self._hit(rule, hit, known.visit) for _, hit in found if _is_own(hit)]
 
     def _hit(self, rule: str, hit: Hit, own: int) -> LiveHit:
@@ -296,9 +296,9 @@ class _Knowledge:
 
 
 @cache
-def live_rules(rule: str, knowledge: _Knowledge) -> LiveRules:
-    """Make the live form of one rule ready with the knowledge of a case."""
-    book = book_of(rule)
+def live_rules(knowledge: _Knowledge) -> LiveRules:
+    """Make the live forms ready with the knowledge of a case."""
+    book = load_rules()
     tables: dict[str, list[Facts]] = {}
     for name, table in book.knowledge.items():
         rows: list[Facts] = [dict(zip(table.columns, row, strict=True)) for row in table.rows]

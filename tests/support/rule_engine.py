@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 import duckdb
 import pyarrow as pa
 
 from node.domain.records import record_schemas
-from scoring_kernel.catalog_loader import is_rule_file, load_catalog, read_catalog_files
-from scoring_kernel.errors import CatalogError
-from scoring_kernel.rules import VIOLATING, load_rules, parse_rules
+from scoring_kernel.catalog_loader import load_catalog
+from scoring_kernel.rules import VIOLATING, load_rules
 from scoring_kernel.rules.knowledge import DATES
 from tests.support.rule_facts import EVER, moment
 
@@ -23,7 +21,7 @@ if TYPE_CHECKING:
     from scoring_kernel.rules import KnowledgeTable, Rule, RuleBook
     from tests.support.rule_facts import Facts, RuleFacts
 
-__all__ = ["FoundHit", "book_of", "empty_engine", "find_hits", "open_engine"]
+__all__ = ["FoundHit", "empty_engine", "find_hits", "open_engine"]
 
 ENGINE: Final = {
     "enable_external_access": "false",
@@ -90,24 +88,9 @@ def _known(row: Facts, table: KnowledgeTable) -> Facts:
     return found | {name: moment(found[name]) for name in DATES if found.get(name) is not None}
 
 
-@cache
-def book_of(rule: str) -> RuleBook:
-    """The packaged book; while another rule of it is broken, the book with this rule only."""
-    try:
-        return load_rules()
-    except CatalogError:
-        kept = ("rules/relations/", "knowledge/", f"rules/{rule}.yaml")
-        contents = {
-            name: content
-            for name, content in read_catalog_files().items()
-            if is_rule_file(name) and name.startswith(kept)
-        }
-        return parse_rules(contents, load_catalog())
-
-
 def find_hits(rule: str, facts: RuleFacts) -> list[FoundHit]:
     """Run one rule over facts and gather its hits, in order of their moments."""
-    book = book_of(rule)
+    book = load_rules()
     one = book.rules[rule]
     facts.settle()
     engine = open_engine(book, (one,), facts)

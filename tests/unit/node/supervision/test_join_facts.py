@@ -11,8 +11,8 @@ import pytest
 from node.supervision.join_facts import open_facts, read_facts, read_places
 from scoring_kernel import load_catalog
 from scoring_kernel.joining import JoinKind
+from scoring_kernel.rules import load_rules
 from tests.support.join_payloads import minute
-from tests.support.rule_engine import book_of
 from tests.support.rule_facts import RuleFacts, short_code
 from tests.support.rule_runs import put_facts
 
@@ -34,7 +34,7 @@ def facts_of(store: NodeStore, today: date = TODAY, **case: Any) -> dict[str, li
     facts = RuleFacts.of(case)
     facts.settle()
     put_facts(store, facts)
-    with closing(open_facts(store, book_of("M33"), JOINING)) as engine:
+    with closing(open_facts(store, load_rules(), JOINING)) as engine:
         return {one.kind: one.rows.to_pylist() for one in read_facts(engine, JOINING, today)}
 
 
@@ -89,7 +89,7 @@ def test_a_cancelled_and_a_reversed_stay_are_not_told(store: NodeStore) -> None:
 
 def test_a_stay_whose_retention_is_over_is_not_told(store: NodeStore) -> None:
     assert facts_of(store, date(2026, 9, 4), visits={"V1": STAY})[JoinKind.STAY]
-    with closing(open_facts(store, book_of("M33"), JOINING)) as engine:
+    with closing(open_facts(store, load_rules(), JOINING)) as engine:
         late = {one.kind: one.rows for one in read_facts(engine, JOINING, date(2026, 9, 5))}
     assert late[JoinKind.STAY].num_rows == 0
 
@@ -194,7 +194,7 @@ def test_the_latest_place_of_an_institution_counts(store: NodeStore) -> None:
     ]
     facts = RuleFacts.of({"records": {"institution_profile": profiles}})
     put_facts(store, facts)
-    with closing(open_facts(store, book_of("M33"), JOINING)) as engine:
+    with closing(open_facts(store, load_rules(), JOINING)) as engine:
         (place,) = read_places(engine, TODAY)
     assert (place.institution, place.latitude_e6) == (HOSPITAL, 28_000_000)
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.support.rule_engine import FoundHit, book_of, find_hits
+from scoring_kernel.rules import load_rules
+from tests.support.rule_engine import FoundHit, find_hits
 from tests.support.rule_facts import RuleFacts, fen
 
 FOLDER = Path(__file__).parents[3] / "cases" / "rules"
@@ -81,4 +82,4 @@ def test_a_rule_has_a_positive_a_negative_and_a_boundary_case(rule: str) -> None
 def test_a_case_table_says_which_rule_it_is_of(rule: str) -> None:
     text = (FOLDER / f"{rule}.yaml").read_text(encoding="utf-8")
     assert yaml.safe_load(text)["rule"] == rule
-    assert rule in book_of(rule).rules
+    assert rule in load_rules().rules
