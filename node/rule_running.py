@@ -2,7 +2,7 @@
 
 Rules:
 - One run at a time, by a lock of its own; ingest and the interface go on meanwhile.
-- The run holds the memory, not the daemon; the daemon gets hits a thousand at a time, sealed.
+- The run holds the memory, not the daemon; the daemon gets hits a few hundred at a time, sealed.
 - Where no daemon runs, the run takes the writer's lock and keeps its hits itself.
 """
 

@@ -31,7 +31,7 @@ HIT_TABLES: Final = (
     ) strict""",
     "create index rule_hit_of on rule_hit(rule, month, institution)",
 )
-SWEPT_ROWS: Final = 2_000
+SWEPT_ROWS: Final = 500
 """Hits marked as gone in one transaction."""
 _EVER: Final = 999_912
 _COLUMNS: Final = (

@@ -23,7 +23,7 @@ from security.at_rest import Vault
 
 __all__ = ["KEPT_ROWS", "SupervisionStore"]
 
-KEPT_ROWS: Final = 1_000
+KEPT_ROWS: Final = 500
 """Most hits of one transaction: it stays below 50 ms, so that no message waits for long."""
 
 

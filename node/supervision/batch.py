@@ -31,8 +31,8 @@ __all__ = ["ALL_MONTHS", "HitSink", "RuleRecords", "RunOrder", "RunReport", "run
 
 ALL_MONTHS: Final = (190_001, 999_912)
 _DIGEST_BYTES: Final = 8
-_PART_RECORDS: Final = 10_000
-"""Records that the hits of one transaction list: about a megabyte."""
+_PART_RECORDS: Final = 5_000
+"""Records that the hits of one transaction list: about half a megabyte."""
 _STAGE: Final = "rules"
 
 
