@@ -7,6 +7,7 @@ hospital's patients.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from itertools import accumulate
 from typing import Final
 
 import numpy as np
@@ -85,6 +86,9 @@ class Institution:
     """First day of its first service agreement."""
     rank: float
     """Place among the medical institutions by conduct, 0 worst to 1 best."""
+    catchment: tuple[float, float] = (0.0, 1.0)
+    """Which of the insured are its inpatients, shares of all from and to: nobody lies in two
+    hospitals at once."""
 
     @property
     def is_pharmacy(self) -> bool:
@@ -159,6 +163,7 @@ def _medical_institutions(city: City, count: int) -> list[Institution]:
     tiers = [tier for tier, number in zip(TIERS, tier_counts(count), strict=True)
              for _ in range(number)]  # fmt: skip
     ranks = (city.rng(QUALITY_TAG).permutation(count) + 0.5) / count
+    weights = [0.0, *accumulate(tier.claims_weight * tier.inpatient_share for tier in tiers)]
     made = []
     for index, tier in enumerate(tiers):
         if index < len(HOSPITAL_DIVISIONS):
@@ -174,6 +179,7 @@ def _medical_institutions(city: City, count: int) -> list[Institution]:
                 division=division,
                 custodian=code if index < len(HOSPITAL_DIVISIONS) else COUNTY_CUSTODIAN,
                 rank=float(ranks[index]),
+                catchment=(weights[index] / weights[-1], weights[index + 1] / weights[-1]),
             )
         )
     return made
@@ -197,7 +203,14 @@ def _pharmacies(city: City, count: int, *, first: int) -> list[Institution]:
 
 
 def _institution(
-    *, index: int, code: str, tier: Tier, division: str, custodian: str, rank: float
+    *,
+    index: int,
+    code: str,
+    tier: Tier,
+    division: str,
+    custodian: str,
+    rank: float,
+    catchment: tuple[float, float] = (0.0, 1.0),
 ) -> Institution:
     """Fill in what follows from code, tier and rank."""
     years = 3 + 9 * rank + index % 3
@@ -214,6 +227,7 @@ def _institution(
         ),
         first_agreement_day=date(2026, 1, 1) - timedelta(days=round(365.25 * years)),
         rank=rank,
+        catchment=catchment,
     )
 
 

@@ -6,9 +6,8 @@ from typing import Annotated, Final
 import typer
 
 from deploy.errors import SimulationError
-from deploy.model.options import describe
 from deploy.simulation.injected.recall import RuleRecall
-from security.operator.output import CommandOutput, speaking
+from node.commands import existing, start
 
 __all__ = ["register"]
 
@@ -21,8 +20,12 @@ def register(app: typer.Typer) -> None:
 
 
 def recall(
-    city: Annotated[Path, typer.Argument(help="Directory of a city simulated with --cases.")],
-    node: Annotated[Path, typer.Argument(help="State directory of a node that ran the rules.")],
+    city: Annotated[
+        Path, typer.Argument(metavar="CITY", help="Directory of a city simulated with --cases.")
+    ],
+    node: Annotated[
+        Path, typer.Argument(metavar="NODE", help="State directory of a node that ran the rules.")
+    ],
     *,
     url: Annotated[
         str | None,
@@ -32,15 +35,15 @@ def recall(
 ) -> None:
     """Compare a node's hits, and its warnings, with the truth of a city: recall, false alarms.
 
-    Exit codes: 0 compared, 2 there is nothing to compare.
+    Exit codes: 0 compared, 2 there is nothing to compare, else those of ``yixin node``.
 
     Example: [bold]yixin simulate recall city /var/lib/yixin --url http://127.0.0.1:20001[/bold]
     """
     from deploy.simulation.recalling import recall_of  # noqa: PLC0415  # keeps `--help` fast
 
-    with speaking(CommandOutput(as_json=as_json), describe) as out:
+    with start(as_json) as out:
         try:
-            found = recall_of(city, node, url)
+            found = recall_of(city, existing(node), url)
         except SimulationError as error:
             typer.echo(str(error), err=True)
             raise typer.Exit(2) from error

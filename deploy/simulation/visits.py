@@ -220,7 +220,9 @@ def _stays(
     lines = _lines(rng, np.floor(_spread(rng, count, 12, 34)).astype(np.int64).tolist(),
                    len(INPATIENT_ITEMS), 3)  # fmt: skip
     start = int(rng.integers(0, len(city.persons)))
-    people = [(start + i) % len(city.persons) for i in range(first)]
+    low, high = (round(share * len(city.persons)) for share in institution.catchment)
+    width = max(1, high - low)
+    people = [min(low, len(city.persons) - 1) + (start + i) % width for i in range(first)]
     doctors = rng.integers(0, len(institution.doctors), count).tolist()
     lettered = _pick(rng, count, conduct.list_share)
     hanging = _pick(rng, count, conduct.hanging_share)

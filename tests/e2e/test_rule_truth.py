@@ -41,10 +41,8 @@ async def recall(city: Path, home: Path, logs: Path) -> dict[str, dict[str, Any]
     codes = (city / "custody" / "county.csv").read_text(encoding="utf-8").splitlines()[1:]
     named = [part for line in codes for part in ("--institution", line.split(",")[0])]
     yixin("node", "init", *own, *named)
-    # Registers first: what they say of a person is known when the messages come.
-    for folder in ("registers", "messages"):
-        files = sorted(map(str, (city / folder / "county").iterdir()))
-        yixin("node", "ingest", *own, *files, accepted=ACCEPTED)
+    files = [*(city / "registers" / "county").iterdir(), *(city / "messages" / "county").iterdir()]
+    yixin("node", "ingest", *own, *map(str, files), accepted=ACCEPTED)
     tables = sorted(map(str, (city / "knowledge").iterdir()))
     points = str(city / "knowledge_points.csv")
     told = ask("rules", "import-knowledge", points, *tables, *own, "--operator", "officer")

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from deploy.simulation.city import Institution, Person
 from deploy.simulation.injected.fees import Fee
 from deploy.simulation.injected.scene import HOUR_S, Scene
-from deploy.simulation.injected.visits import Visit, visit
+from deploy.simulation.injected.visits import Visit, sell, visit
 from deploy.simulation.money import yuan
 from deploy.simulation.price_list import DRUGS, INPATIENT_ITEMS
 from deploy.simulation.shelves import TRACED
@@ -233,6 +233,21 @@ def _twice_sold(scene: Scene, place: int) -> None:
         told = Visit(begins_s=second, traces={0: [trace]})
         return visit(scene, item, scene.person(), told, [fee])
 
+    shops = scene.pharmacies()
+    shop = shops[place % len(shops)]
+    buy(scene, shop, code, begins - 30 * DAY_S, count=20, price=4_000)
+
+    def hand_over(second: int, trace: str) -> str:
+        fee = Fee(code=code, second=second, price_fen=4_000)
+        told = Visit(begins_s=second, traces={0: [trace]})
+        return sell(scene, shop, scene.person(), told, [fee])
+
+    trace, other = scene.trace(), scene.trace()
+    hand_out(here, begins, trace)
+    again = hand_over(begins + DAY_S, trace)
+    scene.case("M38", "医院已结算的追溯码在药店售出", shop, again, key=trace, amount_fen=2_800)
+    once = hand_over(begins + DAY_S, other)
+    scene.near_miss("M38", "追溯码在药店只售出一次", shop, once, key=other)
     trace = scene.trace()
     hand_out(here, begins, trace)
     again = hand_out(there, begins + DAY_S, trace)
@@ -254,6 +269,15 @@ def _untraced(scene: Scene, item: Institution, place: int) -> None:
     told = Visit(begins_s=begins, traces={0: [scene.trace()]})
     right = visit(scene, item, scene.person(), told, [fee])
     scene.near_miss("M39", "有追溯码", item, right)
+    told = Visit(begins_s=begins, traces={0: [scene.trace()]})
+    shops = scene.pharmacies()
+    shop = shops[place % len(shops)]
+    buy(scene, shop, code, begins - 20 * DAY_S, count=20, price=3_000)
+    bought = [Fee(code=code, second=begins, price_fen=3_000)]
+    wrong = sell(scene, shop, scene.person(), Visit(begins_s=begins), bought)
+    scene.case("M39", "药店售出而未上传追溯码", shop, wrong, amount_fen=2_100)
+    right = sell(scene, shop, scene.person(), told, bought)
+    scene.near_miss("M39", "药店售出并上传追溯码", shop, right)
     exempt = Fee(code=scene.drug(), second=begins + 300, price_fen=3_000)
     free = _see(scene, item, begins, [exempt])
     scene.near_miss("M39", "无码库药品", item, free)
