@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -25,8 +26,7 @@ def test_a_record_is_reported_for_every_period_it_touches_or_nearly_touches(
     assert found[0].first_day <= begins - margin <= found[0].last_day
     assert found[-1].first_day <= ends + margin <= found[-1].last_day
     assert all(
-        later.first_day - one.last_day == timedelta(days=1)
-        for one, later in zip(found, found[1:], strict=False)
+        later.first_day - one.last_day == timedelta(days=1) for one, later in pairwise(found)
     )
 
 

@@ -42,13 +42,20 @@ def facts() -> RuleFacts:
     return made
 
 
+def only_evidence(told: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
+    """Give the one record that a hit rests on."""
+    (line,) = told["evidence"]
+    assert isinstance(line, dict)
+    return line
+
+
 def test_a_line_is_told_in_yuan_and_its_person_masked(store: NodeStore, facts: RuleFacts) -> None:
     put_facts(store, facts)
     of = book(rule())
     run(store, of)
     told = explained(store, of)
     assert told["says"] is not None
-    (line,) = told["evidence"]  # type: ignore[misc]  # JSON
+    line = only_evidence(told)
     (values,) = line["values"]
     assert values["item_code"] == ITEM
     assert (values["amount"], values["quantity"], values["price"]) == ("12.30", "2", "6.15")
@@ -83,7 +90,7 @@ def test_a_record_that_is_gone_and_a_rule_that_is_gone_are_told_so(
     store.drop_months("fee_detail", [202603])
     told = explained(store, book(rule("M10")))
     assert (told["says"], told["basis"], told["parameters"]) == (None, None, [])
-    (line,) = told["evidence"]  # type: ignore[misc]  # JSON
+    line = only_evidence(told)
     assert line["values"] == []
 
 
