@@ -152,4 +152,6 @@ def serve_node(directory: Path, say: Callable[[str], None]) -> None:
     """
     with writer_lock(directory, LOCK_FILE), opened(directory) as jobs:
         settings = load_settings(directory)
-        asyncio.run(serve(directory, jobs, settings, utc_now, say))
+        import uvloop  # noqa: PLC0415  # only the daemon needs it
+
+        uvloop.run(serve(directory, jobs, settings, utc_now, say))

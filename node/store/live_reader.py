@@ -54,11 +54,7 @@ class VisitFact(NamedTuple):
     institution: str
     kind: int
     body: bytes
-
-    def values(self) -> list[Any]:
-        """The body's values in their order."""
-        found: list[Any] = orjson.loads(self.body)
-        return found
+    """Values, as JSON."""
 
 
 class FoundFact(NamedTuple):
@@ -154,7 +150,7 @@ class LiveReader:
             rows = connection.execute(_VISIT_FACTS, (person, MAX_FACTS + 1)).fetchall()
         if len(rows) > MAX_FACTS:
             raise StoreError(f"a person has more than {MAX_FACTS} facts in the live state")
-        return [VisitFact(*row) for row in rows]
+        return list(map(VisitFact._make, rows))
 
     def facts(self, places: Collection[int]) -> list[FoundFact]:
         """Find the facts of some places.
@@ -167,7 +163,7 @@ class LiveReader:
                 rows = connection.execute(_FACTS_AT, tuple(places))
             else:
                 rows = connection.execute(_FACTS, (orjson.dumps(list(places)).decode(),))
-            return [FoundFact(*row) for row in rows]
+            return list(map(FoundFact._make, rows))
 
     def knowledge_digest(self) -> bytes | None:
         """Digest of the knowledge in force; None where none was noted yet.
