@@ -10,6 +10,7 @@ The order of work:
 """
 
 import hashlib
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol
@@ -34,6 +35,7 @@ MEMORY_BYTES: Final = 2 * 1024**3
 MAX_MONTHS: Final = 60
 """Months back from the last that are counted."""
 _STAGE: Final = "measures"
+_WORD: Final = re.compile(r"[a-z_][a-z0-9_]*")
 _MEASURED: Final = ("settlement", "admission", "stock_movement")
 """Kinds whose records make a month one that is counted."""
 
@@ -128,7 +130,16 @@ class _Count:
             (*visits, *dated), months=sources, memory_bytes=MEMORY_BYTES
         )
         try:
-            _narrow(engine, visits, dated, months)
+            read = " ".join(
+                (
+                    *(
+                        self.supervision.relations[one].sql
+                        for one in self.supervision.derived(names)
+                    ),
+                    *(one.sql for one in sets),
+                )
+            )
+            _narrow(engine, visits, dated, months, frozenset(_WORD.findall(read)))
             if self.hits is not None and any(map(self.supervision.reads_hits, names)):
                 tables |= self.hits.tables(month)
             for name, table in tables.items():
@@ -263,8 +274,9 @@ def _narrow(
     visits: Collection[str],
     dated: Collection[str],
     months: Collection[int],
+    words: Collection[str],
 ) -> None:
-    """Keep, of every kind, what the months rest on: relations read that and nothing else."""
+    """Keep, of every kind, what the months rest on, and of that the columns that SQL names."""
     listed = ", ".join(map(str, months))
     if visits:
         union = " union all ".join(
@@ -279,7 +291,8 @@ def _narrow(
                 "exists (select 1 from visited where visited.institution = one.institution"
                 " and visited.mdtrt_id = one.mdtrt_id)"
             )
-        columns = [f'"{row[0]}"' for row in engine.execute(f"describe {kind}").fetchall()]
+        described = [row[0] for row in engine.execute(f"describe {kind}").fetchall()]
+        columns = [f'"{name}"' for name in described if name in words]
         engine.execute(f"drop view {kind}")
         engine.execute(
             f"create table {kind} as select {', '.join(columns)}"  # noqa: S608 - as above

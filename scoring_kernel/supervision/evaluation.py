@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from scoring_kernel.subject_ids import INSTITUTION
-from scoring_kernel.supervision.formulas import Deviation, Span, outcomes_of
+from scoring_kernel.supervision.formulas import Deviation, outcomes_of
 from scoring_kernel.supervision.frames import Frame, subjects_of
 from scoring_kernel.supervision.outcomes import (
     NO_BASE,
@@ -22,6 +22,7 @@ from scoring_kernel.supervision.outcomes import (
     Outcome,
     Reason,
 )
+from scoring_kernel.supervision.spans import Span
 from scoring_kernel.supervision.values import quotient, robust_z
 
 if TYPE_CHECKING:
@@ -67,7 +68,11 @@ def window(kind: str, month: int) -> tuple[int, ...]:
 
     >>> window("month", 202603), window("year", 202603)
     ((202603,), (202601, 202602, 202603))
+    >>> window("half", 202602)
+    (202509, 202510, 202511, 202512, 202601, 202602)
     """
+    if kind == "half":
+        return tuple(earlier(month, back) for back in range(5, -1, -1))
     first = month if kind == "month" else month // 100 * 100 + 1
     return tuple(range(first, month + 1))
 
@@ -88,13 +93,13 @@ def previous(kind: str, month: int) -> tuple[int, ...]:
     >>> previous("month", 202601), previous("year", 202601), previous("year", 202603)
     ((202512,), (), (202601, 202602))
     """
-    return (earlier(month),) if kind == "month" else window(kind, month)[:-1]
+    return window(kind, month)[:-1] if kind == "year" else window(kind, earlier(month))
 
 
 def months_needed(month: int) -> tuple[int, ...]:
     """Months whose rows the indicators of a month may read, ascending."""
-    last = {earlier(month), earlier(month, 2), earlier(month, 13)}
-    return tuple(sorted(last.union(window("year", month), window("year", month - 100))))
+    back = {earlier(month, months) for months in (*range(7), *range(12, 19))}
+    return tuple(sorted(back.union(window("year", month), window("year", month - 100))))
 
 
 def indicators_of(

@@ -9,9 +9,8 @@ Rules:
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import Final, TypeAlias
 
 from scoring_kernel.parameters import MICRO
 from scoring_kernel.supervision.outcomes import (
@@ -23,36 +22,13 @@ from scoring_kernel.supervision.outcomes import (
     Outcome,
     Reason,
 )
+from scoring_kernel.supervision.row_formulas import Concentration, Most, MostKeys, RowCount
+from scoring_kernel.supervision.spans import Span, share_of
 from scoring_kernel.supervision.values import evenness, quotient, root
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from scoring_kernel.supervision.frames import Frame
 
 NO_GROWTH: Final = Reason(
     zh="总额没有增长，无从分摊", en="the total did not grow: nothing to share"
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Span:
-    """Subjects, and the months that a formula is asked for."""
-
-    frame: Frame
-    months: tuple[int, ...]
-    """Months of the window, yyyymm."""
-    previous: tuple[int, ...]
-    """Months of the window before; none in January of a year's window."""
-
-    def sums(self, columns: Sequence[str]) -> list[int]:
-        """Sum of some measures over the window, per subject."""
-        folded = [self.frame.fold(column, self.months) for column in columns]
-        return [sum(one) for one in zip(*folded, strict=True)]
-
-    def before(self) -> Span:
-        """The window before, as a span."""
-        return Span(frame=self.frame, months=self.previous, previous=())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,50 +66,8 @@ class Share:
     def outcomes(self, span: Span) -> list[Outcome]:
         """A value or a reason per subject."""
         return [
-            _share(top * self.times, bottom * self.divide, self.empty)
+            share_of(top * self.times, bottom * self.divide, self.empty)
             for top, bottom in zip(span.sums(self.of), span.sums(self.per), strict=True)
-        ]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RowCount:
-    """How many rows with a positive measure the subject has: one for each other key."""
-
-    of: str
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """Measures it reads."""
-        return (self.of,)
-
-    def outcomes(self, span: Span) -> list[Outcome]:
-        """A value per subject."""
-        places, values = span.frame.rows(self.of, span.months)
-        counts = Counter(places[values > 0].tolist())
-        return [counts[at] * MICRO for at in range(len(span.frame.subjects))]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Concentration:
-    """Herfindahl index (HHI): the sum of the squared shares of the subject's rows."""
-
-    of: str
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """Measures it reads."""
-        return (self.of,)
-
-    def outcomes(self, span: Span) -> list[Outcome]:
-        """A value or a reason per subject."""
-        places, values = span.frame.rows(self.of, span.months)
-        totals, squares = ([0] * len(span.frame.subjects) for _ in range(2))
-        for at, value in zip(places.tolist(), values.tolist(), strict=True):
-            totals[at] += value
-            squares[at] += value * value
-        return [
-            _share(square, total * total if total > 0 else 0, EMPTY)
-            for square, total in zip(squares, totals, strict=True)
         ]
 
 
@@ -152,7 +86,7 @@ class SquaredShares:
     def outcomes(self, span: Span) -> list[Outcome]:
         """A value or a reason per subject."""
         return [
-            _share(top, bottom * bottom, EMPTY)
+            share_of(top, bottom * bottom, EMPTY)
             for top, bottom in zip(span.sums([self.squares]), span.sums([self.total]), strict=True)
         ]
 
@@ -222,7 +156,7 @@ class GrowthShare:
             return [NO_BASE] * len(span.frame.subjects)
         pairs = zip(span.sums(self.of), span.before().sums(self.of), strict=True)
         changes = [now - before for now, before in pairs]
-        return [_share(change, sum(changes), NO_GROWTH) for change in changes]
+        return [share_of(change, sum(changes), NO_GROWTH) for change in changes]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -267,6 +201,8 @@ Formula: TypeAlias = (
     | Regularity
     | GrowthShare
     | Deviation
+    | Most
+    | MostKeys
     | Nothing
 )
 """Every kind of formula."""
@@ -309,7 +245,3 @@ def outcomes_of(formula: Formula, gate: Gate | None, span: Span) -> list[Outcome
         elif gate is not None and opened is not None and opened[at] <= 0:
             found[at] = gate.reason
     return found
-
-
-def _share(top: int, bottom: int, empty: Reason) -> Outcome:
-    return quotient(top, bottom) if bottom > 0 else empty

@@ -145,6 +145,15 @@ class Frame:
                 values.append(self._monthly[name][month].columns[measure][known])
         return np.concatenate(places), np.concatenate(values)
 
+    def keys(self, name: str, key: str, months: Sequence[int]) -> list[str]:
+        """Another key of the rows that ``rows`` gives, in the same order."""
+        found: list[str] = []
+        for month in months:
+            _, known = self._place(name, month)
+            if known.any():
+                found += self._monthly[name][month].keys[key][known].tolist()
+        return found
+
     def _place(self, name: str, month: int) -> tuple[IntVector, BoolVector]:
         """Place of the subject of each row, and whether it is one of ours."""
         if (name, month) not in self._places:

@@ -2,7 +2,7 @@
 
 Rules:
 - A base indicator has a formula over measures, a unit, the places it is shown with, and a
-  window: its month, or the calendar year up to and with its month.
+  window: its month, the six months that end with it, or the calendar year up to and with it.
 - From every base come four indicators with ids in a row: the value (当期值), the change against
   the same window of the year before (同比), against the window before (环比), and the robust z
   among peers (同级同类稳健偏离). A base that says ``value_only`` has the first alone.
@@ -16,7 +16,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from scoring_kernel.supervision.formulas import (
-    Concentration,
     Deviation,
     Formula,
     Gate,
@@ -24,12 +23,13 @@ from scoring_kernel.supervision.formulas import (
     Nothing,
     Quantity,
     Regularity,
-    RowCount,
     Share,
     SquaredShares,
     Variation,
 )
 from scoring_kernel.supervision.outcomes import EMPTY, Reason
+from scoring_kernel.supervision.row_formulas import Concentration, Most, MostKeys, RowCount
+from scoring_kernel.supervision.sets import KEYS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 DERIVATIONS: Final = ("value", "yoy", "mom", "z")
 """What is derived of a base, in the order of the ids."""
-WINDOWS: Final = ("month", "year")
+WINDOWS: Final = ("month", "half", "year")
 PEERS: Final = ("register", "letter", "all")
 MAX_FACTOR: Final = 10**12
 
@@ -47,7 +47,8 @@ _ID: Final = r"I[0-9]{3}"
 _COLUMN: Final = r"[a-z][a-z0-9_]{0,39}\.[a-z][a-z0-9_]{0,39}"
 _KINDS: Final = (
     *("quantity", "share", "rows", "concentration", "squared_shares", "variation"),
-    *("likeness", "regularity", "growth_share", "deviation", "none"),
+    *("likeness", "regularity", "growth_share", "deviation", "most", "most_keys"),
+    "none",
 )
 _KEYS: Final = ("name_zh", "name_en", "unit", "places", "window", "value_only", "when", *_KINDS)
 
@@ -65,7 +66,7 @@ class BaseIndicator:
     places: int
     """Decimal places its value is shown with."""
     window: str
-    """``month`` or ``year``."""
+    """One of ``WINDOWS``."""
     formula: Formula
     gate: Gate | None
     value_only: bool
@@ -166,6 +167,9 @@ def _parse_base(
         if known is None or measure not in known.merges or key not in known.keys:
             problem = f"{name}: found {column}, expected a measure of a set with the key {key}"
             raise section.error(problem)
+        named = formula.keys if isinstance(formula, Most | MostKeys) else ()
+        if not set(named) <= set(known.keys):
+            raise section.error(f"{name}: found {list(named)}, expected keys of {set_id}")
     return BaseIndicator(
         id=name,
         name_zh=section.text("name_zh", max_chars=40),
@@ -248,6 +252,24 @@ def _growth_share(section: Section) -> GrowthShare:
     return GrowthShare(of=_columns(section, "of"))
 
 
+def _most(section: Section) -> Most:
+    section.refuse_unknown(("of", "by", "divide"))
+    return Most(
+        of=_column(section, "of"),
+        by=section.choice("by", KEYS),
+        divide=_factor(section, "divide"),
+    )
+
+
+def _most_keys(section: Section) -> MostKeys:
+    section.refuse_unknown(("of", "by", "count"))
+    return MostKeys(
+        of=_column(section, "of"),
+        by=section.choice("by", KEYS),
+        count=section.choice("count", KEYS),
+    )
+
+
 _FORMULAS: Final[Mapping[str, Callable[[Section], Formula]]] = {
     "quantity": _quantity,
     "share": _share,
@@ -259,5 +281,7 @@ _FORMULAS: Final[Mapping[str, Callable[[Section], Formula]]] = {
     "regularity": _regularity,
     "growth_share": _growth_share,
     "deviation": lambda section: Deviation(share=_share(section)),
+    "most": _most,
+    "most_keys": _most_keys,
     "none": lambda section: Nothing(reason=_reason(section)),
 }

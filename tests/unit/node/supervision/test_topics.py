@@ -150,13 +150,16 @@ def test_the_first_in_a_hundred_users(bench: Bench) -> None:
 
 
 def test_stockpiling_needs_days_and_institutions(bench: Bench) -> None:
+    bench.put("supply", 202510, {("a", "X", "H1"): {"supply_days": 91}})
+    bench.put("supply", 202509, {("a", "X", "H1"): {"supply_days": 500}})
     bench.put(
-        "holding",
+        "supply",
         MARCH,
         {
-            ("a", "X"): {"supply_days": 271, "institutions": 3},
-            ("b", "X"): {"supply_days": 271, "institutions": 2},
-            ("c", "X"): {"supply_days": 270, "institutions": 5},
+            ("a", "X", "H2"): {"supply_days": 100},
+            ("a", "X", "H3"): {"supply_days": 80},
+            ("b", "X", "H1"): {"supply_days": 271},
+            ("c", "X", "H1"): {"supply_days": 270},
         },
     )
     found = bench.run("T09")

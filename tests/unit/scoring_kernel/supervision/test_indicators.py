@@ -221,6 +221,37 @@ def test_a_year_is_whole_or_nothing() -> None:
     assert missing["I273"] == NOT_COUNTED.zh
 
 
+def test_the_drug_that_a_person_holds_most_of() -> None:
+    supply = SUPERVISION.sets["supply"]
+
+    def rows(*held: tuple[str, str, int]) -> SetRows:
+        columns = {measure.id: np.array([1] * len(held), np.int64) for measure in supply.measures}
+        columns["supply_days"] = np.array([one[2] for one in held], np.int64)
+        return SetRows(
+            keys={
+                "person": np.array(["a"] * len(held), np.str_),
+                "generic": np.array([one[0] for one in held], np.str_),
+                "institution": np.array([one[1] for one in held], np.str_),
+            },
+            columns=columns,
+        )
+
+    patient = SUPERVISION.sets["patient"]
+    visited = SetRows(
+        keys={"person": np.array(["a"], np.str_)},
+        columns={measure.id: np.array([1], np.int64) for measure in patient.measures},
+    )
+    months = {one: rows() for one in (202510, 202511, 202512, 202601, 202602)}
+    months[202511] = rows(("X", "H1", 90), ("Y", "H9", 100))
+    months[MARCH] = rows(("X", "H2", 90), ("X", "H1", 45))
+    monthly = {"supply": months, "patient": {MARCH: visited}}
+    of = SUPERVISION.indicators["person"]
+    table = indicators_of(of, SUPERVISION.sets, monthly, MARCH, Peers(groups={}, least=5))
+    told = {one["id"]: one["value"] for one in told_indicators(table)}
+    # 225 days of X in six months of 180; X comes from two institutions.
+    assert (told["I301"], told["I305"]) == ("1.25", "2")
+
+
 def test_months_that_are_needed() -> None:
     needed = months_needed(202601)
     assert {202601, 202512, 202511, 202501, 202412} <= set(needed)

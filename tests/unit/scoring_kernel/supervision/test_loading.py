@@ -40,7 +40,7 @@ def test_what_travels_names_no_person() -> None:
     assert travelling == {"care", "cost_mix", "hit", "practice", "practice_hit", "shop", "stay"}
     for name in travelling:
         assert PERSONAL.isdisjoint(SUPERVISION.sets[name].keys)
-    assert {"patient", "holding", "together"} <= {
+    assert {"patient", "supply", "together"} <= {
         name for name, one in SUPERVISION.sets.items() if one.is_personal
     }
 

@@ -100,23 +100,16 @@ def test_pharmacy_sales_codes_and_stock() -> None:
     assert (row["stock_e4"], row["stock_days_e4"]) == (1_400_000, 1_400_000 * 31)
 
 
-def test_supply_is_added_up_over_180_days_and_institutions() -> None:
+def test_supply_is_that_of_lines_which_state_their_days() -> None:
     visits = {
-        "V1": {"institution": "H1", "begins": "2025-12-01 09:00"},
+        "V1": {"institution": "H1", "begins": "2026-02-01 09:00"},
         "V2": {"institution": "H2", "begins": "2026-03-01 09:00"},
-        "V3": {"institution": "H2", "begins": "2025-09-01 09:00"},
+        "V3": {"institution": "H2", "begins": "2026-03-20 09:00"},
     }
     lines = [{"visit": name, "item": DRUG, "amount": 10, "days": 90} for name in visits]
     lines.append({"visit": "V2", "item": OTHER, "amount": 10})
-    rows = measured(facts_of(visits=visits, lines=lines), "holding", MARCH)
-    assert rows == {
-        ("P1", DRUG[:10]): {
-            "supply_days": 180,
-            "institutions": 2,
-            "amount_fen": 2000,
-            "lines": 1,
-        }
-    }
+    rows = measured(facts_of(visits=visits, lines=lines), "supply", MARCH)
+    assert rows == {("P1", DRUG[:10], "H2"): {"supply_days": 180, "amount_fen": 2000, "lines": 2}}
 
 
 def test_persons_come_together_on_three_days() -> None:
