@@ -1,6 +1,7 @@
 """Explanations over real records: values masked, what was in force on the day, what is gone."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
