@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 import pytest
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from deploy.errors import SimulationError
 from deploy.protos import REPOSITORY
@@ -19,6 +19,8 @@ from deploy.simulation.injected.recall import Found, measure_recall, read_truth
 from deploy.simulation.injected.truth import Injected
 from deploy.simulation.simulate import Order, simulate
 from node.api.his.encounters import read_asked
+from node.app import init_node
+from tests.support.node_messages import open_store
 from tests.unit.deploy.simulation.conftest import Written, quiet
 
 ORDER = Order(institutions=20, claims=600, seed=7, periods=("2026H1",), cases=True)
@@ -184,11 +186,37 @@ def test_recall_tells_found_missed_and_every_sort_of_false_alarm() -> None:
     assert (other.rule, other.found, other.recall) == ("M02", 0, 0.0)
 
 
-def test_there_is_no_comparison_without_a_truth(tmp_path: Path) -> None:
-    told = CliRunner().invoke(app, ["recall", str(tmp_path), str(tmp_path / "node")])
-    assert told.exit_code == 2
-    assert "simulate a city with --cases" in told.output
+def test_there_is_no_comparison_without_a_truth_or_a_node(tmp_path: Path) -> None:
+    def told(*more: str) -> Result:
+        return CliRunner().invoke(app, ["recall", str(tmp_path), str(tmp_path / "node"), *more])
+
+    absent = told()
+    assert absent.exit_code == 3
+    assert "holds no node" in absent.output
+    open_store(tmp_path / "node").close()
+    without = told()
+    assert without.exit_code == 2
+    assert "simulate a city with --cases" in without.output
     (tmp_path / "rule_truth.csv").write_text("rule,kind\n", encoding="utf-8")
-    told = CliRunner().invoke(app, ["recall", str(tmp_path), str(tmp_path / "node")])
-    assert told.exit_code == 2
-    assert "has not the columns" in told.output
+    other = told()
+    assert other.exit_code == 2
+    assert "has not the columns" in other.output
+
+
+def test_an_address_that_does_not_answer_ends_the_comparison(
+    cases: Written, tmp_path: Path
+) -> None:
+    lines = (cases.out / "custody" / "county.csv").read_text("utf-8").splitlines()[1:]
+    init_node(tmp_path / "node", [line.split(",")[0] for line in lines])
+    arguments = ["recall", str(cases.out), str(tmp_path / "node"), "--url"]
+    silent = CliRunner().invoke(app, [*arguments, "http://127.0.0.1:9"])
+    assert silent.exit_code == 2
+    assert "gave no answer" in silent.output
+    strange = CliRunner().invoke(app, [*arguments, "ftp://127.0.0.1"])
+    assert strange.exit_code == 2
+    assert "expected one like" in strange.output
+    alone = CliRunner().invoke(app, [*arguments[:-1], "--json"])
+    assert alone.exit_code == 0, alone.output
+    found = orjson.loads(alone.stdout)["rules"]
+    assert [one["rule"] for one in found] == [rule for rule in RULES if rule[0] == "M"]
+    assert {one["found"] for one in found} == {0}
