@@ -133,6 +133,33 @@ def test_a_month_whose_records_did_not_change_is_left_alone(
     assert ("item_use", 202602) not in changed
 
 
+def test_a_deletion_of_the_next_month_restates_the_sale(store: NodeStore, kept: MonthRows) -> None:
+    sale = {"institution": "S1", "what": "sale", "local_code": "YP1", "batch": "B1"}
+    facts = RuleFacts()
+    facts.record(
+        "stock_movement", **sale, data_type="4", occurred_at="2026-02-20 09:00", quantity_e4=10_000
+    )
+    put_facts(store, facts)
+    count(store, kept)
+    (row,) = kept_rows(kept, "shop", 202602)
+    assert (row["sale_lines"], row["sold_e4"]) == (1, 10_000)
+    late = RuleFacts()
+    late.record(
+        "stock_deletion",
+        institution="S1",
+        batch="B1",
+        what="4",
+        deleted_at="2026-03-02 09:00",
+        record_id="P33030200001202603020900000001",
+        month=202603,
+    )
+    (deleted,) = late.records["stock_deletion"]
+    deleted["month"] = 202603
+    put_facts(store, late)
+    count(store, kept)
+    assert kept_rows(kept, "shop", 202602) == []
+
+
 def test_the_order_of_arrival_changes_nothing(
     tmp_path: Path, store: NodeStore, kept: MonthRows
 ) -> None:
