@@ -1,6 +1,6 @@
 """Subject classes (主体类别) in the demonstration, and what became of each."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -95,3 +95,23 @@ def summarise(
             },
         )
     return found
+
+
+def basis_of(graded: dict[str, Any]) -> str:
+    """Give the status of the model behind the grades of medical institutions.
+
+    Args:
+        graded: Answer of ``yixin hub grade``.
+    """
+    return next(
+        str(one["basis"]) for one in graded["classes"] if one["subject_class"] == SUBJECT_CLASS
+    )
+
+
+def worst_of(verdicts: Iterable[str]) -> str:
+    """Give ``valid`` where every verdict is, else the first that is not.
+
+    Args:
+        verdicts: The auditor's verdicts.
+    """
+    return next((verdict for verdict in verdicts if verdict != "valid"), "valid")

@@ -45,14 +45,18 @@ def demo(
         Path | None,
         typer.Option("--keep", help="Keep everything in this new or empty directory."),
     ] = None,
-    institutions: Annotated[int, typer.Option(min=3, max=5_000, help="Medical institutions.")] = 62,
-    claims: Annotated[int, typer.Option(min=30, help="Claims over both half-years.")] = 14_000,
+    institutions: Annotated[
+        int, typer.Option(min=20, max=5_000, help="Medical institutions.")
+    ] = 62,
+    claims: Annotated[int, typer.Option(min=30, help="Claims over both half-years.")] = 6_000,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the simulated city.")] = 1,
 ) -> None:
     """Run two hubs and three nodes as processes on loopback, from messages to a proven grade.
 
     Messages come as files, as a table through a mapping, and call by call through a hospital's
     gateway in front of a simulated core platform; one is refused and mended; a node is backed up.
+    One node runs the supervision rules over injected cases, the till is warned before the fact,
+    and two link desks let the city see what no single node sees.
     The city grades nine classes of subjects; nodes pre-score its institutions and pharmacies.
     Without --once the hubs and nodes go on serving until Ctrl-C, so that you can look around.
     Exit codes: 0 everything is as it must be, 1 it is not or a command failed, 2 wrong usage,

@@ -2,6 +2,7 @@
 
 0. Every node takes its files in; one hospital's lack the last day.
 1. That day comes call by call, gateway in front, simulated platform behind; both end with it.
+   A pre-check (3101) before it goes to the node itself.
 2. The hospital's daemon takes the copies in and refuses one, which is mended and replayed.
 3. The county's node takes in the stock table of an institution without a stock interface.
 """
@@ -17,6 +18,7 @@ from typing import Any, Final
 
 from deploy.demo.intake_summary import IntakeSummary
 from deploy.demo.members import DemoNode
+from deploy.demo.precheck import precheck
 from deploy.demo.processes import Crew, number
 from deploy.demo.till import SPOILT_PATH, TillDay, cut_off, send_all, waiting
 from deploy.errors import DemoError
@@ -27,6 +29,8 @@ _ACCEPTED: Final = (0, 1)
 _DRAINED_S: Final = 60.0
 _POLL_S: Final = 0.05
 _UPSTREAM: Final = re.compile(r'(?m)^upstream = ""')
+_INTERFACE: Final = re.compile(r"(?m)^enabled = false")
+_INTERFACE_PORT: Final = re.compile(r"(?m)^port = 9080")
 _GATEWAY_PORT: Final = re.compile(r"(?m)^port = 9081")
 
 
@@ -39,6 +43,10 @@ class Intake:
     """Directory of the demonstration."""
     simulation: Path
     """Directory of the simulated city."""
+    prechecked: dict[str, str] = field(default_factory=dict)
+    """What the till was told before a prescription; see ``precheck``."""
+    _interface: str = ""
+    """Address of the hospital's own interface."""
     _day: TillDay | None = field(default=None, repr=False)
     _unchanged: int = 0
     _refused: list[dict[str, Any]] = field(default_factory=list)
@@ -46,6 +54,19 @@ class Intake:
     """Corrections after which a refused message went in."""
     _table: dict[str, Any] = field(default_factory=dict)
     _backup: dict[str, Any] = field(default_factory=dict)
+
+    async def serve(self, node: DemoNode) -> None:
+        """Start the daemon of the hospital's node with its own interface, for pre-checks.
+
+        Args:
+            node: The hospital's node.
+        """
+        settings = node.directory / "node.toml"
+        text = _INTERFACE.sub("enabled = true", settings.read_text(encoding="utf-8"))
+        settings.write_text(_INTERFACE_PORT.sub("port = 0", text), encoding="utf-8")
+        at = ("--dir", str(node.directory))
+        served = await self.crew.server(node.directory.name, "node", "serve", *at, ready=node.ready)
+        self._interface = served.url
 
     async def from_files(self, node: DemoNode, *, last_day_live: bool) -> None:
         """Take a node's files of messages in.
@@ -62,6 +83,8 @@ class Intake:
                 last, before=before, till=self.work / "till" / "platform" / last.name
             )
             files = [*earlier, before]
+        registers = self.simulation / "registers" / node.custodian
+        files += sorted(registers.iterdir())
         await self._node(node, "ingest", *map(str, files), accepted=_ACCEPTED)
 
     async def from_table(self, node: DemoNode) -> None:
@@ -96,6 +119,7 @@ class Intake:
         text = _UPSTREAM.sub(f'upstream = "{platform.url}"', settings.read_text(encoding="utf-8"))
         settings.write_text(_GATEWAY_PORT.sub("port = 0", text), encoding="utf-8")
         gateway = await self.crew.server("gateway", "node", "gateway", "--dir", str(node.directory))
+        self.prechecked = await precheck(self._day.calls[-1], self._interface)
         self._unchanged = await send_all(self._day, gateway.url)
         for server in (gateway, platform):
             await self.crew.end(server.pid)

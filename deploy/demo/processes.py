@@ -39,6 +39,18 @@ def command_line(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "deploy.cli", *arguments]
 
 
+def several_line(*commands: Sequence[str]) -> list[str]:
+    """Give the command line that runs several commands one after the other in one process.
+
+    Args:
+        commands: Arguments after ``yixin``, by command.
+
+    Returns:
+        Interpreter, module and arguments.
+    """
+    return [sys.executable, "-m", "deploy.demo.several", *(json.dumps(one) for one in commands)]
+
+
 def environment() -> dict[str, str]:
     """Give the environment of the processes: ours, without a node or hub of the operator.
 
@@ -106,8 +118,32 @@ class Crew:
         Raises:
             DemoError: It ended with another exit code.
         """
+        return await self._ended(command_line(*arguments), " ".join(arguments), accepted)
+
+    async def ask_several(self, *commands: Sequence[str]) -> list[dict[str, Any]]:
+        """Run several commands with ``--json`` one after the other, in one process.
+
+        Args:
+            commands: Arguments after ``yixin``, without ``--json``, by command.
+
+        Returns:
+            The object each printed.
+
+        Raises:
+            DemoError: One failed, or printed something else.
+        """
+        asked = [[*one, "--json"] for one in commands]
+        name = " && yixin ".join(map(" ".join, asked))
+        out = await self._ended(several_line(*asked), name, (0,))
+        return [
+            _object(one, " ".join(command))
+            for one, command in zip(json.loads(out), asked, strict=True)
+        ]
+
+    async def _ended(self, line: Sequence[str], name: str, accepted: Sequence[int]) -> str:
+        """Run a process to its end and give what it wrote."""
         process = await asyncio.create_subprocess_exec(
-            *command_line(*arguments),
+            *line,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
@@ -119,7 +155,7 @@ class Crew:
         del self._alive[process.pid]
         if process.returncode not in accepted:
             raise DemoError(
-                f"`yixin {' '.join(arguments)}` ended with {process.returncode}, expected"
+                f"`yixin {name}` ended with {process.returncode}, expected"
                 f" {' or '.join(map(str, accepted))}; it said:\n{_tail(said + out)}"
             )
         return out.decode()
@@ -138,15 +174,7 @@ class Crew:
             DemoError: It failed, or printed something else.
         """
         out = await self.run(*arguments, "--json", accepted=accepted)
-        try:
-            answer = json.loads(out)
-        except ValueError as error:
-            raise DemoError(
-                f"`yixin {' '.join(arguments)} --json` printed no JSON object: {out[:200]!r}"
-            ) from error
-        if not isinstance(answer, dict):
-            raise DemoError(f"`yixin {' '.join(arguments)} --json` printed {type(answer).__name__}")
-        return answer
+        return _object(out, " ".join((*arguments, "--json")))
 
     async def daemon(self, name: str, *arguments: str, ready: Path) -> int:
         """Start a daemon and wait until it serves.
@@ -185,12 +213,13 @@ class Crew:
             waited += _POLL_S
         return process.pid
 
-    async def server(self, name: str, *arguments: str) -> Server:
+    async def server(self, name: str, *arguments: str, ready: Path | None = None) -> Server:
         """Start a daemon that says at which address it serves HTTP.
 
         Args:
             name: Name of its log, which must be new.
             arguments: Arguments after ``yixin``.
+            ready: File or socket that appears when it serves; else its log.
 
         Returns:
             The daemon.
@@ -199,7 +228,7 @@ class Crew:
             DemoError: It ended, or did not serve in time.
         """
         log = self._logs / f"{name}.log"
-        pid = await self.daemon(name, *arguments, ready=log)
+        pid = await self.daemon(name, *arguments, ready=ready or log)
         waited = 0.0
         while (found := _ADDRESS.search(log.read_text(encoding="utf-8"))) is None:
             if pid not in self.pids or waited > _READY_S:
@@ -256,6 +285,17 @@ class Crew:
         """Kill whatever is left at once: the last resort of an interrupted end."""
         for process in self._alive.values():
             _signal(process, signal.SIGKILL)
+
+
+def _object(out: str, name: str) -> dict[str, Any]:
+    """Read the JSON object that a command printed."""
+    try:
+        answer = json.loads(out)
+    except ValueError as error:
+        raise DemoError(f"`yixin {name}` printed no JSON object: {out[:200]!r}") from error
+    if not isinstance(answer, dict):
+        raise DemoError(f"`yixin {name}` printed {type(answer).__name__}")
+    return answer
 
 
 def _serves(ready: Path) -> bool:

@@ -1,21 +1,22 @@
 """The way from a message to a proven grade, in the order of the real world.
 
-0. simulate a city, found both hubs and three nodes
+0. simulate a city with cases of the supervision rules; found both hubs, two link desks and three
+   nodes
 1. hubs serve; the city joins the province, the nodes join the city, each by a one-use token
 2. nodes serve, take in two half-years (files of messages, one hospital's last day through its
    gateway, a table through a mapping), mend what they refused, and pre-score institutions and
-   pharmacies with what they know themselves
-3. nodes send sealed statements
+   pharmacies with what they know themselves; the county's node runs the rules
+3. nodes send sealed statements, then clues and join records
 4. the city imports the departments' items, grades all nine classes of subjects and publishes
 5. nodes collect their signed grade statements, pre-score again and compare
-6. the city pushes to the province every class but the insured persons
+6. the city pushes to the province every class but the insured persons, and joins the nodes'
+   records
 7. an auditor verifies both hubs' evidence with nothing but a trust file; a node is backed up
 """
 
-import asyncio
 import re
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,11 +24,14 @@ from typing import Any, Final
 
 import orjson
 
-from deploy.demo.classes import SUBJECT_CLASS, registered_in, summarise
+from deploy.demo.classes import SUBJECT_CLASS, basis_of, registered_in, summarise, worst_of
+from deploy.demo.desks import LinkDesks
 from deploy.demo.intake import Intake
 from deploy.demo.members import DemoHub, DemoNode, hubs_in, node_in
 from deploy.demo.processes import Crew, number
 from deploy.demo.summary import Findings, Summary
+from deploy.demo.supervision import Supervision
+from deploy.demo.together import together
 from deploy.errors import DemoError
 from deploy.simulation.city import COUNTY_CUSTODIAN
 from deploy.simulation.simulate import DEFAULT_PERIODS
@@ -75,6 +79,14 @@ class Scenario:
     nodes: tuple[DemoNode, ...] = ()
     registered: dict[str, int] = field(default_factory=dict)
     """Subjects of the simulated city by class."""
+    intake: Intake = field(init=False)
+    supervision: Supervision = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Prepare the intake, the desks and what they serve for."""
+        self.intake = Intake(crew=self.crew, work=self.plan.work, simulation=self.plan.simulation)
+        desks = LinkDesks(crew=self.crew, work=self.plan.work)
+        self.supervision = Supervision(crew=self.crew, simulation=self.plan.simulation, desks=desks)
 
     async def run(self) -> Findings:
         """Go the whole way.
@@ -89,18 +101,21 @@ class Scenario:
         city, province = hubs_in(self.plan.work)
         await self._found(city, province)
         await self._join(city, province)
-        intake = await self._take_in()
-        await self._each_node("send statements", self._sync)
-        graded = await self._grade(city)
-        await self._each_node("collect grades", self._sync)
-        compared = await self._each_node("pre-score again", self._prescore)
+        await self._take_in()
+        graded, _ = await together(self._state_and_grade(city), self._find_and_send())
+        compared = await self._each_node("collect grades, pre-score again", self._compare)
         await self._push(city)
-        verdicts, explanation, _ = await _together(
-            self._audit(city, province), self._explain(compared), self._back_up(intake)
+        verdicts, explanation, _, _ = await together(
+            self._audit(city, province),
+            self._explain(compared),
+            self._back_up(),
+            self._join_clues(city),
         )
-        states = await self._each_node("count", self._status)
-        counted = await _together(self._hub(city, "status"), self._hub(province, "status"))
-        hubs = {"city": counted[0], "province": counted[1]}
+        *states, city_state, province_state = await self.crew.ask_several(
+            *(("node", "status", "--dir", str(node.directory)) for node in self.nodes),
+            *(("hub", "status", "--dir", str(hub.directory)) for hub in (city, province)),
+        )
+        hubs = {"city": city_state, "province": province_state}
         senders = [*states, hubs["city"]]
         sizes = {level: number(state, "log_size") for level, state in hubs.items()}
         classes = summarise(graded, self.registered, hubs["province"], self.plan.period)
@@ -110,7 +125,8 @@ class Scenario:
             messages_in=sum(number(one, "messages") for one in states),
             records_stored=sum(sum(one["records"].values()) for one in states),
             quarantined=sum(number(one, "quarantined") for one in states),
-            intake=intake.summary(states),
+            intake=self.intake.summary(states),
+            supervision=self.supervision.summary(self.intake.prechecked),
             envelopes_sent=sum(number(one, "envelopes_sent") for one in senders),
             receipts=sum(number(one, "receipts") for one in senders),
             subjects_graded=main.graded,
@@ -118,14 +134,15 @@ class Scenario:
             prescore_equal=sum(number(one, "prescore_equal") for one in compared),
             prescore_compared=sum(number(one, "prescore_compared") for one in compared),
             pushed=main.pushed,
-            audit=_worst(verdicts.values()),
-            basis=_basis(graded),
+            audit=worst_of(verdicts.values()),
+            basis=basis_of(graded),
             seconds=round(time.monotonic() - begun, 1),
             classes=classes,
         )
         return Findings(
             summary=summary,
             explanation=explanation,
+            hit=self.supervision.explained,
             log_sizes=sizes,
             verdicts=verdicts,
             steps=self.steps,
@@ -157,39 +174,56 @@ class Scenario:
                 ended()
                 return answer
 
-            return await _together(*(one(node) for node in self.nodes))
+            return await together(*(one(node) for node in self.nodes))
 
     # Step 0 and the hubs' part of step 1.
     async def _found(self, city: DemoHub, province: DemoHub) -> None:
         plan = self.plan
-        with self._step("simulate a city, found the hubs", 3) as ended:
+        with self._step("simulate a city, found hubs and link desks", 4) as ended:
 
             async def simulated() -> None:
                 await self.crew.run(
                     "simulate",
                     *("--institutions", str(plan.institutions), "--claims", str(plan.claims)),
                     *("--seed", str(plan.seed), "--out", str(plan.simulation)),
+                    *("--cases", "--stock-table"),
                 )
                 ended()
 
             async def founded(hub: DemoHub) -> None:
                 place = ("--dir", str(hub.directory))
-                await self.crew.run(
-                    "hub",
-                    "init",
-                    *place,
-                    *("--level", hub.level, "--division", hub.division, "--name", hub.name),
+                named = ("--level", hub.level, "--division", hub.division, "--name", hub.name)
+                await self.crew.ask_several(
+                    ("hub", "init", *place, *named),
+                    ("hub", "export-trust", str(self._trust(hub)), *place),
                 )
                 await self.crew.daemon(f"{hub.level}-hub", "hub", "serve", *place, ready=hub.ready)
                 ended()
+                if hub is city:
+                    await self.supervision.desks.open(self._trust(city))
+                    ended()
 
-            await _together(simulated(), founded(city), founded(province))
+            await together(simulated(), founded(city), founded(province))
         manifest = orjson.loads((plan.simulation / "manifest.json").read_bytes())
         self.registered = registered_in(manifest)
         self.nodes = tuple(
             node_in(plan.work, plan.simulation, custodian=one["name"], division=one["division"])
             for one in manifest["custodians"]
         )
+
+    def _trust(self, hub: DemoHub) -> Path:
+        """Trust file of a hub, for desks and auditors."""
+        return self.plan.work / f"{hub.level}.trust"
+
+    @property
+    def _hospital(self) -> DemoNode:
+        """Node whose last day comes through its gateway."""
+        return self.nodes[0]
+
+    @property
+    def _county(self) -> DemoNode:
+        """Node of many institutions, where the rules run."""
+        return next(one for one in self.nodes if one.custodian == COUNTY_CUSTODIAN)
 
     # Step 1.
     async def _join(self, city: DemoHub, province: DemoHub) -> None:
@@ -203,7 +237,7 @@ class Scenario:
                 ended()
 
             async def node_joins(node: DemoNode) -> None:
-                token, _ = await _together(
+                token, _ = await together(
                     self._token(
                         city,
                         *("--kind", "node", "--division", node.division),
@@ -212,14 +246,18 @@ class Scenario:
                     self._node(node, "init"),
                 )
                 await self._node(node, "join", "--token", token)
-                await self.crew.daemon(
-                    node.directory.name,
-                    *("node", "serve", "--dir", str(node.directory)),
-                    ready=node.ready,
-                )
+                at = ("--dir", str(node.directory))
+                if node is self._hospital:
+                    await self.intake.serve(node)
+                else:
+                    await self.crew.daemon(
+                        node.directory.name, "node", "serve", *at, ready=node.ready
+                    )
+                if node in {self._hospital, self._county}:
+                    await self.supervision.desks.admit(node)
                 ended()
 
-            await _together(city_joins(), *(node_joins(node) for node in self.nodes))
+            await together(city_joins(), *(node_joins(node) for node in self.nodes))
 
     async def _token(self, hub: DemoHub, *arguments: str) -> str:
         out = await self.crew.run("hub", "token", "--dir", str(hub.directory), *arguments)
@@ -229,50 +267,73 @@ class Scenario:
         return found.group()
 
     # Step 2.
-    async def _take_in(self) -> Intake:
-        intake = Intake(crew=self.crew, work=self.plan.work, simulation=self.plan.simulation)
-        hospital = self.nodes[0]
+    async def _take_in(self) -> None:
+        intake = self.intake
         files = "take in two half-years"
         with (
             self._step(files, len(self.nodes)) as taken,
             self._step("a day at the till, through the gateway", 1) as passed,
             self._step("mend what was refused, replay", 1) as mended,
-            self._step("a table through a mapping", 1) as mapped,
+            self._step("a table through a mapping, knowledge of the rules", 1) as mapped,
         ):
 
             async def of(node: DemoNode) -> None:
-                await intake.from_files(node, last_day_live=node is hospital)
+                await intake.from_files(node, last_day_live=node is self._hospital)
                 taken()
-                if node is hospital:
+                if node is self._hospital:
                     await intake.at_the_till(node)
                     passed()
                     await intake.mend(node)
                     mended()
-                if node.custodian == COUNTY_CUSTODIAN:
+                if node is self._county:
                     await intake.from_table(node)
+                    await self.supervision.know(node)
                     mapped()
 
-            await _together(*(of(node) for node in self.nodes))
-        await self._each_node("pre-score", self._prescore)
-        return intake
+            await together(*(of(node) for node in self.nodes))
 
-    async def _prescore(self, node: DemoNode) -> dict[str, Any]:
-        return await self._node(node, "prescore", "--period", self.plan.period)
+    async def _find_and_send(self) -> None:
+        """Run the rules at the county's node; send clues and join records, persons as tokens."""
+        with self._step("run the rules, explain a hit", 1) as ended:
+            await self.supervision.find(self._county)
+            ended()
+        with self._step("send clues, by two link desks", 1) as ended:
+            await self.supervision.send(self._hospital, self._county)
+            ended()
 
-    async def _sync(self, node: DemoNode) -> dict[str, Any]:
-        return await self._node(node, "sync")
+    async def _join_clues(self, city: DemoHub) -> None:
+        """Join what the nodes sent."""
+        with self._step("join what nodes cannot see alone", 1) as ended:
+            await self.supervision.join(city)
+            ended()
 
-    async def _status(self, node: DemoNode) -> dict[str, Any]:
-        return await self._node(node, "status")
+    async def _state(self, node: DemoNode) -> dict[str, Any]:
+        """Pre-score with what the node knows itself, and send its statements."""
+        prescored, _ = await self._ask_node(node, "prescore", "sync")
+        return prescored
+
+    async def _compare(self, node: DemoNode) -> dict[str, Any]:
+        """Collect signed grades, and pre-score again."""
+        _, prescored = await self._ask_node(node, "sync", "prescore")
+        return prescored
+
+    async def _ask_node(self, node: DemoNode, *commands: str) -> list[dict[str, Any]]:
+        at = ("--dir", str(node.directory))
+        period = {"prescore": ("--period", self.plan.period)}
+        return await self.crew.ask_several(
+            *(("node", one, *period.get(one, ()), *at) for one in commands)
+        )
 
     # Step 4.
-    async def _grade(self, city: DemoHub) -> dict[str, Any]:
-        with self._step("import items, grade nine classes, publish", 3) as ended:
-            await self._hub(city, "import", str(self.plan.simulation / "departments"))
-            ended()
-            graded = await self._hub(city, "grade", "--period", self.plan.period)
-            ended()
-            await self._hub(city, "publish", "--period", self.plan.period)
+    async def _state_and_grade(self, city: DemoHub) -> dict[str, Any]:
+        await self._each_node("pre-score, send statements", self._state)
+        with self._step("import items, grade nine classes, publish", 1) as ended:
+            at, period = ("--dir", str(city.directory)), ("--period", self.plan.period)
+            _, graded, _ = await self.crew.ask_several(
+                ("hub", "import", str(self.plan.simulation / "departments"), *at),
+                ("hub", "grade", *period, *at),
+                ("hub", "publish", *period, *at),
+            )
             ended()
             return graded
 
@@ -289,24 +350,27 @@ class Scenario:
 
             async def audited(hub: DemoHub) -> str:
                 bundle = self.plan.work / f"{hub.level}.evidence.zip"
-                trust = self.plan.work / f"{hub.level}.trust"
-                await self._hub(hub, "export-trust", str(trust))
                 await self.crew.run(
                     "audit", "export", "--dir", str(hub.directory), "--out", str(bundle)
                 )
                 answer = await self.crew.ask(
-                    "audit", "verify", str(bundle), "--trust", str(trust), accepted=(0, 1, 2)
+                    "audit",
+                    "verify",
+                    str(bundle),
+                    "--trust",
+                    str(self._trust(hub)),
+                    accepted=(0, 1, 2),
                 )
                 ended()
                 return str(answer["verdict"])
 
-            found = await _together(*(audited(hub) for hub in hubs))
+            found = await together(*(audited(hub) for hub in hubs))
             return {hub.level: verdict for hub, verdict in zip(hubs, found, strict=True)}
 
-    async def _back_up(self, intake: Intake) -> None:
+    async def _back_up(self) -> None:
         """Back the hospital's node up."""
         with self._step("back a node up", 1) as ended:
-            await intake.back_up(self.nodes[0])
+            await self.intake.back_up(self._hospital)
             ended()
 
     async def _explain(self, compared: list[dict[str, Any]]) -> dict[str, Any]:
@@ -331,26 +395,3 @@ class Scenario:
         return await self.crew.ask(
             "node", command, *arguments, "--dir", str(node.directory), accepted=accepted
         )
-
-
-async def _together(*acts: Awaitable[Any]) -> list[Any]:
-    """Do several things at the same time; the first failure cancels the others."""
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(_awaited(act)) for act in acts]
-    return [task.result() for task in tasks]
-
-
-async def _awaited(act: Awaitable[Any]) -> Any:  # noqa: ANN401  # Hands through what it waits for.
-    return await act
-
-
-def _basis(graded: dict[str, Any]) -> str:
-    """Give the status of the model behind the grades of medical institutions."""
-    return next(
-        str(one["basis"]) for one in graded["classes"] if one["subject_class"] == SUBJECT_CLASS
-    )
-
-
-def _worst(verdicts: Iterable[str]) -> str:
-    """Give ``valid`` where every verdict is, else the first that is not."""
-    return next((verdict for verdict in verdicts if verdict != "valid"), "valid")

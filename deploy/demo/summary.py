@@ -9,6 +9,7 @@ from rich.table import Table
 
 from deploy.demo.classes import CLASSES, PRESCORED, SUBJECT_CLASS, ClassSummary
 from deploy.demo.intake_summary import IntakeSummary
+from deploy.demo.supervision_summary import SupervisionSummary
 from scoring_kernel import load_catalog
 from scoring_kernel.model import Band, RatingModel
 
@@ -30,6 +31,8 @@ class Summary:
     """Messages or rows that are still refused at the end."""
     intake: IntakeSummary
     """How records came in besides files of messages."""
+    supervision: SupervisionSummary
+    """What rules, warnings and joins found."""
     envelopes_sent: int
     """Sealed envelopes sent up: by the nodes to the city, by the city to the province."""
     receipts: int
@@ -84,6 +87,7 @@ class Summary:
             f"the auditor says {self.audit}; expected valid": self.audit == "valid",
             f"{self.quarantined} left in quarantine; expected none": self.quarantined == 0,
             **self.intake.claims,
+            **self.supervision.claims,
         }  # fmt: skip
         for name, one in self.classes.items():
             if name == SUBJECT_CLASS:
@@ -106,6 +110,8 @@ class Findings:
     summary: Summary
     explanation: dict[str, Any]
     """Answer of ``yixin node explain`` for one subject."""
+    hit: dict[str, Any]
+    """Answer of ``yixin node rules explain`` for one hit."""
     log_sizes: Mapping[str, int]
     """Leaves of each hub's transparency log."""
     verdicts: Mapping[str, str]
@@ -125,6 +131,7 @@ def show(findings: Findings, console: Console) -> None:
     console.print(_by_class(findings.summary))
     console.print(_explained(findings.explanation))
     console.print(findings.summary.intake.shown())
+    console.print(findings.summary.supervision.shown(findings.hit))
     console.print(_proved(findings))
     for failure in findings.summary.failures:
         console.print(f"[red]{failure}[/red]")

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,15 @@ import pytest
 
 from deploy.demo.processes import command_line, environment
 from scoring_kernel import load_catalog
+from scoring_kernel.joining import JoinKind
 from tests.e2e.conftest import processes_naming, yixin
 
 pytestmark = pytest.mark.e2e
 
 INSTITUTIONS = 60
 _LONGEST_WAIT_S = 120.0
+LAST_STAY = date(2026, 6, 27)
+KEPT_DAYS = load_catalog().joining.retention_days[JoinKind.STAY] - 5
 
 
 @pytest.fixture(scope="module")
@@ -71,10 +75,39 @@ def test_overrides_lower_grades(summary: dict[str, Any], name: str) -> None:
 
 
 def test_every_message_was_taken_in_and_none_quarantined(summary: dict[str, Any]) -> None:
-    assert summary["messages_in"] == summary["manifest"]["messages"]
-    assert summary["manifest"]["detail_lines"] >= 100_000
+    asked = 2  # The pre-check at the till (3101) and its feedback (3103).
+    assert summary["messages_in"] == summary["manifest"]["messages"] + asked
+    assert summary["manifest"]["detail_lines"] >= 45_000
     assert summary["records_stored"] > summary["manifest"]["detail_lines"]
     assert summary["quarantined"] == 0
+
+
+def test_rules_find_every_injected_case_and_no_near_miss(summary: dict[str, Any]) -> None:
+    found = summary["supervision"]
+    assert found["cases_found"] == found["cases"] > 100
+    assert found["near_misses_hit"] == 0
+    assert found["rules_stopped"] == 0 < found["rules"]
+    assert found["hits"] >= found["cases"]
+    assert found["amount_fen"] > 0
+    assert "跨机构重叠住院" in summary["printed"]
+
+
+def test_the_city_sees_a_stay_across_two_nodes_as_long_as_join_records_are_kept(
+    summary: dict[str, Any],
+) -> None:
+    found = summary["supervision"]
+    today = datetime.now(tz=UTC).date()  # noqa: TID251 - real processes, real days
+    if not LAST_STAY <= today <= LAST_STAY + timedelta(days=KEPT_DAYS):
+        pytest.skip("the simulated stays are older than join records are kept")
+    assert found["persons_asked"] > 0
+    assert found["overlaps"] > 0
+    assert found["overlap_across"].startswith("H33030200001 + ")
+    assert found["overlap_hours"] == 96
+
+
+def test_the_till_is_warned_and_tells_what_it_did(summary: dict[str, Any]) -> None:
+    found = summary["supervision"]
+    assert (found["warning"], found["feedback"]) == ("W03", "accepted")
 
 
 def test_a_day_at_the_till_goes_through_the_gateway_and_nothing_of_it_is_lost(
@@ -139,7 +172,7 @@ def test_an_interrupted_demonstration_leaves_no_process(
     tmp_path: Path, number: signal.Signals, begun_with: Callable[[Path], bool]
 ) -> None:
     kept = tmp_path / "kept"
-    arguments = ("demo", "--keep", str(kept), "--institutions", "3", "--claims", "90")
+    arguments = ("demo", "--keep", str(kept), "--institutions", "20", "--claims", "200")
     with subprocess.Popen(  # noqa: S603  # This program, fixed arguments.
         command_line(*arguments), env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as demo:

@@ -11,7 +11,7 @@ from deploy.demo.processes import Crew
 from deploy.demo.scenario import Plan, Scenario
 from deploy.demo.summary import Findings
 from deploy.errors import DemoError
-from tests.unit.deploy.demo.test_summary import EXPLANATION, GOOD
+from tests.unit.deploy.demo.test_summary import EXPLANATION, GOOD, HIT
 
 
 def test_a_directory_that_holds_something_is_left_alone(tmp_path: Path) -> None:
@@ -49,6 +49,7 @@ def test_the_exit_code_tells_whether_every_promise_was_kept(
         return Findings(
             summary=replace(GOOD, audit=audit),
             explanation=EXPLANATION,
+            hit=HIT,
             log_sizes={"city": 3},
             verdicts={"city": audit},
         )

@@ -10,6 +10,7 @@ from rich.console import Console
 from deploy.demo.classes import CLASSES, ClassSummary, registered_in, summarise
 from deploy.demo.intake_summary import IntakeSummary
 from deploy.demo.summary import Findings, Summary, show
+from deploy.demo.supervision_summary import SupervisionSummary
 
 
 def of_class(subjects: int, *, pushed: bool = True, **more: int) -> ClassSummary:
@@ -43,12 +44,44 @@ INTAKE = IntakeSummary(
     backup_bytes=5_635_370,
     backup_verified=True,
 )
+SUPERVISION = SupervisionSummary(
+    knowledge_points=175,
+    rules=46,
+    rules_stopped=0,
+    hits=6_732,
+    amount_fen=97_343_888,
+    cases=162,
+    cases_found=162,
+    near_misses=217,
+    near_misses_hit=0,
+    clues=6_700,
+    stays_sent=40,
+    persons_asked=378,
+    overlaps=2,
+    overlap_across="H33030200001 + H33030400003",
+    overlap_hours=96,
+    warning="W03",
+    warning_words="开具人员未在本机构登记",
+    warning_answer="block",
+    feedback="accepted",
+)
+HIT = {
+    "rule": "M33",
+    "says": {"name_zh": "跨机构重叠住院"},
+    "institution": "H33030500004",
+    "at": "2026-04-11T03:00:00",
+    "amount_fen": 65_000,
+    "records": 2,
+    "parameters": [{"name_zh": "重叠小时数", "value": "24", "unit_zh": "小时"}],
+    "basis": {"title": "条例", "article": "第四十条"},
+}
 GOOD = Summary(
     institutions=4,
     messages_in=1_000,
     records_stored=3_000,
     quarantined=0,
     intake=INTAKE,
+    supervision=SUPERVISION,
     envelopes_sent=12,
     receipts=12,
     subjects_graded=4,
@@ -67,6 +100,10 @@ def of_intake(**changes: Any) -> Summary:  # noqa: ANN401 - values of any field
     return replace(GOOD, intake=replace(INTAKE, **changes))
 
 
+def of_supervision(**changes: Any) -> Summary:  # noqa: ANN401 - values of any field
+    return replace(GOOD, supervision=replace(SUPERVISION, **changes))
+
+
 EXPLANATION = {
     "subject": "H33030200001",
     "total": "812.50",
@@ -83,6 +120,7 @@ def printed(summary: Summary) -> str:
     findings = Findings(
         summary=summary,
         explanation=EXPLANATION,
+        hit=HIT,
         log_sizes={"city": 30, "province": 4},
         verdicts={"city": summary.audit, "province": "valid"},
     )
@@ -96,7 +134,7 @@ def test_the_json_file_has_exactly_these_keys() -> None:
         "institutions", "messages_in", "records_stored", "quarantined", "envelopes_sent",
         "receipts", "subjects_graded", "grade_distribution", "prescore_equal",
         "prescore_compared", "pushed", "audit", "basis", "seconds",
-        "classes", "intake",
+        "classes", "intake", "supervision",
     }  # fmt: skip
     assert set(GOOD.to_json()["classes"]["physician"]) == {
         "subjects", "graded", "not_rated", "capped", "pushed", "grade_distribution",
@@ -135,6 +173,12 @@ def test_a_demonstration_that_succeeded_has_no_failures() -> None:
         (of_intake(table_refused=1), "238 rows of H33030300004.stock.csv taken in, 1 refused"),
         (of_intake(table_rows=0), "0 rows of H33030300004.stock.csv taken in"),
         (of_intake(trace_codes=0), "0 trace codes of 1843 movements"),
+        (of_supervision(rules_stopped=1), "1 of 46 rules stopped"),
+        (of_supervision(cases_found=161), "161 of 162 injected cases found"),
+        (of_supervision(near_misses_hit=1), "1 of 217 near misses hit"),
+        (of_supervision(overlap_across=""), "the stays that overlap across two nodes"),
+        (of_supervision(warning=""), "the till was given no warning"),
+        (of_supervision(feedback="none"), "feedback on the warning: none"),
         (of_intake(backup_verified=False), "a backup of 21560 records, not verified"),
     ],
 )
@@ -169,6 +213,23 @@ def test_the_tables_show_how_records_came_in() -> None:
         "21,560 records, 5.6 MB, read back and compared",
     ):  # fmt: skip
         assert shown in text
+
+
+def test_the_tables_show_what_supervision_found() -> None:
+    text = printed(GOOD)
+    for shown in (
+        "46 rules, 175 knowledge points: 6,732 hits", "973,438.88 yuan", "162 of 162",
+        "重叠小时数 24小时", "条例第四十条", "378 persons' tokens",
+        "H33030200001 + H33030400003: 96 hours",
+        "3101: W03", "3103: accepted",
+    ):  # fmt: skip
+        assert shown in text
+
+
+def test_stays_that_are_too_old_to_be_joined_are_no_failure_and_are_told() -> None:
+    late = of_supervision(stays_sent=0, overlaps=0, overlap_across="", overlap_hours=0)
+    assert late.failures == ()
+    assert "nothing was joined" in printed(late)
 
 
 def test_subjects_without_a_rating_are_shown_where_there_are_any() -> None:

@@ -1,0 +1,111 @@
+"""Two link desks (关联台), and the nodes that ask them: nobody alone names whom a token is of.
+
+0. The provincial hub's member and a department's run one each; both trust the city to name nodes.
+1. A node's officer tells its key to both desks, and takes over both desks' cards.
+2. Nodes send clues and join records; the city joins what they sent.
+"""
+
+import asyncio
+import socket
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from deploy.demo.members import DemoHub, DemoNode
+from deploy.demo.processes import Crew
+
+_QUOTA: Final = 100_000
+"""Points a node may ask for in a period."""
+_DESKS: Final = (
+    ("province-desk", "yixin://330000/hub/province"),
+    ("health-desk", "yixin://330300/department/health"),
+)
+
+
+@dataclass(slots=True, kw_only=True)
+class LinkDesks:
+    """The desks of one demonstration."""
+
+    crew: Crew
+    work: Path
+    """Directory of the demonstration."""
+    joined: dict[str, Any] = field(default_factory=dict)
+    """What joining found."""
+    overlaps: list[dict[str, Any]] = field(default_factory=list)
+    """Clues on overlapping stays, each as it is shown."""
+
+    @property
+    def _cards(self) -> list[str]:
+        return [str(self.work / f"{name}.card") for name, _ in _DESKS]
+
+    async def open(self, trust: Path) -> None:
+        """Make both desks and let them serve.
+
+        Args:
+            trust: The city hub's trust file.
+        """
+        async with asyncio.TaskGroup() as group:
+            for (name, member), card in zip(_DESKS, self._cards, strict=True):
+                group.create_task(self._open(self.work / name, member, trust, card))
+
+    async def _open(self, place: Path, member: str, trust: Path, card: str) -> None:
+        at = ("--dir", str(place))
+        port = str(_free_port())
+        await self.crew.ask_several(
+            ("hub", "desk", "init", str(place), "--member", member, "--port", port),
+            ("hub", "desk", "trust", str(trust), *at),
+            ("hub", "desk", "card", card, *at),
+        )
+        await self.crew.daemon(place.name, "hub", "desk", "serve", *at, ready=place / "serve.json")
+
+    async def admit(self, node: DemoNode) -> None:
+        """Let a node that joined the city ask both desks.
+
+        Args:
+            node: The node.
+        """
+        at = ("--dir", str(node.directory))
+        key, _ = await self.crew.ask_several(
+            ("node", "clues", "key", *at), ("node", "clues", "desks", *self._cards, *at)
+        )
+        allowed = ("hub", "desk", "allow", key["member"], "--key", key["key"])
+        await self.crew.ask_several(
+            *(
+                (*allowed, "--quota", str(_QUOTA), "--dir", str(self.work / name))
+                for name, _ in _DESKS
+            )
+        )
+
+    async def send(self, node: DemoNode) -> dict[str, Any]:
+        """Let a node send its clues and join records.
+
+        Args:
+            node: The node.
+
+        Returns:
+            Answer of ``yixin node clues send``.
+        """
+        return await self.crew.ask("node", "clues", "send", "--dir", str(node.directory))
+
+    async def join(self, city: DemoHub, institution: str) -> None:
+        """Join what nodes sent, and look at the stays that overlap at one institution.
+
+        Args:
+            city: The hub that holds neither half of a key.
+            institution: Institution of the later stay.
+        """
+        at = ("--dir", str(city.directory))
+        named = ("--source", "J01", "--institution", institution)
+        self.joined, listed = await self.crew.ask_several(
+            ("hub", "clues", "join", *at), ("hub", "clues", "list", *named, *at)
+        )
+        self.overlaps = await self.crew.ask_several(
+            *(("hub", "clues", "show", one["id"], *at) for one in listed["rows"])
+        )
+
+
+def _free_port() -> int:
+    """Find a port that nobody listens on; a desk's card names its port before it serves."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        return int(held.getsockname()[1])
