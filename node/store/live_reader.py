@@ -232,6 +232,9 @@ class LiveReader:
             if self._digests is None:
                 self._digests = find_digests(self._connection, self._vault)
             yield self._connection
+        except StoreError:
+            self.close()
+            raise
         except OSError as error:
             self.close()
             raise absent(self._path) from error
