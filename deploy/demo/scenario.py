@@ -85,8 +85,10 @@ class Scenario:
     def __post_init__(self) -> None:
         """Prepare the intake, the desks and what they serve for."""
         self.intake = Intake(crew=self.crew, work=self.plan.work, simulation=self.plan.simulation)
-        desks = LinkDesks(crew=self.crew, work=self.plan.work)
-        self.supervision = Supervision(crew=self.crew, simulation=self.plan.simulation, desks=desks)
+        plan, desks = self.plan, LinkDesks(crew=self.crew, work=self.plan.work)
+        self.supervision = Supervision(
+            crew=self.crew, simulation=plan.simulation, period=plan.period, desks=desks
+        )
 
     async def run(self) -> Findings:
         """Go the whole way.

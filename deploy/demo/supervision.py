@@ -17,6 +17,7 @@ from deploy.demo.members import DemoHub, DemoNode
 from deploy.demo.processes import Crew, number
 from deploy.demo.supervision_summary import SupervisionSummary
 from deploy.simulation.injected.across_nodes import ACROSS_NODES
+from scoring_kernel.periods import Period
 
 _EXPLAINED: Final = "M33"
 """Rule of the hit that is explained: it rests on two stays, so it shows most."""
@@ -30,6 +31,8 @@ class Supervision:
     crew: Crew
     simulation: Path
     """Directory of the simulated city."""
+    period: str
+    """Period of the injected cases; stock is told in full in no other."""
     desks: LinkDesks
     explained: dict[str, Any] = field(default_factory=dict)
     """Answer of ``yixin node rules explain`` for one hit."""
@@ -59,8 +62,10 @@ class Supervision:
             node: The county's node.
         """
         at = ("--dir", str(node.directory))
+        first = ("--from", f"{Period.parse(self.period).first_day:%Y%m}")
         self._run, self._shown = await self.crew.ask_several(
-            ("node", "rules", "run", *at), ("node", "rules", "show", "--limit", _LISTED, *at)
+            ("node", "rules", "run", *first, *at),
+            ("node", "rules", "show", "--limit", _LISTED, *at),
         )
         hits = [one["id"] for one in self._shown["hits"] if one["rule"] == _EXPLAINED]
         recall, *explained = await self.crew.ask_several(

@@ -127,7 +127,8 @@ def test_a_table_went_in_through_its_mapping_and_stock_became_records(
     assert intake["table_rows"] == manifest["table"]["rows"] > 0
     assert intake["table_refused"] == 0
     bought = sum(period["packs_bought"] for period in manifest["periods"].values())
-    assert intake["trace_codes"] > bought > intake["stock_movements"] > 0
+    assert intake["trace_codes"] > bought > 0
+    assert intake["stock_movements"] > intake["table_rows"]
     assert intake["staff_members"] > 0
 
 
