@@ -62,7 +62,7 @@ async def test_the_question_is_read_without_a_fault(asked: list[dict[str, object
     await precheck(CALL, "http://node")
     content = asked[0]["input"]
     assert isinstance(content, dict)
-    found = read_asked("3101", content, HEAD["fixmedins_code"], 0)
+    found = read_asked("3101", content, str(HEAD["fixmedins_code"]), 0)
     assert not found.faults
     (encounter,) = found.encounters
     assert len(encounter.orders) == 1
