@@ -29,10 +29,10 @@ class LinkDesks:
     crew: Crew
     work: Path
     """Directory of the demonstration."""
-    joined: dict[str, Any] = field(default_factory=dict)
-    """What joining found."""
+    found: int = 0
+    """Overlapping stays that joining found."""
     overlaps: list[dict[str, Any]] = field(default_factory=list)
-    """Clues on overlapping stays, each as it is shown."""
+    """Those of one institution, each as it is shown."""
 
     @property
     def _cards(self) -> list[str]:
@@ -95,12 +95,16 @@ class LinkDesks:
             institution: Institution of the later stay.
         """
         at = ("--dir", str(city.directory))
-        named = ("--source", "J01", "--institution", institution)
-        self.joined, listed = await self.crew.ask_several(
-            ("hub", "clues", "join", *at), ("hub", "clues", "list", *named, *at)
+        _, listed = await self.crew.ask_several(
+            ("hub", "clues", "join", *at), ("hub", "clues", "list", "--source", "J01", *at)
         )
+        self.found = len(listed["rows"])
         self.overlaps = await self.crew.ask_several(
-            *(("hub", "clues", "show", one["id"], *at) for one in listed["rows"])
+            *(
+                ("hub", "clues", "show", one["id"], *at)
+                for one in listed["rows"]
+                if one["institution"] == institution
+            )
         )
 
 

@@ -125,7 +125,7 @@ class Supervision:
             clues=sum(number(one, "clues") for one in self._sent),
             stays_sent=sum(one["join_parts"].get("stay", 0) for one in self._sent),
             persons_asked=sum(number(one, "asked") for one in self._sent),
-            overlaps=number(self.desks.joined["found"], "overlapping_stays"),
+            overlaps=self.desks.found,
             overlap_across=" + ".join(across) if found else "",
             overlap_hours=number(found[0]["detail"]["numbers"], "overlap_hours") if found else 0,
             **precheck,

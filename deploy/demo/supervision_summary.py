@@ -109,7 +109,7 @@ class SupervisionSummary:
         if not self.stays_sent:
             return "nothing was joined: the simulated stays are older than join records are kept"
         return (
-            f"{self.overlaps} overlapping stays; {self.overlap_across or 'not the injected one'}:"
+            f"overlapping stays: {self.overlaps}; {self.overlap_across or 'not the injected one'}:"
             f" {self.overlap_hours} hours"
         )
 
