@@ -49,7 +49,7 @@ def run(
     ] = 600.0,
     max_memory: Annotated[
         int, typer.Option("--max-memory", min=64, help="Memory of the rules' engine, MiB.")
-    ] = 3072,
+    ] = 2816,
     directory: Directory = None,
     as_json: AsJson = False,
 ) -> None:
@@ -102,11 +102,12 @@ def show(
 
     Example: [bold]yixin node rules show --rule M33[/bold]
     """
+    months = list(_months(month, from_month))
     with start(as_json) as out:
         arguments: Result = {
             "rule": rule or "",
             "institution": institution or "",
-            "months": list(_months(month, from_month)),
+            "months": months,
             "gone": gone,
             "limit": limit,
             "offset": offset,
