@@ -190,7 +190,13 @@ class NodeStore:
     def flush(self, min_rows: int = 1) -> int:
         """Move staged records into segments and merge small ones; returns segments written."""
         with self._lock:
-            return self._records.flush(min_rows)
+            try:
+                return self._records.flush(min_rows)
+            except OSError as error:
+                problem = (
+                    f"the store cannot be written ({error.strerror}); check the disk's free space"
+                )
+                raise StoreError(problem) from error
 
     def flush_if_large(self) -> int:
         """Flush when so much is staged that reading it would take long."""
