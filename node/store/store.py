@@ -193,10 +193,7 @@ class NodeStore:
             try:
                 return self._records.flush(min_rows)
             except OSError as error:
-                problem = (
-                    f"the store cannot be written ({error.strerror}); check the disk's free space"
-                )
-                raise StoreError(problem) from error
+                raise StoreError(f"{error.strerror}: check the disk's free space") from error
 
     def flush_if_large(self) -> int:
         """Flush when so much is staged that reading it would take long."""
