@@ -6,6 +6,7 @@ Rules:
 - The thread reads the store by a connection of its own; nothing of it can hold the writer up.
 """
 
+import gc
 import logging
 import threading
 from collections.abc import Callable
@@ -117,6 +118,9 @@ class LiveSupervision:
             self._institutions = lambda: codes
             self._prechecks = PreChecks(judging, self._catalog.legal_basis, self._envelope)
             self._ready.set()
+            # What is loaded stays: looking through it for garbage again and again takes long.
+            gc.collect()
+            gc.freeze()
             if self._feeds:
                 self._keep_fed(store, vault, book, judging)
 

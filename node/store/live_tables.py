@@ -36,8 +36,10 @@ LIVE_FILES: Final = (LIVE_DATABASE, f"{LIVE_DATABASE}-wal", f"{LIVE_DATABASE}-sh
 FORM: Final = "1"
 """Form of the tables and of the facts; another one is begun again."""
 SECRET_CONTEXT: Final = "live-state"  # noqa: S105 - a name
-_CACHE_KIB: Final = 65_536
+_CACHE_KIB: Final = 16_384
 """Pages of the state that one connection holds in memory, at most."""
+_MAPPED_BYTES: Final = 2**31 - 65_536
+"""Most that SQLite maps."""
 _BUSY_TIMEOUT_S: Final = 5.0
 _MARK: Final = ("size", "staged")
 BUILT: Final = "built"
@@ -90,7 +92,10 @@ TABLES: Final = (
 
 
 def connect(name: str, *, uri: bool = False) -> sqlite3.Connection:
-    """Open a state; its cache is bounded."""
+    """Open a state; its cache is bounded, and what is read is mapped: the system's to take back.
+
+    A reader's own cache would be of little use: SQLite drops it after every commit of another.
+    """
     connection = sqlite3.connect(
         name,
         timeout=_BUSY_TIMEOUT_S,
@@ -99,6 +104,7 @@ def connect(name: str, *, uri: bool = False) -> sqlite3.Connection:
         uri=uri,
     )
     connection.execute(f"pragma cache_size=-{_CACHE_KIB}")
+    connection.execute(f"pragma mmap_size={_MAPPED_BYTES}")
     return connection
 
 

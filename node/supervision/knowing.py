@@ -4,7 +4,7 @@ Each part is found when a form asks for it, once; what nobody asks for costs not
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import cached_property
 from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 
@@ -198,9 +198,7 @@ class StateKnown:
         """Facts at a place by kind; those of all trace codes are found at once."""
         held = self._held.get(place)
         if held is None:
-            digests, orders = self._digests, self._encounter.orders
-            traces = {digests.trace(code) for order in orders for code in order.traces or ()}
-            places = traces if place in traces else {place}
+            places = self._with(place)
             try:
                 found = _by_place(self._reader.facts(places))
             except StoreError as error:
@@ -209,6 +207,17 @@ class StateKnown:
                 self._held[one] = found.get(one, {})
             held = self._held[place]
         return held
+
+    def _with(self, place: int) -> Collection[int]:
+        """A place, and those that are asked for with it: of all items, of all trace codes."""
+        digests, orders = self._digests, self._encounter.orders
+        traces = {digests.trace(code) for order in orders for code in order.traces or ()}
+        if place in traces:
+            return traces
+        items = {digests.item(order.item_code) for order in orders}
+        if place in items:
+            return {one for one in items if (one, FactKind.PRICE_CAP) not in self._registers}
+        return (place,)
 
 
 def know(

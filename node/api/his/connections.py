@@ -52,6 +52,41 @@ def bounded_protocol(
     return type("ServedProtocol", (BoundedProtocol,), bounds)
 
 
+class _Corked:
+    """A transport that sends the head of an answer together with the beginning of its body."""
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._held: bytes | None = None
+        self._is_head = True
+
+    def write(self, data: bytes) -> None:
+        """Send; the first bytes wait for those that follow at once."""
+        if self._is_head:
+            self._is_head = False
+            self._held = data
+            self._loop.call_soon(self._flush)
+            return
+        if self._held is not None:
+            data, self._held = self._held + data, None
+        self._transport.write(data)
+
+    def _flush(self) -> None:
+        held, self._held = self._held, None
+        if held is not None:
+            self._transport.write(held)
+
+    def close(self) -> None:
+        """Send what waits, and close."""
+        self._flush()
+        self._transport.close()
+
+    def is_closing(self) -> bool:
+        """Whether it is closed or being closed."""
+        return self._transport.is_closing()
+
+
 class BoundedProtocol(HttpToolsProtocol):
     """A connection whose heads are bounded in size and time."""
 
@@ -104,6 +139,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._is_in_head = False
         self._forget_timer()
         super().on_headers_complete()
+        self.cycle.transport = _Corked(self.transport, self.loop)  # type: ignore[assignment]  # all it uses
 
     def on_message_complete(self) -> None:
         """Expect another head."""
