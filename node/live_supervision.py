@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 __all__ = ["LiveSupervision"]
 
 RETRY_S: Final = 5.0
+YOUNG_OBJECTS: Final = 20_000
+"""So many new objects, and garbage is looked for: those of a few calls, not of one."""
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -73,6 +75,7 @@ class LiveSupervision:
         self._prechecks: PreChecks | None = None
         self._feed: LiveFeed | None = None
         self._institutions: Callable[[], frozenset[str]] = frozenset
+        self._held: tuple[float, Envelope] | None = None
         self._thread = threading.Thread(target=self._run, name="supervision", daemon=True)
 
     def start(self) -> None:
@@ -121,6 +124,7 @@ class LiveSupervision:
             # What is loaded stays: looking through it for garbage again and again takes long.
             gc.collect()
             gc.freeze()
+            gc.set_threshold(YOUNG_OBJECTS)
             if self._feeds:
                 self._keep_fed(store, vault, book, judging)
 
@@ -150,8 +154,13 @@ class LiveSupervision:
             return
 
     def _envelope(self) -> Envelope:
-        return Envelope(
-            transactions=self._catalog.transactions,
-            institutions=self._institutions(),
-            latest=latest_moment(self._now()),
-        )
+        """What a head is held against; made again after a second."""
+        now = self._ticks()
+        if self._held is None or now - self._held[0] >= 1:
+            envelope = Envelope(
+                transactions=self._catalog.transactions,
+                institutions=self._institutions(),
+                latest=latest_moment(self._now()),
+            )
+            self._held = (now, envelope)
+        return self._held[1]

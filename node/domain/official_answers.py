@@ -46,8 +46,8 @@ def reference_id(division: str, now: datetime, sequence: int) -> str:
     '330302202603180950390000000001'
     """
     is_division = len(division) == _DIVISION_DIGITS and division.isascii() and division.isdigit()
-    moment = now.astimezone(SHANGHAI).strftime("%Y%m%d%H%M%S")
-    return f"{division if is_division else _NO_DIVISION}{moment}{sequence % _SEQUENCES:010d}"
+    stem = division if is_division else _NO_DIVISION
+    return f"{stem}{_seconds(now)}{sequence % _SEQUENCES:010d}"
 
 
 def respond(
@@ -90,5 +90,13 @@ def cut(text: str) -> str:
 
 
 def _milliseconds(moment: datetime) -> str:
+    return f"{_seconds(moment)}{moment.microsecond // 1000:03d}"
+
+
+def _seconds(moment: datetime) -> str:
+    """Write a moment as yyyyMMddHHmmss; by hand, because every answer has three."""
     local = moment.astimezone(SHANGHAI)
-    return f"{local:%Y%m%d%H%M%S}{local.microsecond // 1000:03d}"
+    return (
+        f"{local.year:04d}{local.month:02d}{local.day:02d}"
+        f"{local.hour:02d}{local.minute:02d}{local.second:02d}"
+    )

@@ -120,8 +120,8 @@ FACT_SPECS: Final[Mapping[str, tuple[FactSpec, ...]]] = {
             key_columns=("line",),
             body=(
                 *columns("line", "item_code", "occurred_at", line=numbers, occurred_at=moments),
-                *columns("amount_fen", "inscp_fen", "quantity_e4", "price_e6", "days", "level"),
-                *columns("maternity", "refund_of", "batch", refund_of=numbers, batch=numbers),
+                *columns("amount_fen", "inscp_fen", "quantity_e4", "days"),
+                *columns("refund_of", "batch", refund_of=numbers, batch=numbers),
                 *_ID,
             ),
             day="occurred_at",

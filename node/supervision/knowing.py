@@ -83,6 +83,7 @@ class StateKnown:
         self._digests = reader.digests
         self._encounter = encounter
         self._held: dict[int, _Facts] = {}
+        self._traces: dict[str, tuple[TraceFact, ...]] = {}
         self._registers: Registers = {} if registers is None else registers
 
     @cached_property
@@ -167,11 +168,14 @@ class StateKnown:
 
     def traces(self, code: str) -> tuple[TraceFact, ...]:
         """Events of a trace code."""
-        facts = self._at(self._digests.trace(code))
-        return (
-            *_made(facts, FactKind.TRACE_CODE, TraceFact),
-            *_made(facts, FactKind.TRACE_MOVEMENT, TraceFact),
-        )
+        found = self._traces.get(code)
+        if found is None:
+            facts = self._at(self._digests.trace(code))
+            found = self._traces[code] = (
+                *_made(facts, FactKind.TRACE_CODE, TraceFact),
+                *_made(facts, FactKind.TRACE_MOVEMENT, TraceFact),
+            )
+        return found
 
     def is_reversed(self, setl: int) -> bool:
         """Whether a settlement was reversed."""

@@ -17,6 +17,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final
 
 from scoring_kernel.rules.live.encounter import DAY_S, Encounter, Order, date_of, moment_of
@@ -200,10 +201,6 @@ def _order(row: Mapping[str, Any], now: int) -> Order:
         quantity_e4=_number(row, "cnt", 10_000, _MAX_QUANTITY),
         price_e6=_number(row, "pric", 1_000_000, _MAX_AMOUNT),
         is_current=get("curr_drord_flag") != _NO,
-        prescription=_text(get("rxno")),
-        list_type=_text(get("hilist_type")),
-        level=_text(get("hilist_lv")),
-        charge_type=_text(get("chrg_type")),
         doctor=_text(get("drord_dr_codg")),
         days=days,
         dose=_text(get("sin_dos_dscr")),
@@ -250,6 +247,8 @@ def _text(value: object) -> str | None:
     """A text, or a whole number written as one; None where there is none."""
     if isinstance(value, str):
         return value[:_MAX_TEXT] or None
+    if value is None:
+        return None
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     return None
@@ -294,12 +293,19 @@ def _find_moment(row: Mapping[str, Any], name: str) -> int | None:
     value = row.get(name)
     if value is None or value == "":
         return None
-    if not isinstance(value, str) or len(value) not in (10, 19):
+    found = _moment(value) if isinstance(value, str) else None
+    if found is None:
         raise _UnreadError(name)
+    return found
+
+
+@lru_cache(maxsize=4_096)
+def _moment(text: str) -> int | None:
+    """Read a moment; the orders of an encounter mostly share theirs."""
     try:
-        found = datetime.fromisoformat(value)
+        found = datetime.fromisoformat(text) if len(text) in (10, 19) else None
     except ValueError:
-        raise _UnreadError(name) from None
-    if found.tzinfo is not None or found < _EARLIEST:
-        raise _UnreadError(name)
+        return None
+    if found is None or found.tzinfo is not None or found < _EARLIEST:
+        return None
     return moment_of(found)

@@ -76,7 +76,8 @@ class PreChecks:
         self._judging = judging
         self._sources = sources
         self._envelope = envelope
-        self._told: OrderedDict[bytes, PreCheck] = OrderedDict()
+        self._told: OrderedDict[str, tuple[bytes, PreCheck]] = OrderedDict()
+        """What was told, by msgid, with the SHA-256 of the call."""
 
     @property
     def is_busy(self) -> bool:
@@ -101,13 +102,13 @@ class PreChecks:
             return None
         if isinstance(moment, Fault):
             return None
-        digest = hashlib.sha256(body).digest()
-        told = self._told.get(digest)
-        if told is not None:
-            return told
+        msgid: str = request["msgid"]
+        told = self._told.get(msgid)
+        if told is not None and told[0] == hashlib.sha256(body).digest():
+            return told[1]
         check = self._checked(request, moment)
         if check.kept is not None:
-            self._told[digest] = check
+            self._told[msgid] = hashlib.sha256(body).digest(), check
             while len(self._told) > _REMEMBERED:
                 self._told.popitem(last=False)
         return check

@@ -70,11 +70,6 @@ class Order:
     price_e6: int
     is_current: bool = True
     """Whether it is being ordered now; else it was before, in the same encounter."""
-    prescription: str | None = None
-    list_type: str | None = None
-    level: str | None = None
-    """Class of the catalogue (收费项目等级): 01, 02 or 03."""
-    charge_type: str | None = None
     doctor: str | None = field(default=None, repr=False)
     days: int | None = None
     """Days that the supply lasts, where stated."""

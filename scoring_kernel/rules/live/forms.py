@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from scoring_kernel.rules.live.case import Form
 
-__all__ = ["FORMS", "OWN_TRIGGERS"]
+__all__ = ["FORMS", "OWN_TRIGGERS", "PREFIX_TABLES", "TABLES"]
 
 FORMS: Final[Mapping[str, Form]] = MappingProxyType(
     {
@@ -52,6 +52,32 @@ FORMS: Final[Mapping[str, Form]] = MappingProxyType(
     }
 )
 """Live form by rule; a warning that is not here only uses those of its rules."""
+
+TABLES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "M01": "k_drug_gender",
+        "M02": "k_item_gender",
+        "M03": "k_drug_child",
+        "M04": "k_item_child",
+        "M05": "k_drug_insutype",
+        "M06": "k_drug_hosplevel",
+        "M07": "k_drug_setting",
+        "M10": "k_item_freq",
+        "M11": "k_item_cycle",
+        "M22": "k_daily_items",
+        "M23": "k_hourly_items",
+    }
+)
+"""Knowledge without whose codes among the orders a form finds nothing, and is not asked."""
+PREFIX_TABLES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "M14": "k_drug_indication",
+        "M15": "k_second_line",
+        "M18": "k_atc",
+        "M19": "k_max_dose",
+    }
+)
+"""The same, by the beginning of codes."""
 
 OWN_TRIGGERS: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = MappingProxyType(
     {

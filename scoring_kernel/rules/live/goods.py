@@ -50,8 +50,11 @@ def price_cap(case: Case) -> Iterator[Hit]:
 
 def _cap(case: Case, order: Order) -> int | None:
     """The highest cap that holds; what the order itself states where none was asked for."""
+    stated = case.need().caps(order.item_code)
+    if not stated:
+        return order.cap_e6
     by_type = defaultdict(list)
-    for fact in case.need().caps(order.item_code):
+    for fact in stated:
         if fact.valid and fact.cap_e6 > 0 and fact.institution == case.encounter.institution:
             by_type[fact.type].append(fact)
     held = [

@@ -11,12 +11,12 @@ Rules:
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from scoring_kernel.rules.live.case import Case, NotJudgedError
 from scoring_kernel.rules.live.encounter import DAY_S, date_of
-from scoring_kernel.rules.live.forms import FORMS, OWN_TRIGGERS
+from scoring_kernel.rules.live.forms import FORMS, OWN_TRIGGERS, PREFIX_TABLES, TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
@@ -77,6 +77,10 @@ class _Step:
     answer: str
     is_own: bool
     """True for the warning's own form."""
+    is_by_code: bool = False
+    """Whether it is asked only about items of ``codes``, whole or, with lengths, by prefix."""
+    codes: frozenset[str] = frozenset()
+    lengths: tuple[int, ...] = ()
 
 
 class LiveRules:
@@ -91,7 +95,7 @@ class LiveRules:
         """
         self._knowledge = knowledge
         self._rules = book.rules
-        self._steps = tuple(_steps(book))
+        self._steps = tuple(_about(step, knowledge) for step in _steps(book))
         self._triggers = {
             rule.id: OWN_TRIGGERS.get(rule.id, rule.triggers) for rule in book.rules.values()
         }
@@ -145,10 +149,11 @@ class LiveRules:
         found = Judgement()
         case = Case(encounter=encounter, known=known, knowledge=self._knowledge)
         days = _days(encounter)
+        codes = {order.item_code for order in encounter.orders}
         spoken: dict[str, set[str | None]] = {}
         late = False
         for step in self._plan(infno, scenes, only):
-            if step.warning in off:
+            if step.warning in off or not _concerns(step, codes):
                 continue
             late = late or is_late()
             if late:
@@ -237,8 +242,35 @@ def _steps(book: RuleBook) -> Iterable[_Step]:
             yield _step(name, book.rules[name], _WARN, is_own=True)
 
 
+def _about(step: _Step, knowledge: KnowledgeIndex) -> _Step:
+    """Note of a step what items it is about."""
+    rule = step.rule.id
+    if rule in TABLES:
+        return replace(step, is_by_code=True, codes=knowledge.codes(TABLES[rule]))
+    if rule in PREFIX_TABLES:
+        codes = knowledge.codes(PREFIX_TABLES[rule])
+        lengths = tuple(sorted({len(code) for code in codes})) or (0,)
+        return replace(step, is_by_code=True, codes=codes, lengths=lengths)
+    return step
+
+
+def _concerns(step: _Step, codes: Collection[str]) -> bool:
+    """Whether a form can find something among orders of some items."""
+    if step.lengths:
+        return not all(
+            step.codes.isdisjoint([code[:length] for code in codes]) for length in step.lengths
+        )
+    return not step.is_by_code or not step.codes.isdisjoint(codes)
+
+
 def _step(warning: str, rule: Rule, answer: str, *, is_own: bool) -> _Step:
-    return _Step(warning=warning, rule=rule, form=FORMS[rule.id], answer=answer, is_own=is_own)
+    return _Step(
+        warning=warning,
+        rule=rule,
+        form=FORMS[rule.id],
+        answer=answer,
+        is_own=is_own,
+    )
 
 
 def _days(encounter: Encounter) -> tuple[int, ...]:

@@ -83,6 +83,10 @@ class KnowledgeIndex:
             if min(least, whole) <= length <= whole and held and item_code[:length] in held:
                 yield from self.rows(table, item_code[:length], at)
 
+    def codes(self, table: str) -> frozenset[str]:
+        """Give all codes of a table, whenever their rows hold."""
+        return frozenset(self._tables.get(table, ()))
+
     def values_of(self, table: str, column: str) -> frozenset[Any]:
         """Give all values of a column, whenever their rows hold."""
         found = self._values.get((table, column))

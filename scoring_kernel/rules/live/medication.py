@@ -96,8 +96,8 @@ def quantity(case: Case) -> Iterator[Hit]:
             or not _is_drug(order.item_code)
         ):
             continue
-        limit = _limit_days(case, used)
-        days = None if limit is None else supply_days(case, used)
+        days = supply_days(case, used)
+        limit = None if days is None else _limit_days(case, used)
         if limit is not None and days is not None and days > limit:
             amount = divided(2 * order.inscp_fen * (days - limit) + days, 2 * days)
             found.append((order, amount))

@@ -115,10 +115,7 @@ class FeeFact(NamedTuple):
     amount_fen: int
     inscp_fen: int | None
     quantity_e4: int
-    price_e6: int
     days: int | None
-    level: str | None
-    maternity: bool | None
     refund_of: int | None
     batch: int | None
     sent: int
@@ -175,11 +172,9 @@ class PastLine:
     amount_fen: int
     inscp_fen: int
     quantity_e4: int
-    price_e6: int
     days: int | None
-    is_refunded: bool = False
+    is_refunded: bool
     """Whether a part of it was taken back."""
-    sent: int = 0
 
 
 def past_visit(facts: VisitFacts) -> PastVisit | None:
@@ -290,10 +285,8 @@ def _line(visit: PastVisit, fee: FeeFact, refund: Sequence[int] | None) -> PastL
         amount_fen=amount,
         inscp_fen=inscp,
         quantity_e4=quantity,
-        price_e6=fee.price_e6,
         days=fee.days,
         is_refunded=refund is not None,
-        sent=fee.sent,
     )
 
 

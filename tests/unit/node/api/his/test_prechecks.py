@@ -11,7 +11,15 @@ import pytest
 from node.domain.official_answers import MAX_MESSAGE
 from node.supervision_settings import SupervisionSettings
 from scoring_kernel.rules.live import charges
-from tests.support.live_checks import FEMALE_DRUG, Checks, Ticks, encounter, order, request
+from tests.support.live_checks import (
+    FEMALE_DRUG,
+    Checks,
+    Ticks,
+    encounter,
+    knowledge_json,
+    order,
+    request,
+)
 from tests.support.node_messages import HOSPITAL, SHARED
 from tests.support.rule_facts import RuleFacts, short_code
 
@@ -146,13 +154,17 @@ def test_a_fault_of_a_rule_does_not_fall_on_the_others(
         raise KeyError("张示例")
 
     monkeypatch.setattr(charges, "_days", fail)
-    cared = {"hilist_code": "x" * 15, "hilist_type": "201"}
-    asked = request(encounter(limited(), order(**cared)), infno="3102", trigger="7")
-    answer = checks.ask(asked)
-    assert "M10,M23" in answer.words
+    case = facts()
+    case.knowledge["k_item_freq"] = [{"code": "0012", "day_limit": 1, "hourly": False}]
+    case.knowledge["k_daily_items"] = [{"code": "0012", "kind": "bed"}]
+    checks.writer.note_knowledge(b"2", knowledge_json(case.knowledge))
+    stay = encounter(order(hilist_code="0012", cnt=9), adm_date="2026-03-16 09:00:00")
+    answer = checks.ask(request(stay, infno="3102", trigger="9"))
+    assert [one["rule_id"] for one in answer.output["result"]] == ["M22"]
+    assert "M10 | a fault of this program" in answer.words
     assert "张示例" not in caplog.text + answer.words
     assert "KeyError at test_prechecks.py" in caplog.text
-    assert checks.judging.take_counts()["faults"] == 2
+    assert checks.judging.take_counts()["faults"] == 1
 
 
 def test_a_fault_beyond_the_rules_passes_too(
