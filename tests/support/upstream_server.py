@@ -1,8 +1,9 @@
 """A core platform of the tests: it keeps the very bytes of every call and answers as told."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
@@ -74,6 +75,14 @@ async def platform(behave: Behave) -> AsyncIterator[Platform]:
         server.close()
         for writer in writers:
             writer.close()
+
+
+@contextmanager
+def nobody() -> Iterator[str]:
+    """Hold a port without listening: an address that refuses every call while it is held."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{held.getsockname()[1]}"
 
 
 async def _body(reader: asyncio.StreamReader, head: bytes) -> bytes:

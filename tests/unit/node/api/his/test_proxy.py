@@ -12,7 +12,7 @@ import pytest
 from node.api.his import UNIFORM_PATH
 from tests.support.interface_server import official, raw_call
 from tests.support.node_messages import envelope, settlement
-from tests.support.upstream_server import Platform, answering, platform, proxied, response
+from tests.support.upstream_server import Platform, answering, nobody, platform, proxied, response
 
 ANSWER: Final = b'{"infcode":0,"output":{}}'
 REQUEST: Final = orjson.dumps(settlement(1)["request"])
@@ -109,10 +109,9 @@ async def test_what_is_too_long_for_a_copy_passes_all_the_same() -> None:
 
 
 async def test_a_platform_that_is_not_there_was_not_reached() -> None:
-    async with platform(answering(b"")) as seen:
-        url = seen.url
-    async with proxied(url) as gateway:
-        got = await gateway.client.post(UNIFORM_PATH, content=REQUEST)
+    with nobody() as url:
+        async with proxied(url) as gateway:
+            got = await gateway.client.post(UNIFORM_PATH, content=REQUEST)
     assert got.status_code == 502
     assert "未送达" in official(got.content)["err_msg"]
     assert gateway.kept.notes == [(False, False)]
