@@ -38,7 +38,7 @@ from scoring_kernel.qualification_rules import FILE as QUALIFICATION
 from scoring_kernel.qualification_rules import parse_qualification
 from scoring_kernel.record_kinds import parse_record_kinds
 from scoring_kernel.record_layouts import parse_record_layouts
-from scoring_kernel.strict_yaml import load_strict
+from scoring_kernel.strict_yaml import MAX_BYTES, load_strict
 from scoring_kernel.transactions import parse_transactions
 from scoring_kernel.units import parse_units
 
@@ -53,6 +53,8 @@ if TYPE_CHECKING:
 CHANGES: Final = "CHANGES.md"
 """The catalogue's own change list, for supervisors."""
 MAX_FILES: Final = 600
+MAX_FOLDERS: Final = 3
+"""Deepest nesting of folders."""
 
 _SINGLE: Final = (
     *(JOINING, "legal_basis.yaml", "mapping_names.yaml", QUALIFICATION),
@@ -90,8 +92,14 @@ def read_catalog_files() -> dict[str, bytes]:
 def collect_files(folder: Traversable) -> dict[str, bytes]:
     """Read the files of a catalogue's folder, ``CHANGES.md`` excepted.
 
+    A folder that somebody names may hold anything: pipes that never end, links in circles. What
+    is read of it is bounded.
+
     Returns:
         Bytes by name relative to the folder, sorted.
+
+    Raises:
+        CatalogError: An entry is neither file nor folder, or there is too much.
     """
     found: dict[str, bytes] = {}
     _collect(folder, "", found)
@@ -229,18 +237,37 @@ def parse_catalog(contents: Mapping[str, bytes]) -> Catalog:
 
 
 def _collect(folder: Traversable, prefix: str, found: dict[str, bytes]) -> None:
+    if prefix.count("/") > MAX_FOLDERS:
+        problem = f"more than {MAX_FOLDERS} folders within each other: remove the folder or link"
+        raise CatalogError(prefix, 0, problem)
     for entry in sorted(folder.iterdir(), key=lambda one: one.name):
         name = prefix + entry.name
         if entry.is_dir():
             _collect(entry, f"{name}/", found)
         elif name != CHANGES:
-            found[name] = entry.read_bytes()
+            found[name] = _content(entry, name)
+            _refuse_many(found)
 
 
-def _documents(contents: Mapping[str, bytes]) -> dict[str, Section]:
+def _content(entry: Traversable, name: str) -> bytes:
+    if not entry.is_file():
+        raise CatalogError(name, 0, "found neither a file nor a folder: remove it")
+    with entry.open("rb") as file:
+        content: bytes = file.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        problem = f"found more than {MAX_BYTES} bytes: split the file, or remove it"
+        raise CatalogError(name, 0, problem)
+    return content
+
+
+def _refuse_many(contents: Mapping[str, bytes]) -> None:
     if len(contents) > MAX_FILES:
         problem = f"found {len(contents)} files, expected at most {MAX_FILES}: remove some"
         raise CatalogError("catalog", 0, problem)
+
+
+def _documents(contents: Mapping[str, bytes]) -> dict[str, Section]:
+    _refuse_many(contents)
     for name in _SINGLE:
         if name not in contents:
             raise CatalogError(name, 0, "the file is missing: add it")
