@@ -90,6 +90,8 @@ class LiveSupervision:
         if self._feed is not None:
             self._feed.stop()
         self._thread.join()
+        # At the end of the process all is garbage.
+        gc.unfreeze()
 
     def find_prechecks(self) -> PreChecks | None:
         """Give what answers 3101 and 3102; None until it is ready."""

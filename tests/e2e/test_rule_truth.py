@@ -54,6 +54,8 @@ async def recall(city: Path, home: Path, logs: Path) -> dict[str, dict[str, Any]
         node = await crew.server("node", "node", "serve", *own)
         arguments = ("simulate", "recall", str(city), str(home), "--url", node.url)
         found = await crew.ask(*arguments)
+    log = (logs / "node.log").read_text(encoding="utf-8").splitlines()
+    assert log[-1] == "Stopping after the running job."
     return {one["rule"]: one for one in found["rules"]}
 
 
