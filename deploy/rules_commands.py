@@ -17,6 +17,7 @@ from node.cli_options import AsJson, Directory, Operator, login_name
 from node.commands import Result, run_job, start
 from node.config import node_directory
 from node.domain.records import record_schemas
+from node.supervision.budget import limited
 from node.supervision.knowledge import arrow_table
 from scoring_kernel import Catalog, load_catalog
 from scoring_kernel.errors import RuleError
@@ -31,6 +32,17 @@ app = typer.Typer(
     help="Supervision rules (监管规则): list and check them, import knowledge points.",
 )
 
+_ENGINE: Final = {
+    "enable_external_access": "false",
+    "autoload_known_extensions": "false",
+    "autoinstall_known_extensions": "false",
+    "temp_directory": "",
+    "python_enable_replacements": "false",
+    "memory_limit": "512 MiB",
+    "lock_configuration": "true",
+}
+_SECONDS: Final = 60.0
+"""Most time of one statement over no records at all."""
 _PHASES: Final[Mapping[str, str]] = {"pre": "事前", "in": "事中", "post": "事后"}
 _VERDICTS: Final[Mapping[str, str]] = {
     "violation": "违规",
@@ -178,7 +190,7 @@ def _say_imported(out: CommandOutput, result: Result) -> None:
 
 
 def bind(book: RuleBook, catalog: Catalog) -> int:
-    """Let DuckDB plan every statement over empty relations.
+    """Let DuckDB plan every statement over empty relations, within bounds: a rule is untrusted.
 
     Args:
         book: The rule book.
@@ -190,7 +202,7 @@ def bind(book: RuleBook, catalog: Catalog) -> int:
     Raises:
         RuleError: One cannot be planned.
     """
-    engine = duckdb.connect(config={"enable_external_access": "false"})
+    engine = duckdb.connect(config=dict(_ENGINE))
     count = 0
     try:
         for name, schema in record_schemas(catalog.records).items():
@@ -210,7 +222,14 @@ def bind(book: RuleBook, catalog: Catalog) -> int:
 
 def _plan(engine: duckdb.DuckDBPyConnection, sql: str, file: str, line: int) -> None:
     try:
-        engine.execute(sql).fetchall()
+        with limited(engine, _SECONDS):
+            engine.execute(sql).fetchall()
+    except (duckdb.InterruptException, duckdb.OutOfMemoryException) as error:
+        problem = (
+            f"takes more than {_SECONDS:g} s or {_ENGINE['memory_limit']} where there are no "
+            "records at all: it makes rows or texts out of nothing; mend it"
+        )
+        raise RuleError(file, line, problem) from error
     except duckdb.Error as error:
         problem = f"the engine refuses this SQL: {str(error).splitlines()[0]}; mend it"
         raise RuleError(file, line, problem) from error
