@@ -21,7 +21,7 @@ from node.supervision.budget import limited
 from node.supervision.knowledge import arrow_table
 from scoring_kernel import Catalog, load_catalog
 from scoring_kernel.errors import RuleError
-from scoring_kernel.rules import ParameterVersion, Rule, RuleBook, load_rules
+from scoring_kernel.rules import ParameterVersion, Rule, RuleBook, load_rules, verify_rules
 from security.operator.output import CommandOutput, speaking
 
 __all__ = ["app", "bind"]
@@ -100,7 +100,7 @@ def check(
         raise typer.BadParameter(f"{folder} has no folder rules/")
     with speaking(CommandOutput(as_json=as_json), describe) as out:
         catalog = load_catalog()
-        book = load_rules(catalog, folder)
+        book = verify_rules() if folder is None else load_rules(catalog, folder)
         statements = bind(book, catalog)
         out.done(
             {

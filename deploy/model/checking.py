@@ -10,8 +10,8 @@ from scoring_kernel.catalog_object import Catalog
 from scoring_kernel.change_list import verify_changes
 from scoring_kernel.errors import CatalogError
 from scoring_kernel.legal_basis import FILE, refuse_later_checks
-from scoring_kernel.rules import load_rules
-from scoring_kernel.supervision.loading import load_supervision
+from scoring_kernel.rules import RuleBook, verify_rules
+from scoring_kernel.supervision.loading import verify_supervision
 
 ITEM_NUMBERS: Final = tuple(f"{number:02d}" for number in range(1, 24))
 """Numbers of the information items of the institutions' catalogue (table 1)."""
@@ -38,7 +38,8 @@ def verify_catalog(catalog: Catalog, changes: str, day: date) -> dict[str, objec
             raise CatalogError(name, 0, "the item of table 1 is missing: add it")
     refuse_later_checks(catalog.legal_basis, day)
     entry = verify_changes(changes, catalog.digest)
-    refuse_uncited(catalog, cited_by_supervision())
+    book = verify_rules()
+    refuse_uncited(catalog, cited_by_supervision(book))
     return {
         "digest": catalog.digest.hex(),
         "newest_change": entry.title,
@@ -68,25 +69,29 @@ def verify_catalog(catalog: Catalog, changes: str, day: date) -> dict[str, objec
         "transactions": len(catalog.transactions),
         "described_transactions": sum(one.is_described for one in catalog.transactions.values()),
         "code_lists": len(catalog.code_lists),
-        "rules": len(load_rules().rules),
-        "rule_book": load_rules().digest.hex(),
+        "rules": len(book.rules),
+        "rule_book": book.digest.hex(),
     }
 
 
-def cited_by_supervision() -> frozenset[str]:
+def cited_by_supervision(book: RuleBook) -> frozenset[str]:
     """Keys of the sources that rules, supervision's measures and its topics rest on.
 
+    Args:
+        book: The packaged rule book.
+
     Raises:
-        CatalogError: The rule book or supervision's files break a rule of their form.
+        CatalogError: Supervision's files break a rule of their form.
+        RuleError: Their SQL is outside of the subset.
     """
-    supervision = load_supervision()
+    supervision = verify_supervision()
     parameters = [*supervision.settings.values()]
     for measured in supervision.sets.values():
         parameters += measured.parameters.values()
     for topic in supervision.topics.values():
         parameters += topic.parameters.values()
     dated = {value.basis for parameter in parameters for value in parameter.values}
-    return load_rules().cited_sources | dated
+    return book.cited_sources | dated
 
 
 def refuse_uncited(catalog: Catalog, elsewhere: frozenset[str] = frozenset()) -> None:

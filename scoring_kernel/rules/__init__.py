@@ -2,7 +2,7 @@
 
 from scoring_kernel.rules.book import RuleBook
 from scoring_kernel.rules.knowledge import KnowledgeTable
-from scoring_kernel.rules.loader import load_rules, parse_rules
+from scoring_kernel.rules.loader import load_rules, parse_rules, verify_rules
 from scoring_kernel.rules.points import Points, read_points, read_table_rows
 from scoring_kernel.rules.relations import Relation
 from scoring_kernel.rules.rule import (
@@ -31,4 +31,5 @@ __all__ = [
     "parse_rules",
     "read_points",
     "read_table_rows",
+    "verify_rules",
 ]

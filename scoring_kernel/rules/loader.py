@@ -4,6 +4,9 @@ Rules:
 - Every file is read strictly; one nobody reads is an error, and so is a broken rule: the book
   loads as a whole or not at all.
 - A rule's SQL is untrusted: it is parsed and checked here, and only then handed to an engine.
+- One book is not checked again at every start: the packaged one, where the newest entry of the
+  change list names its catalogue. ``make check`` has checked it, and whoever can write its files
+  can write this program too. See decision 0021.
 """
 
 from __future__ import annotations
@@ -12,29 +15,28 @@ from functools import cache
 from importlib.resources import files
 from pathlib import PurePosixPath
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
-
-from sqlglot import exp
+from typing import TYPE_CHECKING
 
 from scoring_kernel.catalog_loader import (
     catalog_digest,
     collect_files,
     is_rule_file,
     load_catalog,
+    read_catalog_files,
+    read_changes,
 )
+from scoring_kernel.change_list import names_catalog
 from scoring_kernel.errors import RuleError
 from scoring_kernel.rules.book import RuleBook
 from scoring_kernel.rules.knowledge import FILE as TABLES
 from scoring_kernel.rules.knowledge import parse_knowledge
 from scoring_kernel.rules.relations import (
+    columns_by_relation,
+    order,
     parse_relation,
     refuse_unknown_reads,
-    verify_relations,
 )
-from scoring_kernel.rules.rendering import spans, statement
-from scoring_kernel.rules.rule import RESULT_COLUMNS
 from scoring_kernel.rules.rule_files import parse_rule
-from scoring_kernel.rules.sql_subset import verified_sql
 from scoring_kernel.strict_yaml import load_strict
 
 if TYPE_CHECKING:
@@ -42,17 +44,8 @@ if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
 
     from scoring_kernel.catalog_object import Catalog
-    from scoring_kernel.rules.knowledge import KnowledgeTable
     from scoring_kernel.rules.rule import Rule
     from scoring_kernel.yaml_section import Section
-
-_TEXT: Final = (exp.DType.VARCHAR, exp.DType.TEXT, exp.DType.NULL)
-_MOMENT: Final = (exp.DType.TIMESTAMP, exp.DType.TIMESTAMPNTZ)
-_WHOLE: Final = (
-    *(exp.DType.TINYINT, exp.DType.INT, exp.DType.BIGINT),
-    exp.DType.INT128,
-)
-_TYPES: Final = {"at": _MOMENT, "role": _WHOLE, "amount_fen": _WHOLE}
 
 
 def load_rules(catalog: Catalog | None = None, directory: Traversable | None = None) -> RuleBook:
@@ -73,20 +66,36 @@ def load_rules(catalog: Catalog | None = None, directory: Traversable | None = N
     if directory is None and (catalog is None or catalog is load_catalog()):
         return _packaged()
     folder = files("scoring_kernel") / "catalog" if directory is None else directory
-    return parse_rules(_rule_files(folder), load_catalog() if catalog is None else catalog)
+    found = collect_files(folder)
+    return parse_rules(_of_rules(found), load_catalog() if catalog is None else catalog)
+
+
+def verify_rules() -> RuleBook:
+    """Load the packaged rule book and check its SQL, even where the change list names it.
+
+    Raises:
+        CatalogError: A file breaks a rule of its form, with file and line.
+        RuleError: A rule, relation or table does, or its SQL.
+    """
+    return parse_rules(_of_rules(read_catalog_files()), load_catalog())
 
 
 @cache
 def _packaged() -> RuleBook:
-    return parse_rules(_rule_files(files("scoring_kernel") / "catalog"), load_catalog())
+    found = read_catalog_files()
+    is_checked = names_catalog(read_changes(), catalog_digest(found))
+    return parse_rules(_of_rules(found), load_catalog(), is_checked=is_checked)
 
 
-def parse_rules(contents: Mapping[str, bytes], catalog: Catalog) -> RuleBook:
+def parse_rules(
+    contents: Mapping[str, bytes], catalog: Catalog, *, is_checked: bool = False
+) -> RuleBook:
     """Parse and check a whole rule book.
 
     Args:
         contents: Bytes by name relative to the catalogue, ``rules/`` and ``knowledge/`` only.
         catalog: Units, sources, record kinds, transactions and code lists.
+        is_checked: Whether the SQL of these very bytes was checked against this very catalogue.
 
     Returns:
         The book.
@@ -111,20 +120,28 @@ def parse_rules(contents: Mapping[str, bytes], catalog: Catalog) -> RuleBook:
             relation = parse_relation(document)
             _agree(document, "name", relation.name, file)
             relations[relation.name], origins[relation.name] = relation, file
-    kinds = {kind.id for kind in catalog.records.values() if kind.stored == "segment"}
+    columns = columns_by_relation(relations, origins, catalog.records)
     for name, relation in relations.items():
-        known = (kinds | relations.keys()) - {name}
+        known = columns.keys() - {name}
         refuse_unknown_reads(relation.reads, known, documents[origins[name]], "relations")
-    columns = verify_relations(relations, origins, catalog.records)
+    order(relations, relations, origins)
     rules: dict[str, Rule] = {}
     for file, document in documents.items():
         if file.startswith("rules/relations/"):
             continue
         rule = parse_rule(document, catalog)
         _agree(document, "id", rule.id, file)
-        _verify_rule(document, rule, columns, knowledge)
+        refuse_unknown_reads(rule.relations, columns, document, "relations")
+        refuse_unknown_reads(rule.knowledge, knowledge, document, "knowledge")
         rules[rule.id] = rule
     _verify_forms(documents, rules)
+    if not is_checked:
+        # The parser of SQL is large, and most starts need none.
+        from scoring_kernel.rules.sql_checks import verify_relations, verify_rule  # noqa: PLC0415
+
+        verify_relations(relations, origins, columns)
+        for rule in rules.values():
+            verify_rule(rule, columns, knowledge)
     return RuleBook(
         digest=catalog_digest(contents),
         rules=MappingProxyType(rules),
@@ -133,8 +150,7 @@ def parse_rules(contents: Mapping[str, bytes], catalog: Catalog) -> RuleBook:
     )
 
 
-def _rule_files(folder: Traversable) -> dict[str, bytes]:
-    found = collect_files(folder)
+def _of_rules(found: Mapping[str, bytes]) -> dict[str, bytes]:
     return {name: content for name, content in found.items() if is_rule_file(name)}
 
 
@@ -150,35 +166,6 @@ def _documents(contents: Mapping[str, bytes]) -> dict[str, Section]:
             raise RuleError(name, 0, "nobody reads this file: move or remove it")
         documents[name] = load_strict(contents[name], name)
     return documents
-
-
-def _verify_rule(
-    document: Section,
-    rule: Rule,
-    columns: Mapping[str, Mapping[str, str]],
-    knowledge: Mapping[str, KnowledgeTable],
-) -> None:
-    file = document.file
-    refuse_unknown_reads(rule.relations, columns, document, "relations")
-    refuse_unknown_reads(rule.knowledge, knowledge, document, "knowledge")
-    if rule.sql is None:
-        return
-    # Spans differ in literals of the same types only: one stands for all.
-    found = statement(rule, file, *spans(rule)[0])
-    read = {name: columns[name] for name in rule.relations}
-    read |= {name: knowledge[name].columns for name in rule.knowledge}
-    tree = verified_sql(found.bare, relations=read, file=file, line=rule.sql_line)
-    names = tree.named_selects
-    if names != list(RESULT_COLUMNS):
-        problem = f"sql: returns {', '.join(names)}, expected {', '.join(RESULT_COLUMNS)}"
-        raise RuleError(file, rule.sql_line, problem)
-    for name, column in zip(names, tree.selects, strict=True):
-        kind = None if column.type is None else column.type.this
-        expected = _TYPES.get(name, _TEXT)
-        if kind not in expected and kind is not exp.DType.UNKNOWN:
-            shown = "nothing" if column.type is None else column.type.sql(dialect="duckdb")
-            problem = f"sql: {name} is {shown}, expected {expected[0].value}"
-            raise RuleError(file, rule.sql_line, problem)
 
 
 def _verify_forms(documents: Mapping[str, Section], rules: Mapping[str, Rule]) -> None:

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Final
 
 from scoring_kernel.errors import RuleError
 from scoring_kernel.record_kinds import COLUMN_TYPES
-from scoring_kernel.rules.sql_subset import verified_sql
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -94,7 +93,7 @@ class Relation:
 
 
 def parse_relation(document: Section) -> Relation:
-    """Read one file of ``rules/relations/``; its SQL is checked by ``verify_relations``.
+    """Read one file of ``rules/relations/``; its SQL is checked by ``sql_checks``.
 
     Raises:
         CatalogError: A key is missing, unknown or of the wrong form.
@@ -145,37 +144,26 @@ def _parse_parts(document: Section, columns: Mapping[str, str]) -> bool:
     return True
 
 
-def verify_relations(
+def columns_by_relation(
     relations: Mapping[str, Relation], files: Mapping[str, str], kinds: Mapping[str, RecordKind]
 ) -> dict[str, dict[str, str]]:
-    """Check the SQL of all derived relations.
+    """Name the columns of all that a rule may read.
 
     Args:
-        relations: Relations by name.
+        relations: Derived relations by name.
         files: File of each, for messages.
         kinds: Record kinds.
 
     Returns:
-        Type words by column of every relation a rule may read: record kinds, then these.
+        Type words by column of every relation: record kinds, then derived relations.
 
     Raises:
-        RuleError: A relation has the name of a record kind, reads an unknown relation or
-            itself, or its SQL is outside of the subset or returns other columns.
+        RuleError: A relation has the name of a record kind.
     """
     columns = {kind.id: dict(kind.schema) for kind in kinds.values() if kind.stored == "segment"}
-    for name in relations:
+    for name, relation in relations.items():
         if name in columns:
             raise RuleError(files[name], 0, f"{name} is a record kind: name the relation otherwise")
-    for name in order(relations, relations, files):
-        relation, file = relations[name], files[name]
-        reads = {one: columns[one] for one in relation.reads}
-        tree = verified_sql(relation.sql, relations=reads, file=file, line=relation.sql_line)
-        if tree.named_selects != list(relation.columns):
-            problem = (
-                f"sql: returns {', '.join(tree.named_selects)}, expected the columns "
-                f"{', '.join(relation.columns)}"
-            )
-            raise RuleError(file, relation.sql_line, problem)
         columns[name] = dict(relation.columns)
     return columns
 

@@ -5,34 +5,35 @@ Rules:
 - Every SQL is of the subset of rules: it reads declared relations only, names known columns,
   joins within bounds, can be said in Spark's SQL and returns the declared columns.
 - A set has no name of a set of ``measures/``: both are stated under one roof.
+- SQL of the packaged files that the change list names was checked before, as that of rules.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.resources import files
 from pathlib import PurePosixPath
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from scoring_kernel.catalog_loader import (
     catalog_digest,
-    collect_files,
     is_rule_file,
+    is_supervision_file,
     load_catalog,
+    read_catalog_files,
+    read_changes,
 )
+from scoring_kernel.change_list import names_catalog
 from scoring_kernel.parameters import parse_parameters
 from scoring_kernel.rules import parse_rules
 from scoring_kernel.rules.relations import Relation, order, parse_relation
-from scoring_kernel.rules.sql_subset import verified_sql
 from scoring_kernel.supervision.hit_relations import HIT_RELATIONS
 from scoring_kernel.supervision.indicators import SubjectIndicators, parse_indicators
 from scoring_kernel.supervision.stated import (
     FOLDER,
     SETTINGS,
     documents_of,
-    own_files,
     parse_one,
 )
 from scoring_kernel.supervision.topics import (
@@ -140,16 +141,32 @@ def load_supervision(catalog: Catalog | None = None) -> Supervision:
     """
     if catalog is None or catalog is load_catalog():
         return _packaged()
-    return parse_supervision(own_files(), catalog, _relations_of_rules(catalog))
+    return _parsed(read_catalog_files(), catalog, is_checked=False)
+
+
+def verify_supervision() -> Supervision:
+    """Load the packaged files and check their SQL, even where the change list names them.
+
+    Raises:
+        CatalogError: A file breaks a rule of its form.
+        RuleError: SQL is outside of the subset.
+    """
+    return _parsed(read_catalog_files(), load_catalog(), is_checked=False)
 
 
 @cache
 def _packaged() -> Supervision:
-    return parse_supervision(own_files(), load_catalog(), _relations_of_rules(load_catalog()))
+    found = read_catalog_files()
+    is_checked = names_catalog(read_changes(), catalog_digest(found))
+    return _parsed(found, load_catalog(), is_checked=is_checked)
 
 
 def parse_supervision(
-    contents: Mapping[str, bytes], catalog: Catalog, made: Mapping[str, Relation]
+    contents: Mapping[str, bytes],
+    catalog: Catalog,
+    made: Mapping[str, Relation],
+    *,
+    is_checked: bool = False,
 ) -> Supervision:
     """Parse and check all of it.
 
@@ -157,6 +174,7 @@ def parse_supervision(
         contents: Bytes by name relative to the catalogue, ``supervision/`` only.
         catalog: Units, sources and record kinds.
         made: Derived relations of the rule book.
+        is_checked: Whether the SQL of these very bytes was checked against this very catalogue.
 
     Raises:
         CatalogError: The first mistake found, with its file and line.
@@ -167,14 +185,18 @@ def parse_supervision(
     for file, document in _part(documents, "relations"):
         relation = parse_relation(document)
         _agree(document, "name", relation.name, file)
-        _verify(relation.sql, relation.reads, columns, tuple(relation.columns), document)
+        _refuse_unknown(relation.reads, columns, document)
+        if not is_checked:
+            _verify(relation.sql, relation.reads, columns, tuple(relation.columns), document)
         columns[relation.name] = dict(relation.columns)
         relations[relation.name] = relation
     sets: dict[str, SupervisionSet] = {}
     for file, document in _part(documents, "measures"):
         one = parse_one(document, contents[file], catalog)
         _agree(document, "id", one.id, file)
-        _verify(one.sql_of(_CHECKED_MONTH), one.relations, columns, one.columns, document)
+        _refuse_unknown(one.relations, columns, document)
+        if not is_checked:
+            _verify(one.sql_of(_CHECKED_MONTH), one.relations, columns, one.columns, document)
         sets[one.id] = one
     indicators = {}
     for file, document in _part(documents, "indicators"):
@@ -193,7 +215,8 @@ def parse_supervision(
             subjects=indicators,
         )
         _agree(document, "id", topic.id, file)
-        _verify_topic(topic, sets, document)
+        if not is_checked:
+            _verify_topic(topic, sets, document)
         topics[topic.id] = topic
     settings = documents[SETTINGS]
     settings.refuse_unknown(("parameters",))
@@ -216,12 +239,17 @@ def parse_supervision(
     )
 
 
-def _relations_of_rules(catalog: Catalog) -> Mapping[str, Relation]:
-    """Derived relations of the rule book, without its rules: they take long to check."""
-    found = collect_files(files("scoring_kernel") / "catalog")
-    kept = {name: one for name, one in found.items() if is_rule_file(name)}
-    apart = {name: one for name, one in kept.items() if name.count("/") > 1 or "knowledge/" in name}
-    return parse_rules(apart, catalog).relations
+def _parsed(found: Mapping[str, bytes], catalog: Catalog, *, is_checked: bool) -> Supervision:
+    """Parse what the files of a whole catalogue say of supervision."""
+    own = {name: one for name, one in found.items() if is_supervision_file(name)}
+    # Derived relations of the rule book, without its rules: they take long to check.
+    apart = {
+        name: one
+        for name, one in found.items()
+        if is_rule_file(name) and (name.count("/") > 1 or "knowledge/" in name)
+    }
+    made = parse_rules(apart, catalog, is_checked=is_checked).relations
+    return parse_supervision(own, catalog, made, is_checked=is_checked)
 
 
 def _part(documents: Mapping[str, Section], part: str) -> list[tuple[str, Section]]:
@@ -237,6 +265,14 @@ def _known_columns(catalog: Catalog, made: Mapping[str, Relation]) -> dict[str, 
     return found | {name: dict(columns) for name, columns in HIT_RELATIONS.items()}
 
 
+def _refuse_unknown(
+    reads: Iterable[str], columns: Mapping[str, Mapping[str, str]], document: Section
+) -> None:
+    for name in reads:
+        if name not in columns:
+            raise document.error(f"relations: found {name!r}, which nobody makes", "relations")
+
+
 def _verify(
     sql: str,
     reads: Iterable[str],
@@ -244,12 +280,11 @@ def _verify(
     expected: tuple[str, ...],
     document: Section,
 ) -> None:
-    listed = tuple(reads)
-    for name in listed:
-        if name not in columns:
-            raise document.error(f"relations: found {name!r}, which nobody makes", "relations")
+    # The parser of SQL is large, and most starts need none.
+    from scoring_kernel.rules.sql_subset import verified_sql  # noqa: PLC0415
+
     line = document.line_of("sql") + 1
-    read = {name: columns[name] for name in listed}
+    read = {name: columns[name] for name in reads}
     tree = verified_sql(sql, relations=read, file=document.file, line=line)
     if tuple(tree.named_selects) != expected:
         problem = f"sql: returns {', '.join(tree.named_selects)}, expected {', '.join(expected)}"

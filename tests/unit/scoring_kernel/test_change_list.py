@@ -3,7 +3,13 @@ from __future__ import annotations
 import pytest
 
 from scoring_kernel.catalog_loader import load_catalog, read_changes
-from scoring_kernel.change_list import MAX_CHARS, digest_line, parse_changes, verify_changes
+from scoring_kernel.change_list import (
+    MAX_CHARS,
+    digest_line,
+    names_catalog,
+    parse_changes,
+    verify_changes,
+)
 from scoring_kernel.errors import CatalogError
 
 DIGEST = bytes(range(32))
@@ -33,6 +39,12 @@ def test_entries_are_read_newest_first() -> None:
 
 def test_the_newest_entry_must_name_the_digest() -> None:
     assert verify_changes(ENTRY, DIGEST).title == "调整增长率目标"
+
+
+def test_a_list_vouches_for_the_catalogue_of_its_newest_entry_and_for_no_other() -> None:
+    assert names_catalog(ENTRY, DIGEST)
+    assert not names_catalog(ENTRY, b"\xff" * 32)
+    assert not names_catalog("", DIGEST)
 
 
 def test_a_changed_catalogue_without_an_entry_is_refused_and_told_the_line_to_add() -> None:
