@@ -19,29 +19,6 @@ _CLASSES: Final[Mapping[str, str]] = {
     "medical": "医疗类",
     "warning": "提醒类",
 }
-_COLUMNS: Final[Mapping[str, str]] = {
-    "person": "人员",
-    "mdtrt_id": "就诊",
-    "setl_id": "结算",
-    "line": "明细",
-    "occurred_at": "发生",
-    "settled_at": "结算时间",
-    "admitted_at": "入院",
-    "discharged_at": "出院",
-    "item_code": "项目",
-    "local_code": "院内码",
-    "code": "编码",
-    "doctor": "医师",
-    "department": "科室",
-    "amount": "金额",
-    "quantity": "数量",
-    "price": "单价",
-    "inscp": "符合范围",
-    "medfee": "总费用",
-    "fund": "基金",
-    "med_type": "医疗类别",
-    "insutype": "险种",
-}
 _SEVERITIES: Final[Mapping[str, str]] = {"high": "高", "mid": "中", "low": "低"}
 
 
@@ -179,9 +156,8 @@ def _say_evidence(out: NodeOutput, result: Shown) -> None:
         out.say(
             f"  [{role}] {one['at'].replace('T', ' ')} {one['kind_zh']} {one['record']}{amount}"
         )
-        for values in one["values"]:
-            told = (f"{_COLUMNS.get(name, name)} {value}" for name, value in values.items())
-            out.say("    " + "，".join(told))
+        for values in one["values_zh"]:
+            out.say("    " + "，".join(f"{name} {value}" for name, value in values.items()))
         if not one["values"]:
             out.say("    记录已不在本节点（被更正、撤销或已到保存期限）")
 

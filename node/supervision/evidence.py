@@ -7,6 +7,7 @@ from typing import Any, Final, Protocol
 import duckdb
 
 from node.domain.masking import mask, printable
+from node.domain.record_words import LEFT_OUT
 from node.domain.rule_hits import Evidence
 from scoring_kernel.amounts import decimal_text
 from scoring_kernel.record_kinds import RecordKind
@@ -20,7 +21,6 @@ _SCALES: Final[Mapping[str, tuple[int, int]]] = {
     "_e6": (1, 0),
 }
 """End of a column's name → millionths per unit of the column, least decimal places."""
-_LEFT_OUT: Final = frozenset(("record_id", "institution", "month"))
 
 Values = dict[str, Any]
 
@@ -75,7 +75,7 @@ def described(row: Values, kind: RecordKind, *, revealed: bool) -> dict[str, str
     found = {}
     for name, _ in kind.schema:
         value = row.get(name)
-        if value is None or value == "" or name in _LEFT_OUT:
+        if value is None or value == "" or name in LEFT_OUT:
             continue
         if name in kind.personal:
             found[name] = str(value) if revealed else mask(value)

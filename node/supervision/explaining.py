@@ -6,12 +6,13 @@ Rules:
 - Persons and staff are masked; whoever reveals them is noted by the caller before.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, Protocol
 
 from node.domain.masking import mask
-from node.domain.rule_hits import HitBody
+from node.domain.record_words import name_of, told_value
+from node.domain.rule_hits import Evidence, HitBody
 from node.store.hits import HitRow
 from node.supervision.evidence import RecordRelations, Values, described, found_records
 from node.supervision.knowledge import KnowledgeSource, rows_in_force
@@ -98,19 +99,29 @@ def explain_hit(
         "keys": list(body.keys),
         "records": body.records,
         "evidence": [
-            {
-                "kind": one.kind,
-                "kind_zh": catalog.records[one.kind].name_zh if one.kind in catalog.records else "",
-                "violates": one.role == VIOLATING,
-                "at": one.at.isoformat(),
-                "amount_fen": one.amount_fen,
-                "record": one.record_id,
-                "values": [
-                    described(row, catalog.records[one.kind], revealed=revealed)
-                    for row in found.get((one.kind, one.record_id), ())
-                ],
-            }
+            _evidence(one, found.get((one.kind, one.record_id), ()), catalog, revealed=revealed)
             for one in listed
+        ],
+    }
+
+
+def _evidence(one: Evidence, rows: Sequence[Values], catalog: Catalog, *, revealed: bool) -> Shown:
+    """Lay one record out: its values by column, and the same in words."""
+    values = [described(row, catalog.records[one.kind], revealed=revealed) for row in rows]
+    return {
+        "kind": one.kind,
+        "kind_zh": catalog.records[one.kind].name_zh if one.kind in catalog.records else "",
+        "violates": one.role == VIOLATING,
+        "at": one.at.isoformat(),
+        "amount_fen": one.amount_fen,
+        "record": one.record_id,
+        "values": values,
+        "values_zh": [
+            {
+                name_of(one.kind, name): told_value(one.kind, name, value, catalog.code_tables)
+                for name, value in row.items()
+            }
+            for row in values
         ],
     }
 

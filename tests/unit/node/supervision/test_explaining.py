@@ -39,7 +39,17 @@ def explained(store: NodeStore, of: RuleBook, *, revealed: bool = False) -> dict
 @pytest.fixture
 def facts() -> RuleFacts:
     made = RuleFacts.of({"visits": {"V1": {"person": "P1"}}})
-    made.line(visit="V1", item=ITEM, amount="12.30", count=2, price="6.15", doctor="D1")
+    made.line(
+        visit="V1",
+        item=ITEM,
+        amount="12.30",
+        count=2,
+        price="6.15",
+        doctor="D1",
+        charge_type="09",
+        level="02",
+        cap_e6=5_000_000,
+    )
     return made
 
 
@@ -60,6 +70,11 @@ def test_a_line_is_told_in_yuan_and_its_person_masked(store: NodeStore, facts: R
     (values,) = line["values"]
     assert values["item_code"] == ITEM
     assert (values["amount"], values["quantity"], values["price"]) == ("12.30", "2", "6.15")
+    (words,) = line["values_zh"]
+    assert (words["金额"], words["数量"], words["单价"]) == ("12.30 元", "2", "6.15 元")
+    assert (words["收费类别"], words["费用等级"]) == ("09（西药费）", "02（乙类）")
+    assert words["限价"] == "5 元"
+    assert words["人员"] == values["person"]
     person = short_code("P1")
     assert values["person"] == "33************************ (26 characters)"
     assert person not in str(told)

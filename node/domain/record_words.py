@@ -1,0 +1,145 @@
+"""Records in Chinese words: what a column is called, what it is counted in, what a code means.
+
+Rules:
+- A column is called the same in all kinds that have it, unless its kind says otherwise.
+- Codes of a loaded list have the list's words, behind the code: 09（西药费）; a code that the
+  list does not know stands alone.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from node.domain.column_names import NAMES, NAMES_OF_KIND
+from scoring_kernel.code_lists import CodeList
+
+__all__ = ["LEFT_OUT", "LISTS", "UNITS", "WORDS", "name_of", "told_value"]
+
+LEFT_OUT: Final = frozenset(("record_id", "institution", "month"))
+"""Columns of every kind that are told with the record, not among its values."""
+
+_ENDS: Final = ("_fen", "_e4", "_e6")
+UNITS: Final[Mapping[str, str]] = {
+    **dict.fromkeys(("amount", "price", "inscp", "medfee", "fund", "account", "cash"), "元"),
+    **dict.fromkeys(("pooled", "own", "cap"), "元"),
+    **dict.fromkeys(("latitude", "longitude"), "度"),
+    **dict.fromkeys(("beds", "insured_beds"), "张"),
+    **dict.fromkeys(("doctors", "pharmacists", "nurses", "technicians"), "人"),
+    "days": "日",
+}
+"""Unit by column; amounts of FHIR state their currency beside."""
+_FOREIGN: Final = frozenset(("claim", "claim_line"))
+LISTS: Final[Mapping[str, str]] = {
+    "charge_type": "med_chrgitm_type",
+    "level": "chrgitm_lv",
+    "gender": "gend",
+    "med_type": "med_type",
+    "insutype": "insutype",
+    "certificate_type": "mdtrt_cert_type",
+    "discharge_way": "dscg_way",
+    "approved": "hosp_appr_flag",
+    "change_type": "inv_chg_type",
+    "list_type": "list_type",
+    "institution_profile.level": "hosp_lv",
+    "staff_member.type": "prac_psn_type",
+    "insurance_status.status": "psn_insu_stas",
+    "diagnosis.type": "diag_type",
+}
+"""Code list by column, or by kind and column."""
+_GOODS: Final[Mapping[str, str]] = {
+    "count": "盘存",
+    "change": "库存变更",
+    "purchase": "采购",
+    "purchase_return": "采购退货",
+    "sale": "销售",
+    "sale_return": "销售退货",
+    "settlement": "结算",
+}
+_SENT: Final[Mapping[str, str]] = {
+    "upload": "上传",
+    "change": "变更",
+    "withdrawal": "撤销",
+    "answer": "查询应答",
+}
+WORDS: Final[Mapping[str, Mapping[str, str]]] = {
+    "sign": {"1": "结算", "-1": "撤销"},
+    "way": {"1": "继续", "2": "返回修改"},
+    "cancellation.what": {"admission": "登记或入院", "discharge": "出院", "fee_detail": "费用明细"},
+    "diagnosis.what": {
+        "visit": "就诊",
+        "admission": "入院",
+        "discharge": "出院",
+        "list": "结算清单",
+    },
+    "operation.what": {"discharge": "出院", "list": "结算清单"},
+    **dict.fromkeys(("stock_movement.what", "trace_code.what"), _GOODS),
+    **dict.fromkeys(("department.what", "alignment.what"), _SENT),
+    "identity_event.place": {"window": "窗口", "bed": "床旁", "pharmacy": "药店"},
+    "identity_event.result": {
+        "match": "相符",
+        "mismatch": "不符",
+        "absent": "本人不在",
+        "spoof": "冒用",
+    },
+    "agreement_status.status": {
+        "active": "有效",
+        "suspended": "中止",
+        "terminated": "解除",
+        "unsigned": "未签订",
+    },
+    "staff_qualification.status": {
+        "normal": "正常",
+        "suspended": "暂停",
+        "terminated": "终止",
+    },
+}
+"""Words of codes that are the node's own, by column, or by kind and column."""
+_NO_CAP: Final = "999999"
+"""What platforms send as a cap where there is none."""
+
+
+def name_of(kind: str, column: str) -> str:
+    """Tell what a column is called.
+
+    Args:
+        kind: Id of a record kind.
+        column: One of its columns, with or without the end that tells its scale.
+
+    Raises:
+        KeyError: Nobody gave it a word.
+
+    >>> name_of("fee_detail", "cap_e6"), name_of("institution_profile", "level")
+    ('限价', '医院等级')
+    """
+    bare = _bare(column)
+    return NAMES_OF_KIND.get((kind, bare)) or NAMES[bare]
+
+
+def told_value(kind: str, column: str, value: str, lists: Mapping[str, CodeList]) -> str:
+    """Tell a value with its unit, or with what its code means.
+
+    Args:
+        kind: Id of a record kind.
+        column: One of its columns, with or without the end that tells its scale.
+        value: The value as ``evidence.described`` writes it.
+        lists: Code lists by id.
+
+    >>> told_value("fee_detail", "price", "17.8", {}), told_value("settlement", "sign", "-1", {})
+    ('17.8 元', '-1（撤销）')
+    """
+    bare = _bare(column)
+    if bare == "cap" and value == _NO_CAP:
+        return "不限价"
+    own = f"{kind}.{bare}"
+    words = WORDS.get(own) or WORDS.get(bare)
+    if words is None:
+        found = lists.get(LISTS.get(own) or LISTS.get(bare, ""))
+        words = {} if found is None else found.labels
+    if value in words:
+        return f"{value}（{words[value]}）"
+    unit = "" if kind in _FOREIGN else UNITS.get(bare, "")
+    return f"{value} {unit}" if unit else value
+
+
+def _bare(column: str) -> str:
+    end = next((one for one in _ENDS if column.endswith(one)), "")
+    return column.removesuffix(end)

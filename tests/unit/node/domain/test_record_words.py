@@ -1,0 +1,64 @@
+"""Records in Chinese words: every column of every kind has one, and no code list is misnamed."""
+
+import re
+
+import pytest
+
+from node.domain.column_names import NAMES, NAMES_OF_KIND
+from node.domain.record_words import LEFT_OUT, LISTS, UNITS, WORDS, name_of, told_value
+from scoring_kernel import load_catalog
+
+CATALOG = load_catalog()
+COLUMNS = [
+    (kind.id, name)
+    for kind in CATALOG.records.values()
+    if kind.stored == "segment"
+    for name, _ in kind.schema
+    if name not in LEFT_OUT
+]
+
+
+def test_every_column_of_every_kind_has_a_word_of_its_own() -> None:
+    named: dict[tuple[str, str], str] = {}
+    for kind, column in COLUMNS:
+        word = name_of(kind, column)
+        assert any("一" <= sign <= "鿿" for sign in word), (kind, column)
+        other = named.setdefault((kind, word), column)
+        assert other == column, f"{kind}: {other} and {column} are both {word}"
+
+
+def test_words_are_of_columns_and_lists_that_there_are() -> None:
+    bare = [(kind, re.sub("_(fen|e4|e6)$", "", column)) for kind, column in COLUMNS]
+    known = {column for _, column in bare} | {".".join(one) for one in bare}
+    assert {*NAMES, *UNITS, *LISTS, *WORDS, *map(".".join, NAMES_OF_KIND)} <= known
+    assert set(LISTS.values()) <= CATALOG.code_tables.keys()
+
+
+@pytest.mark.parametrize(
+    ("kind", "column", "value", "told"),
+    [
+        ("fee_detail", "charge_type", "09", "09（西药费）"),
+        ("fee_detail", "level", "01", "01（甲类）"),
+        (
+            "institution_profile",
+            "level",
+            "01",
+            f"01（{CATALOG.code_tables['hosp_lv'].labels['01']}）",
+        ),
+        ("fee_detail", "charge_type", "77", "77"),
+        ("fee_detail", "cap", "17.5", "17.5 元"),
+        ("fee_detail", "cap", "999999", "不限价"),
+        ("fee_detail", "price_e6", "999999", "999999 元"),
+        ("fee_detail", "quantity", "2", "2"),
+        ("fee_detail", "days", "7", "7 日"),
+        ("settlement", "pooled", "60.50", "60.50 元"),
+        ("settlement", "sign", "-1", "-1（撤销）"),
+        ("claim", "total", "60.50", "60.50"),
+        ("stock_movement", "what", "sale", "sale（销售）"),
+        ("identity_event", "result", "spoof", "spoof（冒用）"),
+    ],
+)
+def test_values_have_units_and_codes_have_words(
+    kind: str, column: str, value: str, told: str
+) -> None:
+    assert told_value(kind, column, value, CATALOG.code_tables) == told
