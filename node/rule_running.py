@@ -61,7 +61,7 @@ def run_node_rules(directory: Path, wish: RunWish, progress: ProgressReporter) -
         LockHeldError: Another run is at work; or another writer, and no daemon.
         StoreError: The store failed; what was kept before stays.
     """
-    with writer_lock(directory, RULES_LOCK):
+    with writer_lock(directory, RULES_LOCK, "running the rules over"):
         socket = directory / CONTROL_SOCKET
         try:
             probe_socket(socket)

@@ -14,12 +14,13 @@ from security.errors import LockHeldError
 
 
 @contextmanager
-def writer_lock(directory: Path, name: str) -> Iterator[None]:
+def writer_lock(directory: Path, name: str, doing: str = "writing to") -> Iterator[None]:
     """Hold the writer lock of a state directory.
 
     Args:
         directory: The state directory.
         name: Name of the lock's file in it, for example ``node.lock``.
+        doing: What its holder does with the directory, for the message.
 
     Raises:
         LockHeldError: Another process holds it.
@@ -31,7 +32,7 @@ def writer_lock(directory: Path, name: str) -> Iterator[None]:
         except BlockingIOError as error:
             owner = os.read(descriptor, 32).decode("ascii", "replace").strip() or "unknown"
             raise LockHeldError(
-                f"another process (pid {owner}) is writing to {directory}; "
+                f"another process (pid {owner}) is {doing} {directory}; "
                 "wait until it has finished, or stop it"
             ) from error
         os.ftruncate(descriptor, 0)
