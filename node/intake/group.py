@@ -77,6 +77,11 @@ class Group:
         """Give the moment of each message, shape (n_messages,)."""
         return np.array([message.inf_time for message in self.messages], "datetime64[s]")
 
+    def head_texts(self, name: str) -> list[str | None]:
+        """Give a text of each message's head, checked already; None where it is blank."""
+        values = [message.request.get(name) for message in self.messages]
+        return [None if value is None else str(value).strip() or None for value in values]
+
 
 def latest_moment(now: datetime) -> datetime:
     """Give the latest moment a record may carry, wall clock of Asia/Shanghai.

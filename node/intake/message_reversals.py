@@ -19,7 +19,7 @@ from node.intake.columns import FaultBook
 from node.intake.group import Group, check_days, months_of, raw_table
 from node.intake.layouts import LAYOUTS, Shape
 from node.intake.originals import Originals, Settlement, settlement_key
-from node.intake.reversals import AMOUNTS, check_once
+from node.intake.reversals import AMOUNTS, PARTS, check_once, taken_back_part
 from node.store import MessageKey
 
 __all__ = ["Reversed", "build_message_reversals", "check_message_reversals", "find_reversed"]
@@ -99,6 +99,7 @@ def build_message_reversals(
         "sign": np.full(len(chosen), -1, np.int8),
         "settled_at": days,
         **{name: [-abs(int(str(row[name]))) for _, row in chosen] for name in AMOUNTS},
+        **{name: [taken_back_part(row[name]) for _, row in chosen] for name in PARTS},
     }
     columns = {
         name: own[name] if name in own else [row[name] for _, row in chosen]

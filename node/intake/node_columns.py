@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from node.intake.nodes import CheckedNode
 
-__all__ = ["flags_of", "moments_of", "texts_of"]
+__all__ = ["amounts_of", "flags_of", "moments_of", "texts_of"]
 
 
 def texts_of(node: CheckedNode, name: str) -> pa.Array:
@@ -29,6 +29,14 @@ def moments_of(node: CheckedNode, name: str) -> pa.Array:
     if values is None:
         return pa.nulls(node.size, pa.timestamp("s"))
     return pa.array(values, pa.timestamp("s"))
+
+
+def amounts_of(node: CheckedNode, name: str) -> pa.Array:
+    """Give an amount of each row in fen, int64, shape (n,); null where it is missing."""
+    values = node.numbers.get(name)
+    if values is None:
+        return pa.nulls(node.size, pa.int64())
+    return pa.array(values, pa.int64(), mask=~node.present[name])
 
 
 def flags_of(texts: pa.Array, truths: Collection[str], falses: Collection[str]) -> pa.Array:

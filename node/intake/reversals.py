@@ -21,11 +21,21 @@ from node.intake.originals import Originals, Settlement
 from node.intake.settlements import cash_of
 from node.store import SettlementKey
 
-__all__ = ["AMOUNTS", "build_reversals", "check_once", "check_reversals", "needed_originals"]
+__all__ = [
+    "AMOUNTS",
+    "PARTS",
+    "build_reversals",
+    "check_once",
+    "check_reversals",
+    "needed_originals",
+    "taken_back_part",
+]
 
 AMOUNTS: Final = ("medfee_fen", "inscp_fen", "fund_fen", "account_fen", "cash_fen")
 """Columns of a settlement that its reversal has negative."""
-_PERSONS: Final = ("gender", "born", "certificate_type")
+PARTS: Final = ("pooled_fen", "own_fen")
+"""Amounts that are null where nobody stated them; negative too."""
+_PERSONS: Final = ("gender", "born", "certificate_type", "insured_place")
 """Columns that a reversal has of the settlement it takes back, where that is looked up."""
 _FIELDS: Final = {
     "medfee_fen": "medfee_sumamt",
@@ -33,6 +43,7 @@ _FIELDS: Final = {
     "fund_fen": "fund_pay_sumamt",
     "account_fen": "acct_pay",
 }
+_PART_FIELDS: Final = {"pooled_fen": "hifp_pay", "own_fen": "fulamt_ownpay_amt"}
 _TOLD: Final = ("medfee_sumamt", "fund_pay_sumamt", "inscp_scp_amt")
 """A response that gives these tells what was taken back."""
 
@@ -119,6 +130,7 @@ def build_reversals(
             "sign": np.full(request.size, -1, np.int8),
             "settled_at": days,
             **amounts,
+            **{name: _part(group, name, told, held) for name in PARTS},
             "batch": pa.nulls(request.size, pa.string()),
             **{name: [row.get(name) for row in held] for name in _PERSONS},
         },
@@ -153,6 +165,28 @@ def _told(group: Group) -> list[bool]:
 
 def _column(group: Group, name: str) -> npt.NDArray[np.int64]:
     return _spread(group, lambda node: node.numbers[name])
+
+
+def taken_back_part(value: int | None) -> int | None:
+    """Make a part of a settlement negative; what nobody stated stays unknown.
+
+    >>> taken_back_part(250), taken_back_part(None)
+    (-250, None)
+    """
+    return None if value is None else -abs(value)
+
+
+def _part(
+    group: Group, name: str, told: npt.NDArray[np.bool_], held: Sequence[Settlement]
+) -> list[int | None]:
+    """Give a part of each reversal: the response's, else that of what is taken back."""
+    field = _PART_FIELDS[name]
+    values = _column(group, field)
+    stated = _spread(group, lambda node: node.present[field].astype(np.int64)) != 0
+    return [
+        taken_back_part(int(value) if is_stated else row.get(name))
+        for value, is_stated, row in zip(values, stated & told, held, strict=True)
+    ]
 
 
 def _spread(

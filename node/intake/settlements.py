@@ -19,7 +19,7 @@ from node.intake.columns import FaultBook
 from node.intake.fees import check_fees, fee_table
 from node.intake.group import Group, check_days, months_of
 from node.intake.layouts import CASH_FIELDS, REQUEST, RESPONSE
-from node.intake.node_columns import moments_of, texts_of
+from node.intake.node_columns import amounts_of, moments_of, texts_of
 from node.intake.nodes import CheckedNode
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
 ]
 
 _CERTIFICATE: Final = "mdtrt_cert_type"
+_OWN: Final = "fulamt_ownpay_amt"
 
 
 def settled_at(group: Group) -> npt.NDArray[np.datetime64]:
@@ -90,6 +91,9 @@ def build_settlements(group: Group, schema: pa.Schema) -> Mapping[str, pa.Table]
             "certificate_type": pc.coalesce(
                 texts_of(answer, _CERTIFICATE), texts_of(request, _CERTIFICATE)
             ),
+            "pooled_fen": amounts_of(answer, "hifp_pay"),
+            "own_fen": pc.coalesce(amounts_of(answer, _OWN), amounts_of(request, _OWN)),
+            "insured_place": group.head_texts("insuplc_admdvs"),
         },
         schema=schema,
     )

@@ -4,7 +4,8 @@ Rules:
 - A formula is data: its kind and the measures it names as ``set.measure``. Several measures
   after ``of`` or ``per`` are added up. There are no expressions in the catalogue.
 - Every value is whole millionths of its unit, or a reason in words; see ``outcomes``.
-- ``when`` names a measure that must be positive for there to be a value, and says why not.
+- ``when`` names a measure that must be positive for there to be a value, or with ``none`` one
+  that must be 0, and says why not.
 """
 
 from __future__ import annotations
@@ -210,10 +211,16 @@ Formula: TypeAlias = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gate:
-    """A measure that must be positive, and what is said where it is not."""
+    """A measure that must be positive, or must be 0, and what is said where it is not."""
 
     column: str
+    is_none: bool
+    """Whether it must be 0: a count of what is not known."""
     reason: Reason
+
+    def is_shut(self, measured: int) -> bool:
+        """Tell whether there is no value."""
+        return measured != 0 if self.is_none else measured <= 0
 
 
 def outcomes_of(formula: Formula, gate: Gate | None, span: Span) -> list[Outcome]:
@@ -242,6 +249,6 @@ def outcomes_of(formula: Formula, gate: Gate | None, span: Span) -> list[Outcome
             found[at] = NOT_STATED
         elif not here[at]:
             found[at] = NO_RECORDS
-        elif gate is not None and opened is not None and opened[at] <= 0:
+        elif gate is not None and opened is not None and gate.is_shut(opened[at]):
             found[at] = gate.reason
     return found

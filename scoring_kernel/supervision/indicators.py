@@ -159,8 +159,14 @@ def _parse_base(
     gate = None
     if "when" in section.values:
         written = section.section("when")
-        written.refuse_unknown(("positive", "else"))
-        gate = Gate(column=_column(written, "positive"), reason=_reason(written.section("else")))
+        is_none = "none" in written.values
+        held = "none" if is_none else "positive"
+        written.refuse_unknown((held, "else"))
+        gate = Gate(
+            column=_column(written, held),
+            is_none=is_none,
+            reason=_reason(written.section("else")),
+        )
     for column in (*formula.columns, *(() if gate is None else (gate.column,))):
         set_id, measure = column.split(".")
         known = sets.get(set_id)

@@ -78,6 +78,7 @@ def care(facts: RuleFacts, month: int) -> Counts:
             **{key: sum(row[key] for row in rows) for key in ("medfee_fen", "inscp_fen")},
             **{key: sum(row[key] for row in rows) for key in ("fund_fen", "account_fen")},
             "cash_fen": sum(row["cash_fen"] for row in rows),
+            **parts_told(rows),
             "inpatient_medfee_fen": sum(row["medfee_fen"] for row in stays),
             "outpatient_medfee_fen": sum(row["medfee_fen"] for row in rest),
             "inpatient_fund_fen": sum(row["fund_fen"] for row in stays),
@@ -90,6 +91,24 @@ def care(facts: RuleFacts, month: int) -> Counts:
             "busiest_day": max(loads.values()),
         }
     return found
+
+
+def parts_told(rows: list[Row]) -> dict[str, int]:
+    """What the fund's pool paid and persons paid wholly, and how many settlements say neither."""
+    pooled = [
+        0 if row["pooled_fen"] is None and row["fund_fen"] == 0 else row["pooled_fen"]
+        for row in rows
+    ]
+    own = [
+        0 if row["own_fen"] is None and row["inscp_fen"] == row["medfee_fen"] else row["own_fen"]
+        for row in rows
+    ]
+    return {
+        "pooled_fen": sum(one for one in pooled if one is not None),
+        "pooled_untold": pooled.count(None),
+        "own_fen": sum(one for one in own if one is not None),
+        "own_untold": own.count(None),
+    }
 
 
 def cost_class(code: str) -> str:
@@ -191,11 +210,18 @@ def practice(facts: RuleFacts, month: int) -> Counts:
             if min(by_visit[institution, visit].items(), key=lambda one: (-one[1], one[0]))[0]
             == doctor
         ]
+        placed = [
+            (person, visits[institution, visit]["insured_place"])
+            for _, visit, person in own
+            if visits[institution, visit]["insured_place"] is not None
+        ]
         drugs = [row for row in rows if cost_class(row["item_code"]) in ("09", "10", "11")]
         prescribed = [row for row in drugs if row["prescription"] is not None]
         found[short(facts, institution), short(facts, doctor)] = {
             "visits": len(own),
             "persons": len(per_person),
+            "placed_persons": len({person for person, _ in placed}),
+            "away_persons": len({one for one, at in placed if at[:4] != institution[1:5]}),
             "work_days": len(days),
             "busiest_day": max(loads),
             "lines": len(rows),

@@ -45,6 +45,9 @@ visits = st.lists(
             "way": st.sampled_from(["1", "2"]),
             "insutype": st.sampled_from(["310", "390"]),
             "fate": st.sampled_from(["", "", "", "reversed", "cancelled", "unsettled"]),
+            "parts": st.tuples(st.sampled_from([None, 0, 700]), st.sampled_from([None, 0, 200])),
+            "paid": st.sampled_from([None, None, 0]),
+            "place": st.sampled_from([None, "330302", "330381", "330106"]),
             "lines": st.lists(lines, min_size=1, max_size=3),
         }
     ),
@@ -69,6 +72,7 @@ def facts_of(drawn: list[dict[str, Any]]) -> RuleFacts:
             insutype=one["insutype"],
             discharged=ends,
             way=one["way"],
+            fund=one["paid"],
             settled=False if one["fate"] == "unsettled" else (ends or begins + timedelta(hours=1)),
         )
         for line in one["lines"]:
@@ -83,6 +87,12 @@ def facts_of(drawn: list[dict[str, Any]]) -> RuleFacts:
                 cap_e6=None if line["cap"] is None else line["cap"] * 1_000_000,
             )
     facts.settle()
+    said = {facts.code(f"V{number}"): one for number, one in enumerate(drawn, start=1)}
+    for row in facts.records.get("settlement", ()):
+        one = said[row["mdtrt_id"]]
+        row["pooled_fen"], row["own_fen"] = one["parts"]
+        row["inscp_fen"] -= row["own_fen"] or 0
+        row["insured_place"] = one["place"]
     for number, one in enumerate(drawn, start=1):
         if one["fate"] == "reversed":
             (paid,) = [
@@ -90,7 +100,7 @@ def facts_of(drawn: list[dict[str, Any]]) -> RuleFacts:
                 for row in facts.records["settlement"]
                 if row["mdtrt_id"] == facts.code(f"V{number}") and row["sign"] == 1
             ]
-            money = {key: -paid[key] for key in paid if key.endswith("_fen")}
+            money = {key: -(paid[key] or 0) for key in paid if key.endswith("_fen")}
             taken = {key: paid[key] for key in paid if key not in ("record_id", "month")}
             at = paid["settled_at"] + timedelta(days=20)
             facts.record("settlement", **taken | money | {"sign": -1, "settled_at": at})

@@ -189,3 +189,48 @@ def test_an_admission_tells_its_type_and_insurance(store: NodeStore, tmp_path: P
         for row in m.rows_of(store, "admission")
     ]
     assert found == [(None, "310", "02"), ("21", "310", None)]
+
+
+def test_a_settlement_tells_its_parts_and_where_the_person_is_insured(
+    store: NodeStore, tmp_path: Path
+) -> None:
+    told = {"hifp_pay": 60.5, "fulamt_ownpay_amt": 3.2}
+    placed = m.settlement(1, response=told)
+    placed["request"]["insuplc_admdvs"] = "330381"
+    documents = [
+        placed,
+        m.reversal(2, "330302G0000000000001"),
+        m.settlement(3, request={"fulamt_ownpay_amt": 1}, response={"hifp_pay": 0}),
+        m.message_reversal(4, m.settlement(3)["request"]["msgid"]),
+        m.settlement(5),
+        m.reversal(6, "330302G0000000000005"),
+        m.settlement(7, response=told),
+        m.reversal(
+            8,
+            "330302G0000000000007",
+            {
+                "setlinfo": {
+                    "medfee_sumamt": -95.6,
+                    "inscp_scp_amt": -95.6,
+                    "fund_pay_sumamt": -66.92,
+                    "hifp_pay": -60.5,
+                }
+            },
+        ),
+    ]
+
+    report = m.ingest_documents(store, tmp_path / "a.jsonl", documents)
+
+    assert report.quarantined == 0
+    columns = ("sign", "pooled_fen", "own_fen", "insured_place")
+    rows = sorted(m.rows_of(store, "settlement"), key=lambda row: row["record_id"])
+    assert [tuple(row[name] for name in columns) for row in rows] == [
+        (1, 6050, 320, "330381"),
+        (-1, -6050, -320, "330381"),
+        (1, 0, 100, None),
+        (-1, 0, -100, None),
+        (1, None, None, None),
+        (-1, None, None, None),
+        (1, 6050, 320, None),
+        (-1, -6050, None, None),
+    ]

@@ -105,7 +105,7 @@ def test_a_late_reversal_restates_the_month_of_its_visit(store: NodeStore, kept:
     assert kept_rows(kept, "care", 202601)[0]["settlements"] == 1
     (paid,) = [row for row in facts.records["settlement"] if row["mdtrt_id"] == facts.code("V1")]
     late = RuleFacts()
-    money = {key: -paid[key] for key in paid if key.endswith("_fen")}
+    money = {key: -(paid[key] or 0) for key in paid if key.endswith("_fen")}
     taken = {key: paid[key] for key in paid if key not in ("record_id", "month")}
     late.record("settlement", **taken | money | {"sign": -1, "settled_at": "2026-04-20 09:00"})
     put_facts(store, late)
