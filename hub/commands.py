@@ -3,7 +3,7 @@
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from hub.config import load_settings
+from hub.config import CONTROL_SOCKET, load_settings
 from security.operator import CommandOutput, ErrorText, Result, speaking
 
 __all__ = ["CommandOutput", "Result", "run_job", "start"]
@@ -29,7 +29,6 @@ def run_job(
         NotInitialisedError: The directory holds no hub.
         LockHeldError: A job that writes found another writer and no daemon.
     """
-    from hub.parts import CONTROL_SOCKET  # noqa: PLC0415 - keeps --help fast
     from security.local_channel import (  # noqa: PLC0415 - keeps --help fast
         DaemonAbsentError,
         call_daemon,

@@ -24,6 +24,8 @@ DEFAULT_DIRECTORY: Final = Path("yixin-hub")
 SETTINGS_FILE: Final = "hub.toml"
 LOCK_FILE: Final = "hub.lock"
 """Writer lock, in the state directory."""
+CONTROL_SOCKET: Final = "control.sock"
+"""Socket on which the daemon takes commands, in the state directory."""
 MAX_SETTINGS_BYTES: Final = 64 * 1024
 
 SettingsT = TypeVar(

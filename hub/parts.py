@@ -29,7 +29,6 @@ OBJECTS: Final = "objects"
 PARENT: Final = "parent"
 ADDRESSES_FILE: Final = "addresses.json"
 SERVE_FILE: Final = "serve.json"
-CONTROL_SOCKET: Final = "control.sock"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
