@@ -169,6 +169,9 @@ def _table(
 
 
 def _read(book: RuleBook, path: Path, source: str) -> tuple[bytes, Points]:
+    if path.exists() and not path.is_file():
+        # Opening a pipe would wait for its other end.
+        raise IntakeFileError(f"{source} is no file; name a CSV file or a workbook")
     table = book.knowledge.get(path.stem)
     try:
         with path.open("rb") as file:
@@ -210,7 +213,7 @@ def _rows(
             for fault in batch.faults:
                 raise IntakeFileError(
                     f"{source} row {fault.number}: {fault.found}, expected {fault.expected};"
-                    f" {fault.mend}. Nothing was imported"
+                    f" {fault.mend.rstrip('.')}. Nothing was imported"
                 )
             names = list(batch.columns)
             cells = (batch.columns[name].to_pylist() for name in names)

@@ -6,7 +6,8 @@ Rules:
   (nullable): a row holds at a moment when ``at >= begins_at`` and it has not ended.
 - ``knowledge/<table>.csv`` holds a small proposal (建议), so that every rule can fire; the
   national points are never shipped, they are imported.
-- A cell is empty (null), or exactly of its column's type; a file has exactly the columns.
+- A cell is empty (null), or exactly of its column's type; a file has exactly the columns. Whole
+  numbers are limits, shares and prices: from 1 on, and small enough to be multiplied.
 """
 
 from __future__ import annotations
@@ -37,10 +38,16 @@ Row: TypeAlias = tuple[Cell, ...]
 _ID: Final = r"k_[a-z][a-z0-9_]{0,36}"
 _COLUMN: Final = r"[a-z][a-z0-9_]{0,39}"
 _WORDS: Final = ("string", "bool", "int64", "timestamp[s]")
-_WHOLE: Final = re.compile(r"-?[0-9]{1,18}")
+_WHOLE: Final = re.compile(r"[1-9][0-9]{0,11}")
 _MOMENT: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}( [0-9]{2}:[0-9]{2}:[0-9]{2})?")
 _BOOLS: Final = {"true": True, "false": False}
 _MAX_CELL: Final = 200
+_EXPECTED: Final = {
+    "string": f"a text of at most {_MAX_CELL} signs that print",
+    "bool": "true or false",
+    "int64": "a whole number from 1 to 999999999999",
+    "timestamp[s]": "a moment such as 2021-05-01 or 2021-05-01 08:00:00",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,4 +198,4 @@ def read_cell(table: KnowledgeTable, column: str, text: str, place: tuple[str, i
             return datetime.fromisoformat(text)
         except ValueError as error:
             raise RuleError(*place, f"{column}: {text} is not in the calendar") from error
-    raise RuleError(*place, f"{column}: found {text[:40]!r}, expected {word}")
+    raise RuleError(*place, f"{column}: found {text[:40]!r}, expected {_EXPECTED[word]}")

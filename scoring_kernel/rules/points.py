@@ -5,6 +5,8 @@ Rules:
   limit is read by the one form that the table knows. Nothing is guessed: a point whose limit or
   code has another form is unbound, with the reason.
 - Every point is bound or unbound; the same row twice is one row of its table, and both bound.
+- Where a rule reads one row of a code, a second one that says otherwise would count a line twice: a
+  point is then unbound, a table's file refused.
 - ``24次/小时`` is a charge by the hour, at most 24 a day: so rule M10 counts it.
 
 Source: 国家医保局智能监管规则和知识点，第一至八批；columns as in the public compilation.
@@ -17,9 +19,10 @@ import re
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from scoring_kernel.errors import KernelInputError
+from scoring_kernel.errors import KernelInputError, RuleError
 from scoring_kernel.rules.knowledge import DATES, read_cell
 
 if TYPE_CHECKING:
@@ -55,6 +58,10 @@ _COURSES: Final = (
     re.compile(r"支付不超过(?P<year>一年)，每周最多支付(?P<week>一)次。?"),
 )
 _YEAR_DAYS: Final = 365
+_ONCE: Final = frozenset(("k_drug_course", "k_item_course", "k_item_cycle", "k_item_freq"))
+"""Tables of which a rule reads one row of a code."""
+_ONCE_BY_PREFIX: Final = frozenset(("k_generic_map", "k_long_term", "k_max_dose", "k_pack_units"))
+"""The same, and a code stands for all that begin with it."""
 _X_GENERIC: Final = 10
 _Z_GENERIC: Final = 11
 
@@ -116,7 +123,10 @@ def read_points(points: Iterable[Mapping[str, str | None]]) -> Points:
         except _UnboundError as reason:
             unbound.append((number, str(reason)))
             continue
-        rows.setdefault(table, {}).setdefault(tuple(row.values()), row)
+        key = (row["code"],) if table in _ONCE else tuple(row.values())
+        if rows.setdefault(table, {}).setdefault(key, row) != row:
+            unbound.append((number, "an earlier point of the same code says otherwise"))
+            continue
         bound[table] += 1
     return Points(
         tables={table: list(found.values()) for table, found in rows.items()},
@@ -140,7 +150,8 @@ def read_table_rows(
 
     Raises:
         KernelInputError: There are too many rows.
-        RuleError: A cell is not of its column's type, with its row.
+        RuleError: A cell is not of its column's type, or two rows of a code say different things,
+            with the row.
     """
     columns = [name for name in table.columns if name not in DATES]
     found: dict[tuple[object, ...], PointRow] = {}
@@ -155,7 +166,21 @@ def read_table_rows(
         one = {name: value for name, value in cells.items() if not isinstance(value, datetime)}
         found.setdefault(tuple(one.values()), one)
     listed = list(found.values())
+    _refuse_twice(table.id, listed, file)
     return Points(tables={table.id: listed} if listed else {}, bound={table.id: count}, unbound=[])
+
+
+def _refuse_twice(table: str, rows: Iterable[PointRow], file: str) -> None:
+    if table not in _ONCE | _ONCE_BY_PREFIX:
+        return
+    codes = sorted(str(row["code"]) for row in rows)
+    for first, second in pairwise(codes):
+        if first == second or (table in _ONCE_BY_PREFIX and second.startswith(first)):
+            problem = (
+                f"the codes {first} and {second} stand for the same drug or item and say different"
+                " things: keep one of them"
+            )
+            raise RuleError(file, 0, problem)
 
 
 def generic_of(code: str) -> str:

@@ -1,6 +1,7 @@
 """Knowledge points into a real store: versions by day, reasons, bad files."""
 
 import csv
+import os
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -158,6 +159,10 @@ def test_a_file_that_is_not_there_and_a_day_that_is_none_are_refused(
 ) -> None:
     with pytest.raises(IntakeFileError, match="cannot be read"):
         take(store, tmp_path / "absent.csv")
+    os.mkfifo(tmp_path / "pipe.csv")
+    for name in ("pipe.csv", "."):
+        with pytest.raises(IntakeFileError, match="is no file; name a CSV file"):
+            take(store, tmp_path / name)
     path = write(tmp_path / "points.csv", [gender()])
     with pytest.raises(ConfigurationError, match="is no day"):
         take(store, path, "2025-13-01")
@@ -183,7 +188,7 @@ def test_a_file_named_like_a_table_holds_its_rows(store: NodeStore, tmp_path: Pa
         (("code", "generic"), (DRUG, "G"), "lacks the columns"),
         (("code", "icd_prefix", "begins_at"), (DRUG, "C50", "2026-01-01"), "begins_at"),
         (("code", "icd_prefix"), (DRUG, ""), "is empty"),
-        (("code", "icd_prefix"), (DRUG, "C" * 300), "expected string"),
+        (("code", "icd_prefix"), (DRUG, "C" * 300), "expected a text of at most 200"),
     ],
 )
 def test_rows_of_a_table_that_cannot_be_read_are_refused_whole(
