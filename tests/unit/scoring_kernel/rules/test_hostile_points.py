@@ -59,7 +59,8 @@ def test_where_a_code_may_have_several_rows_it_keeps_them() -> None:
 
 
 @pytest.mark.parametrize(
-    "limit", ["0", "-1", "00", "1e3", "1.0", "+1", "\uff11", "9" * 13, "9" * 30, "0x10", "1_0", "NaN"]
+    "limit",
+    ["0", "-1", "00", "1e3", "1.0", "+1", "\uff11", "9" * 13, "9" * 30, "0x10", "1_0", "NaN"],
 )
 def test_a_limit_is_a_number_from_one_on(limit: str) -> None:
     with pytest.raises(RuleError, match="a whole number from 1 to 999999999999"):
