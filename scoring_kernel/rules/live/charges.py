@@ -88,34 +88,44 @@ def _clashes(scope: str, main: Used, sub: Used) -> bool:
 
 def item_frequency(case: Case) -> Iterator[Hit]:
     """M10 医疗服务项目超限定频次."""
-    knowledge, one = case.knowledge, case.encounter
+    knowledge = case.knowledge
     for (item, day), lines in _days(case, "k_item_freq").items():
         for row in knowledge.rows("k_item_freq", item, day * DAY_S):
-            limit = _E4 * row["day_limit"]
-            quantity = sum(used.line.quantity_e4 for used in lines)
-            if quantity <= limit:
-                continue
-            ordered = sorted(lines, key=lambda used: (used.line.at, used.institution))
-            running, shares = 0, []
-            for used in ordered:
-                before, running = running, running + used.line.inscp_fen
-                shares.append(
-                    _part(running, quantity - limit, quantity)
-                    - _part(before, quantity - limit, quantity)
-                )
-            found = [
-                used.of_hit(VIOLATING, share)
-                for used, share in zip(ordered, shares, strict=True)
-                if used.institution == one.institution
-            ]
+            found = _excess(case, lines, _E4 * row["day_limit"])
             if _is_current(found):
-                yield Hit(
-                    key=f"{item}|{day_text(day)}",
-                    at=min(_at(line) for line in found),
-                    amount_fen=sum(line.amount_fen for line in found),
-                    lines=tuple(found),
-                    words=f"【{_name(found)}】当日数量超过限定的{row['day_limit']}次",
+                yield _over(
+                    item, day, found, f"【{_name(found)}】当日数量超过限定的{row['day_limit']}次"
                 )
+
+
+def _excess(case: Case, lines: Sequence[Used], limit_e4: int) -> list[HitLine]:
+    """Own lines of a day with their parts of the money above the limit, of all institutions' lines.
+
+    The excess of the day is rounded once and divided by differences of running amounts. None
+    where the quantity is within the limit, or nothing of the day within scope.
+    """
+    quantity = sum(used.line.quantity_e4 for used in lines)
+    if quantity <= limit_e4 or sum(used.line.inscp_fen for used in lines) <= 0:
+        return []
+    running, found = 0, []
+    for used in sorted(lines, key=lambda used: (used.line.at, used.institution)):
+        before, running = running, running + used.line.inscp_fen
+        share = _part(running, quantity - limit_e4, quantity) - _part(
+            before, quantity - limit_e4, quantity
+        )
+        if used.institution == case.encounter.institution:
+            found.append(used.of_hit(VIOLATING, share))
+    return found
+
+
+def _over(item: str, day: int, found: Sequence[HitLine], words: str) -> Hit:
+    return Hit(
+        key=f"{item}|{day_text(day)}",
+        at=min(_at(line) for line in found),
+        amount_fen=sum(line.amount_fen for line in found),
+        lines=tuple(found),
+        words=words,
+    )
 
 
 def _part(amount: int, of: int, whole: int) -> int:
@@ -211,29 +221,21 @@ def daily_items(case: Case) -> Iterator[Hit]:
 
 def hourly_items(case: Case) -> Iterator[Hit]:
     """M23 按小时计费项目超24小时/日."""
-    one, most = case.encounter, case.whole("max_hours")
+    most = case.whole("max_hours")
     for (item, day), lines in _days(case, "k_hourly_items").items():
-        found = [
+        hourly = [
             used
             for used in lines
-            if used.institution == one.institution
-            and any(True for _ in case.knowledge.rows("k_hourly_items", item, used.line.at))
+            if any(True for _ in case.knowledge.rows("k_hourly_items", item, used.line.at))
         ]
-        hours: dict[int, int] = {}
-        for used in found:
-            hours[used.visit] = min(hours.get(used.visit, 24), _hours(used, day))
-        allowed = _E4 * min(most, sum(hours.values()))
-        quantity = sum(used.line.quantity_e4 for used in found)
-        inscp = sum(used.line.inscp_fen for used in found)
-        hit = [used.of_hit(VIOLATING) for used in found]
-        if quantity > allowed and inscp > 0 and _is_current(hit):
-            yield Hit(
-                key=f"{item}|{day_text(day)}",
-                at=min(_at(line) for line in hit),
-                amount_fen=_part(inscp, quantity - allowed, quantity),
-                lines=tuple(hit),
-                words=f"【{_name(hit)}】当日数量超过{allowed // _E4}小时",
-            )
+        hours: dict[tuple[str, int], int] = {}
+        for used in hourly:
+            visit = (used.institution, used.visit)
+            hours[visit] = min(hours.get(visit, 24), _hours(used, day))
+        allowed = min(most, sum(hours.values()))
+        found = _excess(case, hourly, _E4 * allowed)
+        if _is_current(found):
+            yield _over(item, day, found, f"【{_name(found)}】当日数量超过{allowed}小时")
 
 
 def _hours(used: Used, day: int) -> int:

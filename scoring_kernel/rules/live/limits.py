@@ -95,7 +95,8 @@ def child_drug(case: Case) -> Iterator[Hit]:
     found = [
         order
         for order in _in_scope(case)
-        if any(True for _ in case.knowledge.rows("k_drug_child", order.item_code, order.at))
+        if not order.maternity
+        and any(True for _ in case.knowledge.rows("k_drug_child", order.item_code, order.at))
         and years_at(born, date_of(order.day)) >= limit
     ]
     return _told(found, "非儿童患者使用限儿童药品")
