@@ -1,4 +1,4 @@
-"""Composition root of a hub: makes a hub, runs its daemon or one job; reads the clock."""
+"""Composition root of a hub: makes a hub, runs its daemon or one job."""
 
 import asyncio
 import inspect
@@ -6,11 +6,12 @@ import signal
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
 from hub.api.handshakes import HandshakeWatch
+from hub.clock import utc_now
 from hub.config import (
     LOCK_FILE,
     SETTINGS_FILE,
@@ -30,14 +31,9 @@ from security.moments import to_ms
 from security.operator import writer_lock
 from security.progress import ProgressReporter
 
-__all__ = ["HubApp", "init_hub", "run_here", "serve_hub", "utc_now"]
+__all__ = ["HubApp", "init_hub", "run_here", "serve_hub"]
 
 _MODE: Final = 0o700
-
-
-def utc_now() -> datetime:
-    """The clock of the hub."""
-    return datetime.now(tz=UTC)
 
 
 class HubApp:

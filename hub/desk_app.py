@@ -22,7 +22,7 @@ from sqlalchemy import Engine
 from hub.api.handshakes import HandshakeWatch
 from hub.api.linking import LinkDeskServicer
 from hub.api.servers import ServerKeys, start_link_desk
-from hub.app import utc_now
+from hub.clock import utc_now
 from hub.config import usable
 from hub.desk import config, register
 from hub.desk.config import DeskSettings, load_desk_settings, write_desk_settings

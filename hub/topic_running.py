@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from hub.app import utc_now
+from hub.clock import utc_now
 from hub.errors import ConfigurationError
 from hub.parts import HubParts, open_parts
 from hub.store.engine import reading

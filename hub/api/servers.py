@@ -1,6 +1,12 @@
-"""gRPC servers: Exchange and LinkDesk (mutual TLS), Enrolment (server TLS only)."""
+"""gRPC servers: Exchange and LinkDesk (mutual TLS), Enrolment (server TLS only).
+
+Servicers are known as types only: who serves one loads none of the others.
+"""
+
+from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import grpc.aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -8,12 +14,14 @@ from grpc_health.v1._async import HealthServicer
 from grpc_reflection.v1alpha import reflection
 
 from hub.api.authorisation import ENROLMENT, EXCHANGE, LINK_DESK
-from hub.api.enrolment import EnrolmentServicer
-from hub.api.exchange import ExchangeServicer
-from hub.api.linking import LinkDeskServicer
 from hub.errors import ConfigurationError
 from protos.yixin.v1 import enrolment_pb2_grpc, exchange_pb2_grpc, linking_pb2_grpc
 from security.channels import SERVER_OPTIONS, enrolment_credentials, exchange_credentials
+
+if TYPE_CHECKING:
+    from hub.api.enrolment import EnrolmentServicer
+    from hub.api.exchange import ExchangeServicer
+    from hub.api.linking import LinkDeskServicer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

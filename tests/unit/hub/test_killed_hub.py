@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hub.app import HubApp, init_hub, utc_now
+from hub.app import HubApp, init_hub
+from hub.clock import utc_now
 from hub.store import envelopes, log
 from hub.store.engine import reading
 from protos.yixin.v1 import envelope_pb2
