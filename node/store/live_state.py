@@ -57,6 +57,8 @@ _PUT_VISIT: Final = (
 )
 _PUT_TOLD: Final = "insert or ignore into told values(?, ?, ?, ?, ?, null)"
 _PUT_WAY: Final = "update told set way = ? where id = ?"
+_LOOK: Final = "select 1 from fact, visit, told, counted, knowledge, meta limit 0"
+"""Fails where a table is gone."""
 _PURGE_IDENTITY: Final = f"delete from fact where kind = {FactKind.IDENTITY_EVENT:d} and day < ?"  # noqa: S608 - a number
 
 
@@ -119,6 +121,7 @@ class LiveWriter:
             if not self._path.exists():
                 raise absent(self._path)
             rows = self._connection.execute("pragma quick_check(1)").fetchall()
+            self._connection.execute(_LOOK)
         except sqlite3.Error as error:
             raise StoreError(f"the live state is damaged ({error})") from error
         if rows != [("ok",)]:

@@ -263,11 +263,16 @@ def _told(table: pa.Table) -> Iterator[ToldRow]:
     judged = table.filter(pc.is_in(table.column("infno"), pa.array(_JUDGED)))
     for body in judged.column("body").to_pylist():
         document = orjson.loads(body)
-        request, response = document.get("request", {}), document.get("response", {})
-        result = response.get("output", {}).get("result", ())
-        day = day_of(datetime.fromisoformat(request["inf_time"]).date())
-        for one in result if isinstance(result, list) else ():
-            words = [one.get(name) for name in ("jr_id", "warn_id", "rule_id", "answer")]
+        request = document.get("request", {})
+        # What a platform answered may be of any form.
+        result = _object(_object(document.get("response")).get("output")).get("result")
+        for one in map(_object, result if isinstance(result, list) else ()):
+            words: list[Any] = [one.get(name) for name in ("jr_id", "warn_id", "rule_id", "answer")]
             # Of a platform's own warnings nobody tells which of ours they are.
             if all(isinstance(word, str) for word in words):
+                day = day_of(datetime.fromisoformat(request["inf_time"]).date())
                 yield ToldRow(words[0], words[1], words[2], words[3], day)
+
+
+def _object(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
