@@ -7,6 +7,7 @@
 
 import asyncio
 import socket
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -38,41 +39,48 @@ class LinkDesks:
     def _cards(self) -> list[str]:
         return [str(self.work / f"{name}.card") for name, _ in _DESKS]
 
-    async def open(self, trust: Path) -> None:
-        """Make both desks and let them serve.
+    def founding(self, trust: Path) -> Iterator[tuple[str, ...]]:
+        """Give the commands that make both desks.
 
         Args:
-            trust: The city hub's trust file.
+            trust: The city hub's trust file, which is there when they run.
         """
+        for (name, member), card in zip(_DESKS, self._cards, strict=True):
+            place = str(self.work / name)
+            own = ("--member", member, "--port", str(_free_port()))
+            yield ("hub", "desk", "init", place, *own)
+            yield ("hub", "desk", "trust", str(trust), "--dir", place)
+            yield ("hub", "desk", "card", card, "--dir", place)
+
+    async def serve(self) -> None:
+        """Let both desks serve."""
         async with asyncio.TaskGroup() as group:
-            for (name, member), card in zip(_DESKS, self._cards, strict=True):
-                group.create_task(self._open(self.work / name, member, trust, card))
+            for name, _ in _DESKS:
+                place = self.work / name
+                served = ("hub", "desk", "serve", "--dir", str(place))
+                ready = place / "serve.json"
+                group.create_task(self.crew.daemon(name, *served, ready=ready))
 
-    async def _open(self, place: Path, member: str, trust: Path, card: str) -> None:
-        at = ("--dir", str(place))
-        port = str(_free_port())
-        await self.crew.ask_several(
-            ("hub", "desk", "init", str(place), "--member", member, "--port", port),
-            ("hub", "desk", "trust", str(trust), *at),
-            ("hub", "desk", "card", card, *at),
-        )
-        await self.crew.daemon(place.name, "hub", "desk", "serve", *at, ready=place / "serve.json")
-
-    async def admit(self, node: DemoNode) -> None:
-        """Let a node that joined the city ask both desks.
+    async def admit(self, *nodes: DemoNode) -> None:
+        """Let nodes that joined the city ask both desks.
 
         Args:
-            node: The node.
+            nodes: The nodes; they serve.
         """
-        at = ("--dir", str(node.directory))
-        key, _ = await self.crew.ask_several(
-            ("node", "clues", "key", *at), ("node", "clues", "desks", *self._cards, *at)
-        )
-        allowed = ("hub", "desk", "allow", key["member"], "--key", key["key"])
+        asked: list[tuple[str, ...]] = []
+        for node in nodes:
+            at = ("--dir", str(node.directory))
+            asked += [
+                ("node", "clues", "key", *at),
+                ("node", "clues", "desks", *self._cards, *at),
+            ]
+        keys = (await self.crew.ask_several(*asked))[::2]
+        quota = ("--quota", str(_QUOTA))
         await self.crew.ask_several(
             *(
-                (*allowed, "--quota", str(_QUOTA), "--dir", str(self.work / name))
-                for name, _ in _DESKS
+                ("hub", "desk", "allow", one["member"], "--key", one["key"], *quota, "--dir", place)
+                for one in keys
+                for place in (str(self.work / name) for name, _ in _DESKS)
             )
         )
 

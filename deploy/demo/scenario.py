@@ -14,7 +14,6 @@
 7. an auditor verifies both hubs' evidence with nothing but a trust file; a node is backed up
 """
 
-import re
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -26,17 +25,16 @@ import orjson
 
 from deploy.demo.classes import SUBJECT_CLASS, basis_of, registered_in, summarise, worst_of
 from deploy.demo.desks import LinkDesks
+from deploy.demo.founding import founding, inviting, joining
 from deploy.demo.intake import Intake
 from deploy.demo.members import DemoHub, DemoNode, hubs_in, node_in
 from deploy.demo.processes import Crew, number
 from deploy.demo.summary import Findings, Summary
 from deploy.demo.supervision import Supervision
 from deploy.demo.together import together
-from deploy.errors import DemoError
 from deploy.simulation.city import COUNTY_CUSTODIAN
 from deploy.simulation.simulate import DEFAULT_PERIODS
 
-_TOKEN: Final = re.compile(r"yixin1\.[A-Za-z0-9_-]+")
 _QUARANTINED: Final = (0, 1)
 """Exit codes of a run that went well; 1 says that something was quarantined."""
 
@@ -181,7 +179,7 @@ class Scenario:
     # Step 0 and the hubs' part of step 1.
     async def _found(self, city: DemoHub, province: DemoHub) -> None:
         plan = self.plan
-        with self._step("simulate a city, found hubs and link desks", 4) as ended:
+        with self._step("simulate a city, found hubs and link desks", 5) as ended:
 
             async def simulated() -> None:
                 await self.crew.run(
@@ -192,20 +190,23 @@ class Scenario:
                 )
                 ended()
 
-            async def founded(hub: DemoHub) -> None:
-                place = ("--dir", str(hub.directory))
-                named = ("--level", hub.level, "--division", hub.division, "--name", hub.name)
-                await self.crew.ask_several(
-                    ("hub", "init", *place, *named),
-                    ("hub", "export-trust", str(self._trust(hub)), *place),
-                )
-                await self.crew.daemon(f"{hub.level}-hub", "hub", "serve", *place, ready=hub.ready)
+            async def served(hub: DemoHub) -> None:
+                serve = ("hub", "serve", "--dir", str(hub.directory))
+                await self.crew.daemon(f"{hub.level}-hub", *serve, ready=hub.ready)
                 ended()
-                if hub is city:
-                    await self.supervision.desks.open(self._trust(city))
-                    ended()
 
-            await together(simulated(), founded(city), founded(province))
+            async def desks_served() -> None:
+                await self.supervision.desks.serve()
+                ended()
+
+            async def founded() -> None:
+                desks = self.supervision.desks.founding(self._trust(city))
+                hubs = (one for hub in (city, province) for one in founding(hub, self._trust(hub)))
+                await self.crew.ask_several(*hubs, *desks)
+                ended()
+                await together(served(city), served(province), desks_served())
+
+            await together(simulated(), founded())
         manifest = orjson.loads((plan.simulation / "manifest.json").read_bytes())
         self.registered = registered_in(manifest)
         self.nodes = tuple(
@@ -229,44 +230,25 @@ class Scenario:
 
     # Step 1.
     async def _join(self, city: DemoHub, province: DemoHub) -> None:
-        with self._step("join by one-use tokens", 1 + len(self.nodes)) as ended:
+        with self._step("join by one-use tokens", 2 + len(self.nodes)) as ended:
+            made = (("node", "init", "--dir", str(node.directory)) for node in self.nodes)
+            invited = tuple(inviting(city, province, self.nodes))
+            answers = await self.crew.ask_several(*invited, *made)
+            ended()
+            joined = joining(city, self.nodes, answers[: len(invited)])
+            await self.crew.ask_several(*joined)
+            ended()
 
-            async def city_joins() -> None:
-                token = await self._token(
-                    province, "--kind", "hub", "--division", city.division, "--code", city.level
-                )
-                await self._hub(city, "join", "--token", token)
-                ended()
-
-            async def node_joins(node: DemoNode) -> None:
-                token, _ = await together(
-                    self._token(
-                        city,
-                        *("--kind", "node", "--division", node.division),
-                        *("--code", node.custodian, "--institutions", str(node.custody)),
-                    ),
-                    self._node(node, "init"),
-                )
-                await self._node(node, "join", "--token", token)
-                at = ("--dir", str(node.directory))
+            async def served(node: DemoNode) -> None:
                 if node is self._hospital:
                     await self.intake.serve(node)
                 else:
-                    await self.crew.daemon(
-                        node.directory.name, "node", "serve", *at, ready=node.ready
-                    )
-                if node in {self._hospital, self._county}:
-                    await self.supervision.desks.admit(node)
+                    at = ("--dir", str(node.directory))
+                    name = node.directory.name
+                    await self.crew.daemon(name, "node", "serve", *at, ready=node.ready)
                 ended()
 
-            await together(city_joins(), *(node_joins(node) for node in self.nodes))
-
-    async def _token(self, hub: DemoHub, *arguments: str) -> str:
-        out = await self.crew.run("hub", "token", "--dir", str(hub.directory), *arguments)
-        found = _TOKEN.search(out)
-        if found is None:
-            raise DemoError(f"`yixin hub token` printed no token: {out[:200]!r}")
-        return found.group()
+            await together(*(served(node) for node in self.nodes))
 
     # Step 2.
     async def _take_in(self) -> None:
@@ -276,6 +258,7 @@ class Scenario:
             self._step(files, len(self.nodes)) as taken,
             self._step("a day at the till, through the gateway", 1) as passed,
             self._step("mend what was refused, replay", 1) as mended,
+            self._step("let two nodes ask the link desks", 1) as known,
             self._step("a table through a mapping, knowledge of the rules", 1) as mapped,
         ):
 
@@ -292,7 +275,11 @@ class Scenario:
                     await self.supervision.know(node)
                     mapped()
 
-            await together(*(of(node) for node in self.nodes))
+            async def admitted() -> None:
+                await self.supervision.desks.admit(self._hospital, self._county)
+                known()
+
+            await together(admitted(), *(of(node) for node in self.nodes))
 
     async def _find_and_send(self) -> None:
         """Run the rules at the county's node; send clues and join records, persons as tokens."""
