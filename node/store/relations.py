@@ -76,6 +76,8 @@ def open_relations(
         # Rows in no order of their own: to keep one, an engine holds what a limit cuts off.
         config |= {"memory_limit": f"{memory_bytes} B", "preserve_insertion_order": "false"}
         del config["lock_configuration"]
+        # What was read ahead goes back to the system at once, not into a pool of this process.
+        pa.set_memory_pool(pa.system_memory_pool())
     engine = duckdb.connect(config=config)
     try:
         # One snapshot: a flush between two reads would lose or double rows.
