@@ -99,8 +99,8 @@ def ingest(
     files: Annotated[
         list[Path],
         typer.Argument(
-            help="Messages (.jsonl, .json, a directory), FHIR, or with --mapping a table: .csv, "
-            ".xlsx, .parquet, .jsonl; also .gz and .zip."
+            help="Messages (.jsonl, .json, a directory), FHIR, a table of a register, or with "
+            "--mapping any table: .csv, .xlsx, .parquet, .jsonl; also .gz and .zip."
         ),
     ],
     directory: Directory = None,
@@ -126,9 +126,16 @@ def ingest(
 ) -> None:
     """Take in messages of the national interface, FHIR, or any table through a mapping file.
 
+    A table whose header is exactly the columns of a register needs no mapping:
+    deaths, agreement status, qualification of staff, institutions' profiles,
+    identity events, frozen benefits, approved purchases. Columns of each:
+    yixin node mapping registers
+
     Exit code 1 tells that something was quarantined; everything else went in.
 
     Example: [bold]yixin node ingest 2026H1.jsonl[/bold]
+
+    Example: [bold]yixin node ingest deaths.csv[/bold] (header: institution,person,died_at)
 
     Example: [bold]yixin node ingest fees.xlsx --suggest-mapping > fees.mapping.yaml[/bold]
 

@@ -1,8 +1,9 @@
-"""Help with mapping files on the command line: `--suggest-mapping`, `yixin node mapping check`.
+"""Help with tables on the command line: `--suggest-mapping`, `yixin node mapping check|registers`.
 
-Neither needs a node: what they work with is the catalogue and the named files.
+None needs a node: what they work with is the catalogue and the named files.
 """
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -84,3 +85,32 @@ def mapping_check(
                 out.say(f"Missing in {table and table.name}: {', '.join(found.absent)}.")
         if found.absent:
             raise typer.Exit(ABSENT_EXIT)
+
+
+@mapping_app.command("registers")
+def list_registers(*, as_json: AsJson = False) -> None:
+    """List the registers (登记): tables that need no mapping file, with their columns.
+
+    A table whose header is exactly a register's columns, in any order, is taken in as it is.
+
+    Example: [bold]yixin node mapping registers[/bold]
+    """
+    with start(as_json) as out:
+        from node.intake.registers import registers  # noqa: PLC0415  # keeps `--help` fast
+        from scoring_kernel import load_catalog  # noqa: PLC0415  # keeps `--help` fast
+        from security.operator.wide_tables import lay_out  # noqa: PLC0415  # keeps `--help` fast
+
+        found = registers(load_catalog())
+        if as_json:
+            out.json({"registers": [asdict(one) for one in found]})
+            return
+        titles = {"name": "column", "name_zh": "列", "needed": "", "form": "cells"}
+        for one in found:
+            out.say(f"{one.kind} {one.name_zh}: {one.header}")
+            rows = [
+                asdict(column) | {"needed": "needed" if column.needed else ""}
+                for column in one.columns
+            ]
+            for part in lay_out(titles, rows, texts=frozenset(titles), width=out.width):
+                out.show(part)
+            out.say("")

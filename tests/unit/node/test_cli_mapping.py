@@ -57,3 +57,46 @@ def test_several_files_have_no_one_proposal(table: Path) -> None:
     refused = CliRunner().invoke(app, ["ingest", str(table), str(table), "--suggest-mapping"])
     assert refused.exit_code == 3
     assert "name one" in refused.output
+
+
+def test_a_table_with_the_listed_header_of_a_register_needs_no_mapping(tmp_path: Path) -> None:
+    runner = CliRunner()
+    home = ("--dir", str(tmp_path / "node"))
+    listed = json.loads(runner.invoke(app, ["mapping", "registers", "--json"]).stdout)["registers"]
+    assert {one["kind"] for one in listed} == {
+        *("death", "agreement_status", "staff_qualification", "institution_profile"),
+        *("identity_event", "benefit_freeze", "approved_purchase"),
+    }
+    runner.invoke(app, ["init", *home, "--institution", "H33030200001"])
+    for one in listed:
+        cells = {
+            column["name"]: "H33030200001"
+            if column["name"] == "institution"
+            else _cell(column["form"])
+            for column in one["columns"]
+            if column["needed"] or column["form"] != "text"
+        }
+        names = [column["name"] for column in reversed(one["columns"])]
+        table = tmp_path / f"{one['kind']}.csv"
+        table.write_text(f"{','.join(names)}\n{','.join(cells.get(name, '') for name in names)}\n")
+        taken = runner.invoke(app, ["ingest", str(table), *home, "--json"])
+        assert taken.exit_code == 0, taken.output
+        assert json.loads(taken.stdout)["records_stored"] == {one["kind"]: 1}
+
+
+def _cell(form: str) -> str:
+    """Write a cell of the form that is listed."""
+    if form.startswith("one of "):
+        return form.removeprefix("one of ").split(", ")[0]
+    return {
+        "yyyy-mm-dd": "2026-03-02",
+        "yyyy-mm-dd hh:mm:ss": "2026-03-02 08:30:00",
+        "text": "3303001",
+    }.get(form, "9000")
+
+
+def test_the_registers_are_told_on_a_screen() -> None:
+    screen = CliRunner().invoke(app, ["mapping", "registers"]).stdout
+    assert "death 死亡登记: institution,person,died_at" in screen
+    assert "死亡日期" in screen
+    assert "active, suspended" in screen
