@@ -54,7 +54,7 @@ def limited(threshold: int) -> RuleBook:
 def main() -> None:
     """Run once."""
     directory, threshold, parts = sys.argv[1:]
-    node.supervision.batch.KEPT_ROWS = PART_HITS  # type: ignore[attr-defined,misc]
+    node.supervision.batch.KEPT_ROWS = PART_HITS  # type: ignore[attr-defined]
     with open_store(Path(directory)) as store:
         sys.stdout.write("ready\n")
         sys.stdout.flush()
