@@ -96,6 +96,7 @@ class LiveWriter:
             self._connection = self._opened()
         except (sqlite3.Error, VaultError, StoreError):
             self._connection = self._begun()
+        self._inode = self._path.stat().st_ino
 
     def close(self) -> None:
         """Close the file."""
@@ -111,6 +112,14 @@ class LiveWriter:
         """What the store's tree was when it was last noted: size and root."""
         return find_meta(self._connection, "seal")
 
+    @property
+    def is_in_place(self) -> bool:
+        """Whether the file that is written is still the one that readers find."""
+        try:
+            return self._path.stat().st_ino == self._inode
+        except OSError:
+            return False
+
     def check(self) -> None:
         """Look whether the state can be used.
 
@@ -118,7 +127,7 @@ class LiveWriter:
             StoreError: It is damaged, or lost.
         """
         try:
-            if not self._path.exists():
+            if not self.is_in_place:
                 raise absent(self._path)
             rows = self._connection.execute("pragma quick_check(1)").fetchall()
             self._connection.execute(_LOOK)
@@ -135,6 +144,7 @@ class LiveWriter:
         """
         self.close()
         self._connection = self._begun()
+        self._inode = self._path.stat().st_ino
 
     def apply(
         self,

@@ -160,6 +160,8 @@ class LiveFeed:
         if self._chores_at is not None and now - self._chores_at < CHORES_S:
             return
         self._chores_at = now
+        if not self._writer.is_in_place:
+            raise StoreError("the live state was taken away while it was written")
         today = self._today()
         self.institutions = self._store.institution_codes()
         self._note_knowledge()

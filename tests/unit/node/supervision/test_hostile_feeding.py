@@ -162,3 +162,21 @@ def test_a_directory_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "node").write_bytes(b"")
     with pytest.raises(StoreError, match="cannot be written"):
         LiveWriter(tmp_path / "node", Vault(VAULT_KEY))
+
+
+@pytest.mark.parametrize("is_replaced", [False, True], ids=["taken away", "replaced"])
+def test_a_file_that_goes_while_it_is_written_is_made_anew(
+    fed: Fed, monkeypatch: pytest.MonkeyPatch, *, is_replaced: bool
+) -> None:
+    monkeypatch.setattr(feeding, "CHORES_S", 0.1)
+    fed.ticks.step = 0.05
+    fed.put(settlement(1))
+    fed.feed.turn()
+    fed.feed.chores()
+    path = fed.directory / "live.db"
+    path.unlink()
+    if is_replaced:
+        path.write_bytes(b"no database")
+    # Nothing new comes in: the chores notice it.
+    run(fed, lambda: fed.visits() == 1 and fed.reader.is_built)
+    assert path.stat().st_mode & 0o777 == 0o600
