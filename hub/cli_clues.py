@@ -75,8 +75,11 @@ def clues_show(
             return
         detail = dict(result["detail"])
         pointers = detail.pop("sources", None) or detail.pop("evidence", [])
+        measures = detail.pop("measures", [])
         out.table("Clue", _flat(result) | {key: str(value) for key, value in detail.items()})
         out.rows("Rests on", pointers)
+        if measures:
+            out.rows("Measures it rests on", measures)
         out.rows("Same person or staff", [_flat(one) for one in result["related"]])
 
 
@@ -84,7 +87,8 @@ def clues_show(
 def clues_join(*, directory: Directory = None, as_json: AsJson = False) -> None:
     """Join all nodes' records: overlapping stays, impossible travel, shared trace codes, shopping.
 
-    Deletes first what is kept too long. Running it again changes nothing that still holds.
+    Staff too: one physician at two places at one time, clues about the same staff from several
+    nodes. Deletes first what is kept too long. Running it again changes nothing that still holds.
 
     Example: [bold]yixin hub clues join[/bold]
     """
@@ -95,8 +99,9 @@ def clues_join(*, directory: Directory = None, as_json: AsJson = False) -> None:
             return
         out.counts("Found", "join", result["found"])
         out.say(
-            f"{result['new']} new, {result['gone']} no longer hold; {result['records']} records "
-            f"held, {result['expired']} deleted after their retention."
+            f"{result['new']} new, {result['updated']} updated, {result['unchanged']} unchanged; "
+            f"{result['gone']} no longer hold. {result['records']} records held, "
+            f"{result['expired']} deleted after their retention."
         )
         for kind, count in result["crowded"].items():
             out.hint(f"{count} marks of kind {kind} have too many records and were not joined.")

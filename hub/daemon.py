@@ -12,7 +12,7 @@ import os
 import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -40,11 +40,14 @@ from hub.parts import (
 )
 from hub.store.engine import writing
 from hub.store.refusals import RefusedAttempt, add_refusal
+from hub.supervision.expiring import expire
 from protos.yixin.v1 import enrolment_pb2
 from security.errors import SecurityError, UntrustedCertificateError
 from security.local_channel import ControlServer
 from security.private_files import write_private
 
+EXPIRE_EVERY_S: Final = 900.0
+"""Time between two looks at what is kept too long, seconds: a day's end is never far."""
 GRACE_S: Final = 5.0
 """Longest wait for streams that are open when the hub stops, seconds."""
 _LOG: Final = logging.getLogger(__name__)
@@ -93,9 +96,35 @@ class Daemon:
             stack.push_async_callback(self._drain, pipeline, work)
             await control.start()
             stack.push_async_callback(control.stop)
+            expiring = asyncio.create_task(self._expire_daily())
+            stack.push_async_callback(self._end, expiring)
             stack.callback(serve_file.unlink, missing_ok=True)
             while not self.stop.is_set():
                 await self._serve_once(pipeline)
+
+    async def _expire_daily(self) -> None:
+        """Delete what is kept too long, now and then; a day that fails is tried again soon."""
+        parts = self.parts
+        while not self.stop.is_set():
+            try:
+                expired = await asyncio.to_thread(
+                    expire, parts.engine, parts.catalog.joining, parts.now()
+                )
+            except HubError:
+                _LOG.exception("what is kept too long could not be deleted")
+            else:
+                if not expired.is_empty:
+                    self.say(
+                        f"Deleted after their retention: {expired.records} join records, "
+                        f"{expired.clues} clues, {expired.findings} findings; "
+                        f"{expired.envelopes} envelopes emptied."
+                    )
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.stop.wait(), EXPIRE_EVERY_S)
+
+    async def _end(self, task: asyncio.Task[None]) -> None:
+        self.stop.set()
+        await task
 
     async def _serve_once(self, pipeline: IntakePipeline) -> None:
         """Serve until the end, or until the server's own certificate must be renewed."""

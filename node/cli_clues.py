@@ -25,7 +25,9 @@ def register(app: typer.Typer) -> None:
 @clues_app.command("list")
 def clues_list(
     *,
-    source: Annotated[str | None, typer.Option("--source", help="Only of this rule.")] = None,
+    source: Annotated[
+        str | None, typer.Option("--source", help="Only of this rule or topic.")
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="Most rows to show.")] = 50,
     directory: Directory = None,
     as_json: AsJson = False,

@@ -64,6 +64,11 @@ def run(
             f"{result['counted']} sets and months counted anew, {result['unchanged']} unchanged; "
             f"month {result['month'] or 'none: nothing has been taken in'}."
         )
+        noticed = result["noticed"]
+        out.say(
+            f"{noticed['findings']} findings about somebody, {noticed['new']} of them new; "
+            f"{noticed['gone']} no longer hold. They go to the hub as clues: yixin node clues send"
+        )
         for one in result["topics"]:
             say_finding(out, one, rows)
 

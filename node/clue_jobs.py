@@ -12,11 +12,12 @@ from node.errors import NotJoinedError
 from node.store import NodeStore
 from node.sync.flow import Link
 from scoring_kernel import Catalog
+from scoring_kernel.supervision.loading import load_supervision
 from security.exchange.uplink import sync_up
 from security.linking import key_fingerprint
 from security.progress import ProgressReporter
 
-__all__ = ["READERS", "ClueJobs"]
+__all__ = ["READERS", "STATED", "ClueJobs"]
 
 Result = dict[str, Any]
 READERS: Final = ("clues", "clues_key")
@@ -24,7 +25,7 @@ READERS: Final = ("clues", "clues_key")
 EVERY: Final = timedelta(hours=6)
 """Time between two runs by the clock: gathering reads all records of a quarter."""
 STATED: Final = "clues_stated"
-"""Setting: when clues were stated last, and the ledger's size then."""
+"""Setting: when clues were stated last, and the ledger's size then; empty where they are due."""
 _TURNS: Final = 2
 """A lane that starts a new incarnation has its parts stated again, once."""
 
@@ -88,13 +89,17 @@ class ClueJobs:
         )
         drafts, book = sending.drafts()
         wanted = [one for one in drafts if arguments.get("source") in {None, one.source}]
+        names = {one.id: one.name_zh for one in book.rules.values()}
+        if not names.keys() >= {one.source for one in wanted}:
+            topics = load_supervision(self.catalog).topics
+            names |= {one.id: one.name_zh for one in topics.values()}
         return {
             "total": len(wanted),
             "rows": [
                 {
                     "id": one.id.hex(),
                     "source": one.source,
-                    "name_zh": book.rules[one.source].name_zh,
+                    "name_zh": names.get(one.source, ""),
                     "institution": one.institution,
                     "month": one.month,
                     "score": one.score,
@@ -127,11 +132,11 @@ class ClueJobs:
         }
 
     def _is_due(self) -> bool:
-        """Whether records came since the last run, and that is long enough ago."""
+        """Whether rules were run at night, or records came and the last run is long enough ago."""
         if not load_cards(self.directory):
             return False
         stated = self.store.setting(STATED)
-        if stated is None:
+        if not stated:
             return True
         at, _, size = stated.partition(" ")
         is_new = int(size) != self.store.ledger_size()

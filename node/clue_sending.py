@@ -2,24 +2,30 @@
 
 The order of work:
 0. One snapshot of the records gives the facts for joining, the places, and the leaves that hits
-   point at as their evidence.
+   and findings point at as their evidence. Clues that the hub would keep no longer stay here.
 1. Tokens of everybody named are fetched, where they are not held. A desk that does not answer
    ends the run here: nothing was stated, nothing is lost, the next run does it again.
 2. Changed parts go into the outbox; the next uplink sends them.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Final
 
+import duckdb
+
+from node.config import NODE_KEY
 from node.domain.clue_drafts import ClueDraft, JoinFacts, Place
 from node.domain.shanghai import SHANGHAI
 from node.errors import ConfigurationError
 from node.store import NodeStore
+from node.store.findings import Findings
 from node.store.links import LinkStore
+from node.store.month_rows import FILE_NAME as MEASURES_FILE
 from node.supervision.clues import read_drafts
+from node.supervision.finding_clues import read_finding_drafts
 from node.supervision.join_facts import open_facts, read_facts, read_places
 from node.sync.clues import (
     KeyedPeriod,
@@ -34,6 +40,7 @@ from node.sync.tokens import DESKS, FetchReport, TokenFetcher
 from scoring_kernel import Catalog
 from scoring_kernel.joining import JoinKind
 from scoring_kernel.rules import RuleBook, load_rules
+from security.at_rest import Vault
 from security.errors import MembershipError
 from security.linking import DeskCard, keys_digest, read_card
 from security.linking.desk_identity import MAX_CARD_BYTES
@@ -103,7 +110,11 @@ class ClueSending:
         try:
             facts = list(read_facts(engine, joining, today))
             places = read_places(engine, today)
-            drafts = list(read_drafts(self.store.supervision, book, joining.score, engine, kinds))
+            drafts = [
+                one
+                for one in self._drafts(book, engine, kinds)
+                if not joining.hub_clues.is_over(one.month, today)
+            ]
         finally:
             engine.close()
         # 1. Tokens.
@@ -138,16 +149,24 @@ class ClueSending:
 
     def drafts(self) -> tuple[tuple[ClueDraft, ...], RuleBook]:
         """The clues that stand, the highest score first, and the rules they are of."""
-        joining = self.catalog.joining
         book = load_rules(self.catalog)
         kinds = frozenset(self.store.schemas)
-        engine = open_facts(self.store, book, joining, kinds)
+        engine = open_facts(self.store, book, self.catalog.joining, kinds)
         try:
-            found = read_drafts(self.store.supervision, book, joining.score, engine, kinds)
+            found = self._drafts(book, engine, kinds)
             ordered = sorted(found, key=lambda one: (-one.score, -one.month, one.id))
         finally:
             engine.close()
         return tuple(ordered), book
+
+    def _drafts(
+        self, book: RuleBook, engine: duckdb.DuckDBPyConnection, kinds: frozenset[str]
+    ) -> Iterator[ClueDraft]:
+        score = self.catalog.joining.score
+        yield from read_drafts(self.store.supervision, book, score, engine, kinds)
+        if (self.directory / MEASURES_FILE).exists():
+            with Findings(self.directory, Vault.load(self.directory / NODE_KEY)) as kept:
+                yield from read_finding_drafts(kept.standing(), score, engine)
 
     def _fetch(
         self,
@@ -219,7 +238,7 @@ def _wanted(
     """Persons to have tokens of, by period; numbers of a form that no desk takes are left out."""
     found: dict[str, set[str]] = {}
     for one in facts:
-        if one.kind != JoinKind.TRACE:
+        if JoinKind(one.kind).has_token:
             for period, person in periods_of_rows(out, one):
                 found.setdefault(period, set()).add(person)
     for draft in drafts:
@@ -239,7 +258,7 @@ def _state_facts(
 ) -> dict[str, int]:
     stated: dict[str, int] = {}
     for one in facts:
-        if one.kind == JoinKind.TRACE:
+        if not JoinKind(one.kind).has_token:
             stated[one.kind] = state_join_records(out, one, None, places)
         else:
             stated[one.kind] = sum(

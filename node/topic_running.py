@@ -9,7 +9,7 @@ Rules:
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,9 +20,11 @@ from node.errors import ConfigurationError
 from node.jobs import NodeJobs
 from node.retention import frozen_through
 from node.store import LogEntry
+from node.store.findings import Findings
 from node.store.month_rows import MonthRows
 from node.supervision.counting import CountReport, count_months
 from node.supervision.hit_tables import hits_of
+from node.supervision.noticing import Noticing
 from node.supervision.topics import TopicDesk
 from scoring_kernel.supervision import Topic
 from scoring_kernel.supervision.loading import Supervision, load_supervision
@@ -60,7 +62,7 @@ class TopicWish:
 
 
 def run_topics(directory: Path, wish: TopicWish, progress: ProgressReporter) -> Result:
-    """Count what changed, then run topics.
+    """Count what changed, run topics, and keep what they find about somebody.
 
     Args:
         directory: State directory of the node.
@@ -79,8 +81,18 @@ def run_topics(directory: Path, wish: TopicWish, progress: ProgressReporter) -> 
         topics = _chosen(run.desk.supervision, wish.topics)
         month = run.month(wish.month)
         found = [] if month is None else run.desk.run(topics, month)
+        with Findings(directory, Vault.load(directory / NODE_KEY)) as kept:
+            noticed = Noticing(
+                desk=run.desk,
+                kept=kept,
+                secret=run.jobs.store.supervision.secret(),
+                at=run.jobs.now(),
+            ).keep(found, run.kept_months())
         sources = run.jobs.catalog.legal_basis
-        return run.told(month) | {"topics": [told_topic(one, sources) for one in found]}
+        return run.told(month) | {
+            "noticed": asdict(noticed),
+            "topics": [told_topic(one, sources) for one in found],
+        }
 
 
 def run_indicators(directory: Path, wish: TopicWish, progress: ProgressReporter) -> Result:
@@ -130,6 +142,12 @@ class _Run:
             raise ConfigurationError(f"{wanted} holds no records; this node has {held}")
         return wanted
 
+    def kept_months(self) -> tuple[int, ...]:
+        """Counted months whose findings may still be kept."""
+        today = self.jobs.now().astimezone(SHANGHAI).date()
+        retention = self.jobs.catalog.joining.node_clues
+        return tuple(one for one in self.report.months if not retention.is_over(one, today))
+
     def told(self, month: int | None) -> Result:
         """What was counted."""
         return {
@@ -143,7 +161,7 @@ class _Run:
 @contextmanager
 def _counted(directory: Path, wish: TopicWish, progress: ProgressReporter) -> Iterator[_Run]:
     with (
-        writer_lock(directory, TOPICS_LOCK),
+        writer_lock(directory, TOPICS_LOCK, "counting the measures of"),
         opened(directory, writer=False) as jobs,
         MonthRows(directory, Vault.load(directory / NODE_KEY)) as kept,
     ):

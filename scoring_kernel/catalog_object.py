@@ -86,8 +86,9 @@ class Catalog:
         """Keys of the sources that models, qualification, joining and terms of retention cite."""
         cited = {one.basis for one in self.composites.values()}
         cited |= {one.retention_basis for one in self.records.values()}
-        cited.add(self.joining.basis)
-        for join in self.joining.joins.values():
+        joining = self.joining
+        cited |= {joining.basis, joining.hub_clues.basis, joining.node_clues.basis}
+        for join in joining.joins.values():
             for parameter in join.parameters.values():
                 cited |= {value.basis for value in parameter.values}
         for parameter in self.qualification.parameters.values():

@@ -2,7 +2,8 @@
 
 Rules:
 - Everything is data (``catalog/joining.yaml``): kinds of join records with their days of
-  retention, watched classes of drugs, the joins with dated parameters, the score of a clue.
+  retention, years of retention of clues, watched classes of drugs, the joins with dated
+  parameters, the score of a clue.
 - A number has its days in force; on a day before them the join finds nothing.
 - A score is a whole number from 0 to 1000, and never falls when the amount grows.
 """
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 from scoring_kernel.institution_clues import COMPONENTS, InstitutionScore
 from scoring_kernel.parameters import MICRO, Parameter, parse_parameters
 from scoring_kernel.periods import Period
+from scoring_kernel.subject_ids import STAFF, is_subject_id
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -28,6 +30,9 @@ FILE: Final = "joining.yaml"
 MAX_SCORE: Final = 1_000
 MAX_DAYS: Final = 1_096
 """Longest retention, days."""
+MAX_CLUE_YEARS: Final = 30
+MARK_BYTES: Final = 16
+"""Bytes of what join records of one person, pack or physician have in common."""
 VERDICTS: Final = ("violation", "suspicion", "warning")
 SEVERITIES: Final = ("high", "mid", "low")
 _FEN_PER_YUAN: Final = 100
@@ -49,6 +54,13 @@ class JoinKind(StrEnum):
     """A drug of a watched class (重点药品配药)."""
     TRACE = "trace"
     """A sold pack by its trace code (追溯码); no person."""
+    SESSION = "session"
+    """A time during which a physician saw patients at an institution (接诊时段); no person."""
+
+    @property
+    def has_token(self) -> bool:
+        """Whether its records are about an insured person, who goes as a link token."""
+        return self not in {JoinKind.TRACE, JoinKind.SESSION}
 
 
 class Join(StrEnum):
@@ -58,6 +70,8 @@ class Join(StrEnum):
     IMPOSSIBLE_TRAVEL = "impossible_travel"
     SHARED_TRACE_CODE = "shared_trace_code"
     DOCTOR_SHOPPING = "doctor_shopping"
+    STAFF_IN_TWO_PLACES = "staff_in_two_places"
+    STAFF_AT_SEVERAL_NODES = "staff_at_several_nodes"
 
 
 PARAMETERS: Final[Mapping[Join, tuple[str, ...]]] = {
@@ -65,6 +79,8 @@ PARAMETERS: Final[Mapping[Join, tuple[str, ...]]] = {
     Join.IMPOSSIBLE_TRAVEL: ("min_gap_minutes", "speed_kmh"),
     Join.SHARED_TRACE_CODE: ("min_institutions",),
     Join.DOCTOR_SHOPPING: ("window_days", "min_institutions"),
+    Join.STAFF_IN_TWO_PLACES: ("min_overlap_minutes",),
+    Join.STAFF_AT_SEVERAL_NODES: ("window_months", "min_institutions", "least_score"),
 }
 """Whole numbers that each join needs."""
 
@@ -77,8 +93,8 @@ class JoinRule:
     """Id of its clues' source, for example ``J01``."""
     name_zh: str
     name_en: str
-    like: str
-    """The rule that a single node runs for the same act."""
+    like: str | None
+    """The rule that a single node runs for the same act; None where there is none."""
     verdict: str
     """violation (违规) or suspicion (可疑)."""
     score: int
@@ -115,6 +131,43 @@ class ClueScore:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClueRetention:
+    """How long clues are kept somewhere (线索保存期限)."""
+
+    years: int
+    """Whole years after the last day of the clue's month."""
+    basis: str
+    """Key of its source."""
+
+    def is_over(self, month: int, today: date) -> bool:
+        """Whether a clue of a month (yyyymm) may be kept no longer on a day.
+
+        >>> kept = ClueRetention(years=3, basis="-")
+        >>> kept.is_over(202601, date(2029, 1, 31)), kept.is_over(202601, date(2029, 2, 1))
+        (False, True)
+        """
+        return month + 100 * self.years < today.year * 100 + today.month
+
+    def last_over(self, today: date) -> int:
+        """The last month, yyyymm, of which no clue may be kept on a day.
+
+        >>> ClueRetention(years=3, basis="-").last_over(date(2029, 1, 31))
+        202512
+        """
+        months = (today.year - self.years) * 12 + today.month - 2
+        return months // 12 * 100 + months % 12 + 1
+
+    def expires(self, month: int) -> date:
+        """First day on which a clue of a month is kept no longer.
+
+        >>> ClueRetention(years=3, basis="-").expires(202612)
+        datetime.date(2030, 1, 1)
+        """
+        after = month // 100 * 12 + month % 100
+        return date(after // 12 + self.years, after % 12 + 1, 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Joining:
     """The whole file."""
 
@@ -126,6 +179,12 @@ class Joining:
     """Key of the source of all undated numbers."""
     retention_days: Mapping[JoinKind, int]
     """Days a hub keeps a record, from the record's day on."""
+    hub_clues: ClueRetention
+    """How long a hub keeps clues, and what it found by joining."""
+    node_clues: ClueRetention
+    """How long a node keeps hits of rules and findings of topics."""
+    session_gap_minutes: int
+    """Longest time between two patients of one session."""
     presence_med_types: frozenset[str]
     """Types of visit for which the person stands there."""
     watched_classes: Mapping[str, str]
@@ -157,6 +216,25 @@ class Joining:
         return max(fitting, key=len, default=None)
 
 
+def staff_mark(code: str) -> bytes:
+    r"""The mark of staff in join records: their national code, with zeros after it, 16 bytes.
+
+    >>> staff_mark("D330302000001")
+    b'D330302000001\x00\x00\x00'
+    """
+    return code.encode("ascii").ljust(MARK_BYTES, b"\0")
+
+
+def staff_of(mark: bytes) -> str | None:
+    """The national code that a mark stands for; None where it is none.
+
+    >>> staff_of(staff_mark("N330302000001")), staff_of(bytes(16))
+    ('N330302000001', None)
+    """
+    code = mark.rstrip(b"\0").decode("latin-1")
+    return code if is_subject_id(STAFF, code) else None
+
+
 def parse_joining(
     document: Section, *, units: Collection[str], legal_basis: Mapping[str, LegalBasis]
 ) -> Joining:
@@ -174,19 +252,24 @@ def parse_joining(
     document.refuse_unknown(
         (
             *("name_zh", "name_en", "key_retention_days", "border_days", "basis", "records"),
-            *("presence_med_types", "watched_classes", "joins", "score"),
-            "institution_score",
+            *("clues", "session_gap_minutes", "presence_med_types", "watched_classes", "joins"),
+            *("score", "institution_score"),
         )
     )
     document.text("name_zh")
     document.text("name_en")
     joins = document.section("joins")
     joins.refuse_unknown(tuple(Join))
+    kept = document.section("clues")
+    kept.refuse_unknown(("hub", "node"))
     return Joining(
         key_retention_days=document.integer("key_retention_days", least=0, most=MAX_DAYS),
         border_days=document.integer("border_days", least=0, most=92),
         basis=document.choice("basis", legal_basis),
         retention_days=_parse_records(document.section("records")),
+        hub_clues=_parse_clue_retention(kept.section("hub"), legal_basis),
+        node_clues=_parse_clue_retention(kept.section("node"), legal_basis),
+        session_gap_minutes=document.integer("session_gap_minutes", least=1, most=1_439),
         presence_med_types=frozenset(document.texts("presence_med_types", pattern=_MED_TYPE)),
         watched_classes=_parse_classes(document),
         joins={
@@ -207,6 +290,17 @@ def _parse_records(section: Section) -> dict[JoinKind, int]:
         entry.text("name_zh")
         found[kind] = entry.integer("retention_days", least=1, most=MAX_DAYS)
     return found
+
+
+def _parse_clue_retention(entry: Section, legal_basis: Mapping[str, LegalBasis]) -> ClueRetention:
+    entry.refuse_unknown(("name_zh", "retention"))
+    entry.text("name_zh")
+    retention = entry.section("retention")
+    retention.refuse_unknown(("years", "basis"))
+    return ClueRetention(
+        years=retention.integer("years", least=1, most=MAX_CLUE_YEARS),
+        basis=retention.choice("basis", legal_basis),
+    )
 
 
 def _parse_classes(document: Section) -> dict[str, str]:
@@ -242,7 +336,7 @@ def _parse_join(
         id=entry.text("id", pattern=_JOIN_ID),
         name_zh=entry.text("name_zh"),
         name_en=entry.text("name_en"),
-        like=entry.text("like", pattern=_RULE_ID),
+        like=entry.find_text("like", pattern=_RULE_ID),
         verdict=entry.choice("verdict", VERDICTS),
         score=entry.integer("score", least=0, most=MAX_SCORE),
         parameters=parameters,

@@ -60,7 +60,7 @@ class JoinRow:
     """One join record."""
 
     mark: bytes = field(repr=False)
-    """Link token, or digest of a trace code, 16 bytes."""
+    """Link token, digest of a trace code, or code of staff with zeros after it; 16 bytes."""
     begins: int
     """First minute."""
     ends: int
@@ -100,9 +100,9 @@ class DecodedJoinRecords:
 
     kind: JoinKind
     period: str
-    """Period of the tokens; empty for trace codes."""
+    """Period of the tokens; empty where the kind has none."""
     keys_digest: bytes = field(repr=False)
-    """Names the keys that the tokens were made under; empty for trace codes."""
+    """Names the keys that the tokens were made under; empty where the kind has none."""
     parts: tuple[JoinPart, ...]
     places: tuple[PlaceOf, ...]
     faults: tuple[SlotFault, ...]
@@ -118,6 +118,19 @@ class Pointer:
     """Number of its leaf in the node's tree."""
     involved: bool
     """True for a record that is involved (涉及项) only."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeasurePointer:
+    """Measures that a clue of a topic rests on: one set, of some months up to one."""
+
+    measure_set: str
+    month: int
+    """Last month, yyyymm."""
+    months: int
+    """How many months were read."""
+    digest: str
+    """SHA-256 of what they were counted from, in hexadecimal digits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +155,8 @@ class StatedClue:
     evidence: tuple[Pointer, ...]
     evidence_count: int
     """Records it rests on; ``evidence`` may list fewer."""
+    measures: tuple[MeasurePointer, ...]
+    """Measures it rests on, where a topic found it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

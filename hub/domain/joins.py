@@ -7,6 +7,7 @@ Rules:
 - A finding is the same one whenever it is found again: its id is made of the join and of its
   records, of the first one where it may grow, and of the code for trace codes; never of a token,
   because near a border the same records stand under the tokens of two periods.
+- Where a finding is found under both tokens, that of its later record's own period is kept.
 - The work for one mark is bounded: a mark with more than ``MAX_ROWS`` records is no person's.
 """
 
@@ -20,6 +21,7 @@ from typing import Final
 
 from hub.domain.clues import JoinRow, PlaceOf, day_of
 from scoring_kernel.joining import Join, Joining, JoinKind
+from scoring_kernel.periods import Period
 from security.encoding import pae
 
 MAX_ROWS: Final = 1_000
@@ -27,6 +29,7 @@ MAX_ROWS: Final = 1_000
 ID_BYTES: Final = 16
 _EARTH_KM: Final = 6_371.0
 _MINUTES_PER_HOUR: Final = 60
+_MINUTES: Final = {"hours": _MINUTES_PER_HOUR, "minutes": 1}
 _ID: Final = "yixin/hub-clue/v1"
 
 KIND_OF: Final[Mapping[Join, JoinKind]] = {
@@ -34,8 +37,9 @@ KIND_OF: Final[Mapping[Join, JoinKind]] = {
     Join.IMPOSSIBLE_TRAVEL: JoinKind.PRESENCE,
     Join.SHARED_TRACE_CODE: JoinKind.TRACE,
     Join.DOCTOR_SHOPPING: JoinKind.DISPENSE,
+    Join.STAFF_IN_TWO_PLACES: JoinKind.SESSION,
 }
-"""Records that each join reads."""
+"""Records that each join reads; what is not here is found among clues (``staff_joins``)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +49,8 @@ class HeldRow:
     member: str
     """The node that stated it."""
     institution: str
+    period: str
+    """Period of its token; empty where the kind has none."""
     row: JoinRow
 
 
@@ -61,6 +67,13 @@ class Finding:
     numbers: tuple[tuple[str, int], ...]
     """What was measured, by name."""
 
+    @property
+    def is_of_own_period(self) -> bool:
+        """Whether its token is that of the period in which the later record begins."""
+        later = self.sources[-1]
+        day = day_of(later.row.begins)
+        return later.period in {"", Period(year=day.year, half=1 if day.month <= 6 else 2).name}
+
 
 def find_all(
     join: Join, rows: Sequence[HeldRow], joining: Joining, places: Mapping[str, PlaceOf]
@@ -74,7 +87,7 @@ def find_all(
         places: Where institutions stand, as far as known.
 
     Raises:
-        ValueError: More than ``MAX_ROWS`` records.
+        ValueError: More than ``MAX_ROWS`` records, or the join reads clues.
     """
     if len(rows) > MAX_ROWS:
         raise ValueError(f"{len(rows)} records of one mark, at most {MAX_ROWS} are joined")
@@ -88,30 +101,36 @@ def find_all(
 
     match join:
         case Join.OVERLAPPING_STAYS:
-            return tuple(_overlapping(ordered, numbers_on))
+            return tuple(_overlapping(join, ordered, numbers_on, "hours"))
         case Join.IMPOSSIBLE_TRAVEL:
             return tuple(_travelling(ordered, numbers_on, places))
         case Join.SHARED_TRACE_CODE:
             return tuple(_shared(ordered, numbers_on))
         case Join.DOCTOR_SHOPPING:
             return tuple(_shopping(ordered, numbers_on))
+        case Join.STAFF_IN_TWO_PLACES:
+            return tuple(_overlapping(join, ordered, numbers_on, "minutes"))
+        case Join.STAFF_AT_SEVERAL_NODES:
+            raise ValueError(f"{join} is found among clues, not among records")
 
 
 _NumbersOn = Callable[[HeldRow], Mapping[str, int] | None]
 
 
-def _overlapping(rows: Sequence[HeldRow], numbers_on: _NumbersOn) -> Iterator[Finding]:
-    """Each stay with the first earlier one elsewhere that it overlaps for long enough."""
+def _overlapping(
+    join: Join, rows: Sequence[HeldRow], numbers_on: _NumbersOn, unit: str
+) -> Iterator[Finding]:
+    """Each stay or session with the first earlier one elsewhere that it overlaps for too long."""
+    per_unit = _MINUTES[unit]
     for index, later in enumerate(rows):
         numbers = numbers_on(later)
         if numbers is None:
             continue
-        least = numbers["min_overlap_hours"] * _MINUTES_PER_HOUR
+        least = numbers[f"min_overlap_{unit}"] * per_unit
         for early in rows[:index]:
             overlap = min(early.row.ends, later.row.ends) - later.row.begins
             if overlap > least and _are_apart(early, later):
-                hours = overlap // _MINUTES_PER_HOUR
-                yield _finding(Join.OVERLAPPING_STAYS, (early, later), {"overlap_hours": hours})
+                yield _finding(join, (early, later), {f"overlap_{unit}": overlap // per_unit})
                 break
 
 

@@ -6,7 +6,7 @@ Numbered as applied to every part:
 2. Its day has come, and its retention is not over. Expired records are refused, not kept.
 3. The newer version replaces the older one as a whole; an older one changes nothing.
 
-What is kept too long goes with the same transaction: intake is when a hub's tables are written.
+With the envelope it is noted until when it may be kept whole (``hub.supervision.expiring``).
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from hub.domain.clues import CluePart, DecodedClues, DecodedJoinRecords, JoinPar
 from hub.domain.custody import CustodyRegister
 from hub.domain.members import MemberId
 from hub.domain.statements import SlotFault, SlotRule
-from hub.store import clues, join_records
+from hub.store import clues, expiry, join_records
 from hub.store.join_records import PartOrigin
 from scoring_kernel.joining import Joining, JoinKind
 
@@ -45,7 +45,6 @@ class ClueContents:
         self, content: DecodedJoinRecords, sender: MemberId, incarnation: int, log_index: int
     ) -> list[SlotFault]:
         """Take over sound parts; a fault for each refused one."""
-        join_records.purge(self.connection, self.today)
         faults = list(content.faults)
         origin = PartOrigin(
             member=sender,
@@ -63,7 +62,7 @@ class ClueContents:
             expires = self.joining.expires(content.kind, part.day)
             join_records.replace_part(self.connection, origin, part, expires)
             latest = max(latest or expires, expires)
-        join_records.note_envelope(self.connection, log_index, latest or self.today)
+        expiry.note_envelope(self.connection, log_index, latest or self.today)
         join_records.set_places(
             self.connection,
             [
@@ -79,12 +78,16 @@ class ClueContents:
     ) -> list[SlotFault]:
         """Take over sound parts; a fault for each refused one."""
         faults = list(content.faults)
+        latest = 0
         for part in content.parts:
             fault = self._clue_fault(part, sender)
             if fault is not None:
                 faults.append(fault)
-            else:
-                clues.replace_part(self.connection, sender, incarnation, part, log_index)
+                continue
+            clues.replace_part(self.connection, sender, incarnation, part, log_index)
+            latest = max(latest, part.month)
+        expires = self.joining.hub_clues.expires(latest) if latest else self.today
+        expiry.note_envelope(self.connection, log_index, expires)
         return faults
 
     def _part_fault(self, part: JoinPart, kind: JoinKind, sender: MemberId) -> SlotFault | None:
@@ -110,6 +113,12 @@ class ClueContents:
         if first > self.today:
             mend = f"month {part.month} is yet to come; compare the clocks"
             return _fault(part.institution, part.month, SlotRule.PERIOD, mend)
+        if self.joining.hub_clues.is_over(part.month, self.today):
+            mend = (
+                f"the retention of clues of {part.month} ended on "
+                f"{self.joining.hub_clues.expires(part.month).isoformat()}; there is nothing to do"
+            )
+            return _fault(part.institution, part.month, SlotRule.EXPIRED, mend)
         return None
 
     def _is_custodian(self, sender: MemberId, institution: str, what: str, day: date) -> bool:

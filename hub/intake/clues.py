@@ -14,7 +14,7 @@ from typing import Final
 
 from google.protobuf.message import DecodeError
 
-from hub.domain.clues import CluePart, DecodedClues, Pointer, StatedClue
+from hub.domain.clues import CluePart, DecodedClues, MeasurePointer, Pointer, StatedClue
 from hub.domain.custody import is_month
 from hub.domain.members import InstitutionCode, is_institution
 from hub.domain.statements import SlotFault, SlotRule
@@ -30,13 +30,16 @@ MAX_CLUES: Final = 4_000
 """Most clues of one part."""
 MAX_STAFF: Final = 64
 MAX_POINTERS: Final = 64
+MAX_MEASURES: Final = 32
+MAX_MONTHS_READ: Final = 120
 MAX_AMOUNT_FEN: Final = 10**13
 ID_BYTES: Final = 16
 _SOURCE: Final = re.compile(r"[MWT][0-9]{2}")
 _VERSION: Final = re.compile(r"[0-9.,-]{1,64}")
 _KIND: Final = re.compile(r"[a-z][a-z0-9_]{0,39}")
+_DIGEST_BYTES: Final = 32
 _MEND: Final = (
-    "run the rules again and synchronise; if it stays so, bring both sides to one release"
+    "run rules and topics again and synchronise; if it stays so, bring both sides to one release"
 )
 _VERDICTS: Final = {
     clue_pb2.CLUE_VERDICT_VIOLATION: "violation",
@@ -129,6 +132,17 @@ def _is_sound(clue: clue_pb2.Clue) -> bool:
             _KIND.fullmatch(pointer.kind) is not None and pointer.leaf < MAX_VERSION
             for pointer in clue.evidence
         )
+        and len(clue.measures) <= MAX_MEASURES
+        and all(map(_is_sound_measure, clue.measures))
+    )
+
+
+def _is_sound_measure(pointer: clue_pb2.MeasurePointer) -> bool:
+    return (
+        _KIND.fullmatch(pointer.set) is not None
+        and is_month(pointer.month)
+        and pointer.months <= MAX_MONTHS_READ
+        and len(pointer.digest) == _DIGEST_BYTES
     )
 
 
@@ -155,6 +169,15 @@ def _part(one: clue_pb2.ClueMonth) -> CluePart:
                     for pointer in clue.evidence
                 ),
                 evidence_count=clue.evidence_count,
+                measures=tuple(
+                    MeasurePointer(
+                        measure_set=each.set,
+                        month=each.month,
+                        months=each.months,
+                        digest=each.digest.hex(),
+                    )
+                    for each in clue.measures
+                ),
             )
             for clue in one.clues
         ),

@@ -3,7 +3,7 @@
 Numbered as applied:
 
 0. The payload parses; its kind is known; period and keys' digest are there for persons, and are
-   absent for trace codes. Otherwise the payload as a whole is refused.
+   absent for trace codes and sessions of staff. Otherwise the payload as a whole is refused.
 1. Every part names an institution and a day, and its columns are of one length and in bounds.
 2. Every record ends on the part's day, and is of the period whose tokens it carries.
 3. In the transaction of the envelope: the sender is the institution's custodian, the retention is
@@ -11,7 +11,7 @@ Numbered as applied:
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import Final
 
@@ -31,7 +31,7 @@ from hub.domain.statements import SlotFault, SlotRule
 from hub.errors import StatementError
 from protos.yixin.v1 import clue_pb2
 from scoring_kernel.errors import PeriodError
-from scoring_kernel.joining import Joining, JoinKind
+from scoring_kernel.joining import Joining, JoinKind, staff_of
 from scoring_kernel.periods import Period
 from security.linking import TOKEN_BYTES
 
@@ -39,7 +39,8 @@ MAX_DAYS: Final = 4_096
 MAX_PARTS: Final = 256
 MAX_PLACES: Final = 4_096
 MAX_VERSION: Final = 2**62
-MAX_STAY_MINUTES: Final = 3 * 366 * MINUTES_PER_DAY
+MAX_MINUTES: Final = {JoinKind.STAY: 3 * 366 * MINUTES_PER_DAY, JoinKind.SESSION: MINUTES_PER_DAY}
+"""Longest records by kind; others are moments."""
 _DIGEST_BYTES: Final = 32
 _MINUTES: Final = range(2**27)
 """1970 to 2225."""
@@ -50,6 +51,7 @@ _KINDS: Final = {
     clue_pb2.JOIN_KIND_PRESENCE: JoinKind.PRESENCE,
     clue_pb2.JOIN_KIND_DISPENSE: JoinKind.DISPENSE,
     clue_pb2.JOIN_KIND_TRACE: JoinKind.TRACE,
+    clue_pb2.JOIN_KIND_SESSION: JoinKind.SESSION,
 }
 
 
@@ -110,9 +112,9 @@ def decode_join_records(payload: bytes, joining: Joining) -> DecodedJoinRecords:
 
 
 def _verify_keys(kind: JoinKind, period: str, keys_digest: bytes) -> None:
-    if kind is JoinKind.TRACE:
+    if not kind.has_token:
         if period or keys_digest:
-            raise StatementError("Trace codes have no period and no keys, found some.")
+            raise StatementError(f"Records of kind {kind} have no period and no keys, found some.")
         return
     verify_period(period, keys_digest)
 
@@ -167,11 +169,17 @@ def _has_sound_columns(rows: clue_pb2.JoinColumns, classes: Sequence[str], kind:
         return False
     if any(leaf >= MAX_VERSION for leaf in rows.leaves):
         return False
-    longest = MAX_STAY_MINUTES if kind is JoinKind.STAY else 0
+    if kind is JoinKind.SESSION and None in map(staff_of, _marks(rows)):
+        return False
+    longest = MAX_MINUTES.get(kind, 0)
     return all(
         begins in _MINUTES and 0 <= ends - begins <= longest
         for begins, ends in zip(rows.begins, rows.ends, strict=True)
     )
+
+
+def _marks(rows: clue_pb2.JoinColumns) -> Iterator[bytes]:
+    return (rows.marks[at : at + TOKEN_BYTES] for at in range(0, len(rows.marks), TOKEN_BYTES))
 
 
 def _part(one: clue_pb2.JoinDay, kind: JoinKind) -> JoinPart:
@@ -184,14 +192,14 @@ def _part(one: clue_pb2.JoinDay, kind: JoinKind) -> JoinPart:
         version=one.version,
         rows=tuple(
             JoinRow(
-                mark=rows.marks[at * TOKEN_BYTES : (at + 1) * TOKEN_BYTES],
+                mark=mark,
                 begins=begins,
                 ends=ends,
                 drug_class=one.classes[drug_class] if with_class else "",
                 leaf=leaf,
             )
-            for at, (begins, ends, drug_class, leaf) in enumerate(
-                zip(rows.begins, rows.ends, rows.classes, rows.leaves, strict=True)
+            for mark, begins, ends, drug_class, leaf in zip(
+                _marks(rows), rows.begins, rows.ends, rows.classes, rows.leaves, strict=True
             )
         ),
     )

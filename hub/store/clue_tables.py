@@ -3,8 +3,8 @@
 Rules of this module:
 
 - Persons stand here as link tokens and nowhere else; records as numbers of leaves.
-- Join records are deleted when their retention is over, and the envelopes that brought them are
-  emptied; what was found meanwhile stays, as case material.
+- Join records are deleted when their retention is over; what was found meanwhile stays, as case
+  material, until the retention of clues is over. The envelopes that brought either are emptied.
 - Days are yyyymmdd, minutes are since 1970 on the wall clock of Asia/Shanghai, moments are
   milliseconds since the epoch, UTC.
 """
@@ -72,7 +72,8 @@ join_envelope: Final = Table(
     Column("log_index", _ID, primary_key=True, autoincrement=False),
     Column("expires_day", Integer, nullable=False, index=True),
 )
-"""Envelopes that brought join records, with the day from which none of theirs may be kept."""
+"""Envelopes that brought join records or clues, with the day from which none of theirs may be
+kept."""
 
 place: Final = Table(
     "place",
@@ -101,7 +102,7 @@ clue: Final = Table(
     Column("member", String(MEMBER_LENGTH), primary_key=True),
     Column("id", LargeBinary(16), primary_key=True),
     Column("institution", String(12), nullable=False, index=True),
-    Column("month", Integer, nullable=False),
+    Column("month", Integer, nullable=False, index=True),
     Column("part", Integer, nullable=False),
     Column("source", String(8), nullable=False),
     Column("version", String(64), nullable=False),
@@ -111,6 +112,7 @@ clue: Final = Table(
     Column("verdict", String(16), nullable=False),
     Column("evidence", Text, nullable=False),
     Column("evidence_count", BigInteger, nullable=False),
+    Column("measures", Text, nullable=False, server_default="[]"),
     Column("first_log_index", BigInteger, nullable=False),
     Column("last_log_index", BigInteger, nullable=False),
     Column("gone", Boolean, nullable=False),
@@ -134,8 +136,9 @@ joined_clue: Final = Table(
     Column("source", String(8), nullable=False),
     Column("mark", LargeBinary(16), nullable=False, index=True),
     Column("is_person", Boolean, nullable=False),
+    Column("staff", String(16), index=True),
     Column("begins", BigInteger, nullable=False),
-    Column("month", Integer, nullable=False),
+    Column("month", Integer, nullable=False, index=True),
     Column("score", SmallInteger, nullable=False, index=True),
     Column("verdict", String(16), nullable=False),
     Column("sources", Text, nullable=False),
@@ -145,4 +148,5 @@ joined_clue: Final = Table(
     Column("last_at_ms", BigInteger, nullable=False),
     Column("gone", Boolean, nullable=False),
 )
-"""What the hub found by joining; found no longer while its records are still here, it is gone."""
+"""What the hub found by joining, about a person, a pack or staff; found no longer while its records
+are still here, it is gone."""

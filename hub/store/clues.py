@@ -1,11 +1,10 @@
-"""Clues that nodes stated, and what the hub found by joining.
+"""Clues that nodes stated; they are listed together with what the hub found by joining.
 
 Port rules: inside the caller's transaction; a part of clues is replaced as a whole by a newer one,
-in any order of arrival; a clue that is stated no longer is gone and stays, as does a finding.
+in any order of arrival; a clue that is stated no longer is gone, and stays until it expires.
 """
 
 import json
-from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
@@ -54,24 +53,6 @@ class ClueFilter:
     least_score: int = 0
     gone: bool = False
     """Those that are gone too."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JoinedClue:
-    """A finding on its way into the store."""
-
-    id: bytes
-    source: str
-    mark: bytes = field(repr=False)
-    is_person: bool
-    begins: int
-    month: int
-    score: int
-    verdict: str
-    sources: Sequence[dict[str, Any]] = field(repr=False)
-    numbers: dict[str, int]
-    expires_day: int
-    """First day, yyyymmdd, on which one of its records is kept no longer."""
 
 
 def replace_part(
@@ -161,55 +142,11 @@ def _clue_values(
         "verdict": one.verdict,
         "evidence": json.dumps([asdict(pointer) for pointer in one.evidence]),
         "evidence_count": one.evidence_count,
+        "measures": json.dumps([asdict(pointer) for pointer in one.measures]),
         "first_log_index": first,
         "last_log_index": last,
         "gone": False,
     }
-
-
-def put_joined(connection: Connection, found: Iterable[JoinedClue], now_ms: int) -> tuple[int, int]:
-    """Keep findings; how many there are, and how many are new."""
-    rows = list(found)
-    known = dict(connection.execute(select(joined_clue.c.id, joined_clue.c.first_at_ms)).all())
-    values = [
-        {
-            "id": one.id,
-            "source": one.source,
-            "mark": one.mark,
-            "is_person": one.is_person,
-            "begins": one.begins,
-            "month": one.month,
-            "score": one.score,
-            "verdict": one.verdict,
-            "sources": json.dumps(one.sources),
-            "numbers": json.dumps(one.numbers),
-            "expires_day": one.expires_day,
-            "first_at_ms": known.get(one.id, now_ms),
-            "last_at_ms": now_ms,
-            "gone": False,
-        }
-        for one in rows
-    ]
-    if values:
-        connection.execute(upsert(connection, joined_clue), values)
-    return len(rows), sum(one.id not in known for one in rows)
-
-
-def sweep_joined(connection: Connection, now_ms: int, today: int) -> int:
-    """Mark findings that this run did not find again, though their records are all still here.
-
-    Args:
-        connection: A writing transaction.
-        now_ms: Moment of this run: what it found has it as its last one.
-        today: Day, yyyymmdd; a finding whose records expire cannot be judged again, and stays.
-    """
-    columns = joined_clue.c
-    query = (
-        update(joined_clue)
-        .where(columns.last_at_ms < now_ms, columns.expires_day > today, columns.gone.is_(False))
-        .values(gone=True)
-    )
-    return connection.execute(query).rowcount
 
 
 def list_clues(connection: Connection, wanted: ClueFilter, limit: int) -> tuple[ClueRow, ...]:
@@ -276,6 +213,7 @@ def _of_node(connection: Connection, row: Row[tuple[Any, ...]]) -> ClueRow:
             "version": row.version,
             "evidence": json.loads(row.evidence),
             "evidence_count": row.evidence_count,
+            "measures": json.loads(row.measures),
             "first_log_index": row.first_log_index,
             "last_log_index": row.last_log_index,
         },
@@ -288,14 +226,13 @@ def _of_hub(
     limit: int,
     condition: ColumnElement[bool] | None = None,
 ) -> list[ClueRow]:
-    if wanted.staff is not None:
-        return []
     columns = joined_clue.c
     query = select(joined_clue).where(
         sql_true() if condition is None else condition, columns.score >= wanted.least_score
     )
-    if wanted.source is not None:
-        query = query.where(columns.source == wanted.source)
+    for column, value in ((columns.source, wanted.source), (columns.staff, wanted.staff)):
+        if value is not None:
+            query = query.where(column == value)
     if wanted.institution is not None:
         query = query.where(columns.sources.contains(f'"{wanted.institution}"', autoescape=True))
     if wanted.person is not None:
@@ -308,6 +245,7 @@ def _of_hub(
 
 def _own(row: Row[tuple[Any, ...]]) -> ClueRow:
     sources = json.loads(row.sources)
+    is_trace = not row.is_person and row.staff is None
     return ClueRow(
         id=bytes(row.id),
         source=row.source,
@@ -318,14 +256,14 @@ def _own(row: Row[tuple[Any, ...]]) -> ClueRow:
         verdict=row.verdict,
         amount_fen=None,
         person=bytes(row.mark) if row.is_person else None,
-        staff=(),
+        staff=() if row.staff is None else (row.staff,),
         gone=row.gone,
         detail={
             "sources": sources,
             "numbers": json.loads(row.numbers),
             "first_at_ms": row.first_at_ms,
             "last_at_ms": row.last_at_ms,
-            "trace_digest": None if row.is_person else bytes(row.mark).hex(),
+            "trace_digest": bytes(row.mark).hex() if is_trace else None,
         },
     )
 

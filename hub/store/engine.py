@@ -9,6 +9,7 @@ Rules of this module:
 """
 
 import os
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final, Protocol
@@ -140,7 +141,32 @@ def reading(engine: Engine) -> Iterator[Connection]:
         raise _store_error(error) from error
 
 
-def _store_error(error: SQLAlchemyError) -> HubStoreError:
+def clear_log(engine: Engine) -> None:
+    """Empty SQLite's write-ahead log, so that no copy of what was deleted stays in it.
+
+    Nobody waits for it: where somebody reads or writes just now, the next call empties it.
+
+    Raises:
+        HubStoreError: The disk failed.
+    """
+    if engine.dialect.name != "sqlite":
+        return
+    try:
+        connection = engine.raw_connection()
+        try:
+            cursor = connection.cursor()
+            cursor.execute("PRAGMA busy_timeout=0")
+            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            cursor.fetchall()
+            cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+            cursor.close()
+        finally:
+            connection.close()
+    except (SQLAlchemyError, sqlite3.Error) as error:
+        raise _store_error(error) from error
+
+
+def _store_error(error: SQLAlchemyError | sqlite3.Error) -> HubStoreError:
     """Translate a database error; statement and parameters may hold personal data and stay out."""
     origin = getattr(error, "orig", None)
     cause = type(origin if origin is not None else error).__name__

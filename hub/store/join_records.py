@@ -4,8 +4,7 @@ Port rules:
 
 - Inside the caller's transaction. Within (member, kind, period, institution, day, part) the highest
   (incarnation, version) replaces the part as a whole, in any order of arrival.
-- ``purge`` deletes what is kept too long, and empties the envelopes that brought it: their hashes,
-  leaves and receipts stay, their content does not.
+- What is kept too long is deleted by ``hub.store.expiry``.
 - ``crowded`` and ``meeting`` read marks that more than one member stated, and no others.
 """
 
@@ -20,9 +19,8 @@ from sqlalchemy import Connection, Row, Select, and_, delete, func, insert, sele
 from hub.domain.clues import JoinPart, JoinRow, PlaceOf, day_number
 from hub.domain.joins import MAX_ROWS, HeldRow
 from hub.domain.members import InstitutionCode
-from hub.store.clue_tables import join_envelope, join_part, join_record, place
+from hub.store.clue_tables import join_part, join_record, place
 from hub.store.slot_index import upsert
-from hub.store.tables import envelope
 from scoring_kernel.joining import JoinKind
 
 _PAGE: Final = 500
@@ -114,14 +112,6 @@ def _values(part_id: int, origin: PartOrigin, part: JoinPart, row: JoinRow) -> d
     }
 
 
-def note_envelope(connection: Connection, log_index: int, expires: date) -> None:
-    """Note until when the envelope that brought records may be kept whole."""
-    connection.execute(
-        upsert(connection, join_envelope),
-        [{"log_index": log_index, "expires_day": day_number(expires)}],
-    )
-
-
 def set_places(connection: Connection, places: Iterable[PlaceOf]) -> None:
     """Take over where institutions stand."""
     values = [
@@ -148,18 +138,6 @@ def places(connection: Connection) -> dict[str, PlaceOf]:
     }
 
 
-def purge(connection: Connection, today: date) -> int:
-    """Delete what is kept too long; returns the number of records."""
-    day = day_number(today)
-    over = select(join_part.c.id).where(join_part.c.expires_day <= day)
-    deleted = connection.execute(delete(join_record).where(join_record.c.part_id.in_(over)))
-    connection.execute(delete(join_part).where(join_part.c.expires_day <= day))
-    emptied = select(join_envelope.c.log_index).where(join_envelope.c.expires_day <= day)
-    connection.execute(update(envelope).where(envelope.c.log_index.in_(emptied)).values(raw=b""))
-    connection.execute(delete(join_envelope).where(join_envelope.c.expires_day <= day))
-    return max(0, deleted.rowcount)
-
-
 def crowded(connection: Connection, kind: JoinKind) -> int:
     """Number of marks with more records than are joined."""
     query = _meeting_marks(kind).having(func.count() > MAX_ROWS).subquery()
@@ -182,7 +160,7 @@ def meeting(connection: Connection, kind: JoinKind) -> Iterator[tuple[bytes, lis
         if not marks:
             return
         query = (
-            select(join_record, join_part.c.member)
+            select(join_record, join_part.c.member, join_part.c.period)
             .join(join_part, join_part.c.id == columns.part_id)
             .where(columns.kind == str(kind), columns.mark.in_(marks))
             .order_by(columns.mark)
@@ -207,6 +185,7 @@ def _held(row: Row[tuple[object, ...]]) -> HeldRow:
     return HeldRow(
         member=row.member,
         institution=row.institution,
+        period=row.period,
         row=JoinRow(
             mark=bytes(row.mark),
             begins=row.begins,

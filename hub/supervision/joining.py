@@ -1,15 +1,16 @@
 """Joining the records of several nodes, and keeping what is found.
 
-Numbered as run, in one transaction:
+Numbered as run, all but the first in one transaction:
 
-0. Records that are kept too long go.
+0. What is kept too long goes (``hub.supervision.expiring``).
 1. Every join reads the marks that meet at two institutions, mark by mark, and finds what no single
-   node can see (``hub.domain.joins``).
-2. Findings are kept under their stable ids; one that is not found again although its records are
+   node can see (``hub.domain.joins``). A finding under the tokens of two periods is one.
+2. The clues of several nodes about the same staff are joined (``hub.domain.staff_joins``).
+3. Findings are kept under their stable ids; one that is not found again although its records are
    all still here is gone, never deleted.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
@@ -17,10 +18,12 @@ from sqlalchemy import Connection, Engine
 
 from hub.domain.clues import PlaceOf, day_number, day_of, moment_of, shanghai_day
 from hub.domain.joins import KIND_OF, Finding, HeldRow, find_all
-from hub.store import clues, join_records
-from hub.store.clues import JoinedClue
+from hub.domain.staff_joins import find_staff
+from hub.store import join_records, joined_clues
 from hub.store.engine import writing
-from scoring_kernel.joining import Join, Joining, JoinKind
+from hub.store.joined_clues import JoinedClue, PutFindings
+from hub.supervision.expiring import expire
+from scoring_kernel.joining import Join, Joining, JoinKind, JoinRule, staff_mark, staff_of
 from security.moments import to_ms
 from security.progress import ProgressReporter, no_progress
 
@@ -37,6 +40,10 @@ class JoinReport:
     """Findings by join."""
     new: int
     """Of these, those that were not known."""
+    updated: int
+    """Of these, those that were known and say something else now, or had been gone."""
+    unchanged: int
+    """Of these, all others."""
     gone: int
     """Findings that no longer hold."""
     crowded: Mapping[str, int] = field(default_factory=dict)
@@ -61,28 +68,30 @@ def join_all(
     """
     now_ms = to_ms(now)
     today = shanghai_day(now_ms)
-    found: dict[str, int] = {}
-    new = 0
+    # 0. What is kept too long.
+    expired = expire(engine, joining, now)
+    put: dict[str, PutFindings] = {}
     with writing(engine) as connection:
-        # 0. What is kept too long.
-        expired = join_records.purge(connection, today)
         places = join_records.places(connection)
-        # 1. The joins, each on its own.
+        # 1 and 2. The joins, each on its own.
         for number, join in enumerate(Join):
             progress("joining", number, len(Join), "joins")
-            kept, fresh = clues.put_joined(
-                connection, _found(connection, join, joining, places), now_ms
+            found = (
+                _found(connection, join, joining, places)
+                if join in KIND_OF
+                else _found_staff(connection, join, joining)
             )
-            found[str(join)] = kept
-            new += fresh
-        # 2. What holds no longer.
-        gone = clues.sweep_joined(connection, now_ms, day_number(today))
+            put[str(join)] = joined_clues.put_joined(connection, found, now_ms)
+        # 3. What holds no longer.
+        gone = joined_clues.sweep_joined(connection, now_ms, day_number(today))
         crowded = {str(kind): join_records.crowded(connection, kind) for kind in JoinKind}
         return JoinReport(
-            expired=expired,
+            expired=expired.records,
             records=join_records.figures(connection).records,
-            found=found,
-            new=new,
+            found={join: one.found for join, one in put.items()},
+            new=sum(one.new for one in put.values()),
+            updated=sum(one.updated for one in put.values()),
+            unchanged=sum(one.unchanged for one in put.values()),
             gone=gone,
             crowded={kind: count for kind, count in crowded.items() if count},
             key_faults={
@@ -95,26 +104,66 @@ def join_all(
 
 def _found(
     connection: Connection, join: Join, joining: Joining, places: Mapping[str, PlaceOf]
-) -> Iterator[JoinedClue]:
-    rule = joining.joins[join]
+) -> list[JoinedClue]:
+    """Findings of a join among records, each once: near a border two marks may show the same."""
     kind = KIND_OF[join]
+    found: dict[bytes, Finding] = {}
     for _, rows in join_records.meeting(connection, kind):
         for finding in find_all(join, rows, joining, places):
-            later = finding.sources[-1]
-            day = day_of(later.row.begins)
-            yield JoinedClue(
-                id=finding.id,
-                source=rule.id,
-                mark=finding.mark,
-                is_person=kind is not JoinKind.TRACE,
-                begins=finding.sources[0].row.begins,
-                month=day.year * 100 + day.month,
-                score=rule.score,
-                verdict=rule.verdict,
-                sources=[_source(one, kind) for one in finding.sources],
-                numbers=dict(finding.numbers),
-                expires_day=_first_expiry(finding, kind, joining),
-            )
+            if finding.id not in found or finding.is_of_own_period:
+                found[finding.id] = finding
+    return [_joined(one, joining.joins[join], kind, joining) for one in found.values()]
+
+
+def _joined(finding: Finding, rule: JoinRule, kind: JoinKind, joining: Joining) -> JoinedClue:
+    later = finding.sources[-1]
+    day = day_of(later.row.begins)
+    return JoinedClue(
+        id=finding.id,
+        source=rule.id,
+        mark=finding.mark,
+        is_person=kind.has_token,
+        staff=staff_of(finding.mark) if kind is JoinKind.SESSION else None,
+        begins=finding.sources[0].row.begins,
+        month=day.year * 100 + day.month,
+        score=rule.score,
+        verdict=rule.verdict,
+        sources=[_source(one, kind) for one in finding.sources],
+        numbers=dict(finding.numbers),
+        expires_day=_first_expiry(finding, kind, joining),
+    )
+
+
+def _found_staff(connection: Connection, join: Join, joining: Joining) -> list[JoinedClue]:
+    """Findings among clues about the same staff."""
+    rule = joining.joins[join]
+    return [
+        JoinedClue(
+            id=one.id,
+            source=rule.id,
+            mark=staff_mark(one.staff),
+            is_person=False,
+            staff=one.staff,
+            begins=0,
+            month=one.clues[-1].month,
+            score=rule.score,
+            verdict=rule.verdict,
+            sources=[
+                {
+                    "member": each.member,
+                    "institution": each.institution,
+                    "month": each.month,
+                    "source": each.source,
+                    "clue": each.id.hex(),
+                }
+                for each in one.clues
+            ],
+            numbers={"institutions": one.institutions, "members": one.members},
+            expires_day=day_number(joining.hub_clues.expires(one.clues[0].month)),
+        )
+        for rows in joined_clues.named_staff(connection)
+        for one in find_staff(rows, rule)
+    ]
 
 
 def _source(held: HeldRow, kind: JoinKind) -> dict[str, object]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-__all__ = ["ClueDraft", "JoinFacts", "Place", "Pointer"]
+__all__ = ["ClueDraft", "JoinFacts", "MeasureMonths", "Place", "Pointer"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +18,19 @@ class Pointer:
     leaf: int
     involved: bool
     """True for a record that is involved (涉及项) only."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class MeasureMonths:
+    """Measures that a topic's finding rests on: one set, of some months up to one."""
+
+    measure_set: str
+    month: int
+    """Last month, yyyymm."""
+    months: int
+    """How many months were counted."""
+    digest: bytes = field(repr=False)
+    """SHA-256 of what they were counted from."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +58,8 @@ class ClueDraft:
     evidence: tuple[Pointer, ...]
     evidence_count: int
     """Records it rests on; ``evidence`` may list fewer."""
+    measures: tuple[MeasureMonths, ...] = ()
+    """Measures it rests on, where a topic found it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

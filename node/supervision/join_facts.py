@@ -5,7 +5,10 @@ Rules:
   relations of the rule book, so that a node's rules and a hub's joins speak of the same visits.
 - A stay (住院起止) has ended and was settled; a presence (现场结算) is a settlement of a kind of
   visit for which the person stands there; a dispense (重点药品配药) is of a watched class; a pack
-  is shown by its trace code (追溯码), once per institution, net of returns, split packs left out.
+  is shown by its trace code (追溯码), once per institution, net of returns, split packs left out;
+  a session (接诊时段) is a run of a physician's presences at a hospital on a day, none of them far
+  from the next; settlements without a time of day are left out, as are codes that are no
+  physician's.
 - Nothing is read whose retention at the hub is over, and nothing of a day that is yet to come.
 """
 
@@ -21,6 +24,7 @@ from node.errors import StoreError
 from scoring_kernel.joining import Joining, JoinKind
 from scoring_kernel.rules import Relation, RuleBook
 from scoring_kernel.rules.relations import order
+from scoring_kernel.subject_ids import CODE_FORMS, STAFF
 
 __all__ = ["FactRecords", "open_facts", "read_facts", "read_places"]
 
@@ -108,12 +112,45 @@ _TRACE: Final = """
     left join back b using (institution, code)
     where s.times > coalesce(b.times, 0) and s.sold_at >= $since and s.sold_at < $until
 """
+_SESSION: Final = """
+    with seen as (
+        select c.institution, v.doctor as who, c.settled_at, n._seq as leaf
+        from claim_settlement c
+        join visit v on v.institution = c.institution and v.mdtrt_id = c.mdtrt_id
+        join settlement__numbered n on n.institution = c.institution and n.setl_id = c.setl_id
+            and n.sign = 1
+        where not c.inpatient and list_contains($med_types, c.med_type)
+            and starts_with(c.institution, 'H') and regexp_full_match(v.doctor, $staff)
+            and c.settled_at <> date_trunc('day', c.settled_at)
+            and c.settled_at >= $since and c.settled_at < $until
+    ),
+    spaced as (
+        select *, coalesce(settled_at - lag(settled_at) over day > to_minutes($gap), true) as opens
+        from seen
+        window day as (
+            partition by institution, who, settled_at::date order by settled_at, leaf
+        )
+    ),
+    numbered as (
+        select *, count(*) filter (opens) over (
+            partition by institution, who order by settled_at, leaf rows unbounded preceding
+        ) as session
+        from spaced
+    )
+    select institution, who, epoch(min(settled_at))::bigint // 60 as begins,
+        epoch(max(settled_at))::bigint // 60 as ends, '' as drug_class, min(leaf) as leaf
+    from numbered
+    group by institution, who, session
+    having max(settled_at) > min(settled_at)
+"""
 _SQL: Final[Mapping[JoinKind, str]] = {
     JoinKind.STAY: _STAY,
     JoinKind.PRESENCE: _PRESENCE,
     JoinKind.DISPENSE: _DISPENSE,
     JoinKind.TRACE: _TRACE,
+    JoinKind.SESSION: _SESSION,
 }
+_STANDING_THERE: Final = frozenset({JoinKind.PRESENCE, JoinKind.SESSION})
 _PLACES: Final = """
     select institution, last(latitude_e6 order by begins_at), last(longitude_e6 order by begins_at)
     from institution_profile
@@ -178,8 +215,11 @@ def read_facts(
     for kind in JoinKind:
         since = until - timedelta(days=joining.retention_days[kind])
         values: dict[str, object] = {"since": since, "until": until}
-        if kind is JoinKind.PRESENCE:
+        if kind in _STANDING_THERE:
             values["med_types"] = sorted(joining.presence_med_types)
+        if kind is JoinKind.SESSION:
+            values["gap"] = joining.session_gap_minutes
+            values["staff"] = CODE_FORMS[STAFF][0].pattern
         try:
             found: pa.Table = engine.sql(_SQL[kind], params=values).to_arrow_table()
             rows = found.cast(SCHEMA)

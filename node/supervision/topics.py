@@ -7,6 +7,7 @@ Rules:
   shows them; whoever is to see them has it noted before.
 """
 
+import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -15,6 +16,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
+from node.domain.clue_drafts import MeasureMonths
 from node.errors import StoreError
 from node.store.month_rows import MonthRows
 from scoring_kernel.supervision import (
@@ -87,6 +89,27 @@ class TopicDesk:
         subjects = sorted({subject for topic in wanted for subject in topic.indicators})
         tables = {subject: self.indicators(subject, month) for subject in subjects}
         return [self._run(topic, month, tables) for topic in wanted]
+
+    def rests_on(self, topic: Topic, month: int) -> tuple[MeasureMonths, ...]:
+        """What a topic reads of a month, set by set: those of its own first."""
+        held = self.kept.inputs()
+        windows = {name: _back(month, topic.months) for name in topic.sets}
+        needed = frozenset(months_needed(month))
+        for subject in topic.indicators:
+            for name in sorted(self.supervision.indicators[subject].sets):
+                windows[name] = windows.get(name, frozenset()) | needed
+        found: list[MeasureMonths] = []
+        for name, window in windows.items():
+            read = [(one, held[name, one]) for one in sorted(window) if (name, one) in held]
+            state = hashlib.sha256()
+            for one, inputs in read:
+                state.update(one.to_bytes(4, "big") + hashlib.sha256(inputs).digest())
+            found.append(
+                MeasureMonths(
+                    measure_set=name, month=month, months=len(read), digest=state.digest()
+                )
+            )
+        return tuple(found)
 
     def _run(self, topic: Topic, month: int, tables: Mapping[str, IndicatorTable]) -> TopicResult:
         engine = duckdb.connect(config=dict(_ENGINE))

@@ -19,7 +19,7 @@ from node.domain.clue_drafts import ClueDraft, JoinFacts, Place
 from node.sync.flow import Link
 from node.sync.restating import Restating
 from protos.yixin.v1 import clue_pb2
-from scoring_kernel.joining import Joining, JoinKind
+from scoring_kernel.joining import Joining, JoinKind, staff_mark
 from scoring_kernel.periods import Period
 from security.encoding import pae
 
@@ -37,6 +37,8 @@ PART_ROWS: Final = 8_000
 """Rows of one part of a day: about 300 KiB."""
 PART_CLUES: Final = 1_000
 """Clues of one part of a month."""
+MAX_MEASURES: Final = 32
+"""Sets of measures that a clue points at."""
 MAX_PARTS: Final = 256
 """Parts of a day or month that a hub takes; what is beyond is not sent."""
 _TRACE: Final = "yixin/link/trace/v1"
@@ -48,6 +50,7 @@ _KINDS: Final = {
     JoinKind.PRESENCE: clue_pb2.JOIN_KIND_PRESENCE,
     JoinKind.DISPENSE: clue_pb2.JOIN_KIND_DISPENSE,
     JoinKind.TRACE: clue_pb2.JOIN_KIND_TRACE,
+    JoinKind.SESSION: clue_pb2.JOIN_KIND_SESSION,
 }
 _VERDICTS: Final = {
     "violation": clue_pb2.CLUE_VERDICT_VIOLATION,
@@ -106,7 +109,7 @@ def state_join_records(
     Args:
         out: What all of this sending have in common.
         facts: Facts of one kind.
-        period: Period and tokens; None for trace codes, which have neither.
+        period: Period and tokens; None for kinds without persons.
         places: Where institutions stand.
 
     Returns:
@@ -167,7 +170,7 @@ def state_clues(
         common=b"",
         payload=lambda months: clue_pb2.Clues(months=months),
         empty=_empty_month,
-        is_kept=lambda _key: True,
+        is_kept=lambda key: not out.joining.hub_clues.is_over(int(key.split("|")[1]), out.today),
         payload_type="clues",
         data_class="clue",
         pack_digest=out.pack_digest,
@@ -202,7 +205,7 @@ def _rows(out: Outgoing, facts: JoinFacts, period: KeyedPeriod | None) -> list[_
     found: list[_Row] = []
     for institution, who, begins, ends, drug_class, leaf in _columns(out, facts):
         if period is None:
-            mark: bytes | None = trace_digest(who)
+            mark: bytes | None = _plain_mark(facts.kind, who)
         elif period.period in periods_of(_day(begins), _day(ends)):
             mark = period.tokens.get(who)
         else:
@@ -212,6 +215,11 @@ def _rows(out: Outgoing, facts: JoinFacts, period: KeyedPeriod | None) -> list[_
             found.append(_Row(institution, day, mark, begins, ends, drug_class, leaf))
     found.sort()
     return found
+
+
+def _plain_mark(kind: str, who: str) -> bytes:
+    """What tells one from another where no person is meant: a pack's digest, or a staff's code."""
+    return staff_mark(who) if kind == JoinKind.SESSION else trace_digest(who)
 
 
 def _days(rows: Sequence[_Row]) -> Iterator[tuple[str, clue_pb2.JoinDay]]:
@@ -283,6 +291,12 @@ def _clue(draft: ClueDraft, person: bytes) -> clue_pb2.Clue:
             for one in draft.evidence
         ],
         evidence_count=max(draft.evidence_count, len(draft.evidence)),
+        measures=[
+            clue_pb2.MeasurePointer(
+                set=one.measure_set, month=one.month, months=one.months, digest=one.digest
+            )
+            for one in draft.measures[:MAX_MEASURES]
+        ],
     )
 
 

@@ -1,6 +1,6 @@
 """What a topic found (专题结果): its table, chart, sentence and alerts.
 
-The order of work: steps, alerts, order, masking, limit, sentence, chart.
+The order of work: steps, alerts, order, findings, masking, limit, sentence, chart.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from scoring_kernel.parameters import MICRO
 from scoring_kernel.supervision.charts import option
 from scoring_kernel.supervision.findings import sentence, shown_cell
 from scoring_kernel.supervision.sets import last_day
+from scoring_kernel.supervision.topic_clues import Noticed, notice
 from scoring_kernel.supervision.values import decimal_text
 
 if TYPE_CHECKING:
@@ -50,11 +51,18 @@ class TopicResult:
     """Rows before the limit."""
     alerts: int
     """Of these, rows that are alerts."""
+    noticed: tuple[Noticed, ...] = field(repr=False)
+    """Findings about somebody among all rows, with their names: never shown."""
     thresholds: tuple[Threshold, ...]
     finding_zh: str
     finding_en: str
     option: dict[str, Any] = field(repr=False)
     """ECharts option."""
+
+    @property
+    def version(self) -> str:
+        """Version of its thresholds: the days from which they hold, or ``-``."""
+        return ",".join(sorted({one.since.isoformat() for one in self.thresholds})) or "-"
 
 
 def conclude(
@@ -86,6 +94,9 @@ def conclude(
     for name in reversed(topic.order):
         column = name.removeprefix("-")
         table.sort(key=lambda row: _rank(row[column]), reverse=name.startswith("-"))
+    noticed: tuple[Noticed, ...] = ()
+    if topic.clue is not None and topic.alert is not None:
+        noticed = notice(topic.clue, topic.alert.column, month, table)
     for name, shape in topic.columns.items():
         for row in table if shape.personal else ():
             row[name] = mask(str(row[name]))
@@ -116,6 +127,7 @@ def conclude(
         rows=kept,
         found=len(table),
         alerts=alerts,
+        noticed=noticed,
         thresholds=tuple(_threshold(one, month) for one in topic.parameters.values()),
         finding_zh=told[0],
         finding_en=told[1],

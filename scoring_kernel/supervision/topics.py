@@ -26,6 +26,7 @@ from scoring_kernel.supervision.sets import (
     verify_placeholders,
 )
 from scoring_kernel.supervision.steps import Step, parse_steps
+from scoring_kernel.supervision.topic_clues import TopicClue, parse_topic_clue
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -58,7 +59,7 @@ _COLUMN: Final = r"[a-z][a-z0-9_]{0,39}"
 _KEYS: Final = (
     *("id", "name_zh", "name_en", "question_zh", "question_en", "sets", "indicators", "grades"),
     *("months", "parameters", "sql", "steps", "columns", "order", "limit", "alert", "chart"),
-    *("finding", "lacks", "note"),
+    *("finding", "clue", "lacks", "note"),
 )
 
 
@@ -111,6 +112,8 @@ class Topic:
     """Columns by which rows are ordered; ``-`` before a name for descending."""
     limit: int
     alert: Alert | None
+    clue: TopicClue | None
+    """How its alerts become clues; None where they are about nobody."""
     chart: Chart
     finding: Finding
     lacks: tuple[str, ...]
@@ -196,6 +199,7 @@ def parse_topic(
         if "limit" in document.values
         else MAX_ROWS,
         alert=_parse_alert(document, columns),
+        clue=parse_topic_clue(document, columns, legal_basis),
         chart=parse_chart(document.section("chart"), columns),
         finding=parse_finding(document.section("finding"), columns),
         lacks=document.texts("lacks") if "lacks" in document.values else (),

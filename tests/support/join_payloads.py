@@ -7,6 +7,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from protos.yixin.v1 import clue_pb2
+from scoring_kernel.joining import staff_mark
+from scoring_kernel.subject_ids import STAFF, is_subject_id
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,6 +20,7 @@ KINDS = {
     "presence": clue_pb2.JOIN_KIND_PRESENCE,
     "dispense": clue_pb2.JOIN_KIND_DISPENSE,
     "trace": clue_pb2.JOIN_KIND_TRACE,
+    "session": clue_pb2.JOIN_KIND_SESSION,
 }
 
 
@@ -27,6 +30,9 @@ def minute(text: str) -> int:
 
 
 def mark(name: str) -> bytes:
+    """The mark of a name; that of staff for a national code."""
+    if is_subject_id(STAFF, name):
+        return staff_mark(name)
     return name.encode().ljust(16, b".")[:16]
 
 
@@ -76,10 +82,10 @@ def join_records(
     places: Sequence[clue_pb2.Place] = (),
     **changes: Any,  # noqa: ANN401 - fields of the message
 ) -> clue_pb2.JoinRecords:
-    is_trace = kind == "trace"
+    has_token = kind not in {"trace", "session"}
     values: dict[str, Any] = {
-        "period": "" if is_trace else "2026H2",
-        "keys_digest": b"" if is_trace else KEYS,
+        "period": "2026H2" if has_token else "",
+        "keys_digest": KEYS if has_token else b"",
     }
     return clue_pb2.JoinRecords(kind=KINDS[kind], days=days, places=places, **(values | changes))
 

@@ -37,6 +37,8 @@ class _JoinKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_JoinKind.Val
     """A drug of a watched class; a day."""
     JOIN_KIND_TRACE: _JoinKind.ValueType  # 4
     """A sold pack, by the digest of its trace code; no person."""
+    JOIN_KIND_SESSION: _JoinKind.ValueType  # 5
+    """A time during which a physician saw patients, by the national code; no person."""
 
 class JoinKind(_JoinKind, metaclass=_JoinKindEnumTypeWrapper):
     """What a join record speaks of."""
@@ -51,6 +53,8 @@ JOIN_KIND_DISPENSE: JoinKind.ValueType  # 3
 """A drug of a watched class; a day."""
 JOIN_KIND_TRACE: JoinKind.ValueType  # 4
 """A sold pack, by the digest of its trace code; no person."""
+JOIN_KIND_SESSION: JoinKind.ValueType  # 5
+"""A time during which a physician saw patients, by the national code; no person."""
 Global___JoinKind: _TypeAlias = JoinKind  # noqa: Y015
 
 class _ClueVerdict:
@@ -92,7 +96,7 @@ class JoinColumns(_message.Message):
     CLASSES_FIELD_NUMBER: _builtins.int
     LEAVES_FIELD_NUMBER: _builtins.int
     marks: _builtins.bytes
-    """16 bytes each: link token, or digest of the trace code."""
+    """16 bytes each: link token, digest of the trace code, or code of staff, zeros after it."""
     @_builtins.property
     def begins(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """Minutes since 1970 on the wall clock of Asia/Shanghai."""
@@ -216,9 +220,9 @@ class JoinRecords(_message.Message):
     DAYS_FIELD_NUMBER: _builtins.int
     PLACES_FIELD_NUMBER: _builtins.int
     period: _builtins.str
-    """Period of the tokens; empty for trace codes."""
+    """Period of the tokens; empty where the kind has none."""
     keys_digest: _builtins.bytes
-    """SHA-256 over both desks' check values, the smaller first; empty for trace codes."""
+    """SHA-256 over both desks' check values, the smaller first; empty likewise."""
     kind: Global___JoinKind.ValueType
     """Kind of all days."""
     @_builtins.property
@@ -277,6 +281,40 @@ class EvidencePointer(_message.Message):
 Global___EvidencePointer: _TypeAlias = EvidencePointer  # noqa: Y015
 
 @_typing.final
+class MeasurePointer(_message.Message):
+    """Measures that a topic's finding rests on: one set, of some months up to one."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SET_FIELD_NUMBER: _builtins.int
+    MONTH_FIELD_NUMBER: _builtins.int
+    MONTHS_FIELD_NUMBER: _builtins.int
+    DIGEST_FIELD_NUMBER: _builtins.int
+    set: _builtins.str
+    """Measure set, for example "stay"."""
+    month: _builtins.int
+    """Last month, yyyymm."""
+    months: _builtins.int
+    """How many months were read."""
+    digest: _builtins.bytes
+    """SHA-256 of what they were counted from, 32 bytes."""
+    def __init__(
+        self,
+        *,
+        set: _builtins.str = ...,
+        month: _builtins.int = ...,
+        months: _builtins.int = ...,
+        digest: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest", "month", b"month", "months", b"months", "set", b"set"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MeasurePointer: _TypeAlias = MeasurePointer  # noqa: Y015
+
+@_typing.final
 class Clue(_message.Message):
     """One clue of one node. Neither a name nor a number of a person, of a visit or of a record."""
 
@@ -292,6 +330,7 @@ class Clue(_message.Message):
     VERDICT_FIELD_NUMBER: _builtins.int
     EVIDENCE_FIELD_NUMBER: _builtins.int
     EVIDENCE_COUNT_FIELD_NUMBER: _builtins.int
+    MEASURES_FIELD_NUMBER: _builtins.int
     id: _builtins.bytes
     """16 bytes, keyed by the node: stable, and tells nothing."""
     source: _builtins.str
@@ -305,7 +344,7 @@ class Clue(_message.Message):
     amount_fen: _builtins.int
     """Amount, fen."""
     verdict: Global___ClueVerdict.ValueType
-    """What the rule says."""
+    """What the rule or topic says."""
     evidence_count: _builtins.int
     """How many there are in all."""
     @_builtins.property
@@ -315,6 +354,10 @@ class Clue(_message.Message):
     @_builtins.property
     def evidence(self) -> _containers.RepeatedCompositeFieldContainer[Global___EvidencePointer]:
         """Records behind it, at most 64."""
+
+    @_builtins.property
+    def measures(self) -> _containers.RepeatedCompositeFieldContainer[Global___MeasurePointer]:
+        """Measures behind it, at most 32; of topics only."""
 
     def __init__(
         self,
@@ -329,10 +372,11 @@ class Clue(_message.Message):
         verdict: Global___ClueVerdict.ValueType = ...,
         evidence: _abc.Iterable[Global___EvidencePointer] | None = ...,
         evidence_count: _builtins.int = ...,
+        measures: _abc.Iterable[Global___MeasurePointer] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_fen", b"amount_fen", "evidence", b"evidence", "evidence_count", b"evidence_count", "id", b"id", "person", b"person", "score", b"score", "source", b"source", "staff", b"staff", "verdict", b"verdict", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_fen", b"amount_fen", "evidence", b"evidence", "evidence_count", b"evidence_count", "id", b"id", "measures", b"measures", "person", b"person", "score", b"score", "source", b"source", "staff", b"staff", "verdict", b"verdict", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.domain.clues import JoinRow, PlaceOf
-from hub.domain.joins import MAX_ROWS, Finding, HeldRow, distance_km, find_all
+from hub.domain.joins import KIND_OF, MAX_ROWS, Finding, HeldRow, distance_km, find_all
 from hub.domain.members import InstitutionCode
 from scoring_kernel import load_catalog
 from scoring_kernel.joining import Join
@@ -34,6 +34,7 @@ def row(
     return HeldRow(
         member=NODES[institution],
         institution=institution,
+        period="2026H1",
         row=JoinRow(
             mark=mark("ann"),
             begins=minute(begins),
@@ -156,6 +157,36 @@ def test_the_same_records_under_the_tokens_of_two_periods_are_one_finding() -> N
     assert found.id == again.id
 
 
+@pytest.mark.parametrize(
+    ("later", "count"), [("10:30", 0), ("10:29", 1), ("11:00", 0)], ids=["half an hour", "+1", "no"]
+)
+def test_one_physician_at_two_places_at_one_time(later: str, count: int) -> None:
+    rows = (
+        row(FIRST, "2026-03-01 09:00", "2026-03-01 11:00"),
+        row(SECOND, f"2026-03-01 {later}", "2026-03-01 12:00"),
+    )
+    found = find(Join.STAFF_IN_TWO_PLACES, *rows)
+    assert len(found) == count
+    if found:
+        assert found[0].numbers == (("overlap_minutes", 31),)
+
+
+def test_a_finding_knows_whether_its_token_is_of_its_own_period() -> None:
+    rows = (
+        row(FIRST, "2026-06-20 09:00", "2026-07-05 10:00", leaf=1),
+        row(SECOND, "2026-06-28 09:00", "2026-07-09 09:00", leaf=2),
+    )
+    (found,) = find(Join.OVERLAPPING_STAYS, *rows)
+    assert found.is_of_own_period
+    (other,) = find(Join.OVERLAPPING_STAYS, *(replace(one, period="2026H2") for one in rows))
+    assert not other.is_of_own_period
+
+
+def test_clues_are_no_records() -> None:
+    with pytest.raises(ValueError, match="among clues"):
+        find(Join.STAFF_AT_SEVERAL_NODES, row(FIRST, "2026-03-01 09:00"))
+
+
 def test_before_the_first_day_in_force_nothing_is_found() -> None:
     rows = (
         row(FIRST, "2025-03-01 09:00", "2025-03-20 09:00"),
@@ -175,6 +206,7 @@ STAYS = st.lists(
         lambda place, begins, length: HeldRow(
             member=NODES[place],
             institution=place,
+            period="2026H1",
             row=JoinRow(
                 mark=mark("ann"),
                 begins=minute("2026-03-01 00:00") + begins,
@@ -191,7 +223,7 @@ STAYS = st.lists(
 )
 
 
-@given(rows=STAYS, join=st.sampled_from(list(Join)), seed=st.randoms(use_true_random=False))
+@given(rows=STAYS, join=st.sampled_from([*KIND_OF]), seed=st.randoms(use_true_random=False))
 def test_the_order_of_arrival_changes_nothing(
     rows: list[HeldRow], join: Join, seed: object
 ) -> None:
@@ -200,7 +232,7 @@ def test_the_order_of_arrival_changes_nothing(
     assert {one.id for one in find(join, *rows)} == {one.id for one in find(join, *mixed)}
 
 
-@given(rows=STAYS, join=st.sampled_from(list(Join)))
+@given(rows=STAYS, join=st.sampled_from([*KIND_OF]))
 def test_a_finding_always_rests_on_two_members_and_two_institutions(
     rows: list[HeldRow], join: Join
 ) -> None:

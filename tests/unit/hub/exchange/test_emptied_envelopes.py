@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from hub.exchange.audit_export import AuditRange, export_audit
+from hub.supervision.expiring import expire
 from security.audit import verify_bundle
 from security.audit.report import Verdict
 from security.progress import no_progress
@@ -30,6 +31,7 @@ def test_an_emptied_envelope_is_indeterminate_and_all_others_are_valid(
         kinds = {"payload_type": "join_records", "data_class": "join_record", "period": ""}
         city.submit(node.seal(payload, **kinds), peer=node.member)
         city.clock.at = datetime(2026, 11, 1, 16, tzinfo=UTC)
+    expire(city.parts.engine, city.parts.catalog.joining, city.clock())
     report = export_audit(
         city.parts.engine,
         city.parts.identity,

@@ -32,6 +32,11 @@ def send(city: City, node: Sender, *months: clue_pb2.ClueMonth) -> int:
     return exchange_pb2.ReceiptBody.FromString(receipt.body).quarantined_parts
 
 
+def measure(**changes: Any) -> clue_pb2.MeasurePointer:  # noqa: ANN401 - fields
+    values: dict[str, Any] = {"set": "stay", "month": 202610, "months": 6, "digest": bytes(32)}
+    return clue_pb2.MeasurePointer(**(values | changes))
+
+
 def held(city: City, **wanted: Any) -> tuple[ClueRow, ...]:  # noqa: ANN401 - fields of the filter
     with reading(city.parts.engine) as connection:
         return clues.list_clues(connection, ClueFilter(**wanted), 100)
@@ -82,6 +87,25 @@ def test_clues_are_found_by_person_staff_rule_institution_and_score(
     assert {one.id[-1] for one in held(city, least_score=101)} == {1, 2, 4}
 
 
+def test_a_clue_of_a_topic_points_at_measures(city: City, node: Sender) -> None:
+    topic = clue(source="T04", person=b"", evidence=[], evidence_count=0, measures=[measure()])
+    assert send(city, node, clue_month(FIRST, topic)) == 0
+    (found,) = held(city, source="T04")
+    assert found.detail["measures"] == [
+        {"measure_set": "stay", "month": 202610, "months": 6, "digest": "00" * 32}
+    ]
+    assert found.detail["evidence"] == []
+
+
+@pytest.mark.parametrize(("month", "refused"), [(202310, 1), (202311, 0)])
+def test_a_clue_whose_retention_is_over_is_refused(
+    city: City, node: Sender, month: int, refused: int
+) -> None:
+    assert city.clock().year * 100 + city.clock().month == 202611
+    assert send(city, node, clue_month(FIRST, clue(person=b""), month=month)) == refused
+    assert len(held(city)) == 1 - refused
+
+
 def test_only_the_custodian_accuses_an_institution(city: City, node: Sender) -> None:
     assert send(city, node, clue_month(THIRD, clue())) == 1
     assert held(city) == ()
@@ -107,6 +131,11 @@ def test_a_month_that_is_yet_to_come_is_refused(city: City, node: Sender) -> Non
         {"evidence": [clue_pb2.EvidencePointer(kind=PERSON_NUMBER)]},
         {"evidence": [clue_pb2.EvidencePointer(kind="settlement")] * 2, "evidence_count": 1},
         {"evidence": [clue_pb2.EvidencePointer(kind="x")] * 65, "evidence_count": 65},
+        {"measures": [measure(set=PERSON_NUMBER)]},
+        {"measures": [measure(month=202613)]},
+        {"measures": [measure(months=121)]},
+        {"measures": [measure(digest=b"short")]},
+        {"measures": [measure()] * 33},
     ],
 )
 def test_a_clue_out_of_bounds_refuses_its_part_and_is_not_quoted(

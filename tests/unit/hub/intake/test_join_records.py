@@ -10,9 +10,10 @@ from hub.errors import StatementError
 from hub.intake.join_records import decode_join_records
 from hub.store import envelopes, join_records, quarantine
 from hub.store.engine import reading
+from hub.supervision.expiring import expire
 from protos.yixin.v1 import clue_pb2, exchange_pb2
 from scoring_kernel import load_catalog
-from scoring_kernel.joining import JoinKind
+from scoring_kernel.joining import JoinKind, staff_of
 from tests.support import join_payloads as made
 from tests.support.hub_city import FIRST, NODE, THIRD, City, Sender
 from tests.support.join_payloads import Record, join_day
@@ -127,6 +128,7 @@ def test_what_is_kept_too_long_goes_and_its_envelope_is_emptied(city: City, node
         assert envelopes.load_raw(connection, [0])[0]
     city.clock.at = datetime(2026, 11, 1, 16, tzinfo=UTC)
     assert send(city, node, payload(join_day(FIRST, [STAY]))) == 0
+    expire(city.parts.engine, JOINING, city.clock())
     with reading(city.parts.engine) as connection:
         raw = envelopes.load_raw(connection, [0, 1])
         assert join_records.figures(connection).first_expiry == 20270410
@@ -230,6 +232,31 @@ def test_only_a_dispense_has_a_class() -> None:
 def test_a_payload_that_cannot_be_read_is_refused_whole(content: bytes, words: str) -> None:
     with pytest.raises(StatementError, match=words):
         decode_join_records(content, JOINING)
+
+
+DOCTOR = "D330302000001"
+
+
+def session(**changes: str) -> Record:
+    values = {"who": DOCTOR, "begins": "2026-10-08 09:00", "ends": "2026-10-08 11:00"}
+    return Record(**(values | changes))
+
+
+def test_a_session_names_staff_and_no_person() -> None:
+    sound = payload(join_day(FIRST, [session()]), kind="session")
+    (part,) = decode_join_records(sound, JOINING).parts
+    assert staff_of(part.rows[0].mark) == DOCTOR
+    odd = payload(join_day(FIRST, [session(who="330302199001")]), kind="session")
+    found = decode_join_records(odd, JOINING)
+    assert [fault.rule for fault in found.faults] == [SlotRule.SHAPE]
+    assert "330302199001" not in str(found)
+    long = session(begins="2026-10-06 09:00")
+    found = decode_join_records(payload(join_day(FIRST, [long]), kind="session"), JOINING)
+    assert [fault.rule for fault in found.faults] == [SlotRule.SHAPE]
+    with pytest.raises(StatementError, match="have no period"):
+        decode_join_records(
+            payload(join_day(FIRST, [session()]), kind="session", period="2026H2"), JOINING
+        )
 
 
 def test_a_replayed_envelope_changes_nothing(city: City, node: Sender) -> None:

@@ -66,7 +66,8 @@ def test_two_normal_stays_are_one_clue_with_its_sources(city: City) -> None:
     stays(city)
     report = job(city, "clues-join")
     assert report["found"]["overlapping_stays"] == 1
-    assert (report["new"], report["gone"], report["records"]) == (1, 0, 2)
+    assert (report["new"], report["updated"], report["unchanged"]) == (1, 0, 0)
+    assert (report["gone"], report["records"]) == (0, 2)
     (row,) = listed(city)
     assert row["source"] == "J01"
     assert row["found_by"] == "hub"
@@ -87,8 +88,38 @@ def test_joining_again_changes_nothing(city: City) -> None:
     before = listed(city)
     city.clock.advance(hours=1)
     report = job(city, "clues-join")
-    assert (report["new"], report["gone"]) == (0, 0)
+    assert (report["new"], report["updated"], report["unchanged"]) == (0, 0, 1)
+    assert report["gone"] == 0
     assert listed(city) == before
+
+
+def test_stays_at_a_border_are_one_clue_under_two_tokens(city: City) -> None:
+    """The same records travel under the tokens of both periods: one finding, not two."""
+    for period, who in (("2026H1", "ann in spring"), ("2026H2", "ann in autumn")):
+        first = Record(who=who, begins="2026-06-25 09:00", ends="2026-07-05 10:00", leaf=11)
+        later = Record(who=who, begins="2026-07-01 09:00", ends="2026-07-09 09:00", leaf=22)
+        send(city, 0, made.join_records("stay", join_day(FIRST, [first]), period=period))
+        send(city, 1, made.join_records("stay", join_day(THIRD, [later]), period=period))
+    report = job(city, "clues-join")
+    assert report["found"]["overlapping_stays"] == 1
+    assert (report["new"], report["updated"], report["unchanged"]) == (1, 0, 0)
+    (row,) = listed(city)
+    assert row["person"] == f"R{mark('ann in autumn').hex()}", "that of the later stay's period"
+    city.clock.advance(hours=1)
+    report = job(city, "clues-join")
+    assert (report["new"], report["updated"], report["unchanged"]) == (0, 0, 1)
+
+
+def test_a_finding_that_says_something_else_is_updated(city: City) -> None:
+    stays(city)
+    job(city, "clues-join")
+    longer = Record(who="ann", begins="2026-10-04 09:00", ends="2026-10-09 09:00", leaf=22)
+    stays(city, version=2, second=[longer])
+    city.clock.advance(hours=1)
+    report = job(city, "clues-join")
+    assert (report["new"], report["updated"], report["unchanged"]) == (0, 1, 0)
+    shown = job(city, "clue", id=listed(city)[0]["id"])
+    assert shown["detail"]["numbers"] == {"overlap_hours": 25}
 
 
 def test_a_corrected_stay_takes_the_finding_back_and_keeps_it(city: City) -> None:
@@ -102,7 +133,8 @@ def test_a_corrected_stay_takes_the_finding_back_and_keeps_it(city: City) -> Non
     assert row["gone"]
     stays(city, version=3)
     city.clock.advance(hours=1)
-    assert job(city, "clues-join")["new"] == 0
+    report = job(city, "clues-join")
+    assert (report["new"], report["updated"], report["unchanged"]) == (0, 1, 0)
     assert len(listed(city)) == 1
 
 
@@ -115,7 +147,7 @@ def test_what_expired_is_deleted_and_its_finding_stays(city: City) -> None:
     assert len(listed(city)) == 1
 
 
-def test_the_four_joins_are_found_side_by_side(city: City) -> None:
+def test_all_joins_are_found_side_by_side(city: City) -> None:
     stays(city)
     at = "2026-10-20 09:00"
     moments = [
@@ -128,6 +160,14 @@ def test_the_four_joins_are_found_side_by_side(city: City) -> None:
     drug = Record(who="eve", begins=at, drug_class="XN05C")
     for sender, place in ((0, FIRST), (0, SECOND), (1, THIRD)):
         send(city, sender, made.join_records("dispense", join_day(place, [drug])))
+    doctor = "D330302000001"
+    for sender, place, begins in ((0, FIRST, "09:00"), (1, THIRD, "10:00")):
+        session = Record(
+            who=doctor, begins=f"2026-10-20 {begins}", ends="2026-10-20 11:31", leaf=sender
+        )
+        send(city, sender, made.join_records("session", join_day(place, [session])))
+        named = clue(sender + 1, person=b"", staff=[doctor], score=400)
+        send(city, sender, clue_pb2.Clues(months=[clue_month(place, named)]))
     joining = load_catalog().joining
     rule = joining.joins[Join.DOCTOR_SHOPPING]
     lower = {**rule.parameters, "min_institutions": _number(rule.parameters, 3)}
@@ -136,13 +176,37 @@ def test_the_four_joins_are_found_side_by_side(city: City) -> None:
     city.parts = replace(city.parts, catalog=catalog)
     report = job(city, "clues-join")
     assert report["found"] == dict.fromkeys(map(str, Join), 1)
-    by_source = {row["source"]: row for row in listed(city)}
-    assert sorted(by_source) == ["J01", "J02", "J03", "J04"]
+    by_source = {row["source"]: row for row in listed(city) if row["found_by"] == "hub"}
+    assert sorted(by_source) == ["J01", "J02", "J03", "J04", "J05", "J06"]
     assert by_source["J03"]["person"] is None
     shown = job(city, "clue", id=by_source["J03"]["id"])
     assert shown["detail"]["trace_digest"] == mark("pack").hex()
     shown = job(city, "clue", id=by_source["J04"]["id"])
     assert {one["drug_class"] for one in shown["detail"]["sources"]} == {"XN05C"}
+    for source in ("J05", "J06"):
+        assert (by_source[source]["person"], by_source[source]["staff"]) == (None, [doctor])
+        shown = job(city, "clue", id=by_source[source]["id"])
+        assert shown["detail"]["trace_digest"] is None
+        assert [one["institution"] for one in shown["detail"]["sources"]] == [FIRST, THIRD]
+    assert {row["source"] for row in listed(city, staff=doctor)} == {"M33", "J05", "J06"}
+
+
+def test_staff_with_a_clue_at_one_node_only_are_no_finding(city: City) -> None:
+    doctor = "D330302000001"
+    two = (clue_month(FIRST, clue(1)), clue_month(SECOND, clue(2)))
+    send(city, 0, clue_pb2.Clues(months=two))
+    assert job(city, "clues-join")["found"]["staff_at_several_nodes"] == 0
+    light = clue(3, person=b"", score=399)
+    send(city, 1, clue_pb2.Clues(months=[clue_month(THIRD, light)]))
+    assert job(city, "clues-join")["found"]["staff_at_several_nodes"] == 0, "too small a score"
+    heavy = clue(3, person=b"", score=400)
+    send(city, 1, clue_pb2.Clues(months=[clue_month(THIRD, heavy, version=2)]))
+    assert job(city, "clues-join")["found"]["staff_at_several_nodes"] == 1
+    send(city, 1, clue_pb2.Clues(months=[clue_month(THIRD, version=3)]))
+    city.clock.advance(hours=1)
+    report = job(city, "clues-join")
+    assert (report["found"]["staff_at_several_nodes"], report["gone"]) == (0, 1)
+    assert {row["source"] for row in listed(city, staff=doctor)} == {"M33"}
 
 
 def _number(parameters: Any, value: int) -> Any:  # noqa: ANN401 - a dated parameter
@@ -157,10 +221,10 @@ def test_a_clue_shows_what_else_is_known_of_the_same_person_and_staff(city: City
     send(city, 1, clue_pb2.Clues(months=[clue_month(THIRD, same_doctor)]))
     job(city, "clues-join")
     shown = job(city, "clue", id=(1).to_bytes(16, "big").hex())
-    assert [row["source"] for row in shown["related"]] == ["J01", "M16"]
+    assert [row["source"] for row in shown["related"]] == ["J01", "M16", "J06"]
     rows = listed(city, person=f"R{mark('ann').hex()}")
     assert {row["source"] for row in rows} == {"J01", "M33"}
-    assert {row["source"] for row in listed(city, staff="D330302000001")} == {"M33", "M16"}
+    assert {row["source"] for row in listed(city, staff="D330302000001")} == {"M33", "M16", "J06"}
 
 
 @pytest.mark.parametrize(
