@@ -160,7 +160,10 @@ class LiveCity:
     def _before(self, encounter: Encounter, paid: Facts, own: list[Facts]) -> Known:
         """What is known before a settlement: of trace codes, what happened earlier."""
         setl = self.reader.digests.settlement(paid["institution"], paid["setl_id"])
-        begun = {row["code"]: moment_of(row["occurred_at"]) for row in own}
+        begun: dict[str, int] = {}
+        for row in own:
+            at = moment_of(row["occurred_at"])
+            begun[row["code"]] = min(begun.get(row["code"], at), at)
 
         class Before(StateKnown):
             def traces(self, code: str) -> tuple[TraceFact, ...]:
@@ -208,7 +211,7 @@ class LiveCity:
         if stated is None:
             return None
         encounter, known = stated
-        if rule in _BEFORE_PAYING and not encounter.fund_fen:
+        if rule in _BEFORE_PAYING and (encounter.fund_fen or 0) <= 0:
             return None
         found = live_rules(_Knowledge(self._facts)).hits(rule, encounter, known)
         return [self._hit(rule, hit, known.visit) for _, hit in found if _is_own(hit)]

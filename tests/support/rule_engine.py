@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from scoring_kernel.rules import KnowledgeTable, Rule, RuleBook
     from tests.support.rule_facts import Facts, RuleFacts
 
-__all__ = ["FoundHit", "empty_engine", "find_hits", "open_engine"]
+__all__ = ["FoundHit", "empty_engine", "find_all_hits", "find_hits", "open_engine"]
 
 ENGINE: Final = {
     "enable_external_access": "false",
@@ -103,6 +103,27 @@ def find_hits(rule: str, facts: RuleFacts) -> list[FoundHit]:
     finally:
         engine.close()
     return sorted(_gathered(one, rows, facts), key=lambda hit: (hit.at, hit.key or ""))
+
+
+def find_all_hits(
+    book: RuleBook, rules: Sequence[str], facts: RuleFacts
+) -> dict[str, list[FoundHit]]:
+    """Run some rules over the same facts, in one engine."""
+    chosen = [book.rules[name] for name in rules]
+    facts.settle()
+    engine = open_engine(book, chosen, facts)
+    try:
+        rows = {
+            one.id: [
+                row
+                for statement in book.statements(one)
+                for row in engine.execute(statement.sql).fetchall()
+            ]
+            for one in chosen
+        }
+    finally:
+        engine.close()
+    return {one.id: _gathered(one, rows[one.id], facts) for one in chosen}
 
 
 def _gathered(rule: Rule, rows: Iterable[tuple[Any, ...]], facts: RuleFacts) -> list[FoundHit]:

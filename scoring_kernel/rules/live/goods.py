@@ -43,8 +43,8 @@ def price_cap(case: Case) -> Iterator[Hit]:
         if cap is None or cap <= 0 or cap == _NO_CAP_E6:
             continue
         if order.price_e6 > cap and order.price_e6 * _MICRO > cap * (_MICRO + micro):
-            amount = ((order.price_e6 - cap) * order.quantity_e4 + _PER_FEN // 2) // _PER_FEN
-            found.append((order, amount))
+            over = ((order.price_e6 - cap) * order.quantity_e4 + _PER_FEN // 2) // _PER_FEN
+            found.append((order, min(over, order.amount_fen)))
     return item_hits(found, lambda order: f"{shown(order)}单价高于医保支付限价")
 
 
@@ -71,27 +71,38 @@ def _traced(case: Case) -> Iterator[Order]:
 
 
 def trace_settled(case: Case) -> Iterator[Hit]:
-    """M38 药品追溯码重复结算."""
+    """M38 药品追溯码重复结算.
+
+    A code is one pack: of several orders with it the last counts. The money of an order counts
+    once, however many of its codes were sold before.
+    """
+    carrying: dict[str, Order] = {}
     for order in _traced(case):
-        if order.is_split:
-            continue
-        for code in order.traces or ():
-            if _standing(case, code):
-                amount = _fund_part(case, order)
-                yield Hit(
-                    key=code,
-                    at=case.encounter.now,
-                    amount_fen=amount,
-                    lines=(HitLine(order, None, VIOLATING, amount),),
-                    words=f"【{order.name or order.item_code}】的追溯码已经结算过",
-                )
+        if not order.is_split:
+            for code in order.traces or ():
+                carrying[code] = max(carrying.get(code, order), order, key=lambda one: one.id)
+    counted: set[str] = set()
+    for code, order in sorted(carrying.items()):
+        if _is_repeated(case, code):
+            amount = 0 if order.id in counted else _fund_part(case, order)
+            counted.add(order.id)
+            yield Hit(
+                key=code,
+                at=case.encounter.now,
+                amount_fen=amount,
+                lines=(HitLine(order, None, VIOLATING, amount),),
+                words=f"{shown(order)}的追溯码已经结算过",
+            )
 
 
-def _standing(case: Case, code: str) -> bool:
-    """Whether a code was sold or settled before, and neither returned nor reversed."""
+def _is_repeated(case: Case, code: str) -> bool:
+    """Whether a code was sold or settled before, and neither returned nor reversed.
+
+    A return that makes up for no earlier sale makes up for this one.
+    """
     one, known = case.encounter, case.need()
     facts = known.traces(code)
-    shown = [
+    told = [
         fact
         for fact in facts
         if fact.what in _SALE
@@ -103,9 +114,9 @@ def _standing(case: Case, code: str) -> bool:
             and fact.day == one.now // DAY_S
         )
     ]
-    day_setl = {(fact.institution, fact.day): True for fact in shown if fact.setl is not None}
+    day_setl = {(fact.institution, fact.day): True for fact in told if fact.setl is not None}
     events: dict[tuple[str, int], TraceFact] = {}
-    for fact in sorted(shown, key=lambda one: one.at):
+    for fact in sorted(told, key=lambda one: one.at):
         if fact.setl is None and day_setl.get((fact.institution, fact.day)):
             continue
         events.setdefault((fact.institution, fact.setl or fact.source), fact)
@@ -114,12 +125,13 @@ def _standing(case: Case, code: str) -> bool:
         if fact.what == "sale_return":
             returned[fact.institution].add(fact.source)
     turns: dict[str, int] = defaultdict(int)
+    is_earlier = False
     for (institution, _), fact in events.items():
         turns[institution] += 1
         is_undone = fact.setl is not None and known.is_reversed(fact.setl)
         if turns[institution] > len(returned[institution]) and not is_undone:
-            return True
-    return False
+            is_earlier = True
+    return is_earlier and turns[one.institution] >= len(returned[one.institution])
 
 
 def _fund_part(case: Case, order: Order) -> int:
@@ -127,7 +139,7 @@ def _fund_part(case: Case, order: Order) -> int:
     fund, scope = case.encounter.fund_fen, case.encounter.scope()
     if fund is None or scope <= 0:
         return 0
-    return divided(2 * fund * order.inscp_fen + scope, 2 * scope)
+    return min(fund, divided(2 * fund * order.inscp_fen + scope, 2 * scope))
 
 
 def trace_missing(case: Case) -> Iterator[Hit]:
@@ -143,7 +155,7 @@ def trace_missing(case: Case) -> Iterator[Hit]:
         and order.inscp_fen > 0
         and not any(True for _ in case.knowledge.rows("k_no_trace_code", order.item_code, order.at))
     ]
-    if not drugs or (one.fund_fen is not None and one.fund_fen <= 0):
+    if not drugs or one.scope() <= 0 or (one.fund_fen is not None and one.fund_fen <= 0):
         return iter(())
     if all(order.traces is None for order in drugs):
         raise NotJudgedError("trace codes are not stated")

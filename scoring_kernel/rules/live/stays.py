@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from scoring_kernel.rules.live.case import Case, Hit, NotJudgedError
 from scoring_kernel.rules.live.encounter import DAY_S
+from scoring_kernel.rules.live.known import find_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -25,10 +26,8 @@ def _visit_key(visit: PastVisit) -> str:
 
 def _circle(case: Case, institution: str, at: int) -> str:
     """Institutions that count as one (医共体)."""
-    for profile in case.need().profiles(institution):
-        if profile.begins_at <= at and (profile.ends_at is None or at < profile.ends_at):
-            return profile.group_code or institution
-    return institution
+    profile = find_at(case.need().profiles(institution), at)
+    return institution if profile is None else profile.group_code or institution
 
 
 def _begun(case: Case) -> int:
