@@ -9,20 +9,31 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 
 from security.exchange.tables import marks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from sqlalchemy import Connection
 
 
-def save_mark(conn: Connection, recipient: str, lane: int, key: str, value: bytes) -> None:
-    """Note what was stated under a key, in place of what was noted before."""
-    conn.execute(delete(marks).where(marks.c.key == key))
-    conn.execute(insert(marks).values(key=key, recipient=recipient, lane=lane, value=value))
+def save_marks(conn: Connection, recipient: str, lane: int, stated: Mapping[str, bytes]) -> None:
+    """Note what was stated, by key, in place of what was noted before."""
+    if not stated:
+        return
+    # A payload of join records has thousands: one statement for all of them, not one each.
+    conn.execute(
+        delete(marks).where(marks.c.key == bindparam("stated")), [{"stated": key} for key in stated]
+    )
+    conn.execute(
+        insert(marks),
+        [
+            {"key": key, "recipient": recipient, "lane": lane, "value": value}
+            for key, value in stated.items()
+        ],
+    )
 
 
 def find_mark(conn: Connection, key: str) -> bytes | None:

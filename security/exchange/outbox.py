@@ -38,7 +38,7 @@ from security.exchange.marks import (
     find_mark,
     find_marks,
     forget_marks,
-    save_mark,
+    save_marks,
 )
 from security.exchange.sealing import SealedRow, check_sealable, next_envelope
 from security.exchange.tables import QUEUED, RECEIPTED, SEALED, outbox
@@ -147,8 +147,7 @@ class Outbox:
                 payload_bytes=len(payload),
             )
         )
-        for key, value in (marks or {}).items():
-            save_mark(conn, recipient, lane, key, value)
+        save_marks(conn, recipient, lane, marks or {})
         (row_id,) = result.inserted_primary_key or (0,)
         return int(row_id)
 
