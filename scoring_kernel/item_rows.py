@@ -85,10 +85,11 @@ def parse_row(item: InformationItem, row: Mapping[str, str]) -> ParsedRow:
     Raises:
         ItemRowError: The first fault of the row.
     """
-    if unknown := [name for name in row if name not in item.header]:
+    header = item.header
+    if unknown := [name for name in row if name not in header]:
         # A file without its header has values here: the name is shown as a value would be.
         name = unknown[0] if may_be_shown(unknown[0]) else "unknown"
-        mend = f"Use these fields only: {', '.join(item.header)}."
+        mend = f"Use these fields only: {', '.join(header)}."
         raise ItemRowError(name, "unknown_field", _shown(unknown[0]), mend)
     values = {one.column: _parse_value(one, row.get(one.name, "").strip()) for one in item.fields}
     for smaller, greater in item.at_most.items():
