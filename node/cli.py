@@ -246,7 +246,9 @@ def status(*, directory: Directory = None, as_json: AsJson = False) -> None:
         if as_json:
             out.json(result | {"completeness": owed})
             return
+        supervision = result.pop("supervision")
         out.table("Node", result)
+        out.table("Supervision", supervision)
         say_late(out, owed)
 
 

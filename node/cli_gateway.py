@@ -38,7 +38,7 @@ def gateway(
         from node.gateway_process import run_gateway  # noqa: PLC0415  # keeps `--help` fast
 
         home = existing(node_directory(directory))
-        run_gateway(home, load_settings(home).gateway, now=_utc_now, say=out.say)
+        run_gateway(home, load_settings(home), now=_utc_now, say=out.say)
 
 
 def _utc_now() -> datetime:

@@ -26,6 +26,8 @@ DIRECTORY_VARIABLE: Final = "YIXIN_NODE_DIR"
 DEFAULT_DIRECTORY: Final = Path("yixin-node")
 CONTROL_SOCKET: Final = "control.sock"
 """Socket of the daemon, in the state directory."""
+GATEWAY_SOCKET: Final = "gateway.sock"
+"""Socket where the daemon answers the gateway's calls of 3101 to 3103, in the state directory."""
 SETTINGS_FILE: Final = "node.toml"
 NODE_KEY: Final = "node.key"
 """Key that seals what the node holds, in the state directory."""
@@ -68,13 +70,16 @@ max_connections = {gateway.max_connections}
 message_timeout_s = {gateway.message_timeout_s}
 connect_timeout_s = {gateway.connect_timeout_s}
 answer_timeout_s = {gateway.answer_timeout_s}  # silence of the platform that ends a call
-answer_own = {gateway.answer_own}  # answer 3101 to 3103 here instead of passing them on
+answer_own = {gateway.answer_own}  # the daemon answers 3101 to 3103, not the platform
 spool_max_mib = {gateway.spool_max_mib}  # copies that wait for the daemon
 
-[supervision]  # answers to 3101 and 3102, before and during the fact
+[supervision]  # answers to 3101 and 3102; all rules and topics every night
 live = {supervision.live}  # judge them; otherwise they are answered "not judged"
 budget_ms = {supervision.budget_ms}  # longest judging of one call
 identity_closed = {supervision.identity_closed}  # block where identity (W04) cannot be judged
+nightly = {supervision.nightly}  # HH:MM in Asia/Shanghai; empty for never
+nightly_catch_up_s = {supervision.nightly_catch_up_s}  # a missed night, so long after the start
+nightly_max_memory_mib = {supervision.nightly_max_memory_mib}  # of the rules' engine
 
 [supervision.answers]  # warning = "warn", "block" or "off", for example W02 = "warn"
 """
@@ -104,7 +109,12 @@ class NodeSettings:
     gateway: GatewaySettings = field(default_factory=GatewaySettings)
     """The proxy before the core platform."""
     supervision: SupervisionSettings = field(default_factory=SupervisionSettings)
-    """What is judged before and during the fact."""
+    """What is judged before and during the fact, and at night."""
+
+    @property
+    def judges_live(self) -> bool:
+        """Whether 3101 and 3102 are judged: who answers none needs no live state."""
+        return self.supervision.live and (self.interface.enabled or self.gateway.answer_own)
 
 
 def node_directory(option: Path | None) -> Path:

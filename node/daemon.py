@@ -1,9 +1,13 @@
-"""The daemon of a node: takes commands and messages, synchronises and tidies up by the clock."""
+"""The daemon of a node: takes commands and messages; much it does by the clock.
+
+It synchronises, sends clues, tidies up, and has rules and topics run every night.
+"""
 
 import asyncio
 import signal
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,8 +17,9 @@ from node.config import CONTROL_SOCKET, NodeSettings
 from node.desk_jobs import READERS as DESK_READERS
 from node.errors import NodeError
 from node.jobs import NodeJobs
+from node.night_jobs import last_night
+from node.nightly import Nightly, night_kept
 from node.rule_jobs import READERS as RULE_READERS
-from node.supervision_settings import SupervisionSettings
 from security.errors import HubUnreachableError, SecurityError
 from security.local_channel import ControlServer
 
@@ -54,12 +59,17 @@ async def serve(
     say(f"Node {directory} is serving commands on {directory / CONTROL_SOCKET}")
     tidied = now()
     try:
-        parts = (jobs.store, jobs.catalog, now)
-        # Who answers no 3101 needs no live state.
-        is_asked = settings.interface.enabled or settings.gateway.answer_own
-        supervision = settings.supervision if is_asked else SupervisionSettings(live=False)
-        async with interface_served(
-            directory, settings.interface, *parts, supervision=supervision, say=say
+        nightly = Nightly(
+            directory,
+            settings.supervision,
+            server.run,
+            partial(last_night, jobs.store),
+            now=now,
+            say=say,
+        )
+        async with (
+            interface_served(directory, settings, jobs.store, jobs.catalog, now, say=say),
+            night_kept(nightly),
         ):
             while not stop.is_set():
                 try:
@@ -67,7 +77,7 @@ async def serve(
                 except TimeoutError:
                     await _sync(server, jobs, say)
                     await _send_clues(server, jobs, say)
-                    if now() - tidied >= TIDY_EVERY:
+                    if now() - tidied >= TIDY_EVERY and not nightly.is_running:
                         await asyncio.to_thread(_tidy, jobs, now(), say)
                         tidied = now()
             say("Stopping after the running job.")

@@ -2,6 +2,7 @@
 
 Rules:
 - It starts without store, ledger and daemon, and opens none of them.
+- Of 3101 to 3103 it asks the daemon, where that is set, and waits no longer than its budget.
 - Where the spool cannot be used, traffic passes all the same, and lost copies are counted.
 - One gateway a directory: two would both hold the spool's files for their own.
 """
@@ -18,19 +19,25 @@ from typing import Final
 import uvloop
 
 from node.api.his.answering import Answering
+from node.api.his.own_calls import OwnCalls, Request, Result
 from node.api.his.proxy import ProxyApp
 from node.api.his.server import HttpServer
-from node.config import NODE_KEY
+from node.config import GATEWAY_SOCKET, NODE_KEY, NodeSettings
 from node.errors import ConfigurationError
-from node.gateway import SPOOL_DIRECTORY, Spool, Upstream
+from node.gateway import SPOOL_DIRECTORY, Spool
 from node.gateway.spool_files import GATEWAY_LOCK, close_left_open
+from node.gateway.upstream import Upstream
 from node.interface_settings import GatewaySettings
+from node.supervision_settings import SupervisionSettings
 from security.at_rest import Vault
 from security.operator import writer_lock
 
 __all__ = ["run_gateway"]
 
 TELL_INTERVAL_S: Final = 10.0
+ON_THE_WAY_S: Final = 0.3
+"""Beside the judging's budget: longest time for a call of 3101 to 3103 there and back."""
+_DAEMON: Final = "http://daemon"
 _MIB: Final = 1024 * 1024
 
 Say = Callable[[str], None]
@@ -38,7 +45,7 @@ Say = Callable[[str], None]
 
 def run_gateway(
     directory: Path,
-    settings: GatewaySettings,
+    settings: NodeSettings,
     *,
     now: Callable[[], datetime],
     say: Say,
@@ -47,7 +54,7 @@ def run_gateway(
 
     Args:
         directory: The node's state directory.
-        settings: Table `[gateway]`.
+        settings: The node's settings.
         now: The time, UTC-aware.
         say: Tells the operator.
 
@@ -56,13 +63,14 @@ def run_gateway(
         ConfigurationError: No platform is named, or address or certificate cannot be used.
         LockHeldError: Another gateway of this directory runs.
     """
-    if not settings.upstream:
+    gateway = settings.gateway
+    if not gateway.upstream:
         raise ConfigurationError(
             "gateway.upstream is empty: name the core platform in node.toml, for example "
             'upstream = "https://10.72.3.127:20001"'
         )
     vault = Vault.load(directory / NODE_KEY)
-    with _spool(directory / SPOOL_DIRECTORY, settings, vault, now) as spool:
+    with _spool(directory / SPOOL_DIRECTORY, gateway, vault, now) as spool:
         uvloop.run(_serve(directory, settings, spool, now, say))
 
 
@@ -83,7 +91,7 @@ def _spool(
 
 async def _serve(
     directory: Path,
-    settings: GatewaySettings,
+    node: NodeSettings,
     spool: Spool,
     now: Callable[[], datetime],
     say: Say,
@@ -92,11 +100,20 @@ async def _serve(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    settings = node.gateway
+    trust = _trust(directory, settings)
     upstream = Upstream(
         settings.upstream,
-        trust=_trust(directory, settings),
+        trust=trust,
         connect_timeout_s=settings.connect_timeout_s,
         answer_timeout_s=settings.answer_timeout_s,
+    )
+    daemon = Upstream(
+        _DAEMON,
+        trust=trust,
+        connect_timeout_s=settings.connect_timeout_s,
+        answer_timeout_s=settings.answer_timeout_s,
+        socket=directory / GATEWAY_SOCKET,
     )
     answering = Answering(now)
     app = ProxyApp(
@@ -104,7 +121,7 @@ async def _serve(
         spool,
         answering,
         message_timeout_s=settings.message_timeout_s,
-        answers_own=settings.answer_own,
+        own=_own(daemon, node.supervision) if settings.answer_own else None,
     )
     server = HttpServer(app, settings, directory, answering.failed)
     await server.start()
@@ -123,6 +140,25 @@ async def _serve(
     say("Stopping after the running calls.")
     await server.stop()
     await upstream.close()
+    await daemon.close()
+
+
+def _own(daemon: Upstream, supervision: SupervisionSettings) -> OwnCalls:
+    is_closed = supervision.live and supervision.identity_closed
+    return OwnCalls(
+        daemon,
+        timeout_s=supervision.budget_ms / 1000 + ON_THE_WAY_S,
+        blocking=asyncio.to_thread(_blocking) if is_closed else None,
+    )
+
+
+def _blocking() -> Callable[[Request], Result]:
+    from node.api.his.closed_identity import ClosedIdentity  # noqa: PLC0415  # the rules are large
+    from scoring_kernel import load_catalog  # noqa: PLC0415
+    from scoring_kernel.rules import load_rules  # noqa: PLC0415
+
+    catalog = load_catalog()
+    return ClosedIdentity(load_rules(catalog), catalog.legal_basis).result
 
 
 def _trust(directory: Path, settings: GatewaySettings) -> ssl.SSLContext:

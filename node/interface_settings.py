@@ -126,7 +126,7 @@ class GatewaySettings(ListenSettings):
     answer_timeout_s: int = 120
     """Longest silence of the platform within a call, 1 to 3600 seconds."""
     answer_own: bool = False
-    """Whether 3101 to 3103 are answered here instead of by the platform."""
+    """Whether the daemon answers 3101 to 3103 instead of the platform."""
     spool_max_mib: int = 1024
     """Most bytes of copies that wait for the daemon, 1 to 1048576 MiB."""
 

@@ -16,8 +16,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from node.clue_jobs import ClueJobs
+from node.clue_retention import KeptClues
 from node.codes import extended
-from node.config import NODE_KEY
+from node.config import NODE_KEY, load_settings
 from node.desk_jobs import DeskJobs
 from node.domain.institutions import Institution
 from node.domain.reported import ReportedSet, first_months, reported_set
@@ -25,6 +26,7 @@ from node.domain.shanghai import SHANGHAI
 from node.errors import ConfigurationError, IntakeFileError, NotJoinedError
 from node.gateway import SPOOL_DIRECTORY, gateway_counts
 from node.intake import ingest_file, load_mapping
+from node.night_jobs import NightJobs
 from node.prescoring.inputs import Subject
 from node.prescoring.prescore import PreScoring, prescore
 from node.retention import due_months, frozen_through, retain
@@ -34,6 +36,7 @@ from node.store.month_rows import FILE_NAME as MEASURES_FILE
 from node.store.month_rows import MonthRows
 from node.store.scores import ScoreStore, digests_of
 from node.supervision.stated import supervised_reports
+from node.supervision_status import supervision_status
 from node.sync.flow import Link, restate, synchronise
 from protos.yixin.v1 import statement_pb2
 from scoring_kernel import Catalog
@@ -75,6 +78,7 @@ class NodeJobs:
             "status": self.status,
             "retain": self.retain,
             **DeskJobs(catalog=self.catalog, store=self.store, now=self.now).table(),
+            **NightJobs(store=self.store, now=self.now).table(),
             **RuleJobs(catalog=self.catalog, store=self.store, now=self.now).table(),
             **ClueJobs(
                 directory=self.directory,
@@ -255,13 +259,25 @@ class NodeJobs:
         result["restored"] = None if restored is None else asdict(restored)
         result["prescored"] = len(self.scores.prescores())
         result["grade_statements"] = self.scores.count_statements()
+        result["supervision"] = supervision_status(
+            self.directory, self.store, load_settings(self.directory), self.now()
+        )
         return result
 
     def retain(self, arguments: Result, progress: ProgressReporter) -> Result:
         """Find what is kept beyond its time, and delete it when asked to."""
-        due = due_months(self.store, self.catalog, self.now())
-        deleted = retain(self.store, due, progress) if arguments.get("apply") else {}
-        return {"due": [asdict(one) for one in due], "deleted": dict(deleted)}
+        records = due_months(self.store, self.catalog, self.now())
+        kept = KeptClues(
+            directory=self.directory,
+            hits=self.store.supervision,
+            retention=self.catalog.joining.node_clues,
+            today=self.now().astimezone(SHANGHAI).date(),
+        )
+        due = [asdict(one) for one in (*records, *kept.due())]
+        deleted: dict[str, int] = {}
+        if arguments.get("apply"):
+            deleted = {**retain(self.store, records, progress), **kept.delete()}
+        return {"due": due, "deleted": deleted}
 
     def _link_status(self, link: Link) -> Result:
         membership = link.membership

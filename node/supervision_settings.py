@@ -1,14 +1,16 @@
-"""Settings of supervision before and during the fact: what the answers to 3101 and 3102 do.
+"""Settings of supervision: what the answers to 3101 and 3102 do, and when the rules are run.
 
 Rules:
 - What cannot be judged passes and says so; only identity may be set to block then.
 - What a warning answers is its file's, unless it is named here.
+- Every night all rules and topics are run by the daemon, unless that is switched off.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from node.domain.nights import night_time
 from node.errors import ConfigurationError
 from node.interface_settings import refuse_outside
 
@@ -28,11 +30,26 @@ class SupervisionSettings:
     """Longest judging of one call, 10 to 5000 milliseconds; what is left then is not judged."""
     identity_closed: bool = False
     """Whether a visit is blocked whose identity check (W04) cannot be judged."""
+    nightly: str = "01:00"
+    """When all rules and topics are run, HH:MM in Asia/Shanghai; empty for never."""
+    nightly_catch_up_s: int = 600
+    """A night that was missed is made up for so long after the daemon's start, 0 to 86400."""
+    nightly_max_memory_mib: int = 2816
+    """Most memory of the rules' engine in the nightly run, 64 to 1048576 MiB."""
     answers: Mapping[str, str] = field(default_factory=dict)
     """``warn``, ``block`` or ``off`` by warning, in place of what its file says."""
 
     def __post_init__(self) -> None:
         refuse_outside("supervision.budget_ms", self.budget_ms, 10, 5_000)
+        refuse_outside("supervision.nightly_catch_up_s", self.nightly_catch_up_s, 0, 86_400)
+        refuse_outside(
+            "supervision.nightly_max_memory_mib", self.nightly_max_memory_mib, 64, 1_048_576
+        )
+        if self.nightly and night_time(self.nightly) is None:
+            raise ConfigurationError(
+                f"supervision.nightly is {self.nightly[:20]!r}, expected HH:MM such as 01:00, or "
+                "nothing for no nightly run; correct it in node.toml"
+            )
         for warning, answer in self.answers.items():
             if warning not in WARNINGS or answer not in ANSWERS:
                 raise ConfigurationError(

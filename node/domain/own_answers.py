@@ -16,11 +16,14 @@ Source:
 from collections.abc import Mapping
 from typing import Final, TypeGuard
 
-__all__ = ["is_own", "own_answer"]
+__all__ = ["NODE_SILENT", "is_own", "own_answer"]
 
 _OWN: Final = frozenset({"3101", "3102", "3103"})
 _NOT_JUDGED: Final = (
     "未判定：审核规则未启用或尚未载入，结果不代表无问题 / not judged: no rules are loaded here"
+)
+NODE_SILENT: Final = (
+    "未判定：节点未在时限内应答，结果不代表无问题 / not judged: the node gave no answer in time"
 )
 _FEEDBACK: Final = "3103"
 

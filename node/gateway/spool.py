@@ -56,6 +56,8 @@ class GatewayCounts:
     """Calls that the platform never received."""
     unanswered: int = 0
     """Calls whose outcome is not known."""
+    unjudged: int = 0
+    """Calls of 3101 to 3103 that the daemon did not answer in time; the visits passed."""
     last_lost_at: str = ""
 
 
@@ -117,12 +119,15 @@ class Spool:
             self._queued_bytes += exchange.size
             self._news.notify()
 
-    def note(self, *, too_long: bool = False, was_sent: bool | None = None) -> None:
-        """Count a call without a copy, or without an answer."""
+    def note(
+        self, *, too_long: bool = False, was_sent: bool | None = None, unjudged: bool = False
+    ) -> None:
+        """Count a call without a copy, without an answer, or without a judgement."""
         with self._news:
             self._counts.too_long += too_long
             self._counts.not_reached += was_sent is False
             self._counts.unanswered += was_sent is True
+            self._counts.unjudged += unjudged
 
     def _lose(self, number: int) -> None:
         if not number:

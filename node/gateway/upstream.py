@@ -13,6 +13,7 @@ import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 import httpx
@@ -85,6 +86,7 @@ class Upstream:
         trust: ssl.SSLContext,
         connect_timeout_s: float,
         answer_timeout_s: float,
+        socket: Path | None = None,
     ) -> None:
         """Prepare the pool; nothing is connected yet.
 
@@ -93,6 +95,7 @@ class Upstream:
             trust: Whom to trust where the scheme is https.
             connect_timeout_s: Longest time to reach it, seconds.
             answer_timeout_s: Longest silence within a call, seconds.
+            socket: Unix socket where it listens; None for the origin's address.
         """
         self._url = httpx.URL(origin)
         self._host = self._url.netloc
@@ -105,7 +108,11 @@ class Upstream:
         # The number of connections is bounded where calls come in.
         limits = httpx.Limits(max_connections=None, keepalive_expiry=_KEEPALIVE_S)
         self._transport = httpx.AsyncHTTPTransport(
-            verify=trust, trust_env=False, limits=limits, retries=0
+            verify=trust,
+            trust_env=False,
+            limits=limits,
+            retries=0,
+            uds=None if socket is None else str(socket),
         )
 
     async def close(self) -> None:

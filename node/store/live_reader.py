@@ -211,15 +211,22 @@ class LiveReader:
             for warning, told, accepted, justified in rows
         }
 
-    def counted(self) -> Mapping[str, int]:
+    def counted(self, day: int | None = None) -> Mapping[str, int]:
         """Sum what was counted, by name.
+
+        Args:
+            day: Only of this day, counted since 1970; of all when None.
 
         Raises:
             StoreError: There is no state, or it is damaged.
         """
         with self._reading() as connection:
             return dict(
-                connection.execute("select name, sum(count) from counted group by name order by 1")
+                connection.execute(
+                    "select name, sum(count) from counted where ?1 is null or day = ?1"
+                    " group by name order by 1",
+                    (day,),
+                )
             )
 
     @contextmanager

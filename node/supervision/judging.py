@@ -28,7 +28,7 @@ from scoring_kernel.rules.live.judge import Finding, Judgement, LiveRules, Missi
 from scoring_kernel.rules.live.knowledge import KnowledgeIndex
 from scoring_kernel.rules.live.known import Known
 
-__all__ = ["IDENTITY", "Asked", "Judged", "Judging", "Told"]
+__all__ = ["IDENTITY", "Asked", "Judged", "Judging", "Told", "proposed", "unverified"]
 
 IDENTITY: Final = "W04"
 MAX_AGE_S: Final = 60.0
@@ -101,7 +101,7 @@ class Judging:
         self._place_of = place_of
         self._lock = threading.Lock()
         self._off = frozenset(name for name, word in settings.answers.items() if word == "off")
-        self._rules = LiveRules(book, _proposals(book))
+        self._rules = LiveRules(book, proposed(book))
         self._knowledge: bytes | None = None
         self._looked_at: float | None = None
         self._fed: tuple[int, float] | None = None
@@ -133,7 +133,7 @@ class Judging:
     def give_up(self) -> list[Told]:
         """What to tell where a call fails unforeseen: nothing, unless identity is closed."""
         self.count("faults")
-        return [self._unverified(None)] if self._settings.identity_closed else []
+        return [unverified(self._book, None)] if self._settings.identity_closed else []
 
     def judge(self, asked: Asked) -> Judged:
         """Judge a call."""
@@ -176,20 +176,14 @@ class Judging:
         if self._settings.identity_closed and any(
             missing.rule == IDENTITY for missing in found.missing
         ):
-            judged.told.append(self._unverified(one))
+            judged.told.append(unverified(self._book, one))
 
     def _close_identity(self, asked: Asked, judged: Judged) -> None:
         """The same for a call of which nothing could be read."""
         if not self._settings.identity_closed or asked.encounters:
             return
         if any(missing.rule == IDENTITY for missing in judged.missing):
-            judged.told.append(self._unverified(None))
-
-    def _unverified(self, one: Encounter | None) -> Told:
-        hit = Hit(key=None, at=0, amount_fen=0, words=_UNVERIFIED)
-        rule = self._book.rules[IDENTITY]
-        finding = Finding(warning=IDENTITY, rule=rule, version="-", answer="block", hit=hit)
-        return Told(encounter=one, finding=finding, answer="block")
+            judged.told.append(unverified(self._book, None))
 
     def _told(self, one: Encounter, finding: Finding) -> Told:
         answer = self._settings.answers.get(finding.warning, finding.answer)
@@ -241,7 +235,15 @@ class Judging:
             counts["warned"] += 1
 
 
-def _proposals(book: RuleBook) -> KnowledgeIndex:
+def unverified(book: RuleBook, one: Encounter | None) -> Told:
+    """What blocks an encounter whose identity could not be judged, where identity is closed."""
+    hit = Hit(key=None, at=0, amount_fen=0, words=_UNVERIFIED)
+    rule = book.rules[IDENTITY]
+    finding = Finding(warning=IDENTITY, rule=rule, version="-", answer="block", hit=hit)
+    return Told(encounter=one, finding=finding, answer="block")
+
+
+def proposed(book: RuleBook) -> KnowledgeIndex:
     """Knowledge that is shipped; until the live state holds that in force."""
     return KnowledgeIndex(
         {

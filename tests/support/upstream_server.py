@@ -11,9 +11,11 @@ from typing import TypeAlias
 import httpx
 
 from node.api.his.answering import Answering
+from node.api.his.own_calls import OwnCalls
 from node.api.his.proxy import ProxyApp
 from node.api.his.server import HttpServer
-from node.gateway import Exchange, Upstream
+from node.gateway import Exchange
+from node.gateway.upstream import Upstream
 from node.interface_settings import GatewaySettings
 from tests.support.node_messages import NOW
 
@@ -103,6 +105,7 @@ class Kept:
 
     exchanges: list[Exchange] = field(default_factory=list)
     notes: list[tuple[bool, bool | None]] = field(default_factory=list)
+    unjudged: int = 0
     error: Exception | None = None
 
     def put(self, exchange: Exchange) -> None:
@@ -110,8 +113,13 @@ class Kept:
             raise self.error
         self.exchanges.append(exchange)
 
-    def note(self, *, too_long: bool = False, was_sent: bool | None = None) -> None:
-        self.notes.append((too_long, was_sent))
+    def note(
+        self, *, too_long: bool = False, was_sent: bool | None = None, unjudged: bool = False
+    ) -> None:
+        if unjudged:
+            self.unjudged += 1
+        else:
+            self.notes.append((too_long, was_sent))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +135,7 @@ class Proxied:
 async def proxied(
     upstream_url: str,
     *,
-    answers_own: bool = False,
+    own: OwnCalls | None = None,
     answer_timeout_s: float = 10,
     message_timeout_s: float = 10,
 ) -> AsyncIterator[Proxied]:
@@ -140,9 +148,7 @@ async def proxied(
     )
     kept = Kept()
     made = Answering(lambda: NOW)
-    app = ProxyApp(
-        upstream, kept, made, message_timeout_s=message_timeout_s, answers_own=answers_own
-    )
+    app = ProxyApp(upstream, kept, made, message_timeout_s=message_timeout_s, own=own)
     server = HttpServer(app, GatewaySettings(port=0), Path(), made.failed)
     await server.start()
     async with httpx.AsyncClient(base_url=server.url, trust_env=False, timeout=20) as client:

@@ -17,10 +17,11 @@ import orjson
 
 from node.api.his.answering import CONTENT_TYPE, Answering
 from node.api.his.bodies import BodyError, Receive
+from node.api.his.own_calls import OwnCalls, find_own
 from node.api.his.own_faults import place_of
 from node.domain.official_answers import RECEIVED
-from node.domain.own_answers import is_own, own_answer
-from node.gateway import Capture, Exchange, RequestHead, Upstream, UpstreamError
+from node.gateway import Capture, Exchange
+from node.gateway.upstream import RequestHead, Upstream, UpstreamError
 
 __all__ = ["CopyKeeper", "ProxyApp"]
 
@@ -44,8 +45,10 @@ class CopyKeeper(Protocol):
     def put(self, exchange: Exchange) -> None:
         """Keep an exchange."""
 
-    def note(self, *, too_long: bool = False, was_sent: bool | None = None) -> None:
-        """Count a call without a copy, or without an answer."""
+    def note(
+        self, *, too_long: bool = False, was_sent: bool | None = None, unjudged: bool = False
+    ) -> None:
+        """Count a call without a copy, without an answer, or without a judgement."""
 
 
 class ProxyApp:
@@ -58,7 +61,7 @@ class ProxyApp:
         answering: Answering,
         *,
         message_timeout_s: float,
-        answers_own: bool,
+        own: OwnCalls | None = None,
     ) -> None:
         """Take the parts.
 
@@ -67,13 +70,13 @@ class ProxyApp:
             keeper: Keeps copies.
             answering: Makes answers where the platform gives none.
             message_timeout_s: Longest time for a call to come in whole, seconds.
-            answers_own: Whether 3101 to 3103 are answered here.
+            own: Answers 3101 to 3103; None where they pass like all others.
         """
         self._upstream = upstream
         self._keeper = keeper
         self._answering = answering
         self._message_timeout_s = message_timeout_s
-        self._answers_own = answers_own
+        self._own = own
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one call."""
@@ -82,7 +85,7 @@ class ProxyApp:
         call = _PassingCall(scope, receive, self._message_timeout_s)
         send = _patient(send, self._message_timeout_s)
         try:
-            if self._answers_own and await self._answer_own(call, send):
+            if self._own is not None and await self._answer_own(self._own, call, send):
                 return
             await self._pass_on(call, send)
         except BodyError as error:
@@ -123,15 +126,21 @@ class ProxyApp:
             return
         self._keep(call, answer_body, status, headers, is_whole=True)
 
-    async def _answer_own(self, call: "_PassingCall", send: Send) -> bool:
+    async def _answer_own(self, own: OwnCalls, call: "_PassingCall", send: Send) -> bool:
         """Answer one of 3101 to 3103; False for any other call, of which nothing is lost."""
         received_at = self._answering.now()
         body = await call.peek()
-        request = _json_object(body) if call.head.method == "POST" else None
-        if request is None or not is_own(request.get("infno")):
+        request = find_own(body, call.content_type) if call.head.method == "POST" else None
+        if body is None or request is None:
             return False
-        infno, msgid = request["infno"], request.get("msgid")
-        output, words = own_answer(infno)
+        judged = await own.find_answer(call.head, body)
+        if judged is not None:
+            # The daemon keeps what it told: a copy would say it a second time.
+            await _say(send, 200, judged)
+            return True
+        self._keeper.note(unjudged=True)
+        output, words = await own.unjudged(request)
+        msgid = request.get("msgid")
         answer = self._answering.received(
             words,
             output,
@@ -143,7 +152,7 @@ class ProxyApp:
         self._keeper.put(
             Exchange(
                 path=call.path,
-                request=body or b"",
+                request=body,
                 response=kept,
                 request_type=call.content_type,
                 response_type=CONTENT_TYPE,
@@ -259,11 +268,3 @@ async def _say(send: Send, status: int, body: bytes) -> None:
     ]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body, "more_body": False})
-
-
-def _json_object(body: bytes | None) -> Mapping[str, Any] | None:
-    try:
-        document = orjson.loads(body or b"")
-    except orjson.JSONDecodeError:
-        return None
-    return document if isinstance(document, dict) else None

@@ -23,6 +23,7 @@ import uvicorn
 from node.api.his.connections import bounded_protocol
 from node.errors import ConfigurationError
 from node.interface_settings import ListenSettings
+from security.local_socket import prepare_socket
 from security.private_files import read_private
 
 __all__ = ["HttpServer"]
@@ -42,6 +43,8 @@ class HttpServer:
         settings: ListenSettings,
         directory: Path,
         refusal: Callable[[str], bytes],
+        *,
+        path: Path | None = None,
     ) -> None:
         """Bind the address; calls are taken from ``start`` on.
 
@@ -50,16 +53,16 @@ class HttpServer:
             settings: Where and how to listen.
             directory: What relative paths start from.
             refusal: Makes an answer in the official envelope that says what is wrong.
+            path: Unix socket to listen at, its owner's alone, instead of host and port.
 
         Raises:
             ConfigurationError: The address cannot be bound, or the certificate not be used.
+            LocalChannelError: The Unix socket is taken, or its path too long.
         """
-        self._context = _tls(settings, directory)
-        self._socket = _bound(settings)
-        scheme = "http" if self._context is None else "https"
-        host = f"[{settings.host}]" if ":" in settings.host else settings.host
-        self.url: Final = f"{scheme}://{host}:{self._socket.getsockname()[1]}"
-        context = self._context
+        context = _tls(settings, directory) if path is None else None
+        self._path = path
+        self._socket = _bound(settings) if path is None else _bound_at(path)
+        self.url: Final = _url(settings, self._socket, is_plain=context is None)
         config = uvicorn.Config(
             app,
             http=bounded_protocol(settings.max_connections, refusal),
@@ -91,9 +94,11 @@ class HttpServer:
         """Take no more calls, and let those that run come to their answer."""
         if self._task is None:
             self._socket.close()
-            return
-        self._server.should_exit = True
-        await self._task
+        else:
+            self._server.should_exit = True
+            await self._task
+        if self._path is not None:
+            self._path.unlink(missing_ok=True)
 
 
 class _Server(uvicorn.Server):
@@ -110,6 +115,24 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self.listening.set()
+
+
+def _url(settings: ListenSettings, listening: socket.socket, *, is_plain: bool) -> str:
+    if listening.family == socket.AF_UNIX:
+        return f"unix:{listening.getsockname()}"
+    scheme = "http" if is_plain else "https"
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return f"{scheme}://{host}:{listening.getsockname()[1]}"
+
+
+def _bound_at(path: Path) -> socket.socket:
+    prepare_socket(path)
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    # The directory keeps others out between bind and chmod.
+    listening.bind(str(path))
+    path.chmod(0o600)
+    listening.listen(_BACKLOG)
+    return listening
 
 
 def _bound(settings: ListenSettings) -> socket.socket:

@@ -2,7 +2,8 @@
 
 import asyncio
 import gzip
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Final
 
 import httpx
@@ -10,6 +11,11 @@ import orjson
 import pytest
 
 from node.api.his import UNIFORM_PATH
+from node.api.his.closed_identity import ClosedIdentity
+from node.api.his.own_calls import OwnCalls, Request, Result
+from node.gateway.upstream import Upstream
+from scoring_kernel import load_catalog
+from scoring_kernel.rules import load_rules
 from tests.support.interface_server import official, raw_call
 from tests.support.node_messages import envelope, settlement
 from tests.support.upstream_server import Platform, answering, nobody, platform, proxied, response
@@ -204,32 +210,124 @@ async def test_a_call_that_trickles_is_given_up() -> None:
     assert seen.bodies == []
 
 
+@asynccontextmanager
+async def own_calls(
+    daemon_url: str, *, timeout_s: float = 10, is_closed: bool = False
+) -> AsyncIterator[OwnCalls]:
+    daemon = Upstream(
+        daemon_url,
+        trust=httpx.create_ssl_context(),
+        connect_timeout_s=2,
+        answer_timeout_s=10,
+    )
+    blocking = asyncio.to_thread(_blocking) if is_closed else None
+    yield OwnCalls(daemon, timeout_s=timeout_s, blocking=blocking)
+    await daemon.close()
+
+
+def _blocking() -> Callable[[Request], Result]:
+    return ClosedIdentity(load_rules(), load_catalog().legal_basis).result
+
+
+def own_request(infno: str, scene: str = "1") -> bytes:
+    return orjson.dumps(envelope(infno, 1, {"data": {"trig_scen": scene}}))
+
+
 @pytest.mark.parametrize("infno", ["3101", "3102", "3103"])
-async def test_own_transactions_are_answered_here_where_that_is_asked_for(infno: str) -> None:
-    request = orjson.dumps(envelope(infno, 1, {"data": {}}))
+async def test_own_transactions_are_answered_by_the_daemon(infno: str) -> None:
+    request = own_request(infno)
     async with (
         platform(answering(response(ANSWER))) as seen,
-        proxied(seen.url, answers_own=True) as gateway,
+        platform(answering(response(b'{"infcode":0,"own":1}'))) as daemon,
+        own_calls(daemon.url) as own,
+        proxied(seen.url, own=own) as gateway,
     ):
         got = await gateway.client.post(UNIFORM_PATH, content=request)
-    assert official(got.content)["infcode"] == 0
+    assert (got.content, got.status_code) == (b'{"infcode":0,"own":1}', 200)
+    assert daemon.bodies == [request]
     assert seen.heads == []
+    assert (gateway.kept.exchanges, gateway.kept.unjudged) == ([], 0)
+
+
+@pytest.mark.parametrize("infno", ["3101", "3102", "3103"])
+@pytest.mark.parametrize(
+    "behave",
+    [_silent, _gone, answering(response(ANSWER, status="500 Odd"))],
+    ids=["silent", "gone", "failed"],
+)
+async def test_a_daemon_that_gives_no_answer_lets_the_visit_pass(
+    infno: str, behave: object
+) -> None:
+    request = own_request(infno)
+    async with (
+        platform(answering(response(ANSWER))) as seen,
+        platform(behave) as daemon,  # type: ignore[arg-type]  # of the list above
+        own_calls(daemon.url, timeout_s=0.3) as own,
+        proxied(seen.url, own=own) as gateway,
+    ):
+        got = await gateway.client.post(UNIFORM_PATH, content=request)
+    answer = official(got.content)
+    assert answer["infcode"] == 0
+    assert answer["output"] == ({} if infno == "3103" else {"result": []})
+    assert ("未判定" in answer["err_msg"]) == (infno != "3103")
+    assert seen.heads == []
+    assert gateway.kept.unjudged == 1
     (copy,) = gateway.kept.exchanges
     assert copy.is_own
     assert copy.request == request
 
 
 @pytest.mark.parametrize(
+    ("infno", "scene", "blocked"),
+    [("3101", "1", True), ("3102", "6", True), ("3101", "2", False), ("3103", "1", False)],
+)
+async def test_identity_that_is_closed_blocks_where_it_is_asked(
+    infno: str,
+    scene: str,
+    blocked: bool,  # noqa: FBT001 - of the list above
+) -> None:
+    with nobody() as url:
+        async with (
+            platform(answering(response(ANSWER))) as seen,
+            own_calls(url, is_closed=True) as own,
+            proxied(seen.url, own=own) as gateway,
+        ):
+            got = await gateway.client.post(UNIFORM_PATH, content=own_request(infno, scene))
+    answer = official(got.content)
+    assert answer["infcode"] == 0
+    told = [(one["rule_id"], one["answer"]) for one in answer["output"].get("result", [])]
+    assert told == ([("W04", "block")] if blocked else [])
+    (copy,) = gateway.kept.exchanges
+    assert orjson.loads(copy.response or b"")["output"] == answer["output"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "gb18030"])
+async def test_own_transactions_are_known_in_every_encoding(encoding: str) -> None:
+    request = own_request("3101").decode().encode(encoding)
+    with nobody() as url:
+        async with (
+            platform(answering(response(ANSWER))) as seen,
+            own_calls(url) as own,
+            proxied(seen.url, own=own) as gateway,
+        ):
+            got = await gateway.client.post(UNIFORM_PATH, content=request)
+    assert "未判定" in official(got.content)["err_msg"]
+    assert seen.heads == []
+
+
+@pytest.mark.parametrize(
     "sent",
-    [REQUEST, b"", b"{", b"[]", b'{"infno":["3101"]}', b" " * (5 * 1024 * 1024)],
-    ids=["settlement", "empty", "broken", "list", "odd", "long"],
+    [REQUEST, b"", b"{", b"[]", b'{"infno":["3101"]}', b'"infno":"3101"', b" " * (5 * 1024 * 1024)],
+    ids=["settlement", "empty", "broken", "list", "odd", "half", "long"],
 )
 async def test_any_other_call_passes_whole_after_it_was_looked_at(sent: bytes) -> None:
-    async with (
-        platform(answering(response(ANSWER))) as seen,
-        proxied(seen.url, answers_own=True) as gateway,
-    ):
-        got = await gateway.client.post(UNIFORM_PATH, content=sent)
+    with nobody() as url:
+        async with (
+            platform(answering(response(ANSWER))) as seen,
+            own_calls(url) as own,
+            proxied(seen.url, own=own) as gateway,
+        ):
+            got = await gateway.client.post(UNIFORM_PATH, content=sent)
     assert got.content == ANSWER
     assert seen.bodies == [sent]
 
