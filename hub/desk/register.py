@@ -15,12 +15,12 @@ from hub.desk import tables
 from hub.store.slot_index import upsert
 
 KEPT_REFUSALS: Final = 1_000
-"""Refused lines kept of one member."""
+"""Lines of refusals and repeats kept of one member."""
 EVALUATED: Final = "evaluated"
 REPEATED: Final = "repeated"
 DESTROYED: Final = "key destroyed"
 MADE: Final = "key made"
-_LASTING: Final = (EVALUATED, REPEATED, DESTROYED, MADE)
+_LASTING: Final = (EVALUATED, DESTROYED, MADE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,7 +199,7 @@ def count_points(
 
 
 def add_line(connection: Connection, entry: DeskLogLine) -> None:
-    """Add a line to the log; the oldest refused one of a member with too many goes."""
+    """Add a line to the log; of a member's refusals and repeats, which cost nothing, the old go."""
     columns = tables.line.c
     member = entry.member[: tables.MEMBER_LENGTH]
     connection.execute(

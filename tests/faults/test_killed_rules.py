@@ -110,11 +110,11 @@ def test_a_run_that_dies_between_two_parts_is_done_again_by_the_next(tmp_path: P
 
 
 @pytest.mark.faults
-def test_forty_kills_at_any_moment_lose_and_double_nothing(tmp_path: Path) -> None:
+def test_twenty_kills_at_any_moment_lose_and_double_nothing(tmp_path: Path) -> None:
     copies = Copies(tmp_path)
     chosen = random.Random(3)  # noqa: S311 - moments, no secrets
     cut_off = 0
-    for _ in range(40):
+    for _ in range(20):
         process = _child(copies.killed)
         time.sleep(chosen.uniform(0.0, 1.2))
         process.send_signal(signal.SIGKILL)
