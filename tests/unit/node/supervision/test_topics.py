@@ -76,9 +76,11 @@ def test_every_topic_says_something_of_nothing(bench: Bench, topic: str) -> None
 def test_growth_above_the_budget_is_an_alert(bench: Bench) -> None:
     for month, fund in ((202503, 1000), (202602, 1000), (MARCH, 1101)):
         row = {"settlements": 2, "medfee_fen": 3000, "fund_fen": fund}
+        row |= {"pooled_fen": fund - 100, "pooled_untold": int(month == 202602)}
         bench.put("care", month, {("H1",): row, ("H2",): {"settlements": 1, "fund_fen": 0}})
     found = bench.run("T01")
     assert column(found, "month") == ["2026-03", "2026-02", "2025-03"]
+    assert column(found, "pooled") == [1001, None, 900]
     assert column(found, "yoy") == [101_000, None, None]
     assert column(found, "mom") == [101_000, None, None]
     assert column(found, "per_visit") == [367, 333, 333]
