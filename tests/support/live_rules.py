@@ -182,7 +182,11 @@ class LiveCity:
             one
             for one in traces
             if one["line"] == row["line"]
-            or (one["line"] is None and one["item_code"] == row["item_code"])
+            or (
+                one["line"] is None
+                and one["item_code"] == row["item_code"]
+                and row["amount_fen"] > 0
+            )
         ]
         return Order(
             id=row["line"],

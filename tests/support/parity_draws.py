@@ -33,7 +33,7 @@ _LINES: Final[dict[str, tuple[Any, ...]]] = {
         *(None, ("0.5g", "qid"), ("1500mg", "bid"), ("0.67 g", "每日三次"), ("2000.1mg", "qd")),
         *(("1片", "qd"), ("9000000mcg", "q4h")),
     ),
-    "trace": (None, None, "81", "82", "83", "84"),
+    "trace": ((), (), ("81",), ("82",), ("83",), ("84",), ("81", "82")),
     "maternity": (None, None, True),
     "emergency": (None, None, None, True),
     # Taken back: a half, the whole, or a half by a line that does not say what it takes back.

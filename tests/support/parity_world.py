@@ -139,7 +139,7 @@ LINE: Final[Facts] = {
     "doctor": None,
     "days": None,
     "dose": None,
-    "trace": None,
+    "trace": (),
     "maternity": None,
     "emergency": None,
     "back": None,
@@ -284,22 +284,23 @@ class _World:
             count=-line["count"] * share,
             refund_of=None if half or not share else name,
         )
-        if line["trace"] is not None and one["settled"] and _is_traceable(one, line):
-            self._trace(visit, name, number, one, line)
+        if one["settled"] and _is_traceable(one, line):
+            for code in line["trace"]:
+                self._trace(visit, name, one, line, code)
 
-    def _trace(self, visit: str, name: str, number: int, one: Facts, line: Facts) -> None:
+    def _trace(self, visit: str, name: str, one: Facts, line: Facts, code: str) -> None:
         sold = one["sold"] and one["institution"] == "S1"
         end = one["begins"] - one["ago"] * DAY + max(one["lasts"], HOUR)
         self.facts.record(
             "trace_code",
             visit=visit,
-            code=line["trace"],
+            code=code,
             what="sale" if sold else "settlement",
             source=f"{visit}{name}",
             line=None if sold else name,
             item_code=line["item"] if sold else None,
-            split=True if line["trace"] == "84" and not sold else None,
-            occurred_at=self.moment(end, number),
+            split=True if code == "84" and not sold else None,
+            occurred_at=self.moment(end, int(visit[1:]) - 1),
         )
 
     def stock(self, number: int, one: Facts) -> None:
@@ -323,8 +324,7 @@ class _World:
 def _is_traceable(one: Facts, line: Facts) -> bool:
     """Whether a trace code is uploaded: a sale tells of its item, not of its line."""
     alike = [other for other in one["lines"] if other["item"] == line["item"]]
-    is_alone = len(alike) == 1 and line["back"] != "unnamed"
-    return line["back"] != 1 and (is_alone or not one["sold"])
+    return line["back"] != 1 and (len(alike) == 1 or not one["sold"])
 
 
 def facts_of(first: date, visits: list[Facts], stock: list[Facts]) -> RuleFacts:

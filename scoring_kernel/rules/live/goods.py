@@ -84,7 +84,7 @@ def trace_settled(case: Case) -> Iterator[Hit]:
     counted: set[str] = set()
     for code, order in sorted(carrying.items()):
         if _is_repeated(case, code):
-            amount = 0 if order.id in counted else _fund_part(case, order)
+            amount = 0 if order.id in counted else max(_fund_part(case, order), 0)
             counted.add(order.id)
             yield Hit(
                 key=code,

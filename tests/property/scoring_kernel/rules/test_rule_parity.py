@@ -69,7 +69,7 @@ EVERYTHING: list[Facts] = [
         "doctor": "D2",
         "days": 40,
         "dose": ("1500mg", "bid"),
-        "trace": "81" if place % 2 else None,
+        "trace": ("81",) if place % 2 else (),
     }
     for place, item in enumerate(ITEMS)
 ]
