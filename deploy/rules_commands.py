@@ -9,22 +9,17 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-import duckdb
 import typer
 
 from deploy.model.options import describe, today
 from node.cli_options import AsJson, Directory, Operator, login_name
 from node.commands import Result, run_job, start
 from node.config import node_directory
-from node.domain.records import record_schemas
-from node.supervision.budget import limited
-from node.supervision.knowledge import arrow_table
 from scoring_kernel import Catalog, load_catalog
-from scoring_kernel.errors import RuleError
-from scoring_kernel.rules import ParameterVersion, Rule, RuleBook, load_rules, verify_rules
+from scoring_kernel.rules import ParameterVersion, Rule, load_rules, verify_rules
 from security.operator.output import CommandOutput, speaking
 
-__all__ = ["app", "bind"]
+__all__ = ["app"]
 
 app = typer.Typer(
     name="rules",
@@ -32,17 +27,6 @@ app = typer.Typer(
     help="Supervision rules (监管规则): list and check them, import knowledge points.",
 )
 
-_ENGINE: Final = {
-    "enable_external_access": "false",
-    "autoload_known_extensions": "false",
-    "autoinstall_known_extensions": "false",
-    "temp_directory": "",
-    "python_enable_replacements": "false",
-    "memory_limit": "512 MiB",
-    "lock_configuration": "true",
-}
-_SECONDS: Final = 60.0
-"""Most time of one statement over no records at all."""
 _PHASES: Final[Mapping[str, str]] = {"pre": "事前", "in": "事中", "post": "事后"}
 _VERDICTS: Final[Mapping[str, str]] = {
     "violation": "违规",
@@ -99,6 +83,8 @@ def check(
     if folder is not None and not (folder / "rules").is_dir():
         raise typer.BadParameter(f"{folder} has no folder rules/")
     with speaking(CommandOutput(as_json=as_json), describe) as out:
+        from deploy.rule_binding import bind  # noqa: PLC0415  # the other commands need no engine
+
         catalog = load_catalog()
         book = verify_rules() if folder is None else load_rules(catalog, folder)
         statements = bind(book, catalog)
@@ -187,52 +173,6 @@ def _say_imported(out: CommandOutput, result: Result) -> None:
             out.hint(f"point {number}: {why}")
     state = "imported" if result["changed"] else "nothing new"
     out.say(f"{result['bound']} of {result['points']} points bound: {state}.")
-
-
-def bind(book: RuleBook, catalog: Catalog) -> int:
-    """Let DuckDB plan every statement over empty relations, within bounds: a rule is untrusted.
-
-    Args:
-        book: The rule book.
-        catalog: Record kinds.
-
-    Returns:
-        Number of statements.
-
-    Raises:
-        RuleError: One cannot be planned.
-    """
-    engine = duckdb.connect(config=dict(_ENGINE))
-    count = 0
-    try:
-        for name, schema in record_schemas(catalog.records).items():
-            engine.register(name, schema.empty_table())
-        for table in book.knowledge.values():
-            engine.register(table.id, arrow_table(table, ()))
-        for sql in book.prepare():
-            _plan(engine, sql, "rules/relations", 0)
-        for rule in book.runnable:
-            for one in book.statements(rule):
-                _plan(engine, f"explain {one.sql}", f"rules/{rule.id}.yaml", rule.sql_line)
-                count += 1
-    finally:
-        engine.close()
-    return count
-
-
-def _plan(engine: duckdb.DuckDBPyConnection, sql: str, file: str, line: int) -> None:
-    try:
-        with limited(engine, _SECONDS):
-            engine.execute(sql).fetchall()
-    except (duckdb.InterruptException, duckdb.OutOfMemoryException) as error:
-        problem = (
-            f"takes more than {_SECONDS:g} s or {_ENGINE['memory_limit']} where there are no "
-            "records at all: it makes rows or texts out of nothing; mend it"
-        )
-        raise RuleError(file, line, problem) from error
-    except duckdb.Error as error:
-        problem = f"the engine refuses this SQL: {str(error).splitlines()[0]}; mend it"
-        raise RuleError(file, line, problem) from error
 
 
 def _shown(

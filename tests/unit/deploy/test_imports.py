@@ -32,11 +32,12 @@ ASKED: Final = {
     "prescore": ("node", "prescore", "--period", "2026H1"),
     "clues_key": ("node", "clues", "key"),
     "rules_show": ("node", "rules", "show"),
+    "knowledge_import": ("rules", "import-knowledge", "points.csv"),
 }
 """Command by the job that it asks the daemon for."""
 
 NUMBERS: Final = (
-    *("parts", "appended", "sent", "receipts", "quarantined", "clues"),
+    *("parts", "appended", "sent", "receipts", "quarantined", "clues", "changed"),
     *("slots_stated", "envelopes_sent", "receipts_quarantined", "collected", "grade_statements"),
 )
 TEXTS: Final = ("token", "hub", "member", "key", "period", "sha256")
