@@ -41,7 +41,9 @@ def quarantine_list(
     *,
     directory: Directory = None,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="Most rows to show.")] = 50,
-    offset: Annotated[int, typer.Option(min=0, help="Rows to pass over first.")] = 0,
+    offset: Annotated[
+        int, typer.Option(min=0, max=1_000_000_000, help="Rows to pass over first.")
+    ] = 0,
     rule: RuleOption = None,
     source: SourceOption = None,
     infno: InfnoOption = None,

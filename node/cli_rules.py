@@ -45,10 +45,12 @@ def run(
     month: Month = None,
     from_month: FromMonth = None,
     max_seconds: Annotated[
-        float, typer.Option("--max-seconds", min=1, help="Time that one rule may take.")
+        float,
+        typer.Option("--max-seconds", min=1, max=604_800, help="Time that one rule may take."),
     ] = 600.0,
     max_memory: Annotated[
-        int, typer.Option("--max-memory", min=64, help="Memory of the rules' engine, MiB.")
+        int,
+        typer.Option("--max-memory", min=64, max=1 << 20, help="Memory of the rules' engine, MiB."),
     ] = 2816,
     directory: Directory = None,
     as_json: AsJson = False,
@@ -94,7 +96,9 @@ def show(
         bool, typer.Option("--gone", help="With hits that later runs no longer found.")
     ] = False,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="Most hits to show.")] = 20,
-    offset: Annotated[int, typer.Option(min=0, help="Hits to pass over first.")] = 0,
+    offset: Annotated[
+        int, typer.Option(min=0, max=1_000_000_000, help="Hits to pass over first.")
+    ] = 0,
     directory: Directory = None,
     as_json: AsJson = False,
 ) -> None:

@@ -89,6 +89,33 @@ def test_mistakes_are_told(run: Run, home: Path) -> None:
         assert "another process" in run("run", "--rule", "M20", expect=4).output
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("run", "--max-seconds", "inf"),
+        ("run", "--max-seconds", "nan"),
+        ("run", "--max-seconds", "1e300"),
+        ("run", "--max-memory", "0"),
+        ("run", "--max-memory", "9999999999999999"),
+        ("show", "--limit", "99999999999999999999"),
+        ("show", "--offset", "9223372036854775808"),
+        ("show", "--month", "202613"),
+        ("show", "--month", "-1"),
+    ],
+    ids=" ".join,
+)
+def test_numbers_out_of_all_bounds_are_wrong_usage(run: Run, arguments: tuple[str, ...]) -> None:
+    assert "Error" in run(*arguments, expect=2).output
+
+
+@pytest.mark.parametrize("named", ["", "%", "*", "' or 1=1 --", "\x1b[31m", "f" * 5_000])
+def test_a_hit_is_named_by_digits_and_nothing_else(run: Run, named: str) -> None:
+    output = run("explain", named, expect=3).output
+    assert "is no hit of this node" in output
+    assert "\x1b" not in output
+    assert len(output) < 1_000
+
+
 def test_a_rule_without_memory_is_stopped_and_said_so(run: Run) -> None:
     done = run("run", "--rule", "M20", "--max-seconds", "1", "--max-memory", "64")
     assert "1 rules" in done.stdout
