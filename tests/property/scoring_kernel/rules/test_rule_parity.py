@@ -22,7 +22,7 @@ from tests.support.parity_world import FIRST_DAYS, ITEMS, LINE, VISIT, facts_of
 from tests.support.rule_engine import find_all_hits
 from tests.support.rule_facts import Facts
 
-EXAMPLES = 60
+EXAMPLES = 50
 World = tuple[date, list[Facts], list[Facts]]
 
 
