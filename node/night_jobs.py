@@ -61,7 +61,7 @@ class NightJobs:
                 error=printable(arguments.get("error", ""))[:MAX_ERROR],
             )
         )
-        if arguments.get("run") is not None:
+        if arguments.get("run") is not None or arguments.get("topics"):
             self.store.set_setting(STATED, "")
         return {}
 

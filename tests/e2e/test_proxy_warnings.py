@@ -105,6 +105,9 @@ async def test_the_daemon_judges_and_without_it_the_visit_passes(tmp_path: Path)
         os.kill(site.pids["daemon"], signal.SIGCONT)
         assert (late["infcode"], late["output"]) == (0, {"result": []})
         shown = await counted(site)
+        spool = site.directory / "spool"
+        await until(lambda: not list(spool.glob("*.spool")) + list(spool.glob("*.open")))
+        assert (await site.status())["quarantined"] == 0
         await site.stop("daemon")
         assert told(await asked(url, identity())) == {}
         assert not (site.directory / "gateway.sock").exists()

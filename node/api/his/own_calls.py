@@ -3,17 +3,20 @@
 0. The daemon judges within its budget, answers, and keeps what it told; its answer goes to the
    till as it is.
 1. Where it gives none in time, the gateway answers: ``result`` empty, 未判定 in the words, counted.
-   The copy goes into the spool like any other.
+   A copy of a call that the daemon never had, and of every feedback, goes into the spool: of a
+   call that it judges too late, it keeps what it told.
 2. Where identity is closed, a call that asks for the identity check is blocked then.
 """
 
 import asyncio
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 import orjson
 
+from node.api.his import UNIFORM_PATH
 from node.domain.own_answers import NODE_SILENT, is_own, own_answer
 from node.gateway.upstream import RequestHead, Upstream, UpstreamError
 
@@ -74,25 +77,37 @@ class OwnCalls:
         self._timeout_s = timeout_s
         self._blocking = None if blocking is None else asyncio.ensure_future(blocking)
 
-    async def find_answer(self, head: RequestHead, body: bytes) -> bytes | None:
-        """Ask the daemon; None where it gives no whole answer in time."""
+    async def find_answer(self, head: RequestHead, body: bytes) -> tuple[bytes | None, bool]:
+        """Ask the daemon.
+
+        It is asked at the uniform path: which paths a platform has besides is its own matter.
+
+        Returns:
+            Its answer, None where it gives no whole one in time; and whether it has the call.
+        """
+        uniform = replace(head, target=UNIFORM_PATH.encode())
         try:
             async with (
                 asyncio.timeout(self._timeout_s),
-                self._node.ask(head, _once(body)) as answer,
+                self._node.ask(uniform, _once(body)) as answer,
             ):
                 found = b"".join([chunk async for chunk in answer.chunks])
-                return found if answer.status == _OK else None
-        except (UpstreamError, TimeoutError):
-            return None
+                return (found if answer.status == _OK else None), True
+        except UpstreamError as error:
+            return None, error.was_sent
+        except TimeoutError:
+            return None, True
 
     async def unjudged(self, request: Request) -> tuple[Mapping[str, Any], str]:
         """Give ``output`` and ``err_msg`` of a call that nobody judged."""
         output, words = own_answer(request["infno"])
         if not words:
             return output, words
-        result = [] if self._blocking is None else (await self._blocking)(request)
-        return {"result": result}, NODE_SILENT
+        if self._blocking is None:
+            return output, NODE_SILENT
+        # Whoever goes away while it is made ready does not take it away from the others.
+        block = await asyncio.shield(self._blocking)
+        return {"result": block(request)}, NODE_SILENT
 
 
 async def _once(body: bytes) -> AsyncIterator[bytes]:

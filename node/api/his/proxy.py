@@ -133,7 +133,7 @@ class ProxyApp:
         request = find_own(body, call.content_type) if call.head.method == "POST" else None
         if body is None or request is None:
             return False
-        judged = await own.find_answer(call.head, body)
+        judged, is_there = await own.find_answer(call.head, body)
         if judged is not None:
             # The daemon keeps what it told: a copy would say it a second time.
             await _say(send, 200, judged)
@@ -148,6 +148,8 @@ class ProxyApp:
             msgid=msgid if isinstance(msgid, str) else "",
         )
         await _say(send, 200, answer)
+        if is_there and words:
+            return True
         kept = orjson.dumps({"infcode": RECEIVED, "output": output})
         self._keeper.put(
             Exchange(
