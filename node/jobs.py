@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from node.clue_jobs import ClueJobs
+from node.clue_retention import KeptClues
 from node.codes import extended
 from node.config import NODE_KEY, load_settings
 from node.desk_jobs import DeskJobs
@@ -265,9 +266,18 @@ class NodeJobs:
 
     def retain(self, arguments: Result, progress: ProgressReporter) -> Result:
         """Find what is kept beyond its time, and delete it when asked to."""
-        due = due_months(self.store, self.catalog, self.now())
-        deleted = retain(self.store, due, progress) if arguments.get("apply") else {}
-        return {"due": [asdict(one) for one in due], "deleted": dict(deleted)}
+        records = due_months(self.store, self.catalog, self.now())
+        kept = KeptClues(
+            directory=self.directory,
+            hits=self.store.supervision,
+            retention=self.catalog.joining.node_clues,
+            today=self.now().astimezone(SHANGHAI).date(),
+        )
+        due = [asdict(one) for one in (*records, *kept.due())]
+        deleted: dict[str, int] = {}
+        if arguments.get("apply"):
+            deleted = {**retain(self.store, records, progress), **kept.delete()}
+        return {"due": due, "deleted": deleted}
 
     def _link_status(self, link: Link) -> Result:
         membership = link.membership

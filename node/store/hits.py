@@ -1,4 +1,4 @@
-"""Hits of rules (规则命中): one row for each, found again by its id, never deleted.
+"""Hits of rules (规则命中): one row for each, found again by its id, deleted by retention only.
 
 A row tells when a hit was first found, when last, and since which run it is gone. Who it is about
 and what it rests on lies in its body, sealed by the vault. A body is sealed anew only where the
@@ -155,6 +155,25 @@ class Hits:
             " select rowid from rule_hit where rule = ?2 and month between ?3 and ?4"
             " and last_run < ?1 and gone_run is null limit ?5)",
             (run, rule, first_month, last_month, SWEPT_ROWS),
+        ).rowcount
+
+    def months(self, last: int) -> dict[int, int]:
+        """Number of hits by month, of months up to one; those that are gone count too."""
+        cursor = self._connection.execute(
+            "select month, count(*) from rule_hit where month <= ? group by month", (last,)
+        )
+        return dict(cursor.fetchall())
+
+    def delete(self, last: int) -> int:
+        """Delete some hits of months up to one; inside the caller's transaction.
+
+        Returns:
+            Number of hits deleted: ``SWEPT_ROWS`` where there may be more.
+        """
+        return self._connection.execute(
+            "delete from rule_hit where rowid in ("
+            " select rowid from rule_hit where month <= ? limit ?)",
+            (last, SWEPT_ROWS),
         ).rowcount
 
     def rows(self, wanted: HitFilter, limit: int, offset: int) -> tuple[HitRow, ...]:

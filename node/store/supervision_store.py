@@ -8,6 +8,7 @@ from typing import Final
 
 from node.domain.rule_hits import HitBody, decode_body
 from node.errors import StoreError
+from node.store.database import clear_log
 from node.store.hits import SWEPT_ROWS, HitFilter, HitRow, Hits, SealedHit, hit_label
 from node.store.key_secret import key_secret
 from node.store.knowledge import (
@@ -88,6 +89,27 @@ class SupervisionStore:
             marked += count
             if count < SWEPT_ROWS:
                 return marked
+
+    def hit_months(self, last: int) -> dict[int, int]:
+        """Number of hits by month, of months up to one; those that are gone count too."""
+        with self._lock:
+            return self._hits.months(last)
+
+    def delete_hits(self, last: int) -> int:
+        """Delete the hits of months up to one for good; returns how many.
+
+        Others write between its transactions, each of which deletes a few.
+        """
+        deleted = 0
+        while True:
+            with self._lock, transaction(self._connection):
+                count = self._hits.delete(last)
+            deleted += count
+            if count < SWEPT_ROWS:
+                break
+        with self._lock:
+            clear_log(self._connection)
+        return deleted
 
     def note(self, run: int, outcome: RuleOutcome) -> None:
         """Note what came of a rule."""

@@ -1,15 +1,23 @@
 """Records whose time is over go as whole months; what was stated of them stays."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from node.config import NODE_KEY
+from node.domain.rule_hits import HitBody, encode_body, hit_id
+from node.domain.topic_findings import FindingBody, TopicFinding
 from node.jobs import NodeJobs
 from node.retention import due_months, frozen_through, retain
+from node.store.findings import Findings
+from node.store.hits import SealedHit
+from node.store.rule_runs import NewRun
 from node.store.scores import ScoreStore
 from scoring_kernel import load_catalog
+from security.at_rest import Vault
 from security.progress import no_progress
 from tests.support import node_messages as m
 
@@ -122,3 +130,76 @@ def test_the_last_frozen_month_counts() -> None:
     assert frozen_through([202601, 202511]) == 202603
     assert frozen_through([202511]) == 202601
     assert frozen_through([]) == 0
+
+
+def _hit(jobs: NodeJobs, month: int) -> None:
+    supervision = jobs.store.supervision
+    name = hit_id(supervision.secret(), "M01", [str(month)])
+    body = HitBody(persons=("P",), visits=(), staff=(), keys=(), evidence=(), records=0)
+    sealed = SealedHit(
+        id=name,
+        version="-",
+        institution="H33030200001",
+        month=month,
+        at=f"{month // 100}-{month % 100:02d}-02T09:00:00",
+        amount_fen=5,
+        verdict="violation",
+        digest=bytes(8),
+        body=supervision.seal(name, encode_body(body)),
+    )
+    run = supervision.begin(
+        NewRun(
+            started_at="2026-11-22T00:00:00+00:00",
+            book_digest=bytes(32),
+            knowledge_digest=bytes(32),
+            first_month=190_001,
+            last_month=999_912,
+        )
+    )
+    supervision.keep(run, "M01", [sealed], [])
+
+
+def _finding(jobs: NodeJobs, month: int) -> None:
+    one = TopicFinding(
+        id=month.to_bytes(16, "big"),
+        topic="T04",
+        version="-",
+        institution="H33030200001",
+        month=month,
+        amount_fen=0,
+        verdict="warning",
+        severity="mid",
+        body=FindingBody(staff=None, person=None, visit=None, measures=()),
+    )
+    with Findings(jobs.directory, Vault.load(jobs.directory / NODE_KEY)) as kept:
+        kept.replace("T04", month, b"", [one], "2026-11-22T00:00:00+00:00")
+
+
+@pytest.mark.parametrize(
+    ("now", "month"),
+    [
+        # The last of January, six years on, 23:59 and then midnight in Shanghai.
+        (datetime(2026 + YEARS, 1, 31, 15, 59, tzinfo=UTC), None),
+        (datetime(2026 + YEARS, 1, 31, 16, 0, tzinfo=UTC), 202601),
+    ],
+)
+def test_hits_and_findings_go_with_the_records_they_rest_on(
+    jobs: NodeJobs, now: datetime, month: int | None
+) -> None:
+    assert CATALOG.joining.node_clues.years == YEARS
+    Vault.create(jobs.directory / NODE_KEY)
+    for each in (202601, 202602):
+        _hit(jobs, each)
+        _finding(jobs, each)
+    jobs = replace(jobs, now=lambda: now)
+    kinds = {"rule_hit", "topic_finding"}
+    due = {one["kind"]: one["months"] for one in jobs.retain({}, no_progress)["due"]}
+    assert {kind: due[kind] for kind in kinds & due.keys()} == (
+        {} if month is None else dict.fromkeys(kinds, (month,))
+    )
+    done = jobs.retain({"apply": True}, no_progress)["deleted"]
+    assert {done.get(kind) for kind in kinds} == ({None} if month is None else {1})
+    left = [202601, 202602] if month is None else [202602]
+    assert sorted(one.month for one in jobs.store.supervision.hits()) == left
+    with Findings(jobs.directory, Vault.load(jobs.directory / NODE_KEY)) as kept:
+        assert sorted(one.month for one in kept.standing()) == left

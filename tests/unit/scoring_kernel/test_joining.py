@@ -8,7 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scoring_kernel import load_catalog
-from scoring_kernel.joining import PARAMETERS, Join, JoinKind
+from scoring_kernel.joining import (
+    PARAMETERS,
+    ClueRetention,
+    Join,
+    JoinKind,
+    staff_mark,
+    staff_of,
+)
 from scoring_kernel.periods import Period
 
 JOINING = load_catalog().joining
@@ -76,3 +83,22 @@ def test_only_watched_classes_are_known() -> None:
 def test_a_record_expires_after_its_days(kind: JoinKind) -> None:
     day = date(2026, 3, 1)
     assert JOINING.expires(kind, day) == day + timedelta(days=JOINING.retention_days[kind])
+
+
+@given(month=st.sampled_from([202601, 202602, 202611, 202612]), today=DAYS, years=st.integers(1, 9))
+def test_a_clue_is_over_from_the_day_it_expires_on(month: int, today: date, years: int) -> None:
+    kept = ClueRetention(years=years, basis="-")
+    today = today.replace(year=today.year + years)
+    assert kept.is_over(month, today) == (today >= kept.expires(month))
+    assert kept.is_over(month, today) == (month <= kept.last_over(today))
+
+
+def test_a_hub_keeps_clues_no_longer_than_a_node_keeps_their_evidence() -> None:
+    assert JOINING.hub_clues.years <= JOINING.node_clues.years
+
+
+@given(code=st.from_regex(r"(D|HY)[0-9]{12}", fullmatch=True), other=st.binary(max_size=16))
+def test_staff_are_told_by_their_mark(code: str, other: bytes) -> None:
+    assert len(staff_mark(code)) == 16
+    assert staff_of(staff_mark(code)) == code
+    assert staff_of(other.ljust(16, b"x")) is None

@@ -136,6 +136,43 @@ def test_a_drug_that_was_taken_back_is_no_dispense(store: NodeStore) -> None:
     assert found[JoinKind.DISPENSE] == []
 
 
+def seen(time: str, **changes: Any) -> dict[str, Any]:  # noqa: ANN401 - of a visit
+    """A patient of the first physician, who settles at a time of the tenth of March."""
+    at = f"2026-03-10 {time}"
+    return {"begins": "2026-03-10 08:00", "settled": at, "doctor": "D1", **changes}
+
+
+def test_a_session_is_a_run_of_patients_without_a_long_gap(store: NodeStore) -> None:
+    times = ["09:00", "09:40", "10:40", "11:41", "12:10"]
+    visits = {f"V{number}": seen(time) for number, time in enumerate(times)}
+    visits["V8"] = seen("15:00")
+    visits["V9"] = seen("09:05", doctor="D2")
+    rows = facts_of(store, visits=visits)[JoinKind.SESSION]
+    found = [(row["who"], row["begins"], row["ends"]) for row in rows]
+    doctor = short_code("D1")
+    assert found == [
+        (doctor, minute("2026-03-10 09:00"), minute("2026-03-10 10:40")),
+        (doctor, minute("2026-03-10 11:41"), minute("2026-03-10 12:10")),
+    ], "an hour is no gap, a minute more is; one patient alone is no session"
+    assert {row["institution"] for row in rows} == {HOSPITAL}
+    assert all(0 <= row["leaf"] < store.ledger_size() for row in rows)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"doctor": "330302197001011234"},
+        {"inpatient": True, "discharged": "2026-03-11 09:00"},
+        {"med_type": "14"},
+        {"settled": "2026-03-10 00:00"},
+    ],
+    ids=["no code of staff", "a stay", "nobody stood there", "no time of day"],
+)
+def test_what_is_no_patient_seen_opens_no_session(store: NodeStore, change: dict[str, Any]) -> None:
+    visits = {"V1": seen("09:00", **change), "V2": seen("09:30", **change)}
+    assert facts_of(store, visits=visits)[JoinKind.SESSION] == []
+
+
 def pack(what: str, at: str, **given: Any) -> dict[str, Any]:  # noqa: ANN401 - columns
     return {"code": "81234560000000000001", "what": what, "occurred_at": at, **given}
 

@@ -14,7 +14,7 @@ from hub.store import clues as held_clues
 from hub.store import join_records as held_records
 from hub.store import quarantine
 from hub.store.engine import reading
-from node.domain.clue_drafts import ClueDraft, JoinFacts, Place, Pointer
+from node.domain.clue_drafts import ClueDraft, JoinFacts, MeasureMonths, Place, Pointer
 from node.supervision.join_facts import SCHEMA
 from node.sync import clues as clues_module
 from node.sync import restating
@@ -235,6 +235,38 @@ def test_a_record_is_sent_for_each_period_it_touches(node: Node) -> None:
     assert stays(node, over, STAY, period="2026H1") == 1
     assert node.send() == 0
     assert node.records() == 3
+
+
+def test_sessions_of_staff_go_by_their_code_without_a_period(node: Node) -> None:
+    row = (FIRST, "D330302000001", "2026-10-01 09:00", "2026-10-01 11:00", 7)
+    assert state_join_records(node.out, facts(JoinKind.SESSION, row), None, []) == 1
+    (payload,) = node.waiting()
+    found = clue_pb2.JoinRecords.FromString(payload)
+    assert (found.period, found.keys_digest) == ("", b"")
+    assert found.days[0].rows.marks == b"D330302000001" + bytes(3)
+    assert node.send() == 0
+    assert node.records() == 1
+
+
+def test_a_finding_of_a_topic_goes_with_its_measures(node: Node) -> None:
+    measures = (MeasureMonths(measure_set="stay", month=202610, months=6, digest=bytes(32)),)
+    topic = draft(source="T04", person=None, evidence=(), evidence_count=0, measures=measures)
+    assert state_clues(node.out, [topic], {}) == 1
+    assert node.send() == 0
+    (clue,) = node.clues()
+    assert (clue.source, clue.person, clue.detail["evidence"]) == ("T04", None, [])
+    assert [one["measure_set"] for one in clue.detail["measures"]] == ["stay"]
+    assert state_clues(node.out, [], {}) == 1, "it is withdrawn as a hit of a rule is"
+    assert node.send() == 0
+    assert node.clues() == []
+
+
+def test_a_clue_that_the_hub_keeps_no_longer_is_not_taken_back_again(node: Node) -> None:
+    state_clues(node.out, [draft(person=None)], {})
+    node.out = replace(node.out, today=date(2029, 11, 1))
+    assert state_clues(node.out, [], {}) == 0
+    with node.out.link.engine.begin() as connection:
+        assert node.out.link.outbox.get_marks(connection, "clue|") == {}
 
 
 def test_trace_codes_go_as_digests_without_a_period(node: Node) -> None:
