@@ -53,15 +53,19 @@ class PutFindings:
         return self.new + self.updated + self.unchanged
 
 
-def put_joined(connection: Connection, found: Iterable[JoinedClue], now_ms: int) -> PutFindings:
-    """Keep findings, each of them once.
+def put_joined(
+    connection: Connection, source: str, found: Iterable[JoinedClue], now_ms: int
+) -> PutFindings:
+    """Keep the findings of a join, each of them once.
 
     Args:
         connection: A writing transaction.
+        source: Id of the join, for example ``J01``.
         found: Findings of one join, with different ids.
         now_ms: Moment of this run.
     """
-    known = {bytes(row.id): row for row in connection.execute(select(joined_clue))}
+    held_rows = connection.execute(select(joined_clue).where(joined_clue.c.source == source))
+    known = {bytes(row.id): row for row in held_rows}
     values: list[dict[str, object]] = []
     new = updated = 0
     for one in found:

@@ -81,7 +81,9 @@ def join_all(
                 if join in KIND_OF
                 else _found_staff(connection, join, joining)
             )
-            put[str(join)] = joined_clues.put_joined(connection, found, now_ms)
+            put[str(join)] = joined_clues.put_joined(
+                connection, joining.joins[join].id, found, now_ms
+            )
         # 3. What holds no longer.
         gone = joined_clues.sweep_joined(connection, now_ms, day_number(today))
         crowded = {str(kind): join_records.crowded(connection, kind) for kind in JoinKind}
