@@ -164,6 +164,10 @@ def _refuse_reads(
             expected = ", ".join(sorted(relations))
             problem = f"sql: reads {table.name[:80]!r}, expected declared relations: {expected}"
             raise RuleError(file, line + line_of(table) - 1, problem)
+    for column in tree.find_all(exp.Column):
+        if column.args.get("db"):
+            problem = f"sql: found {column.sql()[:80]}: name a column by its relation alone"
+            raise RuleError(file, line + line_of(column) - 1, problem)
     if unread := sorted(relations.keys() - read):
         problem = f"sql: never reads {', '.join(unread)}: read them or take them off the list"
         raise RuleError(file, line, problem)
