@@ -71,6 +71,27 @@ def stay(institution: str, number: int, person: str, begins: int, ends: int) -> 
     return documents
 
 
+def together(institution: str, last: datetime, *, reversed_only: bool = False) -> list[m.Document]:
+    """Settlements of four persons on the last three days of a month; or the reversal of one."""
+    documents: list[m.Document] = []
+    for day in range(3):
+        for number in range(4):
+            person, name = f"{PERSON[:-1]}{3 + number}", 1_000 + 10 * day + number
+            at = (last - timedelta(days=day)).strftime(f"%Y-%m-%d 09:{5 * number:02d}:00")
+            ids = {"psn_no": person, "mdtrt_id": f"330302G{name:013d}"}
+            told = {"setl_time": at, "setl_id": f"330302G{name + 500:013d}"}
+            made = m.settlement(name, request=ids, response=told)
+            if reversed_only:
+                back = {**told, "setl_id": f"330302G{name + 900:013d}"}
+                made = m.reversal(name + 900, told["setl_id"], back)
+                made["request"]["input"]["data"] |= ids
+            made["request"]["fixmedins_code"] = institution
+            made["request"]["msgid"] = institution + made["request"]["msgid"][len(institution) :]
+            made["request"]["inf_time"] = at
+            documents.append(made)
+    return documents[:1] if reversed_only else documents
+
+
 @dataclass(slots=True, kw_only=True)
 class City:
     """One hub, two desks, two nodes."""
@@ -193,6 +214,7 @@ async def test_two_normal_stays_become_a_clue_and_nobody_but_the_nodes_knows_of_
         await _two_stays_overlap(city)
         await _a_quota_that_is_spent(city)
         await _a_clue_of_a_nodes_own_rule(city)
+        await _findings_of_a_topic(city)
         _assert_nobody_knows(tmp_path)
 
 
@@ -252,6 +274,36 @@ async def _a_clue_of_a_nodes_own_rule(city: City) -> None:
     (clue,) = [one for one in await city.clues() if one["source"] == "M28"]
     assert clue["institution"] == FIRST
     assert re.fullmatch(r"R[0-9a-f]{32}", clue["person"])
+
+
+async def _findings_of_a_topic(city: City) -> None:
+    """Four persons come together on three days: a circle (T12), told of each by each pair."""
+    last = TODAY.replace(day=1) - timedelta(days=1)
+    at = ("--dir", city.at("a"))
+    file = m.write_lines(city.work / "together.jsonl", together(FIRST, last))
+    taken = await city.crew.ask("node", "ingest", str(file), *at)
+    assert taken["records_stored"]["settlement"] == 12, taken
+    month = last.strftime("%Y%m")
+    ran = await city.crew.ask("node", "topics", "run", "--topic", "T12", "--month", month, *at)
+    assert ran["noticed"] == {"findings": 12, "new": 12, "gone": 0}
+    assert (await city.send("a"))["clues"] == 13
+    hub = ("--dir", city.at("hub"))
+    found = await city.crew.ask("hub", "clues", "list", "--source", "T12", *hub)
+    rows = found["rows"]
+    assert {(row["institution"], row["month"]) for row in rows} == {(FIRST, int(month))}
+    assert len({row["person"] for row in rows}) == 4
+    assert all(re.fullmatch(r"R[0-9a-f]{32}", row["person"]) for row in rows)
+    shown = await city.crew.ask("hub", "clues", "show", rows[0]["id"], *hub)
+    assert shown["detail"]["evidence_count"] == 3, "a person's own settlements at the institution"
+    assert [one["measure_set"] for one in shown["detail"]["measures"]] == ["together"]
+    # A day of one of them is reversed: the circle is too small, and all its clues are withdrawn.
+    back = together(FIRST, last, reversed_only=True)
+    await city.crew.ask("node", "ingest", str(m.write_lines(file, back)), *at)
+    again = await city.crew.ask("node", "topics", "run", "--topic", "T12", "--month", month, *at)
+    assert again["noticed"] == {"findings": 0, "new": 0, "gone": 12}
+    assert (await city.send("a"))["clues"] == 1
+    found = await city.crew.ask("hub", "clues", "list", "--source", "T12", *hub)
+    assert found["rows"] == []
 
 
 def _assert_nobody_knows(work: Path) -> None:
