@@ -214,14 +214,22 @@ class StateKnown:
 
     def _with(self, place: int) -> Collection[int]:
         """A place, and those that are asked for with it: of all items, of all trace codes."""
-        digests, orders = self._digests, self._encounter.orders
-        traces = {digests.trace(code) for order in orders for code in order.traces or ()}
-        if place in traces:
-            return traces
-        items = {digests.item(order.item_code) for order in orders}
+        if place in self._ordered_traces:
+            return self._ordered_traces
+        items = self._ordered_items
         if place in items:
-            return {one for one in items if (one, FactKind.PRICE_CAP) not in self._registers}
+            return [one for one in items if (one, FactKind.PRICE_CAP) not in self._registers]
         return (place,)
+
+    @cached_property
+    def _ordered_traces(self) -> Collection[int]:
+        trace, orders = self._digests.trace, self._encounter.orders
+        return frozenset(trace(code) for order in orders for code in order.traces or ())
+
+    @cached_property
+    def _ordered_items(self) -> Collection[int]:
+        item, orders = self._digests.item, self._encounter.orders
+        return frozenset(item(order.item_code) for order in orders)
 
 
 def know(

@@ -36,7 +36,9 @@ _SALE: Final = ("sale", "settlement")
 def price_cap(case: Case) -> Iterator[Hit]:
     """M20 超医保支付限价收费."""
     tolerance = case.values["tol"]
-    micro = 0 if isinstance(tolerance, tuple) else int(tolerance * _MICRO)
+    micro = 0
+    if not isinstance(tolerance, tuple):
+        micro = tolerance.numerator * _MICRO // tolerance.denominator
     found: list[tuple[Order, int]] = []
     for order in case.orders:
         cap = _cap(case, order) if order.quantity_e4 > 0 else None

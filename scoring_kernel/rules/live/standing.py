@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from fractions import Fraction
 from typing import TYPE_CHECKING, Final
 
 from scoring_kernel.rules.live.case import Case, Hit, item_hits, shown
@@ -122,7 +121,7 @@ def _passed(case: Case, fact: IdentityFact) -> bool:
     return (
         fact.result == _MATCH
         and not isinstance(least, tuple)
-        and Fraction(score, _WHOLE_E4) >= least
+        and score * least.denominator >= least.numerator * _WHOLE_E4
     )
 
 

@@ -180,17 +180,17 @@ def outpatient_in_stay(case: Case) -> Iterator[Hit]:
 def open_stay_elsewhere(case: Case) -> Iterator[Hit]:
     """W05 住院期间门诊或购药."""
     one = case.encounter
-    if one.inpatient or one.med_type in case.codes("exempt_types") or _is_approved(case):
+    if one.inpatient or one.med_type in case.codes("exempt_types"):
         return
-    for visit in _open_stays(case):
-        if visit.institution != one.institution:
-            yield Hit(
-                key=_visit_key(visit),
-                at=one.now,
-                amount_fen=one.fund_fen or 0,
-                words="参保人在其他机构住院尚未出院",
-            )
-            return
+    elsewhere = (visit for visit in _open_stays(case) if visit.institution != one.institution)
+    visit = next(elsewhere, None)
+    if visit is not None and not _is_approved(case):
+        yield Hit(
+            key=_visit_key(visit),
+            at=one.now,
+            amount_fen=one.fund_fen or 0,
+            words="参保人在其他机构住院尚未出院",
+        )
 
 
 def _is_approved(case: Case) -> bool:
