@@ -13,7 +13,6 @@ Source:
     National interface, 3101 明细审核事前分析服务 and 3102 明细审核事中分析服务, requests.
 """
 
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -277,15 +276,20 @@ def _find_number(row: Mapping[str, Any], name: str, scale: int, most: float) -> 
     value = row.get(name)
     if value is None or value == "":
         return None
-    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-        raise _UnreadError(name)
-    try:
-        number = float(value)
-    except ValueError:
-        raise _UnreadError(name) from None
-    if not math.isfinite(number) or abs(number) > most:
+    number = _as_number(value)
+    if number is None or not -most <= number <= most:
         raise _UnreadError(name)
     return round(number * scale)
+
+
+def _as_number(value: object) -> int | float | None:
+    kind = type(value)
+    if kind is float or kind is int:
+        return value  # type: ignore[return-value]  # its very type
+    try:
+        return float(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
 
 
 def _find_moment(row: Mapping[str, Any], name: str) -> int | None:
