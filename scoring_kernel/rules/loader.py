@@ -139,9 +139,9 @@ def parse_rules(
         # The parser of SQL is large, and most starts need none.
         from scoring_kernel.rules.sql_checks import verify_relations, verify_rule  # noqa: PLC0415
 
-        verify_relations(relations, origins, columns)
+        carried = verify_relations(relations, origins, columns, catalog.records)
         for rule in rules.values():
-            verify_rule(rule, columns, knowledge)
+            verify_rule(rule, columns, knowledge, carried)
     return RuleBook(
         digest=catalog_digest(contents),
         rules=MappingProxyType(rules),

@@ -24,7 +24,7 @@ def refuse_unbounded(tree: exp.Expr, file: str, line: int) -> None:
         RuleError: The first such join or subquery, with its line.
     """
     for select in tree.find_all(exp.Select):
-        sources = _sources(select)
+        sources = sources_of(select)
         before = set(sources[:1])
         for join, name in zip(select.args.get("joins") or (), sources[1:], strict=True):
             problem = _join_problem(join, name, before)
@@ -33,6 +33,15 @@ def refuse_unbounded(tree: exp.Expr, file: str, line: int) -> None:
             before.add(name)
         _refuse_hidden(select, file, line)
         _refuse_outward(select, {*sources}, file, line)
+
+
+def sources_of(query: exp.Expr) -> list[str]:
+    """Names in FROM and JOIN of a SELECT, in order; none for any other expression."""
+    first = query.args.get("from_")
+    if first is None:
+        return []
+    joined = (join.this.alias_or_name for join in query.args.get("joins") or ())
+    return [first.this.alias_or_name, *joined]
 
 
 def _join_problem(join: exp.Join, name: str, before: set[str]) -> str | None:
@@ -65,7 +74,7 @@ def _refuse_outward(select: exp.Select, sources: set[str], file: str, line: int)
     holder = select.parent
     if isinstance(holder, exp.CTE) or select is select.root():
         return
-    inner = {name for one in select.find_all(exp.Select) for name in _sources(one)}
+    inner = {name for one in select.find_all(exp.Select) for name in sources_of(one)}
     outer = {column.table for column in select.find_all(exp.Column)} - inner
     if not outer:
         return
@@ -77,14 +86,6 @@ def _refuse_outward(select: exp.Select, sources: set[str], file: str, line: int)
     if not isinstance(holder, exp.Exists):
         problem = "found a subquery that looks outside of itself: write a join or EXISTS"
     raise RuleError(file, line + line_of(select) - 1, f"sql: {problem}")
-
-
-def _sources(select: exp.Select) -> list[str]:
-    first = select.args.get("from_")
-    if first is None:
-        return []
-    joined = (join.this.alias_or_name for join in select.args.get("joins") or ())
-    return [first.this.alias_or_name, *joined]
 
 
 def _conjuncts(condition: exp.Expr) -> list[exp.Expr]:

@@ -97,7 +97,7 @@ def refuse_types(tree: exp.Expr, file: str, line: int) -> None:
 
 def _node_problem(node: exp.Expr) -> str | None:
     if type(node) not in ALLOWED:
-        return f"found {_name(node)}, which is not in the subset of rules"
+        return f"found {name_of(node)}, which is not in the subset of rules"
     check = _CHECKS.get(type(node))
     return None if check is None else check(node)
 
@@ -137,7 +137,7 @@ def _select(node: exp.Expr) -> str | None:
 def _union(node: exp.Expr) -> str | None:
     if node.args.get("by_name") or node.args.get("order") or node.args.get("limit"):
         return "found UNION with ORDER BY, LIMIT or BY NAME: remove it"
-    return None if type(node) is exp.Union else f"found {_name(node)}: use joins"
+    return None if type(node) is exp.Union else f"found {name_of(node)}: use joins"
 
 
 def _star(node: exp.Expr) -> str | None:
@@ -239,7 +239,8 @@ def _type(node: exp.Expr) -> exp.DType | None:
     return node.type.this if node.type is not None else None
 
 
-def _name(node: exp.Expr) -> str:
+def name_of(node: exp.Expr) -> str:
+    """The name that a reader knows an expression by, for messages."""
     if isinstance(node, exp.Anonymous):
         return f"the function {str(node.this).lower()[:40]}"
     return f"the function {node.sql_name().lower()}" if isinstance(node, exp.Func) else node.key
