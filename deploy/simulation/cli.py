@@ -13,10 +13,7 @@ from deploy.simulation.recall_command import register as register_recall
 from deploy.simulation.simulate import DEFAULT_PERIODS, Order, simulate
 from scoring_kernel.errors import PeriodError
 
-app = typer.Typer(
-    help="Write a simulated city's messages and department files; play its core platform.",
-    invoke_without_command=True,
-)
+app = typer.Typer(invoke_without_command=True)
 
 USAGE_ERROR = 2
 
@@ -38,7 +35,11 @@ def simulate_city(
     ),
     cases: Annotated[
         bool,
-        typer.Option("--cases", help="Add cases and near misses of every supervision rule."),
+        typer.Option(
+            "--cases",
+            help="Add cases and near misses of every supervision rule to the last period; stock is"
+            " told in full in no other, so M40 finds more there. From 20 institutions on.",
+        ),
     ] = False,
     stock_table: Annotated[
         bool | None,
@@ -54,6 +55,8 @@ def simulate_city(
     same bytes. Exit codes: 0 written, 2 the arguments cannot be simulated.
 
     Example: [bold]yixin simulate --institutions 62 --claims 16000 --out city[/bold]
+
+    Example: [bold]yixin simulate --cases --institutions 20 --periods 2026H1 --out city[/bold]
     """
     if context.invoked_subcommand is not None:
         return

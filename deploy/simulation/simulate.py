@@ -114,6 +114,8 @@ def simulate(order: Order, out: Path, progress: Progress) -> dict[str, object]:
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise SimulationError(f"{out} is not an empty directory; name a new one")
     city = build_city(institutions=order.institutions, claims=order.claims, seed=order.seed)
+    # Before anything is written: a city may be too small for cases.
+    injected = inject(city, periods[-1]) if order.cases else None
     departments = Departments(catalog=load_catalog(), out=out)
     departments.write_registers(city)
     medical = [item for item in city.institutions if not item.is_pharmacy]
@@ -140,7 +142,7 @@ def simulate(order: Order, out: Path, progress: Progress) -> dict[str, object]:
         },
         staff=_by_institution(of_class(population, *STAFF)),
         table=(medical[-1].code if _has_table(order) else "", []),
-        injected=inject(city, periods[-1]) if order.cases else None,
+        injected=injected,
     )
     truth: list[TruthRow] = []
     totals: dict[str, Tally] = {}

@@ -11,6 +11,8 @@ __all__ = ["Order", "Question", "ask", "verify"]
 
 _FRESH_S = 300
 _GOOD_E4 = 9_300
+_RXNO = 20
+"""Length of a prescription's number (处方号) in 3101 and 3102."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,7 +148,7 @@ def _order(
 ) -> dict[str, object]:
     return {
         "rx_id": number,
-        "rxno": number,
+        "rxno": number[-_RXNO:],
         "long_drord_flag": "0",
         "hilist_code": order.code,
         "hilist_name": f"仿真条目{order.code[-5:]}",

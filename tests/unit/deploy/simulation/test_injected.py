@@ -20,6 +20,7 @@ from deploy.simulation.injected.truth import Injected
 from deploy.simulation.simulate import Order, simulate
 from node.api.his.encounters import read_asked
 from node.app import init_node
+from scoring_kernel import load_catalog
 from tests.support.node_messages import open_store
 from tests.unit.deploy.simulation.conftest import Written, quiet
 
@@ -28,6 +29,7 @@ RULES = [f"M{number:02d}" for number in range(1, 42)] + [
     f"W{number:02d}" for number in range(1, 12)
 ]
 LEAST = 3
+CATALOG = load_catalog()
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +103,10 @@ def test_questions_can_be_read_whole_and_each_is_its_own(cases: Written) -> None
         assert encounter.fund_fen is not None
         assert all(order.amount_fen >= order.inscp_fen > 0 for order in encounter.orders)
         numbers.append(request["msgid"])
+        fields = CATALOG.transactions[request["infno"]].fields[("request", "fsi_order_dtos")]
+        most = {one.name: one.length for one in fields if one.type == "string" and one.length}
+        for order in patient(request)["fsi_encounter_dtos"][0]["fsi_order_dtos"]:
+            assert all(len(order.get(name, "")) <= length for name, length in most.items()), order
     assert len(set(numbers)) == len(numbers)
     assert not sent & set(numbers)
 
@@ -156,6 +162,7 @@ def test_the_simulation_imports_nothing_from_the_rules() -> None:
 def test_a_city_too_small_for_cases_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SimulationError, match="20 institutions or more"):
         simulate(replace(ORDER, institutions=6, claims=120), tmp_path / "city", quiet)
+    assert not (tmp_path / "city").exists()
 
 
 def injected(kind: str, mdtrt_id: str, rule: str = "M01", **told: Any) -> Injected:  # noqa: ANN401  # any column
