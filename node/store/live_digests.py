@@ -24,6 +24,7 @@ class Place(IntEnum):
     ITEM = 5
     TRACE = 6
     SETTLEMENT = 7
+    STOCK = 8
 
 
 class Digests:
@@ -76,6 +77,10 @@ class Digests:
     def settlement(self, institution: str, setl_id: str) -> int:
         """Place of a settlement's facts."""
         return self.of(Place.SETTLEMENT, institution, setl_id)
+
+    def stock(self, institution: str, batch: str, data_type: str) -> int:
+        """Place of the deletions of a batch of stock."""
+        return self.of(Place.STOCK, institution, batch, data_type)
 
     def word(self, word: str) -> int:
         """Number of an id that is no place, for example of a line."""

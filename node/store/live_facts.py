@@ -36,6 +36,7 @@ __all__ = [
     "one_each",
     "sent",
     "settlements",
+    "stocks",
     "visits",
 ]
 
@@ -72,6 +73,10 @@ class FactKind(IntEnum):
     """Trace codes of what the institution buys were stated."""
     TRACE_MOVEMENT = 23
     """A trace code on a line of stock itself."""
+    SETTLED_VISIT = 24
+    """Which visit a settlement is of."""
+    STOCK_DELETION = 25
+    """Movements of a batch were deleted (3507)."""
 
 
 class Fact(NamedTuple):
@@ -144,6 +149,15 @@ def settlements(table: pa.Table, name: str, digests: Digests) -> Sequence[Any]:
     """Number of a settlement, the same for one institution's setl_id."""
     pairs = zip(_words(table, "institution"), table.column(name).to_pylist(), strict=True)
     return [None if setl is None else digests.settlement(code, setl) for code, setl in pairs]
+
+
+def stocks(table: pa.Table, name: str, digests: Digests) -> Sequence[Any]:
+    """Numbers of the batches of stock by which a deletion names movements; None of no batch."""
+    batches, types = (table.column(one).to_pylist() for one in (name, "data_type"))
+    return [
+        None if None in (batch, what) else digests.stock(code, batch, what)
+        for code, batch, what in zip(_words(table, "institution"), batches, types, strict=True)
+    ]
 
 
 def visits(table: pa.Table, name: str, digests: Digests) -> Sequence[Any]:

@@ -17,6 +17,7 @@ from node.store.live_facts import (
     one_each,
     sent,
     settlements,
+    stocks,
     visits,
 )
 
@@ -24,6 +25,7 @@ __all__ = ["FACT_SPECS"]
 
 _SPAN: Final = columns("begins_at", "ends_at", begins_at=moments, ends_at=moments)
 _ID: Final = columns(RECORD_ID, record_id=sent)
+_STOCK: Final = (*columns("batch", "entry", batch=stocks, entry=numbers), *_ID)
 _VISIT: Final = ("institution", "mdtrt_id")
 
 FACT_SPECS: Final[Mapping[str, tuple[FactSpec, ...]]] = {
@@ -64,6 +66,14 @@ FACT_SPECS: Final[Mapping[str, tuple[FactSpec, ...]]] = {
             place_columns=("institution", "setl_id"),
             day="settled_at",
             where=equal("sign", -1),
+        ),
+        FactSpec(
+            kind=FactKind.SETTLED_VISIT,
+            place=Place.SETTLEMENT,
+            place_columns=("institution", "setl_id"),
+            body=columns("mdtrt_id", mdtrt_id=visits),
+            day="settled_at",
+            where=equal("sign", 1),
         ),
     ),
     "discharge": (
@@ -122,6 +132,7 @@ FACT_SPECS: Final[Mapping[str, tuple[FactSpec, ...]]] = {
                 *columns("line", "item_code", "occurred_at", line=numbers, occurred_at=moments),
                 *columns("amount_fen", "inscp_fen", "quantity_e4", "days"),
                 *columns("refund_of", "batch", refund_of=numbers, batch=numbers),
+                *columns("doctor", doctor=numbers),
                 *_ID,
             ),
             day="occurred_at",
@@ -138,6 +149,7 @@ FACT_SPECS: Final[Mapping[str, tuple[FactSpec, ...]]] = {
                 *columns("what", "institution", "item_code", "split"),
                 *columns("occurred_at", "setl_id", occurred_at=moments, setl_id=settlements),
                 *columns("source", source=numbers),
+                *_STOCK,
             ),
             day="occurred_at",
         ),
@@ -159,9 +171,20 @@ FACT_SPECS: Final[Mapping[str, tuple[FactSpec, ...]]] = {
                 *columns("what", "institution", "item_code", "split"),
                 *columns("occurred_at", "setl_id", occurred_at=moments, setl_id=settlements),
                 *columns(RECORD_ID, record_id=numbers),
+                *_STOCK,
             ),
             day="occurred_at",
             where=having("trace"),
+        ),
+    ),
+    "stock_deletion": (
+        FactSpec(
+            kind=FactKind.STOCK_DELETION,
+            place=Place.STOCK,
+            place_columns=("institution", "batch", "what"),
+            key_columns=(RECORD_ID,),
+            body=_ID,
+            day="deleted_at",
         ),
     ),
     "identity_event": (

@@ -23,10 +23,11 @@ import pyarrow as pa
 
 from node.errors import StoreError
 from node.store.live_digests import Digests
-from node.store.live_facts import Fact, FactKind, VisitRow, facts_of
+from node.store.live_facts import Fact, VisitRow, facts_of
 from node.store.live_specs import FACT_SPECS
 from node.store.live_tables import (
     BUILT,
+    DATED,
     FED,
     FORM,
     LIVE_DATABASE,
@@ -59,7 +60,7 @@ _PUT_TOLD: Final = "insert or ignore into told values(?, ?, ?, ?, ?, null)"
 _PUT_WAY: Final = "update told set way = ? where id = ?"
 _LOOK: Final = "select 1 from fact, visit, told, counted, knowledge, meta limit 0"
 """Fails where a table is gone."""
-_PURGE_IDENTITY: Final = f"delete from fact where kind = {FactKind.IDENTITY_EVENT:d} and day < ?"  # noqa: S608 - a number
+_PURGE_DATED: Final = f"delete from fact where {DATED} and day < ?"  # noqa: S608 - numbers
 
 
 class ToldRow(NamedTuple):
@@ -235,7 +236,7 @@ class LiveWriter:
             )
             connection.executemany("delete from visit where person = ? and visit = ?", old)
             if not old:
-                connection.execute(_PURGE_IDENTITY, (first_day,))
+                connection.execute(_PURGE_DATED, (first_day,))
                 connection.execute("delete from told where day < ?", (first_told_day,))
                 connection.execute("delete from counted where day < ?", (first_told_day,))
         return len(old)

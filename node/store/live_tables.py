@@ -16,6 +16,7 @@ from security.at_rest import Vault
 
 __all__ = [
     "BUILT",
+    "DATED",
     "FED",
     "FORM",
     "LIVE_DATABASE",
@@ -33,7 +34,7 @@ __all__ = [
 
 LIVE_DATABASE: Final = "live.db"
 LIVE_FILES: Final = (LIVE_DATABASE, f"{LIVE_DATABASE}-wal", f"{LIVE_DATABASE}-shm")
-FORM: Final = "1"
+FORM: Final = "2"
 """Form of the tables and of the facts; another one is begun again."""
 SECRET_CONTEXT: Final = "live-state"  # noqa: S105 - a name
 _CACHE_KIB: Final = 16_384
@@ -44,6 +45,8 @@ _BUSY_TIMEOUT_S: Final = 5.0
 _MARK: Final = ("size", "staged")
 BUILT: Final = "built"
 """Set once the state has read all there was."""
+DATED: Final = f"kind in ({FactKind.IDENTITY_EVENT:d}, {FactKind.SETTLED_VISIT:d})"
+"""Facts that are kept for some days only, and are of no visit's place."""
 FED: Final = "fed"
 """Counts how often the state was brought up to date."""
 
@@ -87,7 +90,7 @@ TABLES: Final = (
     ) strict""",
     "create table meta(key text primary key, value blob not null) strict, without rowid",
     # Finds what is kept for some days only.
-    f"create index fact_identity on fact(day) where kind = {FactKind.IDENTITY_EVENT:d}",
+    f"create index fact_dated on fact(day) where {DATED}",
 )
 
 

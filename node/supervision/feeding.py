@@ -52,7 +52,7 @@ _SMALL: Final = frozenset(
     (
         *("institution_profile", "agreement_status", "staff_qualification", "staff_member"),
         *("death", "benefit_freeze", "approved_purchase"),
-        *("price_cap", "trace_code", "stock_movement"),
+        *("price_cap", "trace_code", "stock_movement", "stock_deletion"),
     )
 )
 """Registers and traces hold for longer than visits: all their months are read."""

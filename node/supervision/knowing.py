@@ -28,6 +28,7 @@ from scoring_kernel.rules.live.known import (
     TraceFact,
 )
 from scoring_kernel.rules.live.past import (
+    ADMISSION,
     AdmissionFact,
     CancellationFact,
     DiagnosisFact,
@@ -61,6 +62,22 @@ _VISIT_PARTS: Final[Mapping[int, tuple[str, Callable[..., Any]]]] = {
 
 class _There(NamedTuple):
     """A fact that says no more than that it is there."""
+
+
+class _Moved(NamedTuple):
+    """Of an event of a trace code, what may take it back."""
+
+    event: TraceFact
+    stock: int | None
+    """Place of the deletions of its batch."""
+    entry: int | None
+    """Equal for uploads of the same movement."""
+    sent: int
+
+
+def _moved(*values: Any) -> _Moved:  # noqa: ANN401 - values of a fact
+    event, (stock, entry, sent) = values[:-3], values[-3:]
+    return _Moved(TraceFact(*event), stock, entry, sent)
 
 
 class StateKnown:
@@ -171,15 +188,36 @@ class StateKnown:
         found = self._traces.get(code)
         if found is None:
             facts = self._at(self._digests.trace(code))
-            found = self._traces[code] = (
-                *_made(facts, FactKind.TRACE_CODE, TraceFact),
-                *_made(facts, FactKind.TRACE_MOVEMENT, TraceFact),
+            moved = [
+                one
+                for kind in (FactKind.TRACE_CODE, FactKind.TRACE_MOVEMENT)
+                for one in _made(facts, kind, _moved)
+                if one.stock is None or one.sent >= self._deleted(one.stock)
+            ]
+            latest: dict[tuple[str, int | None], int] = {}
+            for one in moved:
+                key = one.event.institution, one.entry
+                latest[key] = max(latest.get(key, 0), one.sent)
+            found = self._traces[code] = tuple(
+                one.event
+                for one in moved
+                if one.entry is None or one.sent == latest[one.event.institution, one.entry]
             )
         return found
 
     def is_reversed(self, setl: int) -> bool:
-        """Whether a settlement was reversed."""
-        return FactKind.REVERSAL in self._at(setl)
+        """Whether a settlement was reversed, or the registration of its visit cancelled."""
+        facts = self._at(setl)
+        return FactKind.REVERSAL in facts or any(
+            one.what == ADMISSION
+            for (visit,) in _made(facts, FactKind.SETTLED_VISIT, lambda visit: (visit,))
+            for one in _made(self._at(visit), FactKind.CANCELLATION, CancellationFact)
+        )
+
+    def _deleted(self, stock: int) -> int:
+        """When movements of a batch were last deleted; 0 where they were not."""
+        deletions = _made(self._at(stock), FactKind.STOCK_DELETION, int)
+        return max(deletions, default=0)
 
     @property
     def _person(self) -> _Facts:

@@ -36,8 +36,13 @@ _LINES: Final[dict[str, tuple[Any, ...]]] = {
     "trace": ((), (), ("81",), ("82",), ("83",), ("84",), ("81", "82")),
     "maternity": (None, None, True),
     "emergency": (None, None, None, True),
-    # Taken back: a half, the whole, or a half by a line that does not say what it takes back.
-    "back": (None, None, None, 0.5, 1, "unnamed"),
+    # Taken back: a half, the whole, or by a line that does not say what it takes back: a half, the
+    # whole or more, at once, an hour or days later or too early, by its physician or another.
+    "back": (
+        *(None, None, None, None, None, None, 0.5, 0.5, 1, 1),
+        *((0.5, 0, None), (1, HOUR, None), (1, 0, "D1"), (0.3, 3 * DAY, "D2"), (1.7, DAY, "D1")),
+        (1, -DAY, None),
+    ),
 }
 _VISITS: Final[dict[str, tuple[Any, ...]]] = {
     "person": ("P1", "P1", "P2", "P3", "P4"),

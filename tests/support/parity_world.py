@@ -260,12 +260,13 @@ class _World:
         """Add a line and what takes it back, or a line of nothing: lines keep their places."""
         begins = one["begins"] - one["ago"] * DAY
         at = self.moment(begins + line["after"], number)
-        amount, half = line["amount"], line["back"] == "unnamed"
+        amount = line["amount"]
         dose, frequency = line["dose"] or (None, None)
-        share = 0 if line["back"] is None else 0.5 if half else line["back"]
-        given = {"visit": visit, "item": line["item"], "at": at, "price": line["price"]}
+        share, later, doctor = _nameless(line) or (line["back"] or 0, 0, None)
+        given = {"visit": visit, "item": line["item"], "price": line["price"]}
         self.facts.line(
             **given,
+            at=at,
             amount=amount,
             inscp=None if line["scope"] is None else round(amount * line["scope"], 2),
             count=line["count"],
@@ -279,10 +280,12 @@ class _World:
         )
         self.facts.line(
             **given,
+            at=at + timedelta(minutes=later),
+            doctor=doctor,
             amount=-round(amount * share, 2),
             inscp=-round(amount * share, 2),
             count=-line["count"] * share,
-            refund_of=None if half or not share else name,
+            refund_of=None if _nameless(line) or not share else name,
         )
         if one["settled"] and _is_traceable(one, line):
             for code in line["trace"]:
@@ -324,7 +327,14 @@ class _World:
 def _is_traceable(one: Facts, line: Facts) -> bool:
     """Whether a trace code is uploaded: a sale tells of its item, not of its line."""
     alike = [other for other in one["lines"] if other["item"] == line["item"]]
+    if any(_nameless(other) for other in alike):
+        return False
     return line["back"] != 1 and (len(alike) == 1 or not one["sold"])
+
+
+def _nameless(line: Facts) -> tuple[float, int, str | None] | None:
+    """Share, minutes later and physician of a refund that does not say what it takes back."""
+    return line["back"] if isinstance(line["back"], tuple) else None
 
 
 def facts_of(first: date, visits: list[Facts], stock: list[Facts]) -> RuleFacts:

@@ -194,7 +194,7 @@ class Known(Protocol):
         """Events of a trace code."""
 
     def is_reversed(self, setl: int) -> bool:
-        """Whether a settlement was reversed."""
+        """Whether a settlement was reversed, or the registration of its visit cancelled."""
 
     def caps(self, item_code: str) -> tuple[CapFact, ...]:
         """Highest prices of an item."""

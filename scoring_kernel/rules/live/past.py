@@ -1,14 +1,16 @@
 """Visits of the past as the node's live state knows them, and which of their lines stand.
 
-The law is that of the relations ``visit``, ``claim_settlement``, ``line_change`` and ``line``,
-said for one visit at a time; a property test compares the two.
+The law is that of the relations ``visit``, ``claim_settlement``, ``line_change``, ``line_rest``
+and ``line``, said for one visit at a time; a property test compares the two.
 
 0. A visit whose registration or admission was cancelled is none.
 1. A withdrawal (费用明细撤销) takes back lines sent before it, but for those settled at its time.
 2. Of several uploads of a line that was withdrawn before the latest counts; of all others the
    store keeps one version.
-3. A refund that names its line is netted into it; one without a line of its own is gone.
-4. Lines count when the visit's settlements, net of reversals, come to more than nothing.
+3. Lines of a batch whose settlement was reversed are gone until they are settled again.
+4. A refund is netted into the line that it names, or, where it names none, into lines of its item
+   before it (module ``refunds``). One that names a line which is not there is gone.
+5. Lines count when the visit's settlements, net of reversals, come to more than nothing.
 
 Rules:
 - Ids are numbers here: keyed digests of what the interface calls them.
@@ -22,11 +24,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from scoring_kernel.rules.live.encounter import DAY_S
+from scoring_kernel.rules.live.refunds import Piece, find_rests, share
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 __all__ = [
+    "ADMISSION",
     "AdmissionFact",
     "CancellationFact",
     "DiagnosisFact",
@@ -118,6 +122,7 @@ class FeeFact(NamedTuple):
     days: int | None
     refund_of: int | None
     batch: int | None
+    doctor: int | None
     sent: int
 
 
@@ -251,10 +256,11 @@ def _main_icd(
 
 def _lines(visit: PastVisit, facts: VisitFacts) -> list[PastLine]:
     gone = _gone(facts) if any(one.what == FEE_DETAIL for one in facts.cancellations) else set()
+    unpaid = _unpaid(visit, facts)
     refunds: dict[int, list[int]] = defaultdict(lambda: [0, 0, 0])
     kept: list[FeeFact] = []
     for place, fee in enumerate(facts.fees):
-        if place in gone:
+        if place in gone or fee.batch in unpaid:
             continue
         if fee.refund_of is not None and fee.amount_fen < 0:
             sums = refunds[fee.refund_of]
@@ -263,8 +269,8 @@ def _lines(visit: PastVisit, facts: VisitFacts) -> list[PastLine]:
             sums[2] += fee.amount_fen if fee.inscp_fen is None else fee.inscp_fen
         else:
             kept.append(fee)
-    found = (_line(visit, fee, refunds.get(fee.line)) for fee in kept)
-    return [line for line in found if line is not None]
+    found = ((_line(visit, fee, refunds.get(fee.line)), fee) for fee in kept)
+    return _netted([(line, fee) for line, fee in found if line is not None])
 
 
 def _line(visit: PastVisit, fee: FeeFact, refund: Sequence[int] | None) -> PastLine | None:
@@ -288,6 +294,34 @@ def _line(visit: PastVisit, fee: FeeFact, refund: Sequence[int] | None) -> PastL
         days=fee.days,
         is_refunded=refund is not None,
     )
+
+
+def _netted(lines: Sequence[tuple[PastLine, FeeFact]]) -> list[PastLine]:
+    """Take off what refunds without a name take back."""
+    if all(line.amount_fen >= 0 for line, _ in lines):
+        return [line for line, _ in lines]
+    pieces = [
+        Piece(fee.item_code, fee.doctor, fee.at, fee.amount_fen, line.amount_fen, fee.sent)
+        for line, fee in lines
+    ]
+    gone: set[int] = set()
+    for place, rest in find_rests(pieces).items():
+        line = lines[place][0]
+        if rest != line.amount_fen:
+            least = (line.quantity_e4 > 0) - (line.quantity_e4 < 0)
+            line.quantity_e4 = share(line.quantity_e4, rest, line.amount_fen) or least
+            line.inscp_fen = share(line.inscp_fen, rest, line.amount_fen)
+            line.is_refunded = True
+            line.amount_fen = rest
+            gone.update(() if rest else (place,))
+    return [line for place, (line, _) in enumerate(lines) if place not in gone]
+
+
+def _unpaid(visit: PastVisit, facts: VisitFacts) -> set[int]:
+    """Batches whose settlement was reversed, and that no other one settles."""
+    standing = {one.batch for one in visit.standing}
+    stated = {one.batch for one in facts.settlements if one.batch is not None}
+    return set() if None in standing else stated.difference(standing)
 
 
 def _gone(facts: VisitFacts) -> set[int]:
