@@ -51,7 +51,7 @@ def run(
     max_memory: Annotated[
         int,
         typer.Option("--max-memory", min=64, max=1 << 20, help="Memory of the rules' engine, MiB."),
-    ] = 2816,
+    ] = 3072,
     directory: Directory = None,
     as_json: AsJson = False,
 ) -> None:

@@ -14,8 +14,8 @@ import duckdb
 
 __all__ = ["MEMORY_BYTES", "Budget", "limited"]
 
-MEMORY_BYTES: Final = 2_816 * 1024**2
-"""Of the engine; the process needs about a GiB beside it at ten million lines."""
+MEMORY_BYTES: Final = 3_072 * 1024**2
+"""Of the engine; the process needs about half a GiB beside it at ten million lines."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
