@@ -239,12 +239,19 @@ class _Tracer:
         source = None if holder is None else holder.sources.get(table)
         if isinstance(source, exp.Table) and source.name not in self._made:
             found = self._relations.get(source.name, {}).get(name, NOTHING)
-        elif isinstance(source, Scope) and name in (names := _query_of(source).named_selects):
-            listed = zip(names, self.outputs(source), strict=True)
-            found = either(carried for one, carried in listed if one == name)
+        elif isinstance(source, Scope) and name in (names := self._names(source)):
+            found = self.outputs(source)[names.index(name)]
         else:
             self.refuse(node, f"found {_shown(node)} of no relation: name its relation")
         return replace(found, shown=node.sql()) if found.origins else found
+
+    def _names(self, source: Scope) -> list[str]:
+        query = _query_of(source)
+        names = query.named_selects
+        if len({*names}) < len(names):
+            # An engine gives the second of them a name of its own, which may be that of a third.
+            self.refuse(query, "found one name for two columns: name them apart")
+        return names
 
     def _row(self, node: exp.Expr, _scope: Scope) -> Carried:
         self.refuse(node, f"found a whole row of {node.name[:MOST_SIGNS]}: name its columns")

@@ -8,6 +8,7 @@ Rules:
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 from sqlglot import exp
@@ -45,6 +46,7 @@ _AGGREGATES: Final = (
 ALLOWED: Final = frozenset((*_STATEMENT, *_OPERATORS, *_VALUES, *_FUNCTIONS, *_AGGREGATES))
 """Every node that may stand in a rule's SQL."""
 
+_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _CASTS: Final = frozenset(
     (
         *(exp.DType.VARCHAR, exp.DType.TEXT, exp.DType.BIGINT),
@@ -144,6 +146,13 @@ def _star(node: exp.Expr) -> str | None:
     return None if isinstance(node.parent, exp.Count) else "found *: name the columns"
 
 
+def _identifier(node: exp.Expr) -> str | None:
+    if _NAME.fullmatch(str(node.this)):
+        return None
+    # Of other signs the engines and the check fold upper and lower case differently.
+    return f"found the name {str(node.this)[:40]!r}: write names in ASCII letters, digits and _"
+
+
 def _literal(node: exp.Expr) -> str | None:
     if node.args.get("is_string") or str(node.this).isdigit():
         return None
@@ -221,6 +230,7 @@ _CHECKS: Final[Mapping[type[exp.Expr], Callable[[exp.Expr], str | None]]] = {
     exp.Select: _select,
     exp.Union: _union,
     exp.Star: _star,
+    exp.Identifier: _identifier,
     exp.Literal: _literal,
     exp.Interval: _interval,
     exp.Cast: _cast,

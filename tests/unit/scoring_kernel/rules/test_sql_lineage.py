@@ -239,6 +239,40 @@ def test_what_is_nested_too_deep_is_refused() -> None:
     assert "deep" in refused(hit(amount_fen=deep)).problem
 
 
+def test_two_columns_of_one_name_are_refused() -> None:
+    """DuckDB calls the second ``p`` here ``p_1``."""
+    made = (
+        "WITH c AS (SELECT line AS p, person AS P, item_code AS p_1, record_id FROM fee_detail)\n"
+    )
+    assert "one name for two columns" in refused(hit(TAKEN, made=made, key="c.p_1")).problem
+
+
+def test_a_name_is_read_as_the_engine_reads_it() -> None:
+    """A column goes before an alias beside it, and names are the same in upper case."""
+    beside = "WITH c AS (SELECT line AS person, {} AS p, record_id FROM fee_detail)\n"
+    error = refused(hit(TAKEN, made=beside.format("left(person, 3)"), key="c.p"))
+    assert "LEFT(fee_detail.person, 3)" in error.problem
+    kelvin = (
+        'WITH "\N{KELVIN SIGN}" AS (SELECT 1 AS p), k AS (SELECT person AS p FROM fee_detail)\n'
+    )
+    assert "write names in ASCII" in refused(hit(made=kelvin)).problem
+    assert refused(hit(key="#2")).file == "rules/M01.yaml"
+
+
+@pytest.mark.parametrize(
+    "clause",
+    [
+        "GROUP BY left(f.person, 1), f.line",
+        "GROUP BY f.line HAVING min(length(f.person)) > 1",
+        "WINDOW w AS (ORDER BY left(f.person, 1))",
+    ],
+)
+def test_every_clause_is_followed(clause: str) -> None:
+    made = "WITH c AS (SELECT f.line AS p FROM fee_detail AS f clause)\n".replace("clause", clause)
+    error = refused(hit("fee_detail AS f JOIN c ON c.p = f.line", made=made))
+    assert "made of f.person (from fee_detail.person)" in error.problem
+
+
 SPENT: str = TABLE["bases"]["rules/relations/spent.yaml"]
 
 
