@@ -64,7 +64,7 @@ def clues_send(*, directory: Directory = None, as_json: AsJson = False) -> None:
             out.hint("No desks are known: persons were left out. See: yixin node clues desks")
         if not as_json:
             for period, why in result["closed"].items():
-                out.hint(f"Nothing of {period} was sent: {why}")
+                out.hint(f"{period}: clues went without persons, and no join records: {why}")
 
 
 @clues_app.command("desks")
