@@ -17,6 +17,7 @@ from node.commands import Result, run_job, start
 from node.config import node_directory
 from scoring_kernel import Catalog, load_catalog
 from scoring_kernel.rules import ParameterVersion, Rule, load_rules, verify_rules
+from scoring_kernel.rules.live.forms import FORMS
 from security.operator.output import CommandOutput, speaking
 
 __all__ = ["app"]
@@ -33,6 +34,8 @@ _VERDICTS: Final[Mapping[str, str]] = {
     "suspicion": "可疑",
     "warning": "提醒",
 }
+_BLOCKS: Final = "拦截"
+_LIVE: Final = "●"
 _SETS: Final[Mapping[str, str]] = {"core": "监控规则", "reserve": "备用规则", "warning": "实时预警"}
 
 DayOption = Annotated[
@@ -44,6 +47,9 @@ DayOption = Annotated[
 @app.command("list")
 def show(*, day: DayOption = None, as_json: AsJson = False) -> None:
     """List rules and warnings: phase, result, parameters in force today, legal basis.
+
+    A warning that blocks unless a node's settings say otherwise shows 拦截; ● under 实时 marks what
+    is judged live, at the till, as well.
 
     Example: [bold]yixin rules list[/bold]
     """
@@ -207,6 +213,7 @@ def _shown(
         "knowledge": list(rule.knowledge),
         "forms_of": list(rule.forms_of),
         "answer": rule.answer,
+        "live": any(one in FORMS for one in (rule.id, *rule.forms_of)),
     }
 
 
@@ -222,7 +229,8 @@ def _row(shown: Mapping[str, Any]) -> dict[str, str]:
         "rule": shown["id"],
         "名称": shown["name_zh"],
         "阶段": "".join(_PHASES[one][1] for one in shown["phases"]),
-        "结果": _VERDICTS[shown["verdict"]],
+        "结果": _BLOCKS if shown["answer"] == "block" else _VERDICTS[shown["verdict"]],
+        "实时": _LIVE if shown["live"] else "",
         "参数": "；".join(_parameter(one) for one in shown["parameters"])
         if shown["in_force"]
         else "未施行",

@@ -81,7 +81,7 @@ nightly = {supervision.nightly}  # HH:MM in Asia/Shanghai; empty for never
 nightly_catch_up_s = {supervision.nightly_catch_up_s}  # a missed night, so long after the start
 nightly_max_memory_mib = {supervision.nightly_max_memory_mib}  # of the rules' engine
 
-[supervision.answers]  # warning = "warn", "block" or "off", for example W02 = "warn"
+[supervision.answers]  # by warning or rule of W08: W02 = "warn", M01 = "block", M03 = "off"
 """
 
 _Table = TypeVar("_Table")

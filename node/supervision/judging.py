@@ -100,7 +100,7 @@ class Judging:
         self._ticks = ticks
         self._place_of = place_of
         self._lock = threading.Lock()
-        self._off = frozenset(name for name, word in settings.answers.items() if word == "off")
+        self._off = _switched_off(book, settings.answers)
         self._rules = LiveRules(book, proposed(book))
         self._knowledge: bytes | None = None
         self._looked_at: float | None = None
@@ -186,7 +186,9 @@ class Judging:
             judged.told.append(unverified(self._book, None))
 
     def _told(self, one: Encounter, finding: Finding) -> Told:
-        answer = self._settings.answers.get(finding.warning, finding.answer)
+        answers = self._settings.answers
+        by_warning = answers.get(finding.warning, finding.answer)
+        answer = answers.get(finding.rule.id, by_warning)
         return Told(encounter=one, finding=finding, answer=answer)
 
     def _known(self, one: Encounter) -> Known | None:
@@ -233,6 +235,16 @@ class Judging:
             counts["blocked"] += 1
         elif judged.told:
             counts["warned"] += 1
+
+
+def _switched_off(book: RuleBook, answers: Mapping[str, str]) -> frozenset[str]:
+    """Warnings and rules that are off; a rule that is named stays on in a warning that is off."""
+    off = {name for name, word in answers.items() if word == "off"}
+    for warning in off & book.rules.keys():
+        forms = set(book.rules[warning].forms_of)
+        if forms & answers.keys() - off:
+            off = off - {warning} | forms - answers.keys()
+    return frozenset(off)
 
 
 def unverified(book: RuleBook, one: Encounter | None) -> Told:

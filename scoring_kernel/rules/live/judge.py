@@ -143,7 +143,7 @@ class LiveRules:
             infno: ``3101`` or ``3102``.
             scenes: Codes of trig_scen.
             only: Rules or warnings that are asked for; empty for all of the scene.
-            off: Warnings that are switched off.
+            off: Warnings and rules that are switched off.
             is_late: Tells whether the time is up; asked before each rule.
         """
         found = Judgement()
@@ -153,7 +153,7 @@ class LiveRules:
         spoken: dict[str, set[str | None]] = {}
         late = False
         for step in self._plan(infno, scenes, only):
-            if step.warning in off or not _concerns(step, codes):
+            if step.warning in off or step.rule.id in off or not _concerns(step, codes):
                 continue
             late = late or is_late()
             if late:

@@ -51,6 +51,25 @@ def test_forty_one_rules_and_eleven_warnings_are_listed_with_what_is_in_force() 
     assert "第三十八条第（一）项" in text
 
 
+def test_what_blocks_and_what_is_judged_live_is_shown() -> None:
+    by_id = {one["id"]: one for one in asked("list")["rules"]}
+    assert (by_id["W01"]["answer"], by_id["W08"]["answer"]) == ("block", "warn")
+    assert all(by_id[name]["live"] for name in ("M01", "W04", "W08"))
+    assert not by_id["M13"]["live"]
+    done = CliRunner().invoke(app, ["list"], env={"COLUMNS": "80"})
+    rows = {
+        cells[0]: cells[1:]
+        for line in done.stdout.splitlines()
+        if (cells := [cell.strip() for cell in line.strip("│").split("│")])[0]
+    }
+    assert {name: rows[name][2:4] for name in ("M01", "M13", "W01", "W08")} == {
+        "M01": ["违规", "●"],
+        "M13": ["违规", ""],
+        "W01": ["拦截", "●"],
+        "W08": ["提醒", "●"],
+    }
+
+
 def test_before_its_parameters_a_rule_is_not_in_force() -> None:
     by_id = {one["id"]: one for one in asked("list", "--day", "2020-01-01")["rules"]}
     assert not by_id["M28"]["in_force"]

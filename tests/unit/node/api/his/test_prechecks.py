@@ -9,6 +9,7 @@ import orjson
 import pytest
 
 from node.domain.official_answers import MAX_MESSAGE
+from node.errors import ConfigurationError
 from node.supervision_settings import SupervisionSettings
 from scoring_kernel.rules.live import charges
 from tests.support.live_checks import (
@@ -145,6 +146,31 @@ def test_settings_choose_what_a_warning_answers(tmp_path: Path) -> None:
     with Checks(tmp_path, facts(records=suspended), settings=settings) as checks:
         (found,) = checks.ask(request(encounter(limited()))).output["result"]
     assert (found["warn_id"], found["answer"], found["sev_deg"]) == ("W08", "block", "1")
+
+
+@pytest.mark.parametrize(
+    ("answers", "expected"),
+    [
+        ({"M01": "block"}, [("M01", "block"), ("M03", "warn")]),
+        ({"M01": "warn", "W08": "block"}, [("M01", "warn"), ("M03", "block")]),
+        ({"M01": "off"}, [("M03", "warn")]),
+        ({"M03": "block", "W08": "off"}, [("M03", "block")]),
+        ({"M01": "off", "W08": "off"}, []),
+    ],
+)
+def test_rules_of_the_limits_answer_each_by_itself(
+    answers: dict[str, str], expected: list[tuple[str, str]], tmp_path: Path
+) -> None:
+    case = facts()
+    case.knowledge["k_drug_child"] = [{"code": FEMALE_DRUG, "stage": "child"}]
+    with Checks(tmp_path, case, settings=SupervisionSettings(answers=answers)) as checks:
+        found = checks.ask(request(encounter(limited()))).output["result"]
+    assert sorted((one["rule_id"], one["answer"]) for one in found) == expected
+
+
+def test_settings_name_no_rule_of_another_warning() -> None:
+    with pytest.raises(ConfigurationError, match=r"'M20'.*M01 to M07"):
+        SupervisionSettings(answers={"M20": "block"})
 
 
 def test_a_fault_of_a_rule_does_not_fall_on_the_others(
