@@ -177,7 +177,7 @@ def _read(book: RuleBook, path: Path, source: str) -> tuple[bytes, Points]:
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").digest()
         if table is None:
-            return digest, read_points(_rows(path, source, COLUMNS))
+            return digest, read_points(_rows(path, source, COLUMNS), book.knowledge)
         columns = [name for name in table.columns if name not in DATES]
         rows = _rows(path, source, columns, table.nullable, is_closed=True)
         return digest, read_table_rows(table, rows, source)

@@ -6,6 +6,8 @@ Rules:
   (nullable): a row holds at a moment when ``at >= begins_at`` and it has not ended.
 - ``knowledge/<table>.csv`` holds a small proposal (建议), so that every rule can fire; the
   national points are never shipped, they are imported.
+- Where rules read one row of a code, the table says ``once``: ``code`` for each whole code,
+  ``prefix`` where a code stands for all that begin with it.
 - A cell is empty (null), or exactly of its column's type; a file has exactly the columns. Whole
   numbers are limits, shares and prices: from 1 on, and small enough to be multiplied.
 """
@@ -15,7 +17,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -40,6 +42,7 @@ _COLUMN: Final = r"[a-z][a-z0-9_]{0,39}"
 _WORDS: Final = ("string", "bool", "int64", "timestamp[s]")
 _WHOLE: Final = re.compile(r"[1-9][0-9]{0,11}")
 _MOMENT: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}( [0-9]{2}:[0-9]{2}:[0-9]{2})?")
+_ONCE: Final = ("code", "prefix")
 _BOOLS: Final = {"true": True, "false": False}
 _MAX_CELL: Final = 200
 _EXPECTED: Final = {
@@ -61,6 +64,8 @@ class KnowledgeTable:
     nullable: frozenset[str]
     source: str
     """Where rows come from, in words."""
+    once: str | None = None
+    """``code`` or ``prefix``, see above; None where a code may have several rows."""
     rows: tuple[Row, ...] = field(default=(), repr=False)
     """The shipped proposal."""
 
@@ -93,7 +98,7 @@ def parse_knowledge(document: Section, proposals: Mapping[str, bytes]) -> dict[s
 
 
 def _parse_table(name: str, section: Section, proposals: Mapping[str, bytes]) -> KnowledgeTable:
-    section.refuse_unknown(("name_zh", "columns", "source"))
+    section.refuse_unknown(("name_zh", "columns", "source", "once"))
     listed = section.section("columns")
     columns: dict[str, str] = {}
     nullable: set[str] = set()
@@ -116,18 +121,12 @@ def _parse_table(name: str, section: Section, proposals: Mapping[str, bytes]) ->
         columns={**columns, **dict.fromkeys(DATES, "timestamp[s]")},
         nullable=frozenset((*nullable, "ends_at")),
         source=section.text("source", max_chars=200),
+        once=section.choice("once", _ONCE) if "once" in section.values else None,
     )
     if name not in proposals:
         return table
     file = f"knowledge/{name}.csv"
-    return KnowledgeTable(
-        id=table.id,
-        name_zh=table.name_zh,
-        columns=table.columns,
-        nullable=table.nullable,
-        source=table.source,
-        rows=read_rows(table, proposals[name], file),
-    )
+    return replace(table, rows=read_rows(table, proposals[name], file))
 
 
 def read_rows(table: KnowledgeTable, content: bytes, file: str) -> tuple[Row, ...]:

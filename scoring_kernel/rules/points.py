@@ -5,8 +5,8 @@ Rules:
   limit is read by the one form that the table knows. Nothing is guessed: a point whose limit or
   code has another form is unbound, with the reason.
 - Every point is bound or unbound; the same row twice is one row of its table, and both bound.
-- Where a rule reads one row of a code, a second one that says otherwise would count a line twice: a
-  point is then unbound, a table's file refused.
+- Where rules read one row of a code (``once`` of its table), a second one that says otherwise
+  would count a line twice: a point is then unbound, a table's file refused.
 - ``24次/小时`` is a charge by the hour, at most 24 a day: so rule M10 counts it.
 
 Source: 国家医保局智能监管规则和知识点，第一至八批；columns as in the public compilation.
@@ -58,10 +58,6 @@ _COURSES: Final = (
     re.compile(r"支付不超过(?P<year>一年)，每周最多支付(?P<week>一)次。?"),
 )
 _YEAR_DAYS: Final = 365
-_ONCE: Final = frozenset(("k_drug_course", "k_item_course", "k_item_cycle", "k_item_freq"))
-"""Tables of which a rule reads one row of a code."""
-_ONCE_BY_PREFIX: Final = frozenset(("k_generic_map", "k_long_term", "k_max_dose", "k_pack_units"))
-"""The same, and a code stands for all that begin with it."""
 _X_GENERIC: Final = 10
 _Z_GENERIC: Final = 11
 
@@ -92,11 +88,14 @@ class _UnboundError(Exception):
     """A point that no table takes; the message is the reason."""
 
 
-def read_points(points: Iterable[Mapping[str, str | None]]) -> Points:
+def read_points(
+    points: Iterable[Mapping[str, str | None]], tables: Mapping[str, KnowledgeTable]
+) -> Points:
     """Read knowledge points.
 
     Args:
         points: Cells by column of ``COLUMNS``, at most ``MAX_POINTS``; None for an empty cell.
+        tables: Knowledge tables by id.
 
     Returns:
         Rows by table, and the points that are bound to none, with reasons.
@@ -105,9 +104,10 @@ def read_points(points: Iterable[Mapping[str, str | None]]) -> Points:
         KernelInputError: A column is missing, or there are too many points.
 
     >>> point = dict.fromkeys(COLUMNS, "") | {"object": "item", "rule_type": "限定性别对象"}
-    >>> read_points([point | {"code": "002101030280000", "limit": "男"}]).tables
+    >>> read_points([point | {"code": "002101030280000", "limit": "男"}], {}).tables
     {'k_item_gender': [{'code': '002101030280000', 'gender': '1'}]}
     """
+    once = {name for name, table in tables.items() if table.once is not None}
     rows: dict[str, dict[tuple[object, ...], PointRow]] = {}
     bound: Counter[str] = Counter()
     unbound: list[tuple[int, str]] = []
@@ -123,7 +123,7 @@ def read_points(points: Iterable[Mapping[str, str | None]]) -> Points:
         except _UnboundError as reason:
             unbound.append((number, str(reason)))
             continue
-        key = (row["code"],) if table in _ONCE else tuple(row.values())
+        key = (row["code"],) if table in once else tuple(row.values())
         if rows.setdefault(table, {}).setdefault(key, row) != row:
             unbound.append((number, "an earlier point of the same code says otherwise"))
             continue
@@ -166,16 +166,16 @@ def read_table_rows(
         one = {name: value for name, value in cells.items() if not isinstance(value, datetime)}
         found.setdefault(tuple(one.values()), one)
     listed = list(found.values())
-    _refuse_twice(table.id, listed, file)
+    _refuse_twice(table, listed, file)
     return Points(tables={table.id: listed} if listed else {}, bound={table.id: count}, unbound=[])
 
 
-def _refuse_twice(table: str, rows: Iterable[PointRow], file: str) -> None:
-    if table not in _ONCE | _ONCE_BY_PREFIX:
+def _refuse_twice(table: KnowledgeTable, rows: Iterable[PointRow], file: str) -> None:
+    if table.once is None:
         return
     codes = sorted(str(row["code"]) for row in rows)
     for first, second in pairwise(codes):
-        if first == second or (table in _ONCE_BY_PREFIX and second.startswith(first)):
+        if first == second or (table.once == "prefix" and second.startswith(first)):
             problem = (
                 f"the codes {first} and {second} stand for the same drug or item and say different"
                 " things: keep one of them"

@@ -27,7 +27,8 @@ def test_a_second_limit_of_a_code_is_unbound_and_the_first_stays() -> None:
             point(code=ITEM, limit="2次/日", **FREQUENT),
             point(code=ITEM, limit="4次/日", **FREQUENT),
             point(code=ITEM, limit="2次/日", **FREQUENT),
-        ]
+        ],
+        load_rules().knowledge,
     )
     assert points.unbound == [(2, "an earlier point of the same code says otherwise")]
     assert points.bound == {"k_item_freq": 2}

@@ -30,7 +30,7 @@ def bound(rule_type: str, code: str, limit: str, other: str = "") -> dict[str, o
     """The one row that a point becomes, and its table."""
     kind = "item" if code[:1].isdigit() else "drug"
     given = point(object=kind, rule_type=rule_type, code=code, limit=limit, other_code=other)
-    found = read_points([given])
+    found = read_points([given], load_rules().knowledge)
     assert found.unbound == []
     ((table, (row,)),) = found.tables.items()
     return {"table": table, **row}
@@ -134,7 +134,7 @@ def test_items_that_exclude_each_other(limit: str, scope: str) -> None:
     ],
 )
 def test_a_point_that_no_table_takes_says_why(given: dict[str, str | None], reason: str) -> None:
-    found = read_points([given])
+    found = read_points([given], load_rules().knowledge)
     assert found.tables == {}
     ((number, said),) = found.unbound
     assert number == 1
@@ -144,7 +144,7 @@ def test_a_point_that_no_table_takes_says_why(given: dict[str, str | None], reas
 
 def test_the_same_point_twice_is_one_row() -> None:
     one = point(object="drug", rule_type="限定性别对象", code=f" {DRUG} ", limit="男")
-    found = read_points([one, dict(one), point()])
+    found = read_points([one, dict(one), point()], load_rules().knowledge)
     assert (found.count, found.bound) == (3, {"k_drug_gender": 2})
     assert len(found.tables["k_drug_gender"]) == 1
     assert found.unbound[0][0] == 3
@@ -152,19 +152,19 @@ def test_the_same_point_twice_is_one_row() -> None:
 
 def test_a_missing_column_is_refused() -> None:
     with pytest.raises(KernelInputError, match="found no column limit"):
-        read_points([{name: "" for name in COLUMNS if name != "limit"}])
+        read_points([{name: "" for name in COLUMNS if name != "limit"}], {})
 
 
 def test_too_many_points_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("scoring_kernel.rules.points.MAX_POINTS", 2)
     with pytest.raises(KernelInputError, match="more than 2 points"):
-        read_points([point()] * 3)
+        read_points([point()] * 3, {})
 
 
 @NEEDS_NATIONAL
 def test_every_national_point_is_bound_or_says_why() -> None:
     with NATIONAL.open(encoding="utf-8-sig", newline="") as lines:
-        found = read_points(list(csv.DictReader(lines)))
+        found = read_points(list(csv.DictReader(lines)), load_rules().knowledge)
     assert found.count == 15_621
     assert found.bound == {
         "k_drug_gender": 6472,
@@ -191,7 +191,7 @@ def test_every_national_point_is_bound_or_says_why() -> None:
 def test_rows_of_national_points_fit_their_tables_and_serve_rules() -> None:
     book = load_rules()
     with NATIONAL.open(encoding="utf-8-sig", newline="") as lines:
-        found = read_points(list(csv.DictReader(lines)))
+        found = read_points(list(csv.DictReader(lines)), load_rules().knowledge)
     words = {str: "string", int: "int64", bool: "bool"}
     served = {rule for table in found.tables for rule in book.readers(table)}
     assert {f"M{number:02d}" for number in range(1, 14)} <= served
@@ -229,6 +229,6 @@ def test_points_come_from_a_workbook_as_from_a_text(tmp_path: Path) -> None:
             for one in cells
             for values in zip(*(column.to_pylist() for column in one.values()), strict=True)
         ]
-        found.append(read_points(points))
+        found.append(read_points(points, load_rules().knowledge))
     assert found[0] == found[1]
     assert found[0].bound == {"k_drug_gender": 1, "k_item_freq": 1}
