@@ -4,53 +4,45 @@ The order of work:
 0. Digest what every month rests on; see ``month_inputs``. Months from the first with a
    settlement, an admission or a movement to the last, none after today's.
 1. A set and month whose digest is kept is left alone. So is one that retention has frozen.
-2. The others are counted in an engine that holds the records of the month's visits and no more,
-   sets of one reach together; their rows are kept month by month.
+2. The others are counted, small months together in one engine, a large one in an engine of its
+   own; see ``month_engine``. Their rows are kept set by set.
 3. Rows of sets that are no more, and of hits where no rule ever ran, are forgotten.
 """
 
 import hashlib
-import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from functools import cached_property
+from typing import Final
 
 import duckdb
 import pyarrow as pa
 
 from node.errors import StoreError
 from node.store.month_rows import MonthRows, SetMonth
-from node.store.relations import NUMBERED
 from node.supervision.hit_tables import MonthHits
+from node.supervision.month_engine import (
+    MEMORY_BYTES,
+    MonthEngine,
+    MonthPlan,
+    SupervisedRecords,
+    translated,
+)
 from node.supervision.month_inputs import KindClasses, MonthInputs, classes_of, find_inputs
 from scoring_kernel.record_kinds import RecordKind
 from scoring_kernel.supervision import SupervisionSet
 from scoring_kernel.supervision.loading import Supervision
 from security.progress import ProgressReporter
 
-__all__ = ["CountReport", "SupervisedRecords", "count_months"]
+__all__ = ["CountReport", "count_months"]
 
-MEMORY_BYTES: Final = 2 * 1024**3
-"""Of the engine: a month's visits of a node fit many times over."""
+SPAN_RECORDS: Final = 200_000
+"""Records of months that are counted in one engine; a month of more is counted by itself."""
 MAX_MONTHS: Final = 60
 """Months back from the last that are counted."""
 _STAGE: Final = "measures"
-_WORD: Final = re.compile(r"[a-z_][a-z0-9_]*")
 _MEASURED: Final = ("settlement", "admission", "stock_movement")
 """Kinds whose records make a month one that is counted."""
-
-
-class SupervisedRecords(Protocol):
-    """The node's records."""
-
-    def relations(
-        self,
-        kinds: Iterable[str],
-        months: Collection[int] | None = None,
-        *,
-        memory_bytes: int | None = None,
-    ) -> duckdb.DuckDBPyConnection:
-        """Open an engine over a snapshot of some kinds of record; the caller closes it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +58,16 @@ class CountReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _Stale:
+    """A set and month that is to be counted."""
+
+    one: SupervisionSet
+    month: int
+    digest: bytes
+    """Of everything its rows will rest on."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class _Count:
     """One run over a node's months."""
 
@@ -76,96 +78,98 @@ class _Count:
     classes: KindClasses
     inputs: MonthInputs = field(repr=False)
 
+    @cached_property
+    def kinds(self) -> dict[str, tuple[str, ...]]:
+        """Record kinds that every set reads."""
+        names = self.supervision.sets
+        return {name: tuple(sorted(self.supervision.kinds([name]))) for name in names}
+
+    @cached_property
+    def texts(self) -> dict[str, bytes]:
+        """Digest of every set's own SQL and that of the relations it reads."""
+        found: dict[str, bytes] = {}
+        for name, one in self.supervision.sets.items():
+            made = (self.supervision.relations[each] for each in self.supervision.derived([name]))
+            found[name] = b"".join((one.digest, *(each.sql.encode() for each in made)))
+        return found
+
     def digest(self, one: SupervisionSet, month: int) -> bytes:
         """Digest of everything a set's rows of a month rest on."""
-        state = hashlib.sha256(one.digest)
-        for name in self.supervision.derived([one.id]):
-            state.update(self.supervision.relations[name].sql.encode())
-        kinds = self.supervision.kinds([one.id])
-        state.update(self.inputs.digest(kinds, _window(month, one)))
+        state = hashlib.sha256(self.texts[one.id])
+        state.update(self.inputs.digest(self.kinds[one.id], _window(month, one)))
         if self.supervision.reads_hits(one.id) and self.hits is not None:
             state.update(self.hits.digest(month))
         return state.digest()
 
-    def count(self, month: int, wanted: Iterable[SupervisionSet]) -> int:
-        """Count some sets of a month, those of one reach together; returns how many."""
-        counted = 0
-        groups: dict[tuple[int, int], list[SupervisionSet]] = {}
-        for one in wanted:
-            counted += 1
-            if self._has_inputs(one, month):
-                groups.setdefault((one.before, one.after), []).append(one)
-            else:
-                self._keep(one, month, _schema(one).empty_table())
-        for sets in groups.values():
-            engine = self._engine(month, sets)
-            try:
-                for one in sets:
-                    self._keep(one, month, _rows(engine, one, month))
-            finally:
-                engine.close()
-        return counted
+    def has_inputs(self, stale: _Stale) -> bool:
+        """Whether there is anything to count."""
+        if self.supervision.reads_hits(stale.one.id):
+            return self.hits is not None and bool(self.hits.digest(stale.month))
+        kinds = self.kinds[stale.one.id]
+        return bool(self.inputs.sources(kinds, _window(stale.month, stale.one)))
 
-    def _has_inputs(self, one: SupervisionSet, month: int) -> bool:
-        if self.supervision.reads_hits(one.id):
-            return self.hits is not None and bool(self.hits.digest(month))
-        kinds = self.supervision.kinds([one.id])
-        return bool(self.inputs.sources(kinds, _window(month, one)))
-
-    def _keep(self, one: SupervisionSet, month: int, rows: pa.Table) -> None:
-        inputs = self.digest(one, month)
-        self.kept.replace(SetMonth(measure_set=one.id, month=month, inputs=inputs, rows=rows))
-
-    def _engine(self, month: int, sets: list[SupervisionSet]) -> duckdb.DuckDBPyConnection:
-        """Open an engine that holds what the sets of one reach read of a month."""
-        names = [one.id for one in sets]
-        kinds = self.supervision.kinds(names)
-        months = _window(month, sets[0])
-        visits = [kind for kind in self.classes.visits if kind in kinds]
-        dated = [kind for kind in self.classes.dated if kind in kinds]
-        registers = [kind for kind in self.classes.registers if kind in kinds]
-        sources = self.inputs.sources((*visits, *dated), months)
-        tables = self._registers(registers)
-        engine = self.records.relations(
-            (*visits, *dated), months=sources, memory_bytes=MEMORY_BYTES
+    def keep(self, stale: _Stale, rows: pa.Table) -> None:
+        """Keep what was counted."""
+        self.kept.replace(
+            SetMonth(measure_set=stale.one.id, month=stale.month, inputs=stale.digest, rows=rows)
         )
-        try:
-            read = " ".join(
-                (
-                    *(
-                        self.supervision.relations[one].sql
-                        for one in self.supervision.derived(names)
-                    ),
-                    *(one.sql for one in sets),
-                )
-            )
-            _narrow(engine, visits, dated, months, frozenset(_WORD.findall(read)))
-            if self.hits is not None and any(map(self.supervision.reads_hits, names)):
-                tables |= self.hits.tables(month)
-            for name, table in tables.items():
-                engine.register(name, table)
-            for statement in self.supervision.prepare(names):
-                engine.execute(statement)
-        except duckdb.Error as error:
-            engine.close()
-            raise _translated(error, f"the relations of {month}") from error
-        except BaseException:
-            engine.close()
-            raise
-        return engine
 
-    def _registers(self, kinds: Collection[str]) -> dict[str, pa.Table]:
-        """Registers whole: they hold whatever the month of their day."""
-        if not kinds:
-            return {}
-        engine = self.records.relations(kinds)
+    def spans(self, stale: Mapping[int, list[_Stale]]) -> Iterator[tuple[int, ...]]:
+        """Put months together that are counted in one engine."""
+        span: tuple[int, ...] = ()
+        for month in stale:
+            listed = [each for one in (*span, month) for each in stale[one]]
+            if span and self._records_of(listed) > SPAN_RECORDS:
+                yield span
+                span = ()
+            span = (*span, month)
+        if span:
+            yield span
+
+    def count(self, stale: Mapping[int, list[_Stale]], done: Callable[[int], None]) -> None:
+        """Count the sets of some months in one engine.
+
+        Args:
+            stale: Sets by month; all of them have inputs.
+            done: Told every month before it is counted.
+        """
+        windows: dict[tuple[int, ...], dict[str, SupervisionSet]] = {}
+        listed = [each for held in stale.values() for each in held]
+        for each in listed:
+            windows.setdefault(_window(each.month, each.one), {})[each.one.id] = each.one
+        plan = MonthPlan(
+            supervision=self.supervision,
+            classes=self.classes,
+            inputs=self.inputs,
+            windows={window: tuple(sets.values()) for window, sets in windows.items()},
+        )
+        few = self._records_of(listed) <= SPAN_RECORDS
+        engine = MonthEngine(self.records, plan, few=few)
         try:
-            return {
-                kind: engine.sql(f"select * from {kind}").to_arrow_table()  # noqa: S608 - a kind of the catalogue
-                for kind in kinds
-            }
+            for month, listed in stale.items():
+                done(month)
+                self._count(engine, month, listed)
         finally:
             engine.close()
+
+    def _count(self, engine: MonthEngine, month: int, listed: list[_Stale]) -> None:
+        groups: dict[tuple[int, ...], list[_Stale]] = {}
+        for each in listed:
+            groups.setdefault(_window(month, each.one), []).append(each)
+        reads_hits = any(self.supervision.reads_hits(each.one.id) for each in listed)
+        tables = self.hits.tables(month) if reads_hits and self.hits is not None else {}
+        with engine.holding(tables):
+            for window, group in groups.items():
+                with engine.window(window):
+                    for each in group:
+                        self.keep(each, _checked(each.one, engine.rows(each.one, month)))
+
+    def _records_of(self, listed: Iterable[_Stale]) -> int:
+        months: dict[str, set[int]] = {}
+        for each in listed:
+            for kind in self.kinds[each.one.id]:
+                months.setdefault(kind, set()).update(_window(each.month, each.one))
+        return sum(self.inputs.records(kind, held) for kind, held in months.items())
 
 
 def count_months(
@@ -214,11 +218,22 @@ def count_months(
     names = {one.id for one in sets}
     kept.drop([one for one in known if one[0] not in names or one[1] > this_month])
     counted = 0
-    for done, month in enumerate(months):
-        progress(_STAGE, done, len(months), "months")
-        if month > frozen:
-            stale = [one for one in sets if known.get((one.id, month)) != count.digest(one, month)]
-            counted += count.count(month, stale)
+    stale: dict[int, list[_Stale]] = {}
+    for month in (month for month in months if month > frozen):
+        for one in sets:
+            each = _Stale(one=one, month=month, digest=count.digest(one, month))
+            if known.get((one.id, month)) == each.digest:
+                continue
+            counted += 1
+            if count.has_inputs(each):
+                stale.setdefault(month, []).append(each)
+            else:
+                count.keep(each, _schema(one).empty_table())
+    for span in count.spans(stale):
+        count.count(
+            {month: stale[month] for month in span},
+            lambda month: progress(_STAGE, months.index(month), len(months), "months"),
+        )
     progress(_STAGE, len(months), len(months), "months")
     return CountReport(months=months, counted=counted, unchanged=len(months) * len(sets) - counted)
 
@@ -229,7 +244,7 @@ def _inputs(records: SupervisedRecords, classes: KindClasses) -> MonthInputs:
     try:
         return find_inputs(engine, classes)
     except duckdb.Error as error:
-        raise _translated(error, "what the months rest on") from error
+        raise translated(error, "what the months rest on") from error
     finally:
         engine.close()
 
@@ -269,48 +284,16 @@ def _span(first: int, last: int) -> Iterator[int]:
         first = _shifted(first, 1)
 
 
-def _narrow(
-    engine: duckdb.DuckDBPyConnection,
-    visits: Collection[str],
-    dated: Collection[str],
-    months: Collection[int],
-    words: Collection[str],
-) -> None:
-    """Keep, of every kind, what the months rest on, and of that the columns that SQL names."""
-    listed = ", ".join(map(str, months))
-    if visits:
-        union = " union all ".join(
-            f"select institution, mdtrt_id from {kind} where month in ({listed})"  # noqa: S608 - names of the catalogue
-            for kind in visits
-        )
-        engine.execute(f"create table visited as select distinct * from ({union})")  # noqa: S608 - as above
-    for kind in (*visits, *dated):
-        test = f"month in ({listed})"
-        if kind in visits:
-            test = (
-                "exists (select 1 from visited where visited.institution = one.institution"
-                " and visited.mdtrt_id = one.mdtrt_id)"
-            )
-        described = [row[0] for row in engine.execute(f"describe {kind}").fetchall()]
-        columns = [f'"{name}"' for name in described if name in words]
-        engine.execute(f"drop view {kind}")
-        engine.execute(
-            f"create table {kind} as select {', '.join(columns)}"  # noqa: S608 - as above
-            f" from {kind}{NUMBERED} as one where {test}"
-        )
+def _checked(one: SupervisionSet, found: pa.Table) -> pa.Table:
+    """Check what a set's SQL returned.
 
-
-def _rows(engine: duckdb.DuckDBPyConnection, one: SupervisionSet, month: int) -> pa.Table:
-    """Run a set's SQL for a month.
+    Returns:
+        Its rows, sorted by its keys.
 
     Raises:
-        StoreError: It fails, or returns other columns or a null.
+        StoreError: They have other columns or a null.
     """
     schema = _schema(one)
-    try:
-        found = engine.sql(one.sql_of(month)).to_arrow_table()
-    except duckdb.Error as error:
-        raise _translated(error, f"measure set {one.id!r} of {month}") from error
     if found.column_names != schema.names:
         raise StoreError(
             f"measure set {one.id!r} returns columns {found.column_names}, expected"
@@ -329,8 +312,3 @@ def _schema(one: SupervisionSet) -> pa.Schema:
             *((measure.id, pa.int64()) for measure in one.measures),
         ]
     )
-
-
-def _translated(error: duckdb.Error, what: str) -> StoreError:
-    # An engine's message may quote a value; its kind may not.
-    return StoreError(f"{what} cannot be counted ({type(error).__name__}); check the catalogue")

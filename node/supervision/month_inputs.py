@@ -71,6 +71,11 @@ class MonthInputs:
                     state.update(f"{kind} {month} {source} {count} {last}\n".encode())
         return state.digest()
 
+    def records(self, kind: str, months: Iterable[int]) -> int:
+        """Number of a kind's records that some months of measures rest on; most count once."""
+        held = self.held.get(kind, {})
+        return sum(count for month in (0, *months) for count, _ in held.get(month, {}).values())
+
     def sources(self, kinds: Iterable[str], months: Collection[int]) -> frozenset[int]:
         """Months of records that some months of measures rest on."""
         return frozenset(

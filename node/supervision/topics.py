@@ -88,7 +88,11 @@ class TopicDesk:
         wanted = tuple(topics)
         subjects = sorted({subject for topic in wanted for subject in topic.indicators})
         tables = {subject: self.indicators(subject, month) for subject in subjects}
-        return [self._run(topic, month, tables) for topic in wanted]
+        engine = duckdb.connect(config=dict(_ENGINE))
+        try:
+            return [self._run(engine, topic, month, tables) for topic in wanted]
+        finally:
+            engine.close()
 
     def rests_on(self, topic: Topic, month: int) -> tuple[MeasureMonths, ...]:
         """What a topic reads of a month, set by set: those of its own first."""
@@ -111,17 +115,22 @@ class TopicDesk:
             )
         return tuple(found)
 
-    def _run(self, topic: Topic, month: int, tables: Mapping[str, IndicatorTable]) -> TopicResult:
-        engine = duckdb.connect(config=dict(_ENGINE))
+    def _run(
+        self,
+        engine: duckdb.DuckDBPyConnection,
+        topic: Topic,
+        month: int,
+        tables: Mapping[str, IndicatorTable],
+    ) -> TopicResult:
+        held = {name: self._set_table(name, topic.months, month) for name in topic.sets}
+        if topic.indicators:
+            columns = indicator_columns([tables[subject] for subject in topic.indicators])
+            held[INDICATOR] = _relation(INDICATOR_COLUMNS, columns.values())
+        if topic.grades:
+            held[GRADE] = _relation(GRADE_COLUMNS, zip(*self.grades, strict=True))
         try:
-            for name in topic.sets:
-                engine.register(name, self._set_table(name, topic.months, month))
-            if topic.indicators:
-                told = [tables[subject] for subject in topic.indicators]
-                columns = indicator_columns(told).values()
-                engine.register(INDICATOR, _relation(INDICATOR_COLUMNS, columns))
-            if topic.grades:
-                engine.register(GRADE, _relation(GRADE_COLUMNS, zip(*self.grades, strict=True)))
+            for name, table in held.items():
+                engine.register(name, table)
             cursor = engine.execute(topic.sql_of(month))
             rows = [dict(zip(topic.queried, row, strict=True)) for row in cursor.fetchall()]
         except duckdb.Error as error:
@@ -129,7 +138,9 @@ class TopicDesk:
                 f"topic {topic.id} cannot be run ({type(error).__name__}); check the catalogue"
             ) from error
         finally:
-            engine.close()
+            # A topic reads what it names, and nothing of the one before it.
+            for name in held:
+                engine.unregister(name)
         return conclude(topic, month, rows, self.mask)
 
     def _set_table(self, name: str, months: int, last: int) -> pa.Table:

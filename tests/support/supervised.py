@@ -10,17 +10,18 @@ import pyarrow as pa
 from node.domain.records import record_schemas
 from node.supervision.counting import CountReport, count_months
 from node.supervision.hit_tables import hits_of
+from node.supervision.month_inputs import classes_of
 from scoring_kernel import load_catalog
 from scoring_kernel.supervision.hit_relations import HIT_RELATIONS
 from scoring_kernel.supervision.loading import load_supervision
 from security.progress import no_progress
+from tests.support.rule_facts import RuleFacts
 
 if TYPE_CHECKING:
     from node.store import NodeStore
     from node.store.month_rows import MonthRows
-    from tests.support.rule_facts import RuleFacts
 
-__all__ = ["TODAY", "count", "kept_rows", "measured"]
+__all__ = ["TODAY", "count", "kept_rows", "measured", "windowed"]
 
 TODAY: Final = 202_612
 """Month of the tests: nothing after it is counted."""
@@ -79,3 +80,30 @@ def count(store: NodeStore, kept: MonthRows, *, today: int = TODAY, frozen: int 
 def kept_rows(kept: MonthRows, name: str, month: int) -> list[dict[str, Any]]:
     """Rows that are kept of a set and month."""
     return [row for one in kept.read({name}, {month}) for row in one.rows.to_pylist()]
+
+
+def windowed(facts: RuleFacts, name: str, month: int) -> RuleFacts:
+    """Of some facts what a set may read of a month, as ``supervision.sets`` says it."""
+    supervision = load_supervision()
+    one = supervision.sets[name]
+    at = month // 100 * 12 + month % 100 - 1
+    window = {
+        each // 12 * 100 + each % 12 + 1 for each in range(at - one.before, at + one.after + 1)
+    }
+    classes = classes_of(supervision.kinds(supervision.sets), load_catalog().records)
+    touched = {
+        (row["institution"], row["mdtrt_id"])
+        for kind in classes.visits
+        for row in facts.records.get(kind, ())
+        if row["month"] in window
+    }
+    found = RuleFacts(names=facts.names)
+    for kind, rows in facts.records.items():
+        if kind in classes.visits:
+            held = [row for row in rows if (row["institution"], row["mdtrt_id"]) in touched]
+        elif kind in classes.dated:
+            held = [row for row in rows if row["month"] in window]
+        else:
+            held = rows
+        found.records[kind] = held
+    return found
