@@ -86,6 +86,16 @@ _STOCK: Final = st.fixed_dictionaries(
         "item": st.sampled_from((None, "XG01", "XD04AAA004001")),
         "institution": st.sampled_from(("H1", "S1")),
         "day": st.integers(-1, 8),
+        "sent": st.sampled_from(
+            (
+                ("move",),
+                ("move",),
+                ("move", "move"),
+                ("move", "delete"),
+                ("move", "delete", "move"),
+                ("move", "move", "delete"),
+            )
+        ),
     }
 )
 

@@ -309,19 +309,37 @@ class _World:
     def stock(self, number: int, one: Facts) -> None:
         """Add an event of a trace code: a return long ago, another at the end of a day.
 
+        It may be sent again, and deleted (3507) in between or in the end.
+
         What comes back later, or is settled later on the day of a sale, is known after the fact
         only.
         """
         day = -100 if one["what"] == "sale_return" else one["day"]
-        self.facts.record(
-            "trace_code",
-            institution=one["institution"],
-            code=one["code"],
-            what=one["what"],
-            source=f"N{number}",
-            item_code=one["item"],
-            occurred_at=self.moment(day * DAY + 23 * HOUR + 30, number),
-        )
+        for word in one["sent"]:
+            if word == "delete":
+                self.facts.record(
+                    "stock_deletion",
+                    institution=one["institution"],
+                    batch=f"B{number}",
+                    what="5",
+                    deleted_at=self.moment(9 * DAY),
+                )
+            else:
+                self._moved(number, one, self.moment(day * DAY + 23 * HOUR + 30, number))
+
+    def _moved(self, number: int, one: Facts, at: datetime) -> None:
+        """Upload a movement of stock with its trace code."""
+        same = {
+            "institution": one["institution"],
+            "what": one["what"],
+            "item_code": one["item"],
+            "batch": f"B{number}",
+            "data_type": "5",
+            "entry": f"E{number}",
+            "occurred_at": at,
+        }
+        moved = self.facts.record("stock_movement", **same)
+        self.facts.record("trace_code", **same, code=one["code"], source=moved["record_id"])
 
 
 def _is_traceable(one: Facts, line: Facts) -> bool:
