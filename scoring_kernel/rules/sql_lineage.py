@@ -91,8 +91,7 @@ def _shown(node: exp.Expr) -> str:
 def _is_same(node: exp.Expr, operands: list[Carried]) -> bool:
     """Whether an expression hands on its one operand: trimmed of blanks, or a text as text."""
     if isinstance(node, exp.Cast):
-        is_text = node.to.this in _TEXTS and not node.to.expressions
-        return is_text and not operands[0].is_moment
+        return node.to.this in _TEXTS and not operands[0].is_moment
     return isinstance(node, exp.Trim) and len(operands) == 1
 
 
