@@ -94,7 +94,6 @@ def say_hits(out: NodeOutput, result: Shown) -> None:
             {
                 "id": one["id"],
                 "rule": one["rule"],
-                "名称": one["name_zh"],
                 "institution": one["institution"],
                 "at": one["at"].replace("T", " "),
                 "元": yuan(one["amount_fen"]),
