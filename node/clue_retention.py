@@ -16,7 +16,7 @@ from typing import Final
 from node.config import NODE_KEY
 from node.retention import DueMonths
 from node.store.findings import Findings
-from node.store.month_rows import FILE_NAME as MEASURES_FILE
+from node.store.measures_file import FILE_NAME as MEASURES_FILE
 from node.store.supervision_store import SupervisionStore
 from scoring_kernel.joining import ClueRetention
 from security.at_rest import Vault

@@ -23,7 +23,7 @@ from node.errors import ConfigurationError
 from node.store import NodeStore
 from node.store.findings import Findings
 from node.store.links import LinkStore
-from node.store.month_rows import FILE_NAME as MEASURES_FILE
+from node.store.measures_file import FILE_NAME as MEASURES_FILE
 from node.supervision.clues import read_drafts
 from node.supervision.finding_clues import read_finding_drafts
 from node.supervision.join_facts import open_facts, read_facts, read_places

@@ -32,7 +32,7 @@ from node.prescoring.prescore import PreScoring, prescore
 from node.retention import due_months, frozen_through, retain
 from node.rule_jobs import RuleJobs
 from node.store import NodeStore
-from node.store.month_rows import FILE_NAME as MEASURES_FILE
+from node.store.measures_file import FILE_NAME as MEASURES_FILE
 from node.store.month_rows import MonthRows
 from node.store.scores import ScoreStore, digests_of
 from node.supervision.stated import supervised_reports

@@ -8,24 +8,18 @@ Rules:
 - Whom a finding is about is sealed, for its id.
 """
 
-import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 from sqlite_utils import Database, Migrations
 
 from node.domain.topic_findings import TopicFinding, decode_finding, encode_finding
-from node.errors import StoreError
-from node.store.month_rows import FILE_NAME
+from node.store.measures_file import MeasuresFile
 from node.store.transactions import transaction
-from security.at_rest import Vault
 
 __all__ = ["Findings", "Replaced"]
 
-_BUSY_TIMEOUT_S: Final = 30.0
 _COLUMNS: Final = "id, topic, version, institution, month, amount_fen, verdict, severity, body"
 _MIGRATIONS: Final = Migrations("yixin-findings")
 
@@ -70,46 +64,10 @@ class Replaced:
     """Findings that stood before and are found no longer."""
 
 
-class Findings:
+class Findings(MeasuresFile):
     """Findings by topic and month; written by ``topics run`` and by retention."""
 
-    def __init__(self, directory: Path, vault: Vault) -> None:
-        """Open the file, making it when it is not there.
-
-        Raises:
-            StoreError: The file is no database, or cannot be opened or written.
-        """
-        path = directory / FILE_NAME
-        self._vault = vault
-        try:
-            self._connection = sqlite3.connect(
-                path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
-            )
-            self._connection.execute("pragma journal_mode=wal")
-            self._connection.execute("pragma secure_delete=on")
-            path.chmod(0o600)
-            self._database = Database(self._connection)
-            if _MIGRATIONS.pending(self._database):
-                _MIGRATIONS.apply(self._database)
-        except (sqlite3.Error, OSError) as error:
-            raise StoreError(
-                f"{path} cannot be opened ({error}); remove it: it is counted anew from the records"
-            ) from error
-
-    def close(self) -> None:
-        """Close the file."""
-        self._database.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
+    migrations = _MIGRATIONS
 
     def inputs(self) -> dict[tuple[str, int], bytes]:
         """Digest of what was read, by topic and month that was run."""

@@ -3,31 +3,23 @@
 Rules:
 - A set and month are there whole or not at all, with the digest of what they were counted from:
   whoever finds the same digest again need not count again.
-- All of it can be counted anew, but for months whose records retention has deleted; so it is a
-  file of its own, with one writer by its own lock, and no part of the ledger.
 - Rows name persons: they are sealed, with the set and month they belong to.
 """
 
-import sqlite3
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 import pyarrow as pa
 from sqlite_utils import Database, Migrations
 
-from node.errors import StoreError
+from node.store.measures_file import MeasuresFile
 from node.store.transactions import snapshot, transaction
-from security.at_rest import Vault
 
 __all__ = ["MonthRows", "SetMonth"]
 
-FILE_NAME: Final = "measures.db"
 PART_ROWS: Final = 50_000
 """Rows of one sealed part."""
-_BUSY_TIMEOUT_S: Final = 30.0
 _IPC: Final = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
 _MIGRATIONS: Final = Migrations("yixin-measures")
 
@@ -68,46 +60,10 @@ class SetMonth:
     """Keys (string) and measures (int64)."""
 
 
-class MonthRows:
+class MonthRows(MeasuresFile):
     """Rows by set and month; one writer at a time, any number of readers."""
 
-    def __init__(self, directory: Path, vault: Vault) -> None:
-        """Open the file, making it when it is not there.
-
-        Raises:
-            StoreError: The file is no database, or cannot be opened or written.
-        """
-        path = directory / FILE_NAME
-        self._vault = vault
-        try:
-            self._connection = sqlite3.connect(
-                path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
-            )
-            self._connection.execute("pragma journal_mode=wal")
-            self._connection.execute("pragma secure_delete=on")
-            path.chmod(0o600)
-            self._database = Database(self._connection)
-            if _MIGRATIONS.pending(self._database):
-                _MIGRATIONS.apply(self._database)
-        except (sqlite3.Error, OSError) as error:
-            raise StoreError(
-                f"{path} cannot be opened ({error}); remove it: it is counted anew from the records"
-            ) from error
-
-    def close(self) -> None:
-        """Close the file."""
-        self._database.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
+    migrations = _MIGRATIONS
 
     def inputs(self) -> dict[tuple[str, int], bytes]:
         """Digest of what every set and month was counted from."""
