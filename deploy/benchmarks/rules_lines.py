@@ -120,7 +120,7 @@ def make_lines(world: World, visits: Visits, rng: np.random.Generator) -> Lines:
     cap = items.price_fen[item]
     price = np.where(rare(rng, count, 0.001), cap + cap // 5, cap)
     package = visits.basket[visit] == 10
-    price[package] = 1_000
+    price[package], quantity[package] = 1_000, 1
     amount = price * quantity
     scope = np.where(rare(rng, count, 0.05), 0, amount)
     chronic = visits.med_type[visit] == "14"

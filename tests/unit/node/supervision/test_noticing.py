@@ -127,7 +127,9 @@ def test_what_holds_no_longer_is_gone_with_the_next_run_of_any_month(bench: Benc
 
 
 def test_an_unusual_day_is_a_finding_in_its_own_month_only(bench: Bench) -> None:
-    days: Rows = {("H1", f"2026-02-{day:02d}"): {"settlements": 10 + day % 3} for day in range(2, 14)}
+    days: Rows = {
+        ("H1", f"2026-02-{day:02d}"): {"settlements": 10 + day % 3} for day in range(2, 14)
+    }
     bench.put("day_load", FEBRUARY, {**days, ("H1", "2026-02-20"): {"settlements": 90}})
     assert bench.run("T17", MARCH) == NoticeReport(findings=0, new=0, gone=0)
     assert bench.run("T17", FEBRUARY) == NoticeReport(findings=1, new=1, gone=0)
