@@ -106,3 +106,19 @@ HISTORY: list[Facts] = [
 def test_every_rule_in_both_forms_is_hit() -> None:
     """The worlds above can bring every rule to find something, in both forms."""
     assert compare((max(FIRST_DAYS), HISTORY, [])) == set(BOTH_FORMS)
+
+
+@pytest.mark.parametrize("sold", [True, False])
+@pytest.mark.parametrize("items", [("XI02", "XD07AAA007001"), ("XD07AAA007001", "XI02")])
+def test_a_code_on_two_lines_of_one_visit_counts_on_the_last(
+    items: tuple[str, str], *, sold: bool
+) -> None:
+    lines = [
+        {**LINE, "item": item, "amount": amount, "trace": ("82",)}
+        for item, amount in zip(items, (8.88, 15.54), strict=True)
+    ]
+    world = [
+        visit("P1", "H1", 2, lines=[{**LINE, "amount": 20.0, "trace": ("82",)}]),
+        visit("P1", "S1", 170, lines=lines, sold=sold),
+    ]
+    assert "M38" in compare((max(FIRST_DAYS), world, []))
