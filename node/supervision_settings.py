@@ -1,7 +1,8 @@
 """Settings of supervision: what the answers to 3101 and 3102 do, and when the rules are run.
 
 Rules:
-- What cannot be judged passes and says so; only identity may be set to block then.
+- What cannot be judged passes and says so; only identity may be set to block then. Where it is,
+  identity is judged: a file that switches it off besides is refused.
 - What a warning answers is its file's, unless it is named here; a rule that is named speaks for
   itself in the warning that uses it (W08: M01 to M07).
 - Every night all rules and topics are run by the daemon, unless that is switched off.
@@ -9,7 +10,7 @@ Rules:
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NoReturn
 
 from node.domain.nights import night_time
 from node.errors import ConfigurationError
@@ -21,6 +22,8 @@ WARNINGS: Final = tuple(f"W{number:02d}" for number in range(1, 12))
 LIMITS: Final = tuple(f"M{number:02d}" for number in range(1, 8))
 """Rules of W08 (支付限定), which may answer each by itself."""
 ANSWERS: Final = ("warn", "block", "off")
+_IDENTITY: Final = "W04"
+"""The identity check (人证一致性核验)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,3 +64,19 @@ class SupervisionSettings:
                     f"{LIMITS[-1]}, and one of {', '.join(ANSWERS)}; "
                     "correct it in node.toml"
                 )
+        if self.identity_closed and not self.live:
+            _refuse_open_door("supervision.live = false", "set supervision.live = true")
+        if self.identity_closed and self.answers.get(_IDENTITY) == "off":
+            _refuse_open_door(
+                f'supervision.answers.{_IDENTITY} = "off"',
+                f"take {_IDENTITY} out of [supervision.answers]",
+            )
+
+
+def _refuse_open_door(found: str, mend: str) -> NoReturn:
+    """Refuse a closed identity that nothing asks about: every visit would pass, unsaid."""
+    raise ConfigurationError(
+        f"supervision.identity_closed = true and {found} exclude each other: identity would not "
+        f"be judged and every visit pass; {mend}, or supervision.identity_closed = false, in "
+        "node.toml"
+    )

@@ -57,6 +57,14 @@ def test_the_example_file_lists_every_setting() -> None:
         ("[supervision]\nnightly = '1:00'\n", "expected HH:MM"),
         ("[supervision]\nnightly_catch_up_s = -1\n", "supervision.nightly_catch_up_s is -1"),
         ("[supervision]\nnightly_max_memory_mib = 1\n", "nightly_max_memory_mib is 1"),
+        (
+            "[supervision]\nlive = false\nidentity_closed = true\n",
+            r"identity_closed = true and supervision.live = false .*set supervision.live = true",
+        ),
+        (
+            "[supervision]\nidentity_closed = true\n[supervision.answers]\nW04 = 'off'\n",
+            r"identity_closed = true and supervision.answers.W04 = \"off\" .*take W04 out of",
+        ),
         ("[sync]\ninterval_s = '60'\n", "whole number"),
         ("[sync]\nintervall_s = 60\n", "unknown key sync.intervall_s"),
         ("[snyc]\ninterval_s = 60\n", "unknown key snyc"),
@@ -70,6 +78,20 @@ def test_wrong_settings_say_what_to_correct(tmp_path: Path, text: str, found: st
     (tmp_path / "node.toml").write_text(text, encoding="utf-8")
     with pytest.raises(ConfigurationError, match=found):
         load_settings(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[supervision]\nlive = false\n",
+        "[supervision]\nidentity_closed = true\n[supervision.answers]\nW04 = 'warn'\n",
+        "[supervision.answers]\nW04 = 'off'\n",
+    ],
+)
+def test_identity_may_be_closed_or_left_out(tmp_path: Path, text: str) -> None:
+    (tmp_path / "node.toml").write_text(text, encoding="utf-8")
+    settings = load_settings(tmp_path).supervision
+    assert settings.identity_closed is ("identity_closed" in text)
 
 
 def test_the_directory_comes_from_the_option_then_the_environment(
