@@ -4,15 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from node.commands import NodeOutput
+from security.operator.words import VERDICTS, counted, yuan
 
-__all__ = ["say_explained", "say_hits", "say_run", "yuan"]
+__all__ = ["say_explained", "say_hits", "say_run"]
 
 Shown = Mapping[str, Any]
-_VERDICTS: Final[Mapping[str, str]] = {
-    "violation": "违规",
-    "suspicion": "可疑",
-    "warning": "提醒",
-}
 _CLASSES: Final[Mapping[str, str]] = {
     "policy": "政策类",
     "management": "管理类",
@@ -20,16 +16,6 @@ _CLASSES: Final[Mapping[str, str]] = {
     "warning": "提醒类",
 }
 _SEVERITIES: Final[Mapping[str, str]] = {"high": "高", "mid": "中", "low": "低"}
-
-
-def yuan(fen: int) -> str:
-    """Write fen as yuan.
-
-    >>> yuan(123456), yuan(-5)
-    ('1,234.56', '-0.05')
-    """
-    sign = "-" if fen < 0 else ""
-    return f"{sign}{abs(fen) // 100:,}.{abs(fen) % 100:02d}"
 
 
 def say_run(out: NodeOutput, result: Shown) -> None:
@@ -43,7 +29,7 @@ def say_run(out: NodeOutput, result: Shown) -> None:
             {
                 "rule": one["rule"],
                 "名称": one["name_zh"],
-                "结果": _VERDICTS[one["verdict"]],
+                "结果": VERDICTS[one["verdict"]],
                 "hits": one["hits"],
                 "new": one["new"],
                 "gone": one["gone"],
@@ -57,7 +43,8 @@ def say_run(out: NodeOutput, result: Shown) -> None:
             out.say(f"{one['rule']} was stopped: {one['error']}")
     hits = sum(one["hits"] for one in result["rules"])
     new = sum(one["new"] for one in result["rules"])
-    out.say(f"{len(result['rules'])} rules, {hits} hits, {new} of them new.")
+    rules, found = counted(len(result["rules"]), "rule"), counted(hits, "hit")
+    out.say(f"{rules}, {found}, {new} of them new.")
     if hits:
         out.hint("See them with: yixin node rules show")
 
@@ -72,7 +59,7 @@ def say_hits(out: NodeOutput, result: Shown) -> None:
         out.say("No rules have run yet: yixin node rules run")
         return
     ended = run["ended_at"] or "not at its end: it was interrupted, or is at work"
-    out.say(f"Last run: {run['run']}, {ended}; {run['rules']} rules.")
+    out.say(f"Last run: {run['run']}, {ended}; {counted(run['rules'], 'rule')}.")
     for rule, error in run["stopped"].items():
         out.say(f"{rule} was stopped: {error}")
     out.rows(
@@ -81,7 +68,7 @@ def say_hits(out: NodeOutput, result: Shown) -> None:
             {
                 "rule": one["rule"],
                 "名称": one["name_zh"],
-                "结果": _VERDICTS[one["verdict"]],
+                "结果": VERDICTS[one["verdict"]],
                 "hits": one["hits"],
                 "元": yuan(one["amount_fen"]),
             }
@@ -97,7 +84,7 @@ def say_hits(out: NodeOutput, result: Shown) -> None:
                 "institution": one["institution"],
                 "at": one["at"].replace("T", " "),
                 "元": yuan(one["amount_fen"]),
-                "结果": _VERDICTS[one["verdict"]] + ("（已消失）" if one["gone_run"] else ""),
+                "结果": VERDICTS[one["verdict"]] + ("（已消失）" if one["gone_run"] else ""),
             }
             for one in result["hits"]
         ],
@@ -113,7 +100,7 @@ def say_explained(out: NodeOutput, result: Shown) -> None:
         return
     says = result["says"]
     name = "（已不在规则库）" if says is None else says["name_zh"]
-    verdict = _VERDICTS[result["verdict"]]
+    verdict = VERDICTS[result["verdict"]]
     out.say(f"{result['rule']} {name}：{verdict}，{yuan(result['amount_fen'])} 元")
     out.say(f"机构 {result['institution']}，{result['at'].replace('T', ' ')}")
     out.say(f"命中 {result['id']}，首次见于第 {result['first_run']} 次运行{_state(result)}")

@@ -52,7 +52,7 @@ def answer(done: Result) -> Any:  # noqa: ANN401 - JSON
 
 def test_a_line_above_its_cap_is_found_shown_and_explained(run: Run) -> None:
     assert "No rules have run yet" in run("show").stdout
-    assert "1 rules, 1 hits, 1 of them new." in run("run", "--rule", "M20").stdout
+    assert "1 rule, 1 hit, 1 of them new." in run("run", "--rule", "M20").stdout
     told = answer(run("run", "--rule", "M20", "--json"))
     assert [(one["hits"], one["new"], one["gone"]) for one in told["rules"]] == [(1, 0, 0)]
     shown = run("show").stdout
@@ -118,7 +118,7 @@ def test_a_hit_is_named_by_digits_and_nothing_else(run: Run, named: str) -> None
 
 def test_a_rule_without_memory_is_stopped_and_said_so(run: Run) -> None:
     done = run("run", "--rule", "M20", "--max-seconds", "1", "--max-memory", "64")
-    assert "1 rules" in done.stdout
+    assert "1 rule, " in done.stdout
 
 
 def test_a_sealed_hit_travels_as_json() -> None:
