@@ -8,6 +8,8 @@ import typer
 from deploy.errors import SimulationError
 from deploy.simulation.injected.recall import RuleRecall
 from node.commands import existing, start
+from security.operator.output import shown
+from security.operator.words import counted
 
 __all__ = ["register"]
 
@@ -57,8 +59,10 @@ def recall(
         cases, hit = sum(one.cases for one in found), sum(one.found for one in found)
         near = sum(one.near_hits for one in found)
         clean = sum(one.clean_hits for one in found)
+        misses = counted(near, "near miss", "near misses")
         out.say(
-            f"{hit} of {cases} cases found; {near} near misses and {clean} clean visits were hit."
+            f"{hit} of {counted(cases, 'case')} found; hit besides: {misses}, "
+            f"{counted(clean, 'clean visit')}."
         )
 
 
@@ -85,7 +89,7 @@ def _row(one: RuleRecall) -> dict[str, str]:
     return {
         "rule": one.rule,
         "cases": f"{one.found}/{one.cases}",
-        "recall": f"{one.recall:.0%}",
+        "recall": f"{one.recall:.0%}" if one.cases else shown(None),
         "other amount": str(one.wrong_amounts),
         "near misses hit": f"{one.near_hits}/{one.near_misses}",
         "clean hit": str(one.clean_hits),

@@ -10,7 +10,9 @@ Rules:
 import csv
 import http.client
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import cycle
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -24,13 +26,15 @@ from node.api.his import UNIFORM_PATH
 from node.app import opened
 from node.store.hits import HitFilter
 
-__all__ = ["recall_of"]
+__all__ = ["message_ids", "recall_of"]
 
 _PAGE: Final = 1_000
 _CALL_S: Final = 30.0
 _READY_S: Final = 60.0
 _WAIT_S: Final = 0.25
 _PER_YUAN: Final = 100
+_DIGITS: Final = 4
+"""Of a message id, the last ones: its number within the second."""
 
 
 def recall_of(city: Path, node: Path, url: str | None) -> tuple[RuleRecall, ...]:
@@ -116,7 +120,12 @@ def _warnings(url: str, requests: Sequence[Mapping[str, Any]]) -> list[Found]:
         raise SimulationError(f"found address {url[:80]!r}; expected one like http://127.0.0.1:1")
     link = http.client.HTTPConnection(address.hostname, address.port, timeout=_CALL_S)
     try:
-        return [found for one in requests for found in _warned(one, _judged(link, one))]
+        ids = message_ids([one["msgid"] for one in requests])
+        return [
+            found
+            for one, own in zip(requests, ids, strict=True)
+            for found in _warned(one, _judged(link, one, own))
+        ]
     except (OSError, http.client.HTTPException, orjson.JSONDecodeError) as error:
         raise SimulationError(
             f"{url[:80]} gave no answer ({type(error).__name__}); start the node with its interface"
@@ -132,20 +141,38 @@ def _call(link: http.client.HTTPConnection, request: Mapping[str, Any]) -> Mappi
     return answer if isinstance(answer, dict) else {}
 
 
-def _judged(link: http.client.HTTPConnection, request: Mapping[str, Any]) -> Mapping[str, Any]:
+def message_ids(msgids: Sequence[str]) -> list[Iterator[str]]:
+    """Give each question ids of its own, one for each time that it is asked.
+
+    What was answered once is answered so again, and one id with two contents is a conflict: the
+    last four digits count through all questions of one institution and second, again and again.
+
+    >>> [[next(own), next(own)] for own in message_ids(["H-0007", "H-0000", "P-0007"])]
+    [['H-0000', 'H-0002'], ['H-0001', 'H-0003'], ['P-0000', 'P-0001']]
+    """
+    alike = Counter(one[:-_DIGITS] for one in msgids)
+    before: Counter[str] = Counter()
+    found: list[Iterator[str]] = []
+    for one in msgids:
+        prefix = one[:-_DIGITS]
+        numbers = range(before[prefix], 10**_DIGITS, alike[prefix])
+        found.append(map(f"{prefix}{{:0{_DIGITS}d}}".format, cycle(numbers)))
+        before[prefix] += 1
+    return found
+
+
+def _judged(
+    link: http.client.HTTPConnection, request: Mapping[str, Any], own: Iterator[str]
+) -> Mapping[str, Any]:
     """Ask until the question is judged whole: a node reads first what it holds, or is busy."""
     until = time.monotonic() + _READY_S
-    number = 0
     while True:
-        # A message id of its own: what was answered once is answered so again.
-        asked = {**request, "msgid": f"{request['msgid'][:-4]}{number % 10_000:04d}"}
-        answer = _call(link, asked)
+        answer = _call(link, {**request, "msgid": next(own)})
         words = answer.get("err_msg")
         if not words:
             return answer
         if time.monotonic() > until:
             raise SimulationError(f"{request['msgid']} was not judged: {words}")
-        number += 1
         time.sleep(_WAIT_S)
 
 

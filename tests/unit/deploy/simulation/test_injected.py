@@ -2,6 +2,7 @@
 
 import ast
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -17,6 +18,7 @@ from deploy.protos import REPOSITORY
 from deploy.simulation.cli import app
 from deploy.simulation.injected.recall import Found, measure_recall, read_truth
 from deploy.simulation.injected.truth import Injected
+from deploy.simulation.recalling import message_ids
 from deploy.simulation.simulate import Order, simulate
 from node.api.his.encounters import read_asked
 from node.app import init_node
@@ -191,6 +193,36 @@ def test_recall_tells_found_missed_and_every_sort_of_false_alarm() -> None:
     assert [alarm.visits for alarm in one.false_alarms] == [("V4",), ("V7",)]
     assert (one.clean_hits, one.other_hits) == (2, 3)
     assert (other.rule, other.found, other.recall) == ("M02", 0, 0.0)
+
+
+def test_questions_of_one_second_never_share_a_message_id() -> None:
+    asked = [f"H33030200001{second}0000" for second in (20260318094000, 20260318094001) * 3]
+    asked += [f"H3303020000220260318094000{number:04d}" for number in (0, 1, 7)]
+    tries = [[next(own) for _ in range(300)] for own in message_ids(asked)]
+    flat = [one for own in tries for one in own]
+    assert len(set(flat)) == len(flat)
+    assert all(re.fullmatch(r"[HP]\d{11}\d{14}\d{4}", one) for one in flat)
+    assert [own[0][:-4] for own in tries] == [one[:-4] for one in asked]
+    again = [next(own) for own in message_ids(asked)]
+    assert again == [own[0] for own in tries], "asked again, a question has the same id"
+
+
+def test_of_no_case_no_recall_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    init_node(tmp_path / "node", ["H33030200001"])
+    hit_only = "rule,kind,institution,mdtrt_id,key,amount_fen,note\n"
+    rows = "M01,near_miss,H33030200001,V1,,,near\nM02,case,H33030200001,V2,,,missed\n"
+    (tmp_path / "rule_truth.csv").write_text(hit_only + rows, encoding="utf-8")
+    monkeypatch.setenv("COLUMNS", "120")
+    told = CliRunner().invoke(app, ["recall", str(tmp_path), str(tmp_path / "node")])
+    assert told.exit_code == 0, told.output
+    line, other = (
+        [cell.strip() for cell in one.split("│")]
+        for one in told.output.splitlines()
+        if "M01" in one or "M02  " in one
+    )
+    assert line[1:4] == ["M01", "0/0", "—"]
+    assert other[1:4] == ["M02", "0/1", "0%"]
+    assert "0 of 1 case found; hit besides: 0 near misses, 0 clean visits." in told.output
 
 
 def test_there_is_no_comparison_without_a_truth_or_a_node(tmp_path: Path) -> None:
