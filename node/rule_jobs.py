@@ -213,6 +213,11 @@ def unpacked(values: list[Any]) -> SealedHit:
 
 
 def _hit_of(store: NodeStore, prefix: str) -> HitRow:
+    if not prefix.strip():
+        raise ConfigurationError(
+            "an empty text names no hit: expected an id or its first digits;"
+            " list hits with: yixin node rules show"
+        )
     try:
         found = store.supervision.find(prefix)
     except ValueError:

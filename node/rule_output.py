@@ -115,7 +115,7 @@ def say_explained(out: NodeOutput, result: Shown) -> None:
             f"依据{_source(one['basis'])}"
         )
     for one in result["knowledge"]:
-        row = "，".join(f"{column} {value}" for column, value in one["row"].items())
+        row = "，".join(f"{column} {value}" for column, value in one["row_zh"].items())
         out.say(f"知识 {one['name_zh']}：{row}（{one['source']}）")
     for title, key in (("参保人员", "persons"), ("医务人员", "staff"), ("就诊", "visits")):
         if result[key]:

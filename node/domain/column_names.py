@@ -1,4 +1,4 @@
-"""What the columns of records are called in Chinese."""
+"""What the columns of records and of knowledge tables are called in Chinese."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -127,6 +127,37 @@ NAMES: Final[Mapping[str, str]] = {
     "infno": "交易编号",
     "path": "字段",
     "body": "内容",
+    "stage": "年龄段",
+    "insurance": "保险类型",
+    "min_rank": "最低级别",
+    "setting": "就医方式",
+    "generic": "通用名分组",
+    "limit_days": "天数上限",
+    "sub_code": "不得同时收费的项目",
+    "scope": "范围",
+    "day_limit": "每日次数",
+    "hourly": "按小时计费",
+    "times": "次数上限",
+    "total_days": "疗程天数",
+    "min_gap_days": "两次最短间隔",
+    "week_limit": "每周次数",
+    "per_disease": "按病种",
+    "full_price": "全价",
+    "icd_prefix": "适应症编码",
+    "first_code": "一线药品",
+    "units_per_pack": "每包单位数",
+    "daily_units": "每日单位数",
+    "drug_class": "同类分组",
+    "no_combine": "不宜合用",
+    "max_daily": "最大日剂量",
+    "unit": "单位",
+    "kind": "计费种类",
+    "component": "不得另收的分项",
+    "min_components": "最少分项数",
+    "package_price": "总项单价",
+    "needs": "前置项目或手术",
+    "needs_what": "前置种类",
+    "low_code": "低价项",
 }
 """Word by column, without the end that tells its scale."""
 NAMES_OF_KIND: Final[Mapping[tuple[str, str], str]] = {
@@ -145,5 +176,10 @@ NAMES_OF_KIND: Final[Mapping[tuple[str, str], str]] = {
     ("price_cap", "type"): "限价类型",
     ("feedback", "type"): "提醒类型",
     ("claim", "doctor"): "医师",
+    ("k_item_cycle", "days"): "周期",
+    ("k_op_group", "group_code"): "手术分组",
+    ("k_fund_cap", "code"): "险种",
+    ("k_fund_cap", "cap"): "年度限额",
+    ("k_holiday", "code"): "日期",
 }
-"""Word by kind and column, where a kind has its own."""
+"""Word by kind or knowledge table and column, where it has its own."""

@@ -1,7 +1,8 @@
-"""Records in Chinese words: what a column is called, what it is counted in, what a code means.
+"""Records and knowledge in Chinese words: what a column is called, its unit, what a code means.
 
 Rules:
-- A column is called the same in all kinds that have it, unless its kind says otherwise.
+- A column is called the same in all kinds and knowledge tables that have it, unless its own says
+  otherwise.
 - Codes of a loaded list have the list's words, behind the code: 09（西药费）; a code that the
   list does not know stands alone.
 """
@@ -24,7 +25,8 @@ UNITS: Final[Mapping[str, str]] = {
     **dict.fromkeys(("latitude", "longitude"), "度"),
     **dict.fromkeys(("beds", "insured_beds"), "张"),
     **dict.fromkeys(("doctors", "pharmacists", "nurses", "technicians"), "人"),
-    "days": "日",
+    **dict.fromkeys(("full_price", "package_price"), "元"),
+    **dict.fromkeys(("days", "limit_days", "total_days", "min_gap_days"), "日"),
 }
 """Unit by column; amounts of FHIR state their currency beside."""
 _FOREIGN: Final = frozenset(("claim", "claim_line"))
@@ -43,6 +45,7 @@ LISTS: Final[Mapping[str, str]] = {
     "staff_member.type": "prac_psn_type",
     "insurance_status.status": "psn_insu_stas",
     "diagnosis.type": "diag_type",
+    "k_fund_cap.code": "insutype",
 }
 """Code list by column, or by kind and column."""
 _GOODS: Final[Mapping[str, str]] = {
@@ -91,6 +94,13 @@ WORDS: Final[Mapping[str, Mapping[str, str]]] = {
         "suspended": "暂停",
         "terminated": "终止",
     },
+    "stage": {"child": "儿童", "infant": "婴幼儿", "newborn": "新生儿"},
+    "insurance": {"work_injury": "工伤", "maternity": "生育"},
+    "min_rank": {"3": "三级", "2": "二级", "1": "一级"},
+    "setting": {"inpatient": "住院", "emergency": "急诊或抢救"},
+    "scope": {"day": "单日", "visit": "单次就诊", "hours_6": "6小时", "hour": "同一小时"},
+    "kind": {"bed": "床位", "nursing": "护理", "consultation": "诊察"},
+    "needs_what": {"item": "项目", "operation": "手术"},
 }
 """Words of codes that are the node's own, by column, or by kind and column."""
 _NO_CAP: Final = "999999"
@@ -101,7 +111,7 @@ def name_of(kind: str, column: str) -> str:
     """Tell what a column is called.
 
     Args:
-        kind: Id of a record kind.
+        kind: Id of a record kind or a knowledge table.
         column: One of its columns, with or without the end that tells its scale.
 
     Raises:
@@ -118,9 +128,9 @@ def told_value(kind: str, column: str, value: str, lists: Mapping[str, CodeList]
     """Tell a value with its unit, or with what its code means.
 
     Args:
-        kind: Id of a record kind.
+        kind: Id of a record kind or a knowledge table.
         column: One of its columns, with or without the end that tells its scale.
-        value: The value as ``evidence.described`` writes it.
+        value: The value as ``evidence.written`` writes it.
         lists: Code lists by id.
 
     >>> told_value("fee_detail", "price", "17.8", {}), told_value("settlement", "sign", "-1", {})

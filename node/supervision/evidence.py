@@ -12,7 +12,7 @@ from node.domain.rule_hits import Evidence
 from scoring_kernel.amounts import decimal_text
 from scoring_kernel.record_kinds import RecordKind
 
-__all__ = ["RecordRelations", "described", "found_records"]
+__all__ = ["RecordRelations", "described", "found_records", "written"]
 
 _MICRO: Final = 1_000_000
 _SCALES: Final[Mapping[str, tuple[int, int]]] = {
@@ -80,17 +80,33 @@ def described(row: Values, kind: RecordKind, *, revealed: bool) -> dict[str, str
         if name in kind.personal:
             found[name] = str(value) if revealed else mask(value)
             continue
-        end = next((one for one in _SCALES if name.endswith(one)), None)
-        if end is not None:
-            scale, places = _SCALES[end]
-            found[name.removesuffix(end)] = decimal_text(int(value) * scale, places)
-        elif isinstance(value, datetime):
-            found[name] = value.isoformat(" ")
-        elif isinstance(value, bool):
-            found[name] = "是" if value else "否"
-        else:
-            found[name] = printable(str(value))
+        bare, text = written(name, value)
+        found[bare] = text
     return found
+
+
+def written(column: str, value: object) -> tuple[str, str]:
+    """Write one value that is not personal.
+
+    Args:
+        column: Its column; the end tells the scale.
+        value: The value as it is kept.
+
+    Returns:
+        The column without the end that tells its scale, and the text.
+
+    >>> written("amount_fen", 1230), written("hourly", True)
+    (('amount', '12.30'), ('hourly', '是'))
+    """
+    end = next((one for one in _SCALES if column.endswith(one)), None)
+    if end is not None and isinstance(value, int):
+        scale, places = _SCALES[end]
+        return column.removesuffix(end), decimal_text(value * scale, places)
+    if isinstance(value, datetime):
+        return column, value.isoformat(" ")
+    if isinstance(value, bool):
+        return column, "是" if value else "否"
+    return column, printable(str(value))
 
 
 def _rows(

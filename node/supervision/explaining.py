@@ -14,8 +14,9 @@ from node.domain.masking import mask
 from node.domain.record_words import name_of, told_value
 from node.domain.rule_hits import Evidence, HitBody
 from node.store.hits import HitRow
-from node.supervision.evidence import RecordRelations, Values, described, found_records
-from node.supervision.knowledge import KnowledgeSource, rows_in_force
+from node.store.knowledge import KnowledgeVersion
+from node.supervision.evidence import RecordRelations, Values, described, found_records, written
+from node.supervision.knowledge import KnowledgeSource, import_of, rows_in_force
 from scoring_kernel import Catalog
 from scoring_kernel.rules import VIOLATING, ParameterVersion, Rule, RuleBook
 from scoring_kernel.rules.knowledge import DATES, KnowledgeTable, Row
@@ -90,9 +91,13 @@ def explain_hit(
         "says": None if rule is None else _says(rule),
         "basis": None if rule is None else _source(catalog, rule.basis),
         "parameters": [] if rule is None else _parameters(rule, catalog, at),
-        "knowledge": []
-        if rule is None
-        else _knowledge(rule, book, keeper, _codes(found, body), at),
+        "knowledge": _knowledge(
+            [] if rule is None else [book.knowledge[name] for name in rule.knowledge],
+            keeper,
+            catalog,
+            _codes(found, body),
+            at,
+        ),
         "persons": person(body.persons),
         "staff": person(body.staff),
         "visits": list(body.visits),
@@ -185,27 +190,47 @@ def _codes(found: Mapping[tuple[str, str], list[Values]], body: HitBody) -> set[
 
 
 def _knowledge(
-    rule: Rule, book: RuleBook, keeper: HitKeeper, codes: Collection[str], at: datetime
+    tables: Sequence[KnowledgeTable],
+    keeper: HitKeeper,
+    catalog: Catalog,
+    codes: Collection[str],
+    at: datetime,
 ) -> list[Shown]:
     """Rows in force on the day of the hit that share a code with what it rests on."""
-    tables = [book.knowledge[name] for name in rule.knowledge]
     rows = rows_in_force(tables, keeper)
-    shown = [
-        {
-            "table": table.id,
-            "name_zh": table.name_zh,
-            "source": table.source,
-            "row": {
-                name: _cell(value)
-                for name, value in zip(table.columns, row, strict=True)
-                if value is not None
-            },
-        }
+    about = [
+        (table, row)
         for table in tables
         for row in rows[table.id]
         if _is_about(table, row, codes, at)
     ]
-    return shown[:MAX_KNOWLEDGE]
+    versions = keeper.knowledge_versions()
+    return [_known(table, row, versions, catalog) for table, row in about[:MAX_KNOWLEDGE]]
+
+
+def _known(
+    table: KnowledgeTable, row: Row, versions: Sequence[KnowledgeVersion], catalog: Catalog
+) -> Shown:
+    """Lay one row of knowledge out: its values by column, the same in words, whence it came."""
+    cells = {
+        name: _cell(value)
+        for name, value in zip(table.columns, row, strict=True)
+        if value is not None
+    }
+    texts = dict(written(name, value) for name, value in cells.items())
+    imported = import_of(table, row, versions)
+    return {
+        "table": table.id,
+        "name_zh": table.name_zh,
+        "source": table.source
+        if imported is None
+        else f"导入：{imported.source}，自 {imported.begins_on} 起",
+        "row": cells,
+        "row_zh": {
+            name_of(table.id, name): told_value(table.id, name, text, catalog.code_tables)
+            for name, text in texts.items()
+        },
+    }
 
 
 def _is_about(table: KnowledgeTable, row: Row, codes: Collection[str], at: datetime) -> bool:

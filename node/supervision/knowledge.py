@@ -13,7 +13,7 @@ from node.store.knowledge import KnowledgeRow, KnowledgeVersion
 from scoring_kernel.rules import KnowledgeTable
 from scoring_kernel.rules.knowledge import DATES, Row
 
-__all__ = ["KnowledgeSource", "arrow_table", "rows_in_force"]
+__all__ = ["KnowledgeSource", "arrow_table", "import_of", "rows_in_force"]
 
 _ARROW: Final[Mapping[str, pa.DataType]] = {
     "string": pa.string(),
@@ -49,6 +49,23 @@ def rows_in_force(
     for version in source.knowledge_versions():
         versions.setdefault(version.name, []).append(version)
     return {one.id: _rows(one, versions.get(one.id, []), source) for one in tables}
+
+
+def import_of(
+    table: KnowledgeTable, row: Row, versions: Iterable[KnowledgeVersion]
+) -> KnowledgeVersion | None:
+    """Tell which import a row in force came by; None where the book proposes it.
+
+    Args:
+        table: The row's table.
+        row: A row of ``rows_in_force``.
+        versions: ``knowledge_versions`` of the same source.
+    """
+    # Rows of an import begin with it; a proposal that would begin then does not hold any more.
+    return next(
+        (one for one in versions if one.name == table.id and _moment(one.begins_on) == row[-2]),
+        None,
+    )
 
 
 def arrow_table(table: KnowledgeTable, rows: Iterable[Row]) -> pa.Table:

@@ -108,7 +108,13 @@ def test_numbers_out_of_all_bounds_are_wrong_usage(run: Run, arguments: tuple[st
     assert "Error" in run(*arguments, expect=2).output
 
 
-@pytest.mark.parametrize("named", ["", "%", "*", "' or 1=1 --", "\x1b[31m", "f" * 5_000])
+@pytest.mark.parametrize("named", ["", " ", "  "])
+def test_no_text_at_all_is_told_that_an_id_is_expected(run: Run, named: str) -> None:
+    run("run", "--rule", "M20")
+    assert "expected an id or its first digits" in run("explain", named, expect=3).output
+
+
+@pytest.mark.parametrize("named", ["%", "*", "' or 1=1 --", "\x1b[31m", "f" * 5_000])
 def test_a_hit_is_named_by_digits_and_nothing_else(run: Run, named: str) -> None:
     output = run("explain", named, expect=3).output
     assert "is no hit of this node" in output

@@ -1,4 +1,4 @@
-"""Records in Chinese words: every column of every kind has one, and no code list is misnamed."""
+"""Records and knowledge in Chinese words: every column has one, and no code list is misnamed."""
 
 import re
 
@@ -7,6 +7,7 @@ import pytest
 from node.domain.column_names import NAMES, NAMES_OF_KIND
 from node.domain.record_words import LEFT_OUT, LISTS, UNITS, WORDS, name_of, told_value
 from scoring_kernel import load_catalog
+from scoring_kernel.rules import load_rules
 
 CATALOG = load_catalog()
 COLUMNS = [
@@ -15,7 +16,7 @@ COLUMNS = [
     if kind.stored == "segment"
     for name, _ in kind.schema
     if name not in LEFT_OUT
-]
+] + [(table.id, name) for table in load_rules().knowledge.values() for name in table.columns]
 
 
 def test_every_column_of_every_kind_has_a_word_of_its_own() -> None:
@@ -56,6 +57,10 @@ def test_words_are_of_columns_and_lists_that_there_are() -> None:
         ("claim", "total", "60.50", "60.50"),
         ("stock_movement", "what", "sale", "sale（销售）"),
         ("identity_event", "result", "spoof", "spoof（冒用）"),
+        ("k_drug_hosplevel", "min_rank", "3", "3（三级）"),
+        ("k_item_cycle", "days", "15", "15 日"),
+        ("k_item_mutex", "scope", "hours_6", "hours_6（6小时）"),
+        ("k_fund_cap", "code", "310", f"310（{CATALOG.code_tables['insutype'].labels['310']}）"),
     ],
 )
 def test_values_have_units_and_codes_have_words(

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from node.store import NodeStore
+from node.store.knowledge import NewImport
 from node.supervision.explaining import MAX_RECORDS, explain_hit
 from scoring_kernel import load_catalog
 from scoring_kernel.rules import KnowledgeTable, RuleBook
@@ -60,6 +61,13 @@ def only_evidence(told: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
     return line
 
 
+def only_knowledge(told: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
+    """Give the one row of knowledge that a hit is about."""
+    (row,) = told["knowledge"]
+    assert isinstance(row, dict)
+    return row
+
+
 def test_a_line_is_told_in_yuan_and_its_person_masked(store: NodeStore, facts: RuleFacts) -> None:
     put_facts(store, facts)
     of = book(rule())
@@ -95,6 +103,56 @@ def test_only_knowledge_of_the_item_that_held_on_the_day_is_told(
     assert [one["row"] for one in told["knowledge"]] == [  # type: ignore[attr-defined]  # JSON
         {"code": ITEM, "begins_at": "2026-01-01"}
     ]
+
+
+def test_knowledge_is_told_in_words_and_by_the_import_it_came_from(
+    store: NodeStore, facts: RuleFacts
+) -> None:
+    put_facts(store, facts)
+    table = KnowledgeTable(
+        id="k_drug_gender",
+        name_zh="限性别药品",
+        columns={
+            "code": "string",
+            "gender": "string",
+            "begins_at": "timestamp[s]",
+            "ends_at": "timestamp[s]",
+        },
+        nullable=frozenset({"ends_at"}),
+        source="建议；试验",
+        rows=((ITEM, "2", moment("2025-01-01"), None),),
+    )
+    of = book(rule(knowledge=("k_drug_gender",)), knowledge={"k_drug_gender": table})
+    run(store, of)
+    proposed = only_knowledge(explained(store, of))
+    assert proposed["source"] == "建议；试验"
+    assert proposed["row_zh"] == {"编码": ITEM, "性别": "2（女）", "起始": "2025-01-01"}
+    for begins_on, name in (("2026-01-01", "第一批.csv"), ("2026-12-01", "第二批.csv")):
+        store.supervision.import_knowledge(
+            NewImport(
+                sha256=bytes(32),
+                source=name,
+                begins_on=begins_on,
+                imported_at="2026-11-22T00:00:00+00:00",
+                operator="officer",
+                unbound=0,
+                tables={"k_drug_gender": [{"code": ITEM, "gender": "1"}]},
+            )
+        )
+    told = only_knowledge(explained(store, of))
+    assert told["source"] == "导入：第一批.csv，自 2026-01-01 起"
+    assert told["row"] == {
+        "code": ITEM,
+        "gender": "1",
+        "begins_at": "2026-01-01",
+        "ends_at": "2026-12-01",
+    }
+    assert told["row_zh"] == {
+        "编码": ITEM,
+        "性别": "1（男）",
+        "起始": "2026-01-01",
+        "终止": "2026-12-01",
+    }
 
 
 def test_a_record_that_is_gone_and_a_rule_that_is_gone_are_told_so(
