@@ -82,7 +82,7 @@ def run_indicators(directory: Path, wish: TopicWish, progress: ProgressReporter)
     Raises:
         ConfigurationError: Kind, indicator, subject or month is unknown.
     """
-    with _opened(directory) as (_, desk):
+    with _opened(directory) as (parts, desk):
         supervision = desk.supervision
         of = supervision.indicators.get(wish.kind)
         if of is None or not set(of.subject_sets) <= supervision.stated.keys():
@@ -98,7 +98,8 @@ def run_indicators(directory: Path, wish: TopicWish, progress: ProgressReporter)
             return {"month": None, "indicators": [], "found": 0}
         progress("indicators", 0, 0, "")
         table = desk.indicators(wish.kind, month)
-        told = told_indicators(table, only=wish.indicators, subject=wish.subject)
+        units = parts.catalog.units
+        told = told_indicators(table, units, only=wish.indicators, subject=wish.subject)
         if wish.subject is not None and not told:
             raise ConfigurationError(f"{wish.subject[:40]!r} is not stated in {month}.")
         return {"month": month, "indicators": told[:MAX_TOLD], "found": len(told)}

@@ -118,7 +118,8 @@ def run_indicators(directory: Path, wish: TopicWish, progress: ProgressReporter)
             return run.told(month) | {"indicators": [], "found": 0}
         table = run.desk.indicators(wish.kind, month)
         show = run.desk.mask if wish.kind == "person" else str
-        told = told_indicators(table, only=wish.indicators, subject=wish.subject, show=show)
+        units = run.jobs.catalog.units
+        told = told_indicators(table, units, only=wish.indicators, subject=wish.subject, show=show)
         if wish.subject is not None and not told:
             raise ConfigurationError(f"{show(wish.subject)[:40]!r} has no records in {month}")
         return run.told(month) | {"indicators": told[:MAX_TOLD], "found": len(told)}

@@ -117,9 +117,9 @@ def conclude(
             topic.columns,
             month=month,
             alerts=alerts,
-            lacks=topic.lacks,
+            lacks=lacks,
         )
-        for language in ("zh", "en")
+        for language, lacks in (("zh", topic.lacks), ("en", topic.lacks_en))
     ]
     return TopicResult(
         topic=topic,

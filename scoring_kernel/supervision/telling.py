@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from scoring_kernel.supervision.evaluation import IndicatorRow, IndicatorTable
     from scoring_kernel.supervision.results import TopicResult
     from scoring_kernel.supervision.topics import Topic
+    from scoring_kernel.units import Unit
 
 RATE_PLACES = 4
 """Places of a change against another window."""
@@ -108,6 +109,7 @@ def told_topics(topics: Iterable[Topic]) -> list[dict[str, Any]]:
 
 def told_indicators(
     table: IndicatorTable,
+    units: Mapping[str, Unit],
     *,
     only: Iterable[str] = (),
     subject: str | None = None,
@@ -117,6 +119,7 @@ def told_indicators(
 
     Args:
         table: The indicators of a month.
+        units: Units by id, for their words.
         only: Ids, of bases or of what is derived; all when empty.
         subject: One subject; all when None.
         show: Shows a subject's id.
@@ -130,7 +133,7 @@ def told_indicators(
             for derivation, outcomes in row.outcomes.items():
                 number = row.base.ids[derivation]
                 if not wanted or number in wanted:
-                    told = _told(row, derivation, outcomes[at])
+                    told = _told(row, derivation, outcomes[at], units)
                     found.append({"id": number, "subject": show(name), **told})
     return found
 
@@ -166,15 +169,19 @@ def indicator_columns(tables: Iterable[IndicatorTable]) -> dict[str, list[str | 
     return columns
 
 
-def _told(row: IndicatorRow, derivation: str, outcome: Outcome) -> dict[str, Any]:
+def _told(
+    row: IndicatorRow, derivation: str, outcome: Outcome, units: Mapping[str, Unit]
+) -> dict[str, Any]:
     base = row.base
+    unit = base.unit if derivation == "value" else "1"
     places = {"value": base.places, "z": Z_PLACES}.get(derivation, RATE_PLACES)
     missing = outcome if isinstance(outcome, Reason) else None
     return {
         "name_zh": base.name_zh,
         "name_en": base.name_en,
         "derivation": derivation,
-        "unit": base.unit if derivation == "value" else "1",
+        "unit": unit,
+        "unit_zh": units[unit].name_zh,
         "value": decimal_text(outcome, MICRO, places) if isinstance(outcome, int) else None,
         "reason_zh": None if missing is None else missing.zh,
         "reason_en": None if missing is None else missing.en,

@@ -5,6 +5,7 @@ Rules:
   relation ``grade`` (published grades or pre-scores); it returns the declared columns. Steps that
   SQL cannot say exactly (robust z, groups, stability) follow it, from a closed list.
 - A column without a unit is text; else a whole number, shown as ``value / scale`` with ``places``.
+  A text that names an indicator (``indicator``) is told in English by the indicator's words.
 - An alert is a column that is 1 where a dated threshold is passed; the threshold and its source
   are told with it.
 - Every chart is a view of the topic's table: it names columns and holds no number of its own.
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
     from scoring_kernel.legal_basis import LegalBasis
     from scoring_kernel.parameters import Parameter
+    from scoring_kernel.supervision.indicators import SubjectIndicators
     from scoring_kernel.yaml_section import Section
 
 INDICATOR: Final = "indicator"
@@ -59,7 +61,7 @@ _COLUMN: Final = r"[a-z][a-z0-9_]{0,39}"
 _KEYS: Final = (
     *("id", "name_zh", "name_en", "question_zh", "question_en", "sets", "indicators", "grades"),
     *("months", "parameters", "sql", "steps", "columns", "order", "limit", "alert", "chart"),
-    *("finding", "clue", "lacks", "note"),
+    *("finding", "clue", "lacks", "lacks_en", "note"),
 )
 
 
@@ -74,6 +76,8 @@ class Column:
     places: int
     personal: bool
     """Whether it is a person, a visit or a trace code, which is shown masked."""
+    english: Mapping[str, str] = field(repr=False, default_factory=dict)
+    """English words for its texts: those of indicators, where it names these."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +122,8 @@ class Topic:
     finding: Finding
     lacks: tuple[str, ...]
     """What the question asks for and nobody has, in words."""
+    lacks_en: tuple[str, ...]
+    """The same in English, where the English sentence tells it."""
     note: str | None
     digest: bytes = field(repr=False)
     """SHA-256 of the file."""
@@ -150,7 +156,7 @@ def parse_topic(
     units: Collection[str],
     legal_basis: Mapping[str, LegalBasis],
     sets: Collection[str],
-    subjects: Collection[str],
+    subjects: Mapping[str, SubjectIndicators],
 ) -> Topic:
     """Read one file of ``supervision/topics/``; its SQL is checked by the loader.
 
@@ -160,13 +166,15 @@ def parse_topic(
         units: Known unit ids.
         legal_basis: Known sources.
         sets: Ids of measure sets.
-        subjects: Kinds of subject that have indicators.
+        subjects: Indicators by kind of subject.
 
     Raises:
         CatalogError: A key is missing, unknown or of the wrong form, or names what is not there.
     """
     document.refuse_unknown(_KEYS)
-    columns = _parse_columns(document.section("columns"), units)
+    indicators = _among(document, "indicators", subjects)
+    named = {one.name_zh: one.name_en for kind in indicators for one in subjects[kind].bases}
+    columns = _parse_columns(document.section("columns"), units, named)
     name = document.text("id", pattern=r"T[0-9]{2}")
     listed = document.find_section("parameters")
     parameters = (
@@ -184,7 +192,7 @@ def parse_topic(
         question_zh=document.text("question_zh", max_chars=200),
         question_en=document.text("question_en", max_chars=200),
         sets=_among(document, "sets", sets),
-        indicators=_among(document, "indicators", subjects),
+        indicators=indicators,
         grades=document.flag("grades", default=False),
         months=document.integer("months", least=1, most=MAX_MONTHS)
         if "months" in document.values
@@ -203,6 +211,7 @@ def parse_topic(
         chart=parse_chart(document.section("chart"), columns),
         finding=parse_finding(document.section("finding"), columns),
         lacks=document.texts("lacks") if "lacks" in document.values else (),
+        lacks_en=_parse_lacks_en(document),
         note=document.find_text("note"),
         digest=hashlib.sha256(content).digest(),
     )
@@ -217,12 +226,28 @@ def _among(document: Section, key: str, known: Collection[str]) -> tuple[str, ..
     return found
 
 
-def _parse_columns(listed: Section, units: Collection[str]) -> dict[str, Column]:
+def _parse_lacks_en(document: Section) -> tuple[str, ...]:
+    found = document.texts("lacks_en") if "lacks_en" in document.values else ()
+    english = (text for key, text in document.section("finding").values.items() if "en" in key)
+    is_told = any("{lacks}" in str(text) for text in english)
+    expected = len(document.texts("lacks")) if is_told else 0
+    if len(found) != expected:
+        raise document.error(
+            f"lacks_en: found {len(found)}, expected {expected}: state it for every one of lacks "
+            "where the English sentence tells it, else leave it out",
+            "finding",
+        )
+    return found
+
+
+def _parse_columns(
+    listed: Section, units: Collection[str], indicators: Mapping[str, str]
+) -> dict[str, Column]:
     found: dict[str, Column] = {}
     for name in listed.keys():  # noqa: SIM118 - a section is not a mapping
         listed.refuse_name_unless(name, _COLUMN)
         section = listed.section(name)
-        section.refuse_unknown(("name_zh", "unit", "scale", "places", "personal"))
+        section.refuse_unknown(("name_zh", "unit", "scale", "places", "personal", "indicator"))
         is_number = "unit" in section.values
         found[name] = Column(
             name_zh=section.text("name_zh", max_chars=40),
@@ -230,6 +255,7 @@ def _parse_columns(listed: Section, units: Collection[str]) -> dict[str, Column]
             scale=section.integer("scale", least=1, most=10**9) if "scale" in section.values else 1,
             places=section.integer("places", least=0, most=6) if "places" in section.values else 0,
             personal=section.flag("personal", default=False),
+            english=indicators if section.flag("indicator", default=False) else {},
         )
     return found
 

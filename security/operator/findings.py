@@ -79,7 +79,7 @@ def _say_subject(out: CommandOutput, listed: Sequence[Mapping[str, Any]]) -> Non
         line = lines.setdefault(one["name_zh"], {"id": one["id"], "name": one["name_zh"], **blank})
         line[one["derivation"]] = told
         if one["derivation"] == "value":
-            line[_UNIT] = one["unit"]
+            line[_UNIT] = one["unit_zh"]
         if told is None:
             reasons.setdefault(one["reason_zh"], []).append(one["id"])
     found = [*lines.values()]

@@ -104,10 +104,14 @@ def test_indicators_of_an_institution_with_their_reasons(run: Run) -> None:
     by_id = {one["id"]: one for one in told["indicators"]}
     assert by_id["I001"]["value"] == "5"
     assert by_id["I003"]["value"] == "4.0000"
+    units = {name: (by_id[name]["unit"], by_id[name]["unit_zh"]) for name in ("I001", "I003")}
+    assert units == {"I001": ("visit", "人次"), "I003": ("1", "比值")}
     assert by_id["I109"]["reason_zh"] == "没有 DRG 分组结果与权重"
     assert by_id["I153"]["reason_zh"] == "所需的度量这几个月没有统计"
     screen = run("indicators", "--indicator", "I001", "--indicator", "I109").stdout
     assert "就诊人次" in screen
+    (row,) = [line for line in screen.splitlines() if "I001" in line]
+    assert row.rstrip(" │|").endswith("人次")
     assert "DRG" in screen
     persons = answer(run("indicators", "--kind", "person", "--indicator", "I257", "--json"))
     assert [one["value"] for one in persons["indicators"]] == ["5"]

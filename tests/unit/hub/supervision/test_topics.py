@@ -13,6 +13,7 @@ from hub.cli import app
 from hub.store.engine import reading
 from hub.supervision.topics import HubTopics
 from protos.yixin.v1 import statement_pb2
+from scoring_kernel import load_catalog
 from scoring_kernel.statements import rows_digest
 from scoring_kernel.supervision.loading import load_supervision
 from scoring_kernel.supervision.outcomes import NOT_STATED
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SUPERVISION = load_supervision()
+UNITS = load_catalog().units
 MARCH = 202603
 DOCTOR = "D330302000001"
 
@@ -101,7 +103,7 @@ def test_what_nodes_stated_is_merged(topics: HubTopics) -> None:
 
 
 def test_one_doctors_practice_merges_over_institutions(topics: HubTopics) -> None:
-    told = told_indicators(topics.indicators("physician", MARCH), subject=DOCTOR)
+    told = told_indicators(topics.indicators("physician", MARCH), UNITS, subject=DOCTOR)
     by_id = {one["id"]: one["value"] for one in told}
     assert by_id["I161"] == "12"
     assert by_id["I173"] == "9"
@@ -111,7 +113,7 @@ def test_one_doctors_practice_merges_over_institutions(topics: HubTopics) -> Non
 
 def test_what_a_node_did_not_state_is_no_zero(topics: HubTopics) -> None:
     table = topics.indicators("institution", MARCH)
-    told = {one["subject"]: one for one in told_indicators(table, only=["I153"])}
+    told = {one["subject"]: one for one in told_indicators(table, UNITS, only=["I153"])}
     assert told[FIRST]["value"] == "0.2500"
     assert told[SECOND]["value"] == "0.0000"
     assert (told[THIRD]["value"], told[THIRD]["reason_zh"]) == (None, NOT_STATED.zh)

@@ -236,6 +236,14 @@ def test_items_by_what_they_add(bench: Bench) -> None:
     assert [row["alert"] for row in found.rows] == [1, 0]
 
 
+def test_items_without_a_year_before_are_not_compared(bench: Bench) -> None:
+    used = {"amount_fen": 100_000, "visits": 3}
+    bench.put("item_use", MARCH, {("H1", "X1"): used, ("H1", "X2"): used})
+    found = bench.run("T14")
+    assert [(row["growth"], row["contribution"]) for row in found.rows] == [(None, None)] * 2
+    assert found.finding_zh.endswith("金额 2000.00 元。无上年同期数据，不能比较增减。")
+
+
 def test_flows_from_elsewhere(bench: Bench) -> None:
     home, away = "H33030200001", "3705"
     bench.put(

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from scoring_kernel import load_catalog
 from scoring_kernel.supervision import Monthly, Peers, SetRows, indicators_of
 from scoring_kernel.supervision.evaluation import months_needed
 from scoring_kernel.supervision.formulas import Nothing
@@ -27,6 +28,7 @@ from scoring_kernel.supervision.outcomes import (
 from scoring_kernel.supervision.telling import told_indicators
 
 SUPERVISION = load_supervision()
+UNITS = load_catalog().units
 LIST = Path(__file__).resolve().parents[4].parent / "shared" / "domain" / "indicators.csv"
 KINDS = {"机构": "institution", "医师": "physician", "参保人": "person", "药店": "pharmacy"}
 KINDS |= {"药品/项目": "item", "区域": "region"}
@@ -186,7 +188,7 @@ def test_what_an_institution_has_not_stated_is_no_zero_either() -> None:
         Peers(groups={}, least=5),
         stated={"care": {MARCH: frozenset({"H1", "H2"})}, "hit": {MARCH: frozenset({"H1"})}},
     )
-    told = {one["subject"]: one for one in told_indicators(table, only=["I153"])}
+    told = {one["subject"]: one for one in told_indicators(table, UNITS, only=["I153"])}
     assert (told["H1"]["value"], told["H1"]["reason_zh"]) == ("0.0000", None)
     assert (told["H2"]["value"], told["H2"]["reason_zh"]) == (None, NOT_STATED.zh)
 
@@ -209,7 +211,7 @@ def test_the_growth_of_all_is_shared_by_those_too_who_are_gone() -> None:
         MARCH,
         Peers(groups={}, least=5),
     )
-    told = {one["subject"]: one["value"] for one in told_indicators(table, only=["I457"])}
+    told = {one["subject"]: one["value"] for one in told_indicators(table, UNITS, only=["I457"])}
     # +600, -300 and +100 of +400 in all.
     assert told == {"X1": "1.5000", "X3": "0.2500"}
 
@@ -226,12 +228,12 @@ def test_a_year_is_whole_or_nothing() -> None:
     peers = Peers(groups={}, least=5)
     monthly = {"patient": {one: rows(100) for one in (202601, 202602, MARCH)}}
     whole = indicators_of(of, SUPERVISION.sets, monthly, MARCH, peers)
-    told = {one["id"]: one for one in told_indicators(whole)}
+    told = {one["id"]: one for one in told_indicators(whole, UNITS)}
     assert (told["I273"]["value"], told["I275"]["value"]) == ("3.00", "0.5000")
     assert told["I274"]["reason_zh"] == NO_BASE.zh
     del monthly["patient"][202601]
     partly = indicators_of(of, SUPERVISION.sets, monthly, MARCH, peers)
-    missing = {one["id"]: one["reason_zh"] for one in told_indicators(partly)}
+    missing = {one["id"]: one["reason_zh"] for one in told_indicators(partly, UNITS)}
     assert missing["I273"] == NOT_COUNTED.zh
 
 
@@ -261,7 +263,7 @@ def test_the_drug_that_a_person_holds_most_of() -> None:
     monthly = {"supply": months, "patient": {MARCH: visited}}
     of = SUPERVISION.indicators["person"]
     table = indicators_of(of, SUPERVISION.sets, monthly, MARCH, Peers(groups={}, least=5))
-    told = {one["id"]: one["value"] for one in told_indicators(table)}
+    told = {one["id"]: one["value"] for one in told_indicators(table, UNITS)}
     # 225 days of X in six months of 180; X comes from two institutions.
     assert (told["I301"], told["I305"]) == ("1.25", "2")
 

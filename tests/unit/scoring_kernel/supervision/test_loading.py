@@ -103,6 +103,30 @@ MISTAKES = {
         "patient.visits",
         "patient.visits",
     ),
+    "a highest row by a text": (
+        "supervision/topics/T18.yaml",
+        "top: {by: amount, among: hits}",
+        "top: {by: rule}",
+        "by: found 'rule'",
+    ),
+    "a highest row by nothing": (
+        "supervision/topics/T18.yaml",
+        "  top: {by: amount, among: hits}\n",
+        "",
+        "found {ranked.}",
+    ),
+    "words for one language alone": (
+        "supervision/topics/T18.yaml",
+        "  unranked_en:",
+        "  none:",
+        "none",
+    ),
+    "an English sentence that lacks words": (
+        "supervision/topics/T18.yaml",
+        "{alerts} jumped.",
+        "{alerts} jumped; {lacks}.",
+        "lacks_en: found 0, expected 1",
+    ),
     "no setting": ("supervision/settings.yaml", "least_peers", "peers", "least_peers"),
 }
 
