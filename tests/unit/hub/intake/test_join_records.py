@@ -237,8 +237,12 @@ def test_a_payload_that_cannot_be_read_is_refused_whole(content: bytes, words: s
 DOCTOR = "D330302000001"
 
 
-def session(**changes: str) -> Record:
-    values = {"who": DOCTOR, "begins": "2026-10-08 09:00", "ends": "2026-10-08 11:00"}
+def session(**changes: Any) -> Record:  # noqa: ANN401 - fields of the record
+    values: dict[str, Any] = {
+        "who": DOCTOR,
+        "begins": "2026-10-08 09:00",
+        "ends": "2026-10-08 11:00",
+    }
     return Record(**(values | changes))
 
 
