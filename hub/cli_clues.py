@@ -1,12 +1,14 @@
 """Commands for clues: `yixin hub clues list`, `show` and `join`."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from hub.cli_options import AsJson, Directory, Limit
+from hub.clue_output import say_clue, say_joined
 from hub.commands import Result, run_job, start
 from hub.config import hub_directory
+from security.operator.clue_table import say_clues
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -50,7 +52,14 @@ def clues_list(
             "limit": limit,
         }
         result = run_job(hub_directory(directory), "clues", arguments, out, writes=False)
-        out.done(result, "") if as_json else out.rows("Clues", [_flat(r) for r in result["rows"]])
+        if as_json:
+            out.done(result, "")
+            return
+        say_clues(out, "Clues", result["rows"])
+        if result["rows"]:
+            out.hint("Show one with: yixin hub clues show ID")
+        if len(result["rows"]) == limit:
+            out.hint(f"At most {limit} are listed; for more: --limit")
 
 
 @app.command("show")
@@ -73,14 +82,7 @@ def clues_show(
         if as_json:
             out.done(result, "")
             return
-        detail = dict(result["detail"])
-        pointers = detail.pop("sources", None) or detail.pop("evidence", [])
-        measures = detail.pop("measures", [])
-        out.table("Clue", _flat(result) | {key: str(value) for key, value in detail.items()})
-        out.rows("Rests on", pointers)
-        if measures:
-            out.rows("Measures it rests on", measures)
-        out.rows("Same person or staff", [_flat(one) for one in result["related"]])
+        say_clue(out, result)
 
 
 @app.command("join")
@@ -97,22 +99,4 @@ def clues_join(*, directory: Directory = None, as_json: AsJson = False) -> None:
         if as_json:
             out.done(result, "")
             return
-        out.counts("Found", "join", result["found"])
-        out.say(
-            f"{result['new']} new, {result['updated']} updated, {result['unchanged']} unchanged; "
-            f"{result['gone']} no longer hold. {result['records']} records held, "
-            f"{result['expired']} deleted after their retention."
-        )
-        for kind, count in result["crowded"].items():
-            out.hint(f"{count} marks of kind {kind} have too many records and were not joined.")
-        for period, count in result["key_faults"].items():
-            out.hint(f"Tokens of {period} were made under {count} keys: ask the desks' officers.")
-
-
-def _flat(row: dict[str, Any]) -> dict[str, Any]:
-    """What a screen has room for."""
-    shown = ("id", "source", "found_by", "institution", "month", "score", "verdict", "amount_fen")
-    return {key: row[key] for key in shown} | {
-        "person": row["person"] or "",
-        "staff": ", ".join(row["staff"]),
-    }
+        say_joined(out, result)

@@ -6,8 +6,10 @@ from typing import Annotated
 import typer
 
 from node.cli_options import AsJson, Directory
-from node.commands import Result, run_job, start
+from node.commands import NodeOutput, Result, run_job, start
 from node.config import node_directory
+from security.operator.clue_table import say_clues
+from security.operator.words import counted
 
 __all__ = ["register"]
 
@@ -39,7 +41,7 @@ def clues_list(
     with start(as_json) as out:
         arguments: Result = {"source": source, "limit": limit}
         result = run_job(node_directory(directory), "clues", arguments, out, writes=False)
-        out.done(result, "") if as_json else out.rows("Clues", result["rows"])
+        out.done(result, "") if as_json else _say_listed(out, result)
 
 
 @clues_app.command("send")
@@ -53,12 +55,15 @@ def clues_send(*, directory: Directory = None, as_json: AsJson = False) -> None:
     """
     with start(as_json) as out:
         result = run_job(node_directory(directory), "clues_send", {}, out)
-        records = ", ".join(f"{count} {kind}" for kind, count in result["join_parts"].items())
+        parts = ", ".join(f"{count} {kind}" for kind, count in result["join_parts"].items())
+        clues = counted(result["clues"], "clue")
+        changed = counted(result["clue_parts"], "changed part")
         out.done(
             result,
-            f"{result['clues']} clues in {result['clue_parts']} changed parts; join records in "
-            f"changed parts: {records}. {result['asked']} persons asked for, {result['sent']} "
-            f"envelopes sent, {result['receipts_quarantined']} of them with refused content.",
+            f"{clues} in {changed}; join records in changed parts: {parts}. "
+            f"{counted(result['asked'], 'person')} asked for, "
+            f"{counted(result['sent'], 'envelope')} sent, "
+            f"{result['receipts_quarantined']} with refused content.",
         )
         if not as_json and not result["desks"]:
             out.hint("No desks are known: persons were left out. See: yixin node clues desks")
@@ -97,3 +102,14 @@ def clues_key(*, directory: Directory = None, as_json: AsJson = False) -> None:
     with start(as_json) as out:
         result = run_job(node_directory(directory), "clues_key", {}, out, writes=False)
         out.done(result, f"{result['member']} --key {result['key']}")
+
+
+def _say_listed(out: NodeOutput, result: Result) -> None:
+    rows = result["rows"]
+    more = len(rows) < result["total"]
+    say_clues(out, f"Clues, {len(rows)} of {result['total']}" if more else "Clues", rows)
+    names = {row["source"]: row["name_zh"] for row in rows}
+    for source in sorted(names):
+        out.say(f"  {source} {names[source]}")
+    if rows:
+        out.hint("Explain a rule's with: yixin node rules explain ID; all of each with --json")
