@@ -2,8 +2,9 @@
 
 Rules:
 - A set reads of a month what is in its window and no more: of kinds that name a visit all records
-  of every visit that has one in the window's months, of other kinds the records of these months,
-  registers whole. So its rows do not tell which months were opened together.
+  of every visit that has one in the window's months, with the reversals of its settlements,
+  whichever visit these name; of other kinds the records of these months, registers whole. So its
+  rows do not tell which months were opened together.
 - A derived relation of visits says of a visit what the visit's own records say: it is made once
   for all the months, and every window keeps of it the window's visits. Any other derived relation
   is made for every window from what the window holds.
@@ -24,7 +25,7 @@ import pyarrow as pa
 
 from node.errors import StoreError
 from node.store.relations import NUMBERED
-from node.supervision.month_inputs import KindClasses, MonthInputs
+from node.supervision.month_inputs import SETTLEMENT, KindClasses, MonthInputs
 from scoring_kernel.supervision import SupervisionSet
 from scoring_kernel.supervision.hit_relations import HIT_RELATIONS
 from scoring_kernel.supervision.loading import Supervision
@@ -34,7 +35,7 @@ __all__ = ["MEMORY_BYTES", "MonthEngine", "MonthPlan", "SupervisedRecords", "tra
 MEMORY_BYTES: Final = 2 * 1024**3
 """Of the engine: a month's visits of a node fit many times over."""
 _WORD: Final = re.compile(r"[a-z_][a-z0-9_]*")
-_PLACE: Final = frozenset(("institution", "mdtrt_id", "month"))
+_PLACE: Final = frozenset(("institution", "mdtrt_id", "month", "setl_id", "sign"))
 """Columns that tell to which window a record belongs."""
 _SAID_OF_PERSONS: Final = {"insured_person": frozenset(("gender", "born"))}
 """What relations of visits take from kinds that name no visit."""
@@ -254,7 +255,7 @@ class MonthEngine:
         for kind in (*visits, *dated, *unknown):
             test = f"month in ({_listed(plan.reach[kind])})"
             if kind in visits:
-                test = _of_visits("touched", f" and touched.{test}")
+                test = _of_visits(kind, f"{kind}{NUMBERED}", "touched", f" and touched.{test}")
             elif kind in unknown:
                 test = "false"
             self._copy(kind, f"{kind}{NUMBERED}", words, test)
@@ -289,7 +290,8 @@ class MonthEngine:
             if name in plan.classes.dated:
                 self._copy(name, f"main.{name}", words | {"month"}, window, kept)
             else:
-                self._copy(name, f"main.{name}", words, _of_visits("visited"), kept)
+                test = _of_visits(name, f"main.{name}", "visited")
+                self._copy(name, f"main.{name}", words, test, kept)
         for one in relations:
             self._engine.execute(one.statement)
 
@@ -335,8 +337,16 @@ def _listed(months: Iterable[int]) -> str:
     return ", ".join(map(str, sorted(months)))
 
 
-def _of_visits(table: str, more: str = "") -> str:
-    return (
+def _of_visits(kind: str, source: str, table: str, more: str = "") -> str:
+    """SQL that is true of ``one``, a record of some visits or a reversal of their settlements."""
+    named = (
         f"exists (select 1 from {table} where {table}.institution = one.institution"  # noqa: S608 - one of two tables
         f" and {table}.mdtrt_id = one.mdtrt_id{more})"
+    )
+    if kind != SETTLEMENT:
+        return named
+    return (
+        f"({named} or (one.sign = -1 and exists (select 1 from {source} as paid join {table}"  # noqa: S608 - as above
+        f" on {table}.institution = paid.institution and {table}.mdtrt_id = paid.mdtrt_id{more}"
+        " where paid.institution = one.institution and paid.setl_id = one.setl_id)))"
     )

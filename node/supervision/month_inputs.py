@@ -2,8 +2,8 @@
 
 Rules:
 - Records of a visit count together: a month rests on all records of every visit that has one
-  in it, wherever the others lie. Records that name no visit count in their own month, those of
-  registers in every month.
+  in it, wherever the others lie, and on the reversals of its settlements, whichever visit these
+  name. Records that name no visit count in their own month, those of registers in every month.
 - A month is told by how many records it rests on, and by the greatest of their numbers. A store
   numbers records upwards and never again: a record that comes in is greater than all before
   it, one that goes out lowers the count, so no change leaves both alone.
@@ -20,8 +20,10 @@ from node.store.deletions import SEQ
 from node.store.relations import NUMBERED
 from scoring_kernel.record_kinds import RecordKind
 
-__all__ = ["KindClasses", "MonthInputs", "classes_of", "find_inputs"]
+__all__ = ["SETTLEMENT", "KindClasses", "MonthInputs", "classes_of", "find_inputs"]
 
+SETTLEMENT: Final = "settlement"
+"""Kind whose records are taken back by their own number (setl_id), not by their visit."""
 REGISTER_DAY: Final = "intake"
 """Day of a register's records: the day they were taken in, which says nothing of when they hold."""
 
@@ -116,9 +118,8 @@ def find_inputs(engine: duckdb.DuckDBPyConnection, classes: KindClasses) -> Mont
     for kind in classes.visits:
         held[kind] = _held(
             engine,
-            f"select touched.month, one.month, count(*), max(one.{SEQ})"  # noqa: S608 - as above
-            f" from {kind}{NUMBERED} as one join touched on touched.institution = one.institution"
-            " and touched.mdtrt_id = one.mdtrt_id group by touched.month, one.month",
+            f"select touched, month, count(*), max({SEQ}) from ({_of_visits(kind)})"  # noqa: S608 - as above
+            " group by touched, month",
         )
     for kind in classes.dated:
         held[kind] = _held(
@@ -133,6 +134,24 @@ def find_inputs(engine: duckdb.DuckDBPyConnection, classes: KindClasses) -> Mont
     if classes.visits:
         engine.execute("drop table touched")
     return MonthInputs(held=held)
+
+
+def _of_visits(kind: str) -> str:
+    """SQL of the records that a month rests on, each once a month: of its visits, and reversals."""
+    found = (
+        f"select touched.month as touched, one.month, one.{SEQ} from {kind}{NUMBERED} as one"  # noqa: S608 - a kind of the catalogue
+        " join touched on touched.institution = one.institution"
+        " and touched.mdtrt_id = one.mdtrt_id"
+    )
+    if kind != SETTLEMENT:
+        return found
+    return (
+        f"{found} union select touched.month as touched, one.month, one.{SEQ}"  # noqa: S608 - as above
+        f" from {kind}{NUMBERED} as one join {kind}{NUMBERED} as paid"
+        " on paid.institution = one.institution and paid.setl_id = one.setl_id"
+        " join touched on touched.institution = paid.institution"
+        " and touched.mdtrt_id = paid.mdtrt_id where one.sign = -1"
+    )
 
 
 def _held(engine: duckdb.DuckDBPyConnection, sql: str) -> Held:

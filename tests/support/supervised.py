@@ -98,9 +98,19 @@ def windowed(facts: RuleFacts, name: str, month: int) -> RuleFacts:
         if row["month"] in window
     }
     found = RuleFacts(names=facts.names)
+    paid = {
+        (row["institution"], row["setl_id"])
+        for row in facts.records.get("settlement", ())
+        if (row["institution"], row["mdtrt_id"]) in touched
+    }
     for kind, rows in facts.records.items():
         if kind in classes.visits:
-            held = [row for row in rows if (row["institution"], row["mdtrt_id"]) in touched]
+            held = [
+                row
+                for row in rows
+                if (row["institution"], row["mdtrt_id"]) in touched
+                or (kind == "settlement" and (row["institution"], row["setl_id"]) in paid)
+            ]
         elif kind in classes.dated:
             held = [row for row in rows if row["month"] in window]
         else:

@@ -82,7 +82,11 @@ def town(draw: random.Random) -> RuleFacts:
         taken = {key: paid[key] for key in paid if key not in ("record_id", "month")}
         money = {key: -(paid[key] or 0) for key in paid if key.endswith("_fen")}
         late = paid["settled_at"] + timedelta(days=draw.choice((0, 20, 45, 100)))
-        facts.record("settlement", **taken | money | {"sign": -1, "settled_at": late})
+        changed = {"sign": -1, "settled_at": late}
+        if draw.random() < 0.5:
+            # Some name another visit than the settlement that they take back.
+            changed["mdtrt_id"] = draw.choice(facts.records["settlement"])["mdtrt_id"]
+        facts.record("settlement", **taken | money | changed)
     for number in range(25):
         place, at = draw.choice(("S1", "H1")), moment()
         facts.record(
@@ -170,6 +174,32 @@ def test_records_that_come_in_parts_come_to_the_same(
         for name in SETS:
             for month in report.months:
                 assert kept_rows(kept, name, month) == kept_rows(whole, name, month), (name, month)
+
+
+@pytest.mark.parametrize("span", [1, counting.SPAN_RECORDS], ids=["alone", "together"])
+def test_a_reversal_is_seen_whichever_visit_it_names(
+    store: NodeStore, kept: MonthRows, monkeypatch: pytest.MonkeyPatch, span: int
+) -> None:
+    monkeypatch.setattr(counting, "SPAN_RECORDS", span)
+    facts = RuleFacts()
+    facts.visit("V1", begins=FIRST)
+    facts.line(visit="V1", item="XA01BC02", amount=100, at=FIRST)
+    facts.visit("V2", begins=FIRST + timedelta(days=70))
+    facts.line(visit="V2", item="XA01BC02", amount=100, at=FIRST + timedelta(days=70))
+    facts.settle()
+    put_facts(store, facts)
+    months = count(store, kept).months
+    assert [len(kept_rows(kept, "care", month)) for month in months] == [1, 0, 1]
+    first, second = facts.records["settlement"]
+    late = RuleFacts()
+    taken = {key: first[key] for key in first if key not in ("record_id", "month")}
+    money = {key: -(first[key] or 0) for key in first if key.endswith("_fen")}
+    named = {"mdtrt_id": second["mdtrt_id"], "settled_at": second["settled_at"]}
+    late.record("settlement", **taken | money | named | {"sign": -1})
+    put_facts(store, late)
+    report = count(store, kept)
+    assert report.counted
+    assert [len(kept_rows(kept, "care", month)) for month in months] == [0, 0, 1]
 
 
 @pytest.mark.parametrize("more", ["", " -- born"], ids=["unasked", "asked"])
