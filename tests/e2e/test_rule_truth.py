@@ -56,6 +56,8 @@ async def recall(city: Path, home: Path, logs: Path) -> dict[str, dict[str, Any]
         found = await crew.ask(*arguments)
     log = (logs / "node.log").read_text(encoding="utf-8").splitlines()
     assert log[-1] == "Stopping after the running job."
+    refused = ask("node", "quarantine", "list", *own, "--rule", "msgid_conflict")
+    assert refused["total"] == 0, "two questions of one second had the same message id"
     return {one["rule"]: one for one in found["rules"]}
 
 
