@@ -19,10 +19,10 @@ $(STAMP): requirements.lock pyproject.toml
 demo: setup
 	$(BIN)/yixin demo --once
 
-# Two at a time, the tests of one file together; those with daemons of their own one by one.
+# Two at a time, the tests of one file together; those with daemons of their own after the others.
 test: setup
 	$(BIN)/python -m pytest -m "not faults and not e2e" -n 2 --dist loadfile
-	$(BIN)/python -m pytest -m "e2e and not faults"
+	$(BIN)/python -m pytest -m "e2e and not faults" -n 2 --dist loadfile
 
 faults: setup
 	$(BIN)/python -m pytest -m faults
