@@ -170,9 +170,11 @@ def gateways_in(kept: Path) -> list[int]:
     ids=["sigint", "sigterm", "sigint-at-the-till"],
 )
 def test_an_interrupted_demonstration_leaves_no_process(
-    tmp_path: Path, number: signal.Signals, begun_with: Callable[[Path], bool]
+    tmp_path_factory: pytest.TempPathFactory,
+    number: signal.Signals,
+    begun_with: Callable[[Path], bool],
 ) -> None:
-    kept = tmp_path / "kept"
+    kept = tmp_path_factory.mktemp("d") / "kept"  # Short: sockets are named in it.
     arguments = ("demo", "--keep", str(kept), "--institutions", "20", "--claims", "200")
     with subprocess.Popen(  # noqa: S603  # This program, fixed arguments.
         command_line(*arguments), env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
