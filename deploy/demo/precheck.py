@@ -4,7 +4,6 @@ The prescription is of a doctor whom nobody registered at the hospital: warning 
 """
 
 import asyncio
-import itertools
 import time
 from typing import Any, Final
 
@@ -70,12 +69,13 @@ async def precheck(like: Call, url: str) -> dict[str, str]:
 async def _judged(client: httpx.AsyncClient, head: dict[str, Any]) -> dict[str, Any]:
     """Ask until the node has read all it holds: what was not judged whole is said in words."""
     begun = time.monotonic()
-    for attempt in itertools.count(1):
+    attempt = 0
+    while True:
+        attempt += 1
         answer = await _ask(client, _call(head, "3101", f"{attempt:04d}", _question(head)))
         if not answer.get("err_msg") or time.monotonic() - begun > _JUDGED_S:
             return answer
         await asyncio.sleep(_POLL_S)
-    raise AssertionError  # pragma: no cover - counting has no end
 
 
 async def _ask(client: httpx.AsyncClient, call: dict[str, Any]) -> dict[str, Any]:
