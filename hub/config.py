@@ -35,6 +35,10 @@ SettingsT = TypeVar(
     "NetworkSettings",
     "IntakeSettings",
     "LifetimeSettings",
+    "LogSettings",
+    "EnrolmentSettings",
+    "SuiteSettings",
+    "PackSettings",
 )
 
 
@@ -149,6 +153,72 @@ class LifetimeSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LogSettings:
+    """Table ``[log]``: the transparency log (透明日志) on disk and its witnesses."""
+
+    tiles: str = ""
+    """Where tiles and checkpoints are published: a directory or an fsspec URL; empty: ``log``."""
+    publish_ms: int = 1000
+    """Longest time between a leaf and the checkpoint that covers it, milliseconds, 50 to 60000."""
+    quorum: int = 0
+    """Witnesses that must confirm the log before this hub appends after a start, 0 to 16."""
+
+    def __post_init__(self) -> None:
+        """Check the bounds."""
+        for name, low, high in (("publish_ms", 50, 60_000), ("quorum", 0, 16)):
+            value = getattr(self, name)
+            _expect(low <= value <= high, f"log.{name}", value, f"{low} to {high}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnrolmentSettings:
+    """Table ``[enrolment]``."""
+
+    approval: str = "officer"
+    """``officer``: a join waits until an officer compared the fingerprint; ``token``: the token
+    alone is enough."""
+
+    def __post_init__(self) -> None:
+        """Check the bounds."""
+        known = self.approval in {"officer", "token"}
+        _expect(known, "enrolment.approval", self.approval[:40], "officer or token")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuiteSettings:
+    """Table ``[suites]``."""
+
+    allowed: str = "INTL-PQ,INTL"
+    """Suites this hub takes, separated by commas, the preferred one first."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The suites, in order of preference."""
+        return tuple(name.strip() for name in self.allowed.split(","))
+
+    def __post_init__(self) -> None:
+        """Check the bounds."""
+        known = {"INTL-PQ", "INTL", "GM"}
+        sound = set(self.names) <= known and len(set(self.names)) == len(self.names)
+        _expect(sound, "suites.allowed", self.allowed[:80], "names of INTL-PQ, INTL and GM")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackSettings:
+    """Table ``[packs]``: model packs (模型包)."""
+
+    repository: str = ""
+    """Directory with the packs' repository, for a hub that releases; empty: mirror the parent."""
+    grace_days: int = 30
+    """Days a node goes on with its last pack after the metadata expired, 0 to 400."""
+
+    def __post_init__(self) -> None:
+        """Check the bounds."""
+        days = self.grace_days
+        _expect(0 <= days <= 400, "packs.grace_days", days, "0 to 400")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """The whole of ``hub.toml``."""
 
@@ -162,6 +232,14 @@ class Settings:
     """How it takes envelopes in."""
     lifetime: LifetimeSettings = field(default_factory=LifetimeSettings)
     """How long what it issues lasts."""
+    log: LogSettings = field(default_factory=LogSettings)
+    """Where its log is published, and who witnesses it."""
+    enrolment: EnrolmentSettings = field(default_factory=EnrolmentSettings)
+    """Who lets a member in."""
+    suites: SuiteSettings = field(default_factory=SuiteSettings)
+    """How members may seal."""
+    packs: PackSettings = field(default_factory=PackSettings)
+    """Where models come from."""
 
 
 def hub_directory(option: Path | None) -> Path:
@@ -222,6 +300,10 @@ def load_settings(directory: Path) -> Settings:
         network=_table(path, "network", document, NetworkSettings),
         intake=_table(path, "intake", document, IntakeSettings),
         lifetime=_table(path, "lifetime", document, LifetimeSettings),
+        log=_table(path, "log", document, LogSettings),
+        enrolment=_table(path, "enrolment", document, EnrolmentSettings),
+        suites=_table(path, "suites", document, SuiteSettings),
+        packs=_table(path, "packs", document, PackSettings),
     )
 
 

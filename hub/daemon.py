@@ -38,6 +38,7 @@ from hub.parts import (
     find_addresses,
     save_addresses,
 )
+from hub.services import SERVICES
 from hub.store.engine import writing
 from hub.store.refusals import RefusedAttempt, add_refusal
 from hub.supervision.expiring import expire
@@ -98,6 +99,8 @@ class Daemon:
             stack.push_async_callback(control.stop)
             expiring = asyncio.create_task(self._expire_daily())
             stack.push_async_callback(self._end, expiring)
+            for service in SERVICES:
+                await stack.enter_async_context(service(parts, self.say))
             stack.callback(serve_file.unlink, missing_ok=True)
             while not self.stop.is_set():
                 await self._serve_once(pipeline)

@@ -93,3 +93,23 @@ class NotPublishedError(HubError):
 
 class AuditExportError(HubError):
     """The asked range of the log cannot be exported; a human chooses another range."""
+
+
+class LogReadOnlyError(HubError):
+    """The log takes no leaf until witnesses or members confirm it; try later, or ask a human."""
+
+
+class ApprovalNeededError(HubError):
+    """The job waits for a second pair of eyes; another officer approves it by its id."""
+
+
+class RoleError(HubError):
+    """The role of who asks does not allow the job, or the asking is not signed; refuse."""
+
+
+class AgreementRefusedError(HubError):
+    """No sharing agreement covers what was asked; it was refused and logged."""
+
+
+class IncidentError(HubError):
+    """An incident cannot be opened, recomputed or lifted as asked; a human decides."""

@@ -11,33 +11,49 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
+from hub.agreement_jobs import AGREEMENT_READERS, AgreementJobs
+from hub.audit_jobs import AUDIT_READERS, AuditJobs
 from hub.clue_jobs import CLUE_READERS, ClueJobs
-from hub.domain.custody import Custody
-from hub.domain.institution_list import parse_codes, parse_list
-from hub.domain.members import MemberId, MemberKind, MemberName
-from hub.errors import ConfigurationError
-from hub.exchange.audit_export import AuditRange, export_audit
-from hub.exchange.enrolment import Invitation, issue_token
-from hub.exchange.parent import Pusher, join_parent, load_parent
-from hub.listings import listed_exports, listed_refusals, moment_text
+from hub.exchange.parent import Pusher, load_parent
+from hub.identity_jobs import IDENTITY_READERS, IdentityJobs
+from hub.listings import listed_exports, listed_refusals
+from hub.log_jobs import LOG_READERS, LogJobs
+from hub.operator_jobs import OPERATOR_READERS, OperatorJobs
+from hub.pack_jobs import PACK_READERS, PackJobs
 from hub.parts import HubParts
+from hub.proof_jobs import PROOF_READERS, ProofJobs
 from hub.status import hub_status
-from hub.store import members, quarantine
-from hub.store.engine import reading, writing
+from hub.store import quarantine
+from hub.store.engine import reading
 from hub.store.item_imports import count_open_faults
 from scoring_kernel.periods import Period
-from security.audit.trust import save_anchor
-from security.members import parse_member_id
-from security.moments import to_ms
 from security.progress import ProgressReporter
 
 Result: TypeAlias = dict[str, Any]
 """Arguments and results of jobs: JSON objects, as they also travel over the command socket."""
 Job: TypeAlias = Callable[[Result, ProgressReporter], Result | Awaitable[Result]]
 
-READERS: Final = frozenset(
-    {"status", "members", "refusals", "quarantine", "grades", "explain", "inputs", "exports"}
-    | {"export-trust", "completeness"}
+GROUPS: Final = (
+    IdentityJobs,
+    LogJobs,
+    PackJobs,
+    AgreementJobs,
+    ProofJobs,
+    OperatorJobs,
+    AuditJobs,
+    ClueJobs,
+)
+"""Jobs of the other rooms."""
+READERS: Final = (
+    frozenset({"status", "refusals", "quarantine", "grades", "explain", "inputs", "exports"})
+    | {"completeness"}
+    | IDENTITY_READERS
+    | LOG_READERS
+    | PACK_READERS
+    | AGREEMENT_READERS
+    | PROOF_READERS
+    | OPERATOR_READERS
+    | AUDIT_READERS
     | CLUE_READERS
 )
 """Jobs that change nothing."""
@@ -53,11 +69,7 @@ class HubJobs:
 
     def table(self) -> Mapping[str, Job]:
         """Jobs by the name under which the command line and the socket know them."""
-        return {
-            "token": self.token,
-            "members": self.members,
-            "revoke": self.revoke,
-            "join": self.join,
+        table: dict[str, Job] = {
             "import": self.import_items,
             "completeness": self.completeness,
             "grade": self.grade,
@@ -71,70 +83,10 @@ class HubJobs:
             "status": self.status,
             "refusals": self.refusals,
             "quarantine": self.quarantine,
-            "export-trust": self.export_trust,
-            "audit-export": self.audit_export,
-            **ClueJobs(parts=self.parts).table(),
         }
-
-    def token(self, arguments: Result, _progress: ProgressReporter) -> Result:
-        """Invite a member and make its one-use token."""
-        parts = self.parts
-        name = _member_name(arguments)
-        rows = _custody_rows(arguments, name.member_id)
-        if rows and name.kind is not MemberKind.NODE:
-            raise ConfigurationError(
-                f"{name.member_id} is no node; only nodes have custody of institutions. "
-                "Leave --institutions out."
-            )
-        made = issue_token(
-            parts.engine,
-            parts.identity,
-            Invitation(name=name, custody=rows),
-            enrolment_address=parts.address(parts.addresses().enrolment_port),
-            lifetime=parts.settings.lifetime,
-            now=parts.now(),
-        )
-        return {
-            "member": name.member_id,
-            "institutions": len(rows),
-            "expires_at": moment_text(made.expires_at_ms),
-            "token": made.encode(),
-        }
-
-    def members(self, _arguments: Result, _progress: ProgressReporter) -> Result:
-        """List the members."""
-        with reading(self.parts.engine) as connection:
-            rows = members.list_members(connection)
-        return {
-            "rows": [
-                {
-                    "member": row.member,
-                    "kind": str(row.kind),
-                    "status": str(row.status),
-                    "joined_at": moment_text(row.joined_at_ms),
-                    "first_call_at": moment_text(row.confirmed_at_ms),
-                }
-                for row in rows
-            ]
-        }
-
-    def revoke(self, arguments: Result, _progress: ProgressReporter) -> Result:
-        """Revoke a member; it is refused from the next commit group on."""
-        member, reason = arguments["member"], arguments["reason"]
-        with writing(self.parts.engine) as connection:
-            members.revoke(connection, member, reason, to_ms(self.parts.now()))
-        return {"member": member, "status": "revoked"}
-
-    async def join(self, arguments: Result, _progress: ProgressReporter) -> Result:
-        """Join the parent hub."""
-        parts = self.parts
-        membership = await join_parent(
-            parts.parent_directory,
-            arguments["token"],
-            own=parts.identity.hub,
-            now=parts.now(),
-        )
-        return {"member": membership.member_id, "hub": membership.hub_id}
+        for group in GROUPS:
+            table.update(group(parts=self.parts).table())
+        return table
 
     def import_items(self, arguments: Result, progress: ProgressReporter) -> Result:
         """Import department files."""
@@ -340,48 +292,3 @@ class HubJobs:
             lines = open_faults(connection, limit=limit)
             total = count_open_faults(connection)
         return {"total": total, "rows": [asdict(line) for line in lines]}
-
-    def export_trust(self, arguments: Result, _progress: ProgressReporter) -> Result:
-        """Write the hub's trust anchor to a file, for auditors."""
-        path = Path(arguments["file"])
-        save_anchor(path, self.parts.identity.anchor)
-        return {
-            "file": str(path),
-            "hub": self.parts.identity.hub,
-            "sha256": self.parts.identity.anchor_digest.hex(),
-        }
-
-    def audit_export(self, arguments: Result, progress: ProgressReporter) -> Result:
-        """Write a bundle of evidence for an auditor."""
-        wanted = AuditRange(
-            period=arguments.get("period"),
-            from_index=arguments.get("from_index"),
-            to_index=arguments.get("to_index"),
-        )
-        parts = self.parts
-        report = export_audit(
-            parts.engine,
-            parts.identity,
-            Path(arguments["out"]),
-            wanted,
-            now=parts.now(),
-            progress=progress,
-        )
-        return asdict(report)
-
-
-def _custody_rows(arguments: Result, member: MemberId) -> tuple[Custody, ...]:
-    from_month = arguments["from_month"]
-    if arguments.get("csv"):
-        return parse_list(arguments["csv"], member, from_month)
-    if arguments.get("codes"):
-        return parse_codes(arguments["codes"], member, from_month)
-    return ()
-
-
-def _member_name(arguments: Result) -> MemberName:
-    text = f"yixin://{arguments['division']}/{arguments['kind']}/{arguments['code']}"
-    try:
-        return parse_member_id(text)
-    except ValueError as error:
-        raise ConfigurationError(f"{error}.") from error

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from security.errors import ChainForkError, ChainGapError
 
@@ -24,6 +24,11 @@ if TYPE_CHECKING:
 
 HASH_BYTES: Final = 32
 ZERO_HASH: Final = bytes(HASH_BYTES)
+LANES: Final = (1, 2, 3)
+"""Control, urgent, bulk: in the order in which they are served."""
+
+Place: TypeAlias = tuple[int, int]
+"""Incarnation and seq: the order of a chain."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +45,15 @@ class ChainPosition:
 
 GENESIS: Final = ChainPosition(incarnation=0, seq=0, hash=ZERO_HASH)
 """Where every chain stands before its first envelope."""
+
+
+def place(position: ChainPosition) -> Place:
+    """Incarnation and seq of a position.
+
+    >>> place(GENESIS)
+    (0, 0)
+    """
+    return (position.incarnation, position.seq)
 
 
 class Step(StrEnum):

@@ -242,3 +242,39 @@ class JobFailedError(LocalChannelError):
         self.code = code
         self.message = message
         self.exit_code = exit_code
+
+
+class SuitePolicyError(SecurityError):
+    """A suite is not the one a member must use, or a policy is older than the one held."""
+
+
+class RevokedError(UntrustedCertificateError):
+    """A key or a TLS certificate is on its hub's signed revocation list."""
+
+
+class LogRollbackError(LogCorruptError):
+    """A log is smaller than one its witnesses or members saw, or contradicts it."""
+
+
+class CosignatureError(LogCorruptError):
+    """A cosignature of a witness is malformed, or a quorum of witnesses is not met."""
+
+
+class PackError(SecurityError):
+    """A model pack, its metadata or its repository cannot be trusted or used."""
+
+
+class PackRolledBackError(PackError):
+    """Metadata of the packs is older than what was seen before."""
+
+
+class AgreementError(SecurityError):
+    """A sharing agreement does not cover a delivery or request, or is malformed."""
+
+
+class SpotCheckError(SecurityError):
+    """A spot check of records cannot be made with what was handed over."""
+
+
+class KeyRotationError(SecurityError):
+    """A key at rest cannot be rotated or destroyed as asked."""

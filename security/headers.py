@@ -35,6 +35,7 @@ _MAX_MOMENT_MS: Final = 2**53
 _MAX_SCHEMA_VERSION: Final = 1_000_000
 _HEX_32: Final = re.compile(r"[0-9a-f]{32}")
 _WORD: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
+_AGREEMENT: Final = re.compile(r"(?:[a-z][a-z0-9_]{0,63}@[1-9][0-9]{0,5})?")
 _PERIOD: Final = re.compile(r"(?:[0-9]{4}H[12])?")
 _LANES: Final = frozenset(
     {envelope_pb2.LANE_CONTROL, envelope_pb2.LANE_URGENT, envelope_pb2.LANE_BULK}
@@ -97,6 +98,7 @@ _RULES: Final[tuple[tuple[str, Callable[[envelope_pb2.EnvelopeHeader], bool]], .
     ("an id is not 32 hex digits", _has_ids),
     ("purpose, data class or payload type is not a word", _has_words),
     ("period", lambda header: _PERIOD.fullmatch(header.period) is not None),
+    ("agreement", lambda header: _AGREEMENT.fullmatch(header.agreement) is not None),
     ("schema version", lambda header: 1 <= header.schema_version <= _MAX_SCHEMA_VERSION),
     ("lane", lambda header: header.lane in _LANES),
     ("pack digest", lambda header: len(header.pack_digest) in {0, HASH_BYTES}),

@@ -39,13 +39,7 @@ _SIGNATURE_LINE: Final = re.compile(r"\N{EM DASH} (?P<name>[^ +]+) (?P<value>[A-
 _KEY_HASH_BYTES: Final = 4
 _ED25519_TYPE: Final = b"\x01"
 _MLDSA65_TYPE: Final = b"\xffyixin/ml-dsa-65"
-_KINDS: Final = frozenset(
-    {
-        transparency_pb2.LOG_KIND_ENVELOPE,
-        transparency_pb2.LOG_KIND_DELIVERY,
-        transparency_pb2.LOG_KIND_PUBLICATION,
-    }
-)
+_KINDS: Final = frozenset(transparency_pb2.LogKind.values()) - {0}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,7 +30,7 @@ from node.domain.reported import ReportedSet
 from node.sync.statements import ChangedSlot, statement_payloads
 from scoring_kernel.statements import rows_digest
 from security.at_rest import Vault
-from security.exchange.chains import LANES
+from security.chain import LANES
 from security.exchange.engine import open_exchange
 from security.exchange.join import join
 from security.exchange.membership import Membership

@@ -12,17 +12,25 @@ from hub.errors import NotPermittedError
 EXCHANGE: Final = "yixin.v1.Exchange"
 ENROLMENT: Final = "yixin.v1.Enrolment"
 LINK_DESK: Final = "yixin.v1.LinkDesk"
+TRANSPARENCY: Final = "yixin.v1.Transparency"
+
+_ALL: Final = frozenset(MemberKind)
 
 AUTHORISED: Final[Mapping[str, frozenset[MemberKind]]] = {
     f"/{EXCHANGE}/Submit": frozenset({MemberKind.NODE, MemberKind.HUB}),
     f"/{EXCHANGE}/Collect": frozenset({MemberKind.NODE, MemberKind.HUB, MemberKind.DEPARTMENT}),
+    f"/{EXCHANGE}/FetchPack": frozenset({MemberKind.NODE, MemberKind.HUB}),
+    f"/{TRANSPARENCY}/GetCheckpoint": _ALL,
+    f"/{TRANSPARENCY}/GetTile": _ALL,
+    f"/{TRANSPARENCY}/Prove": _ALL,
+    f"/{TRANSPARENCY}/Cosign": frozenset({MemberKind.HUB}),
     f"/{LINK_DESK}/Describe": frozenset({MemberKind.NODE}),
     f"/{LINK_DESK}/Evaluate": frozenset({MemberKind.NODE}),
 }
 """Methods of members, with the kinds that may call them."""
 
-OPEN: Final[frozenset[str]] = frozenset({f"/{ENROLMENT}/Join"})
-"""Methods of those who are not members yet; a token inside the message authorises them."""
+OPEN: Final[frozenset[str]] = frozenset({f"/{ENROLMENT}/Join", f"/{ENROLMENT}/Renew"})
+"""Methods without a client certificate: a token or a certified key inside authorises them."""
 
 
 def authorise(method: str, kind: MemberKind) -> None:

@@ -60,3 +60,12 @@ class EnrolmentServicer(enrolment_pb2_grpc.EnrolmentServicer):
                 await asyncio.to_thread(self._log_refusal, attempt)
             await context.abort(row.status, row.wording)
             raise AssertionError from error  # pragma: no cover - abort raises
+
+    async def Renew(  # noqa: N802 - named by the service definition
+        self,
+        request: enrolment_pb2.RenewRequest,
+        context: grpc.aio.ServicerContext[enrolment_pb2.RenewRequest, enrolment_pb2.RenewResponse],
+    ) -> enrolment_pb2.RenewResponse:
+        """Refuse: this hub renews nothing yet."""
+        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "This hub does not renew certificates.")
+        raise AssertionError(request)  # pragma: no cover - abort raises

@@ -71,6 +71,13 @@ ERROR_TABLE: Final[Mapping[type[Exception], ErrorRow]] = {
     hub_errors.NotGradedError: _row("not_graded", 30, _PRECONDITION),
     hub_errors.NotPublishedError: _row("not_published", 31, _PRECONDITION),
     hub_errors.AuditExportError: _row("audit_export", 32, _PRECONDITION),
+    hub_errors.LogReadOnlyError: _row("log_read_only", 44, _LATER, _LATER_WORDING),
+    hub_errors.AgreementRefusedError: _row(
+        "agreement_refused", 48, _REFUSED, "No sharing agreement covers this."
+    ),
+    hub_errors.ApprovalNeededError: _row("approval_needed", 49, _PRECONDITION),
+    hub_errors.RoleError: _row("role", 50, _REFUSED, "The role does not allow this."),
+    hub_errors.IncidentError: _row("incident", 53, _PRECONDITION),
     hub_errors.HubError: _row("hub", 20),
     # Of the security core.
     security_errors.LocalSyncError: _row("local_sync", 9),
@@ -89,6 +96,14 @@ ERROR_TABLE: Final[Mapping[type[Exception], ErrorRow]] = {
     security_errors.UntrustedCertificateError: _row(
         "untrusted_certificate", 34, _REFUSED, _NOT_MEMBER
     ),
+    security_errors.RevokedError: _row("revoked", 39, _REFUSED, _NOT_MEMBER),
+    security_errors.SuitePolicyError: _row("suite_policy", 38, _ARGUMENT, _UNTRUSTED),
+    security_errors.LogRollbackError: _row("log_rollback", 43),
+    security_errors.CosignatureError: _row("cosignature", 45, _ARGUMENT),
+    security_errors.PackError: _row("pack", 46),
+    security_errors.AgreementError: _row("agreement", 47, _ARGUMENT, _UNTRUSTED),
+    security_errors.SpotCheckError: _row("spot_check", 51),
+    security_errors.KeyRotationError: _row("key_rotation", 52),
     security_errors.SecurityError: _row("security", 19),
     # Of the kernel.
     KernelError: _row("kernel", 18),

@@ -120,6 +120,15 @@ class ExchangeServicer(exchange_pb2_grpc.ExchangeServicer):
         except (SecurityError, HubError) as error:
             await self._admission.refuse(context, caller.member, "Collect", error)
 
+    async def FetchPack(  # noqa: N802 - named by the service definition
+        self,
+        request: exchange_pb2.PackFileRequest,
+        context: grpc.aio.ServicerContext[exchange_pb2.PackFileRequest, exchange_pb2.PackFileChunk],
+    ) -> AsyncIterator[exchange_pb2.PackFileChunk]:
+        """Refuse: this hub serves no packs yet."""
+        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "This hub serves no packs.")
+        yield exchange_pb2.PackFileChunk(size=len(request.name))  # pragma: no cover
+
     async def _answers(
         self,
         requests: AsyncIterator[exchange_pb2.SubmitRequest],

@@ -22,9 +22,8 @@ from hub.store.engine import writing
 from hub.store.identity import HubIdentity
 from protos.yixin.v1 import envelope_pb2, transparency_pb2
 from security.certificates import ENCRYPTION, Keyring
-from security.chain import GENESIS, ChainPosition
+from security.chain import GENESIS, LANES, ChainPosition
 from security.exchange import archive
-from security.exchange.chains import LANES
 from security.exchange.outbox import Outbox
 from security.exchange.sealing import SealedRow, SealingContext
 from security.headers import parse_header

@@ -9,9 +9,8 @@ from hub.store import envelopes
 from hub.store.engine import reading, writing
 from hub.store.identity import HubIdentity, MemberKeys, find_own_certificate, own_certificates
 from protos.yixin.v1 import exchange_pb2, identity_pb2
-from security.chain import GENESIS, ChainPosition
+from security.chain import GENESIS, LANES, ChainPosition
 from security.errors import RemoteSyncError
-from security.exchange.chains import LANES
 from security.exchange.heads import (
     issue_incarnation,
     open_heads,

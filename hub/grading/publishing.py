@@ -25,7 +25,7 @@ from hub.grading.statements import grade_statements
 from hub.grading.subjects import institutions_of
 from hub.store.engine import reading, writing
 from hub.store.grade_results import Place
-from hub.store.log import NewLeaf, append_leaves
+from hub.store.log import NewLeaf, append_leaves, event_leaf
 from hub.store.publications import (
     PublicationRecord,
     PublishedStatement,
@@ -242,18 +242,13 @@ def _stored(result: Result, body: bytes) -> PublishedStatement:
 
 
 def _leaf(root: bytes, job: _Job) -> NewLeaf:
-    leaf = transparency_pb2.LogLeaf(
-        kind=transparency_pb2.LOG_KIND_PUBLICATION,
-        logged_at_ms=job.now_ms,
-        envelope_hash=root,
-        sender=job.signer.hub,
-        payload_type="publication",
+    return event_leaf(
+        transparency_pb2.LOG_KIND_PUBLICATION,
+        hub=job.signer.hub,
+        digest=root,
+        word="publication",
+        at_ms=job.now_ms,
         purpose=PURPOSE,
-        period=job.period.name,
-    )
-    return NewLeaf(
-        kind=transparency_pb2.LOG_KIND_PUBLICATION,
-        leaf=leaf.SerializeToString(deterministic=True),
         period=job.period.name,
     )
 

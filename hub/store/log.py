@@ -68,7 +68,47 @@ def envelope_leaf(
         purpose=header.purpose,
         period=header.period,
         ciphertext_hash=ciphertext_hash,
+        agreement=header.agreement,
     ).SerializeToString(deterministic=True)
+
+
+def event_leaf(
+    kind: transparency_pb2.LogKind.ValueType,
+    *,
+    hub: str,
+    digest: bytes,
+    word: str,
+    at_ms: int,
+    subject: str = "",
+    purpose: str = "",
+    period: str = "",
+    agreement: str = "",
+) -> NewLeaf:
+    """The leaf of something that is no envelope: a publication, a revocation, a query.
+
+    Args:
+        kind: What happened.
+        hub: Member id of this hub; the sender of the leaf.
+        digest: SHA-256 of what happened, 32 bytes.
+        word: Word for it, in the place of the payload type.
+        at_ms: Moment of logging, milliseconds since the epoch, UTC.
+        subject: Member id it is about, in the place of the recipient; empty for none.
+        purpose: Declared purpose, or empty.
+        period: Rating period, or empty.
+        agreement: Sharing agreement, ``id@version``, or empty.
+    """
+    leaf = transparency_pb2.LogLeaf(
+        kind=kind,
+        logged_at_ms=at_ms,
+        envelope_hash=digest,
+        sender=hub,
+        recipient=subject,
+        payload_type=word,
+        purpose=purpose,
+        period=period,
+        agreement=agreement,
+    )
+    return NewLeaf(kind=kind, leaf=leaf.SerializeToString(deterministic=True), period=period)
 
 
 def frontier(connection: Connection) -> Frontier:

@@ -48,6 +48,7 @@ _SHARED_FIELDS: Final = (
     "payload_type",
     "purpose",
     "period",
+    "agreement",
 )
 
 

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import func, insert, select, tuple_, update
 
 from protos.yixin.v1 import exchange_pb2
-from security.chain import ChainPosition
+from security.chain import ChainPosition, place
 from security.errors import RemoteSyncError, UntrustedReceiptError
-from security.exchange.chains import find_chain, place
+from security.exchange.chains import find_chain
 from security.exchange.sealing import SealedRow
 from security.exchange.tables import RECEIPTED, SEALED, outbox, receipts
 

@@ -8,7 +8,7 @@ Rules:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, insert, select
 
@@ -17,22 +17,6 @@ from security.exchange.tables import chains
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Row
-
-NO_HASH: Final = ZERO_HASH
-LANES: Final = (1, 2, 3)
-"""Control, urgent, bulk: in the order in which they are served."""
-
-Place = tuple[int, int]
-"""Incarnation and seq: the order of a chain."""
-
-
-def place(position: ChainPosition) -> Place:
-    """Incarnation and seq of a position.
-
-    >>> place(GENESIS)
-    (0, 0)
-    """
-    return (position.incarnation, position.seq)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +40,7 @@ class ChainState:
 
 def new_chain(recipient: str, lane: int) -> ChainState:
     """A chain in its first incarnation, with nothing sealed."""
-    first = ChainPosition(incarnation=1, seq=0, hash=NO_HASH)
+    first = ChainPosition(incarnation=1, seq=0, hash=ZERO_HASH)
     return ChainState(recipient=recipient, lane=lane, head=first, base=GENESIS)
 
 

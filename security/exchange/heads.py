@@ -14,10 +14,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from protos.yixin.v1 import envelope_pb2, exchange_pb2, identity_pb2
-from security.chain import GENESIS, ChainPosition
+from security.chain import GENESIS, LANES, ZERO_HASH, ChainPosition, place
 from security.encoding import parse_exactly
 from security.errors import BadSignatureError, RemoteSyncError, UntrustedCertificateError
-from security.exchange.chains import LANES, NO_HASH, place
 from security.keys import Signature
 
 if TYPE_CHECKING:
@@ -56,7 +55,7 @@ def read_chain_heads(
             raise RemoteSyncError(f"heads name lane {head.lane} twice, or it does not exist")
         if head.incarnation > MAX_COUNTER or head.seq > MAX_COUNTER:
             raise RemoteSyncError(f"the head of lane {head.lane} is beyond {MAX_COUNTER}")
-        if len(head.hash) != len(NO_HASH) or (head.seq and not head.incarnation):
+        if len(head.hash) != len(ZERO_HASH) or (head.seq and not head.incarnation):
             raise RemoteSyncError(
                 f"the head of lane {head.lane} states {len(head.hash)} bytes of hash at "
                 f"incarnation {head.incarnation}, seq {head.seq}; 32 bytes are expected, and "

@@ -19,19 +19,11 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import bindparam, delete, func, insert, select, update
 
-from security.chain import GENESIS, ChainPosition
+from security.chain import GENESIS, LANES, ZERO_HASH, ChainPosition
 from security.envelope import envelope_hash, seal
 from security.errors import LocalSyncError
 from security.exchange import archive
-from security.exchange.chains import (
-    LANES,
-    NO_HASH,
-    ChainState,
-    find_chain,
-    list_chains,
-    new_chain,
-    save_chain,
-)
+from security.exchange.chains import ChainState, find_chain, list_chains, new_chain, save_chain
 from security.exchange.marks import (
     change_marks,
     drop_marks,
@@ -304,7 +296,7 @@ class Outbox:
                 expires_at_ms=None,
             )
         )
-        head = ChainPosition(incarnation=incarnation, seq=0, hash=NO_HASH)
+        head = ChainPosition(incarnation=incarnation, seq=0, hash=ZERO_HASH)
         save_chain(conn, ChainState(recipient=recipient, lane=lane, head=head, base=base))
 
     def _ahead(self, conn: Connection, recipient: str, lane: int) -> int:

@@ -14,13 +14,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from protos.yixin.v1 import exchange_pb2, identity_pb2
-from security.chain import ChainPosition
+from security.chain import LANES, ChainPosition
 from security.encoding import parse_exactly
 from security.errors import (
     SecurityError,
     UntrustedReceiptError,
 )
-from security.exchange.chains import LANES
 from security.exchange.heads import MAX_COUNTER
 from security.group_signature import Proof, verify_member
 from security.keys import Signature

@@ -17,10 +17,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from security.chain import GENESIS, ChainPosition
+from security.chain import GENESIS, ChainPosition, place
 from security.errors import RemoteSyncError
 from security.exchange import archive
-from security.exchange.chains import find_chain, place
+from security.exchange.chains import find_chain
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

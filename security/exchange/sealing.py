@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from protos.yixin.v1 import envelope_pb2
+from security.chain import LANES
 from security.envelope import OutgoingEnvelope
-from security.exchange.chains import LANES
 
 if TYPE_CHECKING:
     from sqlalchemy import Row

@@ -13,10 +13,10 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from security.chain import LANES
 from security.channels import member_channel
 from security.errors import HubRefusedError, SecurityError
 from security.exchange import archive
-from security.exchange.chains import LANES
 from security.exchange.resume import Continue, Restart, plan_lane, view_lane
 from security.exchange.submit_stream import SubmitStream
 from security.exchange.uplink_protocol import WINDOW_BYTES, Uplink

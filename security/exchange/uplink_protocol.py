@@ -19,9 +19,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from protos.yixin.v1 import exchange_pb2
-from security.chain import GENESIS, ChainPosition
+from security.chain import GENESIS, ChainPosition, place
 from security.errors import LocalSyncError, RemoteSyncError, UntrustedReceiptError
-from security.exchange.chains import place
 from security.exchange.heads import open_heads, read_chain_heads, sign_heads
 from security.exchange.receipts import VerifiedReceipt, verify_receipt
 from security.exchange.wire_errors import refusal_error

@@ -73,6 +73,14 @@ class EnrolmentHub(enrolment_pb2_grpc.EnrolmentServicer):
             self.change(response)
         return response
 
+    async def Renew(  # noqa: N802  # named by the service definition
+        self,
+        request: enrolment_pb2.RenewRequest,  # noqa: ARG002
+        context: grpc.aio.ServicerContext[Any, Any],
+    ) -> enrolment_pb2.RenewResponse:
+        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "not of this hub")
+        raise AssertionError
+
 
 @asynccontextmanager
 async def enrolling(exchange: ExchangeHub, member: str = NODE) -> AsyncIterator[EnrolmentHub]:

@@ -50,6 +50,7 @@ from security.tls import certificate_pem, csr_der, issue_member_certificate, new
 from tests.support.callers import caller_of
 from tests.support.exchange_memory import Chain, Faults, Stored
 from tests.support.members import NODE, NOW_MS, HubUnderTest, make_hub
+from tests.support.pack_files import PackFiles
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -58,7 +59,7 @@ if TYPE_CHECKING:
 TLS_NOW = datetime.now(UTC)  # noqa: TID251  # gRPC's TLS judges certificates by the machine's clock
 
 
-class ExchangeHub(exchange_pb2_grpc.ExchangeServicer):
+class ExchangeHub(PackFiles):
     """The servicer, its memory and its switches."""
 
     def __init__(self, hub: HubUnderTest, directory: Path) -> None:

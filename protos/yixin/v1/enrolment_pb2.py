@@ -26,7 +26,7 @@ from protos.yixin.v1 import identity_pb2 as protos_dot_yixin_dot_v1_dot_identity
 from protos.yixin.v1 import statement_pb2 as protos_dot_yixin_dot_v1_dot_statement__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fprotos/yixin/v1/enrolment.proto\x12\x08yixin.v1\x1a\x1eprotos/yixin/v1/identity.proto\x1a\x1fprotos/yixin/v1/statement.proto\"\xbd\x01\n\x08JoinBody\x12\x0e\n\x06\x66ormat\x18\x01 \x01(\r\x12\x14\n\x0ctoken_secret\x18\x02 \x01(\x0c\x12\x13\n\x0btls_csr_der\x18\x03 \x01(\x0c\x12\r\n\x05suite\x18\x04 \x01(\t\x12\x1a\n\x12signing_public_key\x18\x05 \x01(\x0c\x12\x1d\n\x15signing_pq_public_key\x18\x06 \x01(\x0c\x12\x1d\n\x15\x65ncryption_public_key\x18\x07 \x01(\x0c\x12\r\n\x05\x61t_ms\x18\x08 \x01(\x03\"D\n\x0bJoinRequest\x12\x0c\n\x04\x62ody\x18\x01 \x01(\x0c\x12\x11\n\tsignature\x18\x02 \x01(\x0c\x12\x14\n\x0cpq_signature\x18\x03 \x01(\x0c\"\xc3\x02\n\x0cJoinResponse\x12\x0e\n\x06member\x18\x01 \x01(\t\x12\x1b\n\x13tls_certificate_der\x18\x02 \x01(\x0c\x12%\n\x06\x61nchor\x18\x03 \x01(\x0b\x32\x15.yixin.v1.TrustAnchor\x12\x35\n\x13signing_certificate\x18\x04 \x01(\x0b\x32\x18.yixin.v1.KeyCertificate\x12\x38\n\x16\x65ncryption_certificate\x18\x05 \x01(\x0b\x32\x18.yixin.v1.KeyCertificate\x12*\n\x08hub_keys\x18\x06 \x03(\x0b\x32\x18.yixin.v1.KeyCertificate\x12\x18\n\x10\x65xchange_address\x18\x07 \x01(\t\x12(\n\x07\x63ustody\x18\x08 \x01(\x0b\x32\x17.yixin.v1.SignedCustody2B\n\tEnrolment\x12\x35\n\x04Join\x12\x15.yixin.v1.JoinRequest\x1a\x16.yixin.v1.JoinResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fprotos/yixin/v1/enrolment.proto\x12\x08yixin.v1\x1a\x1eprotos/yixin/v1/identity.proto\x1a\x1fprotos/yixin/v1/statement.proto\"\xbd\x01\n\x08JoinBody\x12\x0e\n\x06\x66ormat\x18\x01 \x01(\r\x12\x14\n\x0ctoken_secret\x18\x02 \x01(\x0c\x12\x13\n\x0btls_csr_der\x18\x03 \x01(\x0c\x12\r\n\x05suite\x18\x04 \x01(\t\x12\x1a\n\x12signing_public_key\x18\x05 \x01(\x0c\x12\x1d\n\x15signing_pq_public_key\x18\x06 \x01(\x0c\x12\x1d\n\x15\x65ncryption_public_key\x18\x07 \x01(\x0c\x12\r\n\x05\x61t_ms\x18\x08 \x01(\x03\"D\n\x0bJoinRequest\x12\x0c\n\x04\x62ody\x18\x01 \x01(\x0c\x12\x11\n\tsignature\x18\x02 \x01(\x0c\x12\x14\n\x0cpq_signature\x18\x03 \x01(\x0c\"\xd0\x03\n\x0cJoinResponse\x12\x0e\n\x06member\x18\x01 \x01(\t\x12\x1b\n\x13tls_certificate_der\x18\x02 \x01(\x0c\x12%\n\x06\x61nchor\x18\x03 \x01(\x0b\x32\x15.yixin.v1.TrustAnchor\x12\x35\n\x13signing_certificate\x18\x04 \x01(\x0b\x32\x18.yixin.v1.KeyCertificate\x12\x38\n\x16\x65ncryption_certificate\x18\x05 \x01(\x0b\x32\x18.yixin.v1.KeyCertificate\x12*\n\x08hub_keys\x18\x06 \x03(\x0b\x32\x18.yixin.v1.KeyCertificate\x12\x18\n\x10\x65xchange_address\x18\x07 \x01(\t\x12(\n\x07\x63ustody\x18\x08 \x01(\x0b\x32\x17.yixin.v1.SignedCustody\x12%\n\x06policy\x18\t \x01(\x0b\x32\x15.yixin.v1.SuitePolicy\x12\"\n\x07pending\x18\n \x01(\x0b\x32\x11.yixin.v1.Pending\x12-\n\x0brevocations\x18\x0b \x01(\x0b\x32\x18.yixin.v1.RevocationList\x12\x11\n\tpack_root\x18\x0c \x01(\x0c\"F\n\x07Pending\x12\x0f\n\x07request\x18\x01 \x01(\t\x12\x13\n\x0b\x66ingerprint\x18\x02 \x01(\t\x12\x15\n\rretry_after_s\x18\x03 \x01(\r\"\xb8\x01\n\tRenewBody\x12\x0e\n\x06\x66ormat\x18\x01 \x01(\r\x12\x0e\n\x06member\x18\x02 \x01(\t\x12\x13\n\x0btls_csr_der\x18\x03 \x01(\x0c\x12\r\n\x05suite\x18\x04 \x01(\t\x12\x1a\n\x12signing_public_key\x18\x05 \x01(\x0c\x12\x1d\n\x15signing_pq_public_key\x18\x06 \x01(\x0c\x12\x1d\n\x15\x65ncryption_public_key\x18\x07 \x01(\x0c\x12\r\n\x05\x61t_ms\x18\x08 \x01(\x03\"\x86\x01\n\x0cRenewRequest\x12\x0c\n\x04\x62ody\x18\x01 \x01(\x0c\x12\x0e\n\x06key_id\x18\x02 \x01(\t\x12\x11\n\tsignature\x18\x03 \x01(\x0c\x12\x14\n\x0cpq_signature\x18\x04 \x01(\x0c\x12\x15\n\rnew_signature\x18\x05 \x01(\x0c\x12\x18\n\x10new_pq_signature\x18\x06 \x01(\x0c\"\x82\x02\n\rRenewResponse\x12\x1b\n\x13tls_certificate_der\x18\x01 \x01(\x0c\x12.\n\x0c\x63\x65rtificates\x18\x02 \x03(\x0b\x32\x18.yixin.v1.KeyCertificate\x12*\n\x08hub_keys\x18\x03 \x03(\x0b\x32\x18.yixin.v1.KeyCertificate\x12%\n\x06policy\x18\x04 \x01(\x0b\x32\x15.yixin.v1.SuitePolicy\x12-\n\x0brevocations\x18\x05 \x01(\x0b\x32\x18.yixin.v1.RevocationList\x12\"\n\x07pending\x18\x06 \x01(\x0b\x32\x11.yixin.v1.Pending2|\n\tEnrolment\x12\x35\n\x04Join\x12\x15.yixin.v1.JoinRequest\x1a\x16.yixin.v1.JoinResponse\x12\x38\n\x05Renew\x12\x16.yixin.v1.RenewRequest\x1a\x17.yixin.v1.RenewResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,7 +38,15 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_JOINREQUEST']._serialized_start=302
   _globals['_JOINREQUEST']._serialized_end=370
   _globals['_JOINRESPONSE']._serialized_start=373
-  _globals['_JOINRESPONSE']._serialized_end=696
-  _globals['_ENROLMENT']._serialized_start=698
-  _globals['_ENROLMENT']._serialized_end=764
+  _globals['_JOINRESPONSE']._serialized_end=837
+  _globals['_PENDING']._serialized_start=839
+  _globals['_PENDING']._serialized_end=909
+  _globals['_RENEWBODY']._serialized_start=912
+  _globals['_RENEWBODY']._serialized_end=1096
+  _globals['_RENEWREQUEST']._serialized_start=1099
+  _globals['_RENEWREQUEST']._serialized_end=1233
+  _globals['_RENEWRESPONSE']._serialized_start=1236
+  _globals['_RENEWRESPONSE']._serialized_end=1494
+  _globals['_ENROLMENT']._serialized_start=1496
+  _globals['_ENROLMENT']._serialized_end=1620
 # @@protoc_insertion_point(module_scope)

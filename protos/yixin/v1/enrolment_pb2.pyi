@@ -112,12 +112,18 @@ class JoinResponse(_message.Message):
     HUB_KEYS_FIELD_NUMBER: _builtins.int
     EXCHANGE_ADDRESS_FIELD_NUMBER: _builtins.int
     CUSTODY_FIELD_NUMBER: _builtins.int
+    POLICY_FIELD_NUMBER: _builtins.int
+    PENDING_FIELD_NUMBER: _builtins.int
+    REVOCATIONS_FIELD_NUMBER: _builtins.int
+    PACK_ROOT_FIELD_NUMBER: _builtins.int
     member: _builtins.str
     """Member id given by the hub."""
     tls_certificate_der: _builtins.bytes
     """TLS certificate for the member, DER."""
     exchange_address: _builtins.str
     """host:port of the Exchange service."""
+    pack_root: _builtins.bytes
+    """First root metadata of the model packs, or empty."""
     @_builtins.property
     def anchor(self) -> _identity_pb2.TrustAnchor:
         """The hub's anchor; its SHA-256 must equal the token's pin."""
@@ -138,6 +144,18 @@ class JoinResponse(_message.Message):
     def custody(self) -> _statement_pb2.SignedCustody:
         """Custody register (管辖登记) rows of this member."""
 
+    @_builtins.property
+    def policy(self) -> _identity_pb2.SuitePolicy:
+        """Suites the hub takes from this member."""
+
+    @_builtins.property
+    def pending(self) -> Global___Pending:
+        """Set, and nothing else, while an officer has not approved."""
+
+    @_builtins.property
+    def revocations(self) -> _identity_pb2.RevocationList:
+        """Revocations of the hub, the newest version."""
+
     def __init__(
         self,
         *,
@@ -149,11 +167,185 @@ class JoinResponse(_message.Message):
         hub_keys: _abc.Iterable[_identity_pb2.KeyCertificate] | None = ...,
         exchange_address: _builtins.str = ...,
         custody: _statement_pb2.SignedCustody | None = ...,
+        policy: _identity_pb2.SuitePolicy | None = ...,
+        pending: Global___Pending | None = ...,
+        revocations: _identity_pb2.RevocationList | None = ...,
+        pack_root: _builtins.bytes = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["anchor", b"anchor", "custody", b"custody", "encryption_certificate", b"encryption_certificate", "signing_certificate", b"signing_certificate"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["anchor", b"anchor", "custody", b"custody", "encryption_certificate", b"encryption_certificate", "pending", b"pending", "policy", b"policy", "revocations", b"revocations", "signing_certificate", b"signing_certificate"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["anchor", b"anchor", "custody", b"custody", "encryption_certificate", b"encryption_certificate", "exchange_address", b"exchange_address", "hub_keys", b"hub_keys", "member", b"member", "signing_certificate", b"signing_certificate", "tls_certificate_der", b"tls_certificate_der"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["anchor", b"anchor", "custody", b"custody", "encryption_certificate", b"encryption_certificate", "exchange_address", b"exchange_address", "hub_keys", b"hub_keys", "member", b"member", "pack_root", b"pack_root", "pending", b"pending", "policy", b"policy", "revocations", b"revocations", "signing_certificate", b"signing_certificate", "tls_certificate_der", b"tls_certificate_der"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___JoinResponse: _TypeAlias = JoinResponse  # noqa: Y015
+
+@_typing.final
+class Pending(_message.Message):
+    """A request that waits for an officer (待审批): repeat the same request later."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_FIELD_NUMBER: _builtins.int
+    FINGERPRINT_FIELD_NUMBER: _builtins.int
+    RETRY_AFTER_S_FIELD_NUMBER: _builtins.int
+    request: _builtins.str
+    """Id of the request."""
+    fingerprint: _builtins.str
+    """Of the member's keys, to be compared by voice."""
+    retry_after_s: _builtins.int
+    """Seconds until it is worth asking again."""
+    def __init__(
+        self,
+        *,
+        request: _builtins.str = ...,
+        fingerprint: _builtins.str = ...,
+        retry_after_s: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["fingerprint", b"fingerprint", "request", b"request", "retry_after_s", b"retry_after_s"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Pending: _TypeAlias = Pending  # noqa: Y015
+
+@_typing.final
+class RenewBody(_message.Message):
+    """What a member asks for that renews (续期) its certificates, or its keys with them."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FORMAT_FIELD_NUMBER: _builtins.int
+    MEMBER_FIELD_NUMBER: _builtins.int
+    TLS_CSR_DER_FIELD_NUMBER: _builtins.int
+    SUITE_FIELD_NUMBER: _builtins.int
+    SIGNING_PUBLIC_KEY_FIELD_NUMBER: _builtins.int
+    SIGNING_PQ_PUBLIC_KEY_FIELD_NUMBER: _builtins.int
+    ENCRYPTION_PUBLIC_KEY_FIELD_NUMBER: _builtins.int
+    AT_MS_FIELD_NUMBER: _builtins.int
+    format: _builtins.int
+    """1."""
+    member: _builtins.str
+    """Member id."""
+    tls_csr_der: _builtins.bytes
+    """PKCS#10 request for a P-256 TLS certificate, DER."""
+    suite: _builtins.str
+    """Suite of the keys below."""
+    signing_public_key: _builtins.bytes
+    """The signing key to certify: the held one or a new one."""
+    signing_pq_public_key: _builtins.bytes
+    """Its ML-DSA-65 half; hubs only."""
+    encryption_public_key: _builtins.bytes
+    """The encryption key to certify."""
+    at_ms: _builtins.int
+    """Moment of the request, milliseconds since the epoch, UTC."""
+    def __init__(
+        self,
+        *,
+        format: _builtins.int = ...,
+        member: _builtins.str = ...,
+        tls_csr_der: _builtins.bytes = ...,
+        suite: _builtins.str = ...,
+        signing_public_key: _builtins.bytes = ...,
+        signing_pq_public_key: _builtins.bytes = ...,
+        encryption_public_key: _builtins.bytes = ...,
+        at_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_ms", b"at_ms", "encryption_public_key", b"encryption_public_key", "format", b"format", "member", b"member", "signing_pq_public_key", b"signing_pq_public_key", "signing_public_key", b"signing_public_key", "suite", b"suite", "tls_csr_der", b"tls_csr_der"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RenewBody: _TypeAlias = RenewBody  # noqa: Y015
+
+@_typing.final
+class RenewRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BODY_FIELD_NUMBER: _builtins.int
+    KEY_ID_FIELD_NUMBER: _builtins.int
+    SIGNATURE_FIELD_NUMBER: _builtins.int
+    PQ_SIGNATURE_FIELD_NUMBER: _builtins.int
+    NEW_SIGNATURE_FIELD_NUMBER: _builtins.int
+    NEW_PQ_SIGNATURE_FIELD_NUMBER: _builtins.int
+    body: _builtins.bytes
+    """Serialised RenewBody."""
+    key_id: _builtins.str
+    """Certified signing key that signs the request."""
+    signature: _builtins.bytes
+    """By that key over the PAE of ("yixin/renew/v1", body)."""
+    pq_signature: _builtins.bytes
+    """ML-DSA-65 over the same; hubs only."""
+    new_signature: _builtins.bytes
+    """By the key in the body over the PAE of ("yixin/renew-possession/v1", body)."""
+    new_pq_signature: _builtins.bytes
+    """ML-DSA-65 over the same; hubs only."""
+    def __init__(
+        self,
+        *,
+        body: _builtins.bytes = ...,
+        key_id: _builtins.str = ...,
+        signature: _builtins.bytes = ...,
+        pq_signature: _builtins.bytes = ...,
+        new_signature: _builtins.bytes = ...,
+        new_pq_signature: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "key_id", b"key_id", "new_pq_signature", b"new_pq_signature", "new_signature", b"new_signature", "pq_signature", b"pq_signature", "signature", b"signature"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RenewRequest: _TypeAlias = RenewRequest  # noqa: Y015
+
+@_typing.final
+class RenewResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TLS_CERTIFICATE_DER_FIELD_NUMBER: _builtins.int
+    CERTIFICATES_FIELD_NUMBER: _builtins.int
+    HUB_KEYS_FIELD_NUMBER: _builtins.int
+    POLICY_FIELD_NUMBER: _builtins.int
+    REVOCATIONS_FIELD_NUMBER: _builtins.int
+    PENDING_FIELD_NUMBER: _builtins.int
+    tls_certificate_der: _builtins.bytes
+    """TLS certificate for the member, DER."""
+    @_builtins.property
+    def certificates(self) -> _containers.RepeatedCompositeFieldContainer[_identity_pb2.KeyCertificate]:
+        """Of the member's signing and encryption keys."""
+
+    @_builtins.property
+    def hub_keys(self) -> _containers.RepeatedCompositeFieldContainer[_identity_pb2.KeyCertificate]:
+        """The hub's own keys in force."""
+
+    @_builtins.property
+    def policy(self) -> _identity_pb2.SuitePolicy:
+        """Suites the hub takes from this member."""
+
+    @_builtins.property
+    def revocations(self) -> _identity_pb2.RevocationList:
+        """Revocations of the hub, the newest version."""
+
+    @_builtins.property
+    def pending(self) -> Global___Pending:
+        """Set, and nothing else, while an officer has not approved."""
+
+    def __init__(
+        self,
+        *,
+        tls_certificate_der: _builtins.bytes = ...,
+        certificates: _abc.Iterable[_identity_pb2.KeyCertificate] | None = ...,
+        hub_keys: _abc.Iterable[_identity_pb2.KeyCertificate] | None = ...,
+        policy: _identity_pb2.SuitePolicy | None = ...,
+        revocations: _identity_pb2.RevocationList | None = ...,
+        pending: Global___Pending | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["pending", b"pending", "policy", b"policy", "revocations", b"revocations"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["certificates", b"certificates", "hub_keys", b"hub_keys", "pending", b"pending", "policy", b"policy", "revocations", b"revocations", "tls_certificate_der", b"tls_certificate_der"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RenewResponse: _TypeAlias = RenewResponse  # noqa: Y015

@@ -39,6 +39,11 @@ class EnrolmentStub:
                 request_serializer=protos_dot_yixin_dot_v1_dot_enrolment__pb2.JoinRequest.SerializeToString,
                 response_deserializer=protos_dot_yixin_dot_v1_dot_enrolment__pb2.JoinResponse.FromString,
                 _registered_method=True)
+        self.Renew = channel.unary_unary(
+                '/yixin.v1.Enrolment/Renew',
+                request_serializer=protos_dot_yixin_dot_v1_dot_enrolment__pb2.RenewRequest.SerializeToString,
+                response_deserializer=protos_dot_yixin_dot_v1_dot_enrolment__pb2.RenewResponse.FromString,
+                _registered_method=True)
 
 
 class EnrolmentServicer:
@@ -51,6 +56,13 @@ class EnrolmentServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Renew(self, request, context):
+        """New certificates for a member; answers also those whose TLS certificate ended.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_EnrolmentServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -58,6 +70,11 @@ def add_EnrolmentServicer_to_server(servicer, server):
                     servicer.Join,
                     request_deserializer=protos_dot_yixin_dot_v1_dot_enrolment__pb2.JoinRequest.FromString,
                     response_serializer=protos_dot_yixin_dot_v1_dot_enrolment__pb2.JoinResponse.SerializeToString,
+            ),
+            'Renew': grpc.unary_unary_rpc_method_handler(
+                    servicer.Renew,
+                    request_deserializer=protos_dot_yixin_dot_v1_dot_enrolment__pb2.RenewRequest.FromString,
+                    response_serializer=protos_dot_yixin_dot_v1_dot_enrolment__pb2.RenewResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -87,6 +104,33 @@ class Enrolment:
             '/yixin.v1.Enrolment/Join',
             protos_dot_yixin_dot_v1_dot_enrolment__pb2.JoinRequest.SerializeToString,
             protos_dot_yixin_dot_v1_dot_enrolment__pb2.JoinResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Renew(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/yixin.v1.Enrolment/Renew',
+            protos_dot_yixin_dot_v1_dot_enrolment__pb2.RenewRequest.SerializeToString,
+            protos_dot_yixin_dot_v1_dot_enrolment__pb2.RenewResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -35,12 +35,16 @@ class EnrolmentStub:
     def __new__(cls, channel: _aio.Channel) -> EnrolmentAsyncStub: ...
     Join: _grpc.UnaryUnaryMultiCallable[_enrolment_pb2.JoinRequest, _enrolment_pb2.JoinResponse]
     """Idempotent until the member first uses its certificate: the same request gets the same answer."""
+    Renew: _grpc.UnaryUnaryMultiCallable[_enrolment_pb2.RenewRequest, _enrolment_pb2.RenewResponse]
+    """New certificates for a member; answers also those whose TLS certificate ended."""
 
 @_typing.type_check_only
 class EnrolmentAsyncStub(EnrolmentStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     Join: _aio.UnaryUnaryMultiCallable[_enrolment_pb2.JoinRequest, _enrolment_pb2.JoinResponse]  # type: ignore[assignment]
     """Idempotent until the member first uses its certificate: the same request gets the same answer."""
+    Renew: _aio.UnaryUnaryMultiCallable[_enrolment_pb2.RenewRequest, _enrolment_pb2.RenewResponse]  # type: ignore[assignment]
+    """New certificates for a member; answers also those whose TLS certificate ended."""
 
 class EnrolmentServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -50,5 +54,13 @@ class EnrolmentServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_enrolment_pb2.JoinResponse, _abc.Awaitable[_enrolment_pb2.JoinResponse]]:
         """Idempotent until the member first uses its certificate: the same request gets the same answer."""
+
+    @_abc_1.abstractmethod
+    def Renew(
+        self,
+        request: _enrolment_pb2.RenewRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_enrolment_pb2.RenewResponse, _abc.Awaitable[_enrolment_pb2.RenewResponse]]:
+        """New certificates for a member; answers also those whose TLS certificate ended."""
 
 def add_EnrolmentServicer_to_server(servicer: EnrolmentServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -77,6 +77,7 @@ class EnvelopeHeader(_message.Message):
     PACK_DIGEST_FIELD_NUMBER: _builtins.int
     CITED_INCARNATION_FIELD_NUMBER: _builtins.int
     CITED_SEQ_FIELD_NUMBER: _builtins.int
+    AGREEMENT_FIELD_NUMBER: _builtins.int
     format: _builtins.int
     """Wire format of the header; 1."""
     suite: _builtins.str
@@ -119,6 +120,8 @@ class EnvelopeHeader(_message.Message):
     """At seq 1 of a later incarnation: the incarnation before; else 0."""
     cited_seq: _builtins.int
     """Last receipted seq of the cited incarnation; else 0."""
+    agreement: _builtins.str
+    """Sharing agreement (共享协议) "id@version" it was made under, or empty."""
     def __init__(
         self,
         *,
@@ -143,10 +146,11 @@ class EnvelopeHeader(_message.Message):
         pack_digest: _builtins.bytes = ...,
         cited_incarnation: _builtins.int = ...,
         cited_seq: _builtins.int = ...,
+        agreement: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cited_incarnation", b"cited_incarnation", "cited_seq", b"cited_seq", "created_at_ms", b"created_at_ms", "data_class", b"data_class", "envelope_id", b"envelope_id", "expires_at_ms", b"expires_at_ms", "format", b"format", "incarnation", b"incarnation", "lane", b"lane", "pack_digest", b"pack_digest", "payload_type", b"payload_type", "period", b"period", "previous_hash", b"previous_hash", "purpose", b"purpose", "recipient", b"recipient", "recipient_key_id", b"recipient_key_id", "schema_version", b"schema_version", "sender", b"sender", "sender_key_id", b"sender_key_id", "seq", b"seq", "suite", b"suite"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreement", b"agreement", "cited_incarnation", b"cited_incarnation", "cited_seq", b"cited_seq", "created_at_ms", b"created_at_ms", "data_class", b"data_class", "envelope_id", b"envelope_id", "expires_at_ms", b"expires_at_ms", "format", b"format", "incarnation", b"incarnation", "lane", b"lane", "pack_digest", b"pack_digest", "payload_type", b"payload_type", "period", b"period", "previous_hash", b"previous_hash", "purpose", b"purpose", "recipient", b"recipient", "recipient_key_id", b"recipient_key_id", "schema_version", b"schema_version", "sender", b"sender", "sender_key_id", b"sender_key_id", "seq", b"seq", "suite", b"suite"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -61,6 +61,16 @@ class _RefusalCodeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RefusalCo
     """Another envelope is known at this place of the chain."""
     REFUSAL_CODE_BUSY: _RefusalCode.ValueType  # 4
     """The hub cannot take more now; try again later."""
+    REFUSAL_CODE_CERTIFICATE: _RefusalCode.ValueType  # 5
+    """The signing key's certificate ended: renew, seal again."""
+    REFUSAL_CODE_POLICY: _RefusalCode.ValueType  # 6
+    """The suite is not the one this member must use."""
+    REFUSAL_CODE_REVOKED: _RefusalCode.ValueType  # 7
+    """The member or its key is revoked."""
+    REFUSAL_CODE_READ_ONLY: _RefusalCode.ValueType  # 8
+    """The hub appends nothing until its log is confirmed; try later."""
+    REFUSAL_CODE_AGREEMENT: _RefusalCode.ValueType  # 9
+    """No sharing agreement covers it, or its purpose does not fit."""
 
 class RefusalCode(_RefusalCode, metaclass=_RefusalCodeEnumTypeWrapper):
     """Why an envelope was refused. The wording never tells which check failed."""
@@ -75,6 +85,16 @@ REFUSAL_CODE_FORK: RefusalCode.ValueType  # 3
 """Another envelope is known at this place of the chain."""
 REFUSAL_CODE_BUSY: RefusalCode.ValueType  # 4
 """The hub cannot take more now; try again later."""
+REFUSAL_CODE_CERTIFICATE: RefusalCode.ValueType  # 5
+"""The signing key's certificate ended: renew, seal again."""
+REFUSAL_CODE_POLICY: RefusalCode.ValueType  # 6
+"""The suite is not the one this member must use."""
+REFUSAL_CODE_REVOKED: RefusalCode.ValueType  # 7
+"""The member or its key is revoked."""
+REFUSAL_CODE_READ_ONLY: RefusalCode.ValueType  # 8
+"""The hub appends nothing until its log is confirmed; try later."""
+REFUSAL_CODE_AGREEMENT: RefusalCode.ValueType  # 9
+"""No sharing agreement covers it, or its purpose does not fit."""
 Global___RefusalCode: _TypeAlias = RefusalCode  # noqa: Y015
 
 @_typing.final
@@ -309,12 +329,18 @@ class Refusal(_message.Message):
     DETAIL_FIELD_NUMBER: _builtins.int
     EXPECTED_FIELD_NUMBER: _builtins.int
     ENVELOPE_HASH_FIELD_NUMBER: _builtins.int
+    RULE_FIELD_NUMBER: _builtins.int
+    MEND_FIELD_NUMBER: _builtins.int
     code: Global___RefusalCode.ValueType
     """Why."""
     detail: _builtins.str
     """Public wording, with what to do."""
     envelope_hash: _builtins.bytes
     """SHA-256 of the refused envelope, when it could be computed."""
+    rule: _builtins.str
+    """Rule an authenticated member broke, for people; may be empty."""
+    mend: _builtins.str
+    """What to do about it, for people; may be empty."""
     @_builtins.property
     def expected(self) -> Global___ChainHead:
         """Head the hub holds for the chain; set for gaps and forks."""
@@ -326,10 +352,12 @@ class Refusal(_message.Message):
         detail: _builtins.str = ...,
         expected: Global___ChainHead | None = ...,
         envelope_hash: _builtins.bytes = ...,
+        rule: _builtins.str = ...,
+        mend: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["expected", b"expected"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "detail", b"detail", "envelope_hash", b"envelope_hash", "expected", b"expected"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "detail", b"detail", "envelope_hash", b"envelope_hash", "expected", b"expected", "mend", b"mend", "rule", b"rule"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -374,6 +402,11 @@ class StreamAccepted(_message.Message):
     HEADS_FIELD_NUMBER: _builtins.int
     HUB_KEYS_FIELD_NUMBER: _builtins.int
     INCARNATIONS_FIELD_NUMBER: _builtins.int
+    CHECKPOINT_FIELD_NUMBER: _builtins.int
+    POLICY_FIELD_NUMBER: _builtins.int
+    REVOCATIONS_FIELD_NUMBER: _builtins.int
+    checkpoint: _builtins.str
+    """The hub's newest published checkpoint with cosignatures."""
     @_builtins.property
     def heads(self) -> Global___SignedHeads:
         """Heads the hub holds for this member."""
@@ -386,16 +419,27 @@ class StreamAccepted(_message.Message):
     def incarnations(self) -> _containers.RepeatedCompositeFieldContainer[Global___ChainHead]:
         """Incarnation the member must use per lane; seq and hash to cite."""
 
+    @_builtins.property
+    def policy(self) -> _identity_pb2.SuitePolicy:
+        """Suites the hub takes from this member."""
+
+    @_builtins.property
+    def revocations(self) -> _identity_pb2.RevocationList:
+        """Revocations of the hub, the newest version."""
+
     def __init__(
         self,
         *,
         heads: Global___SignedHeads | None = ...,
         hub_keys: _abc.Iterable[_identity_pb2.KeyCertificate] | None = ...,
         incarnations: _abc.Iterable[Global___ChainHead] | None = ...,
+        checkpoint: _builtins.str = ...,
+        policy: _identity_pb2.SuitePolicy | None = ...,
+        revocations: _identity_pb2.RevocationList | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["heads", b"heads"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["heads", b"heads", "policy", b"policy", "revocations", b"revocations"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["heads", b"heads", "hub_keys", b"hub_keys", "incarnations", b"incarnations"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "heads", b"heads", "hub_keys", b"hub_keys", "incarnations", b"incarnations", "policy", b"policy", "revocations", b"revocations"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -490,3 +534,205 @@ class CollectResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CollectResponse: _TypeAlias = CollectResponse  # noqa: Y015
+
+@_typing.final
+class Heartbeat(_message.Message):
+    """Signed sign of life (心跳): payload of type "heartbeat" on the control lane."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FORMAT_FIELD_NUMBER: _builtins.int
+    AT_MS_FIELD_NUMBER: _builtins.int
+    SENT_FIELD_NUMBER: _builtins.int
+    RECEIVED_FIELD_NUMBER: _builtins.int
+    LEDGER_SIZE_FIELD_NUMBER: _builtins.int
+    PACK_DIGEST_FIELD_NUMBER: _builtins.int
+    PROGRAM_FIELD_NUMBER: _builtins.int
+    OPERATOR_LOG_HEAD_FIELD_NUMBER: _builtins.int
+    OPERATOR_LOG_SIZE_FIELD_NUMBER: _builtins.int
+    format: _builtins.int
+    """1."""
+    at_ms: _builtins.int
+    """The member's clock, milliseconds since the epoch, UTC."""
+    ledger_size: _builtins.int
+    """Leaves of its record tree."""
+    pack_digest: _builtins.bytes
+    """SHA-256 of the model pack (模型包) in force, or empty."""
+    program: _builtins.str
+    """Version of its program."""
+    operator_log_head: _builtins.bytes
+    """SHA-256 chain head of its operator log, or empty."""
+    operator_log_size: _builtins.int
+    """Entries of its operator log."""
+    @_builtins.property
+    def sent(self) -> _containers.RepeatedCompositeFieldContainer[Global___ChainHead]:
+        """Heads of its chains to the hub, in lane order."""
+
+    @_builtins.property
+    def received(self) -> _containers.RepeatedCompositeFieldContainer[Global___ChainHead]:
+        """Heads of what it received from the hub, in lane order."""
+
+    def __init__(
+        self,
+        *,
+        format: _builtins.int = ...,
+        at_ms: _builtins.int = ...,
+        sent: _abc.Iterable[Global___ChainHead] | None = ...,
+        received: _abc.Iterable[Global___ChainHead] | None = ...,
+        ledger_size: _builtins.int = ...,
+        pack_digest: _builtins.bytes = ...,
+        program: _builtins.str = ...,
+        operator_log_head: _builtins.bytes = ...,
+        operator_log_size: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_ms", b"at_ms", "format", b"format", "ledger_size", b"ledger_size", "operator_log_head", b"operator_log_head", "operator_log_size", b"operator_log_size", "pack_digest", b"pack_digest", "program", b"program", "received", b"received", "sent", b"sent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Heartbeat: _TypeAlias = Heartbeat  # noqa: Y015
+
+@_typing.final
+class PackFileRequest(_message.Message):
+    """One file of the model packs' repository, from an offset."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    OFFSET_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Path in the repository, for example "metadata/timestamp.json"."""
+    offset: _builtins.int
+    """First byte wanted."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        offset: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "offset", b"offset"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PackFileRequest: _TypeAlias = PackFileRequest  # noqa: Y015
+
+@_typing.final
+class PackFileChunk(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTENT_FIELD_NUMBER: _builtins.int
+    SIZE_FIELD_NUMBER: _builtins.int
+    content: _builtins.bytes
+    """At most 256 KiB."""
+    size: _builtins.int
+    """Size of the whole file, bytes."""
+    def __init__(
+        self,
+        *,
+        content: _builtins.bytes = ...,
+        size: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "size", b"size"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PackFileChunk: _TypeAlias = PackFileChunk  # noqa: Y015
+
+@_typing.final
+class PackOrder(_message.Message):
+    """Payload of type "pack_order" on the control lane: use this pack from that day on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FORMAT_FIELD_NUMBER: _builtins.int
+    TARGET_FIELD_NUMBER: _builtins.int
+    DIGEST_FIELD_NUMBER: _builtins.int
+    FROM_DAY_FIELD_NUMBER: _builtins.int
+    GROUP_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    format: _builtins.int
+    """1."""
+    target: _builtins.str
+    """Name of the pack's file in the repository."""
+    digest: _builtins.bytes
+    """SHA-256 of the file."""
+    from_day: _builtins.int
+    """First day, yyyymmdd."""
+    group: _builtins.str
+    """Group of members (灰度分组) the order is for."""
+    version: _builtins.int
+    """Grows with every order of the hub."""
+    def __init__(
+        self,
+        *,
+        format: _builtins.int = ...,
+        target: _builtins.str = ...,
+        digest: _builtins.bytes = ...,
+        from_day: _builtins.int = ...,
+        group: _builtins.str = ...,
+        version: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest", "format", b"format", "from_day", b"from_day", "group", b"group", "target", b"target", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PackOrder: _TypeAlias = PackOrder  # noqa: Y015
+
+@_typing.final
+class PackReport(_message.Message):
+    """Payload of type "pack_report": what became of an order at a member."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FORMAT_FIELD_NUMBER: _builtins.int
+    DIGEST_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    PASSED_FIELD_NUMBER: _builtins.int
+    VECTORS_FIELD_NUMBER: _builtins.int
+    FAILURES_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    AT_MS_FIELD_NUMBER: _builtins.int
+    format: _builtins.int
+    """1."""
+    digest: _builtins.bytes
+    """SHA-256 of the pack's file."""
+    version: _builtins.int
+    """Version of the order."""
+    passed: _builtins.bool
+    """The golden vectors came out as the pack says."""
+    vectors: _builtins.int
+    """Number of golden vectors run."""
+    state: _builtins.str
+    """"in_force", "waiting", "refused" or "absent"."""
+    at_ms: _builtins.int
+    """Moment, milliseconds since the epoch, UTC."""
+    @_builtins.property
+    def failures(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Names of those that failed, at most 20."""
+
+    def __init__(
+        self,
+        *,
+        format: _builtins.int = ...,
+        digest: _builtins.bytes = ...,
+        version: _builtins.int = ...,
+        passed: _builtins.bool = ...,
+        vectors: _builtins.int = ...,
+        failures: _abc.Iterable[_builtins.str] | None = ...,
+        state: _builtins.str = ...,
+        at_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_ms", b"at_ms", "digest", b"digest", "failures", b"failures", "format", b"format", "passed", b"passed", "state", b"state", "vectors", b"vectors", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PackReport: _TypeAlias = PackReport  # noqa: Y015

@@ -45,6 +45,11 @@ class ExchangeStub:
                 request_serializer=protos_dot_yixin_dot_v1_dot_exchange__pb2.CollectRequest.SerializeToString,
                 response_deserializer=protos_dot_yixin_dot_v1_dot_exchange__pb2.CollectResponse.FromString,
                 _registered_method=True)
+        self.FetchPack = channel.unary_stream(
+                '/yixin.v1.Exchange/FetchPack',
+                request_serializer=protos_dot_yixin_dot_v1_dot_exchange__pb2.PackFileRequest.SerializeToString,
+                response_deserializer=protos_dot_yixin_dot_v1_dot_exchange__pb2.PackFileChunk.FromString,
+                _registered_method=True)
 
 
 class ExchangeServicer:
@@ -65,6 +70,13 @@ class ExchangeServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def FetchPack(self, request, context):
+        """A file of the model packs' repository; who fetches verifies it by TUF.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ExchangeServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -77,6 +89,11 @@ def add_ExchangeServicer_to_server(servicer, server):
                     servicer.Collect,
                     request_deserializer=protos_dot_yixin_dot_v1_dot_exchange__pb2.CollectRequest.FromString,
                     response_serializer=protos_dot_yixin_dot_v1_dot_exchange__pb2.CollectResponse.SerializeToString,
+            ),
+            'FetchPack': grpc.unary_stream_rpc_method_handler(
+                    servicer.FetchPack,
+                    request_deserializer=protos_dot_yixin_dot_v1_dot_exchange__pb2.PackFileRequest.FromString,
+                    response_serializer=protos_dot_yixin_dot_v1_dot_exchange__pb2.PackFileChunk.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -134,6 +151,33 @@ class Exchange:
             '/yixin.v1.Exchange/Collect',
             protos_dot_yixin_dot_v1_dot_exchange__pb2.CollectRequest.SerializeToString,
             protos_dot_yixin_dot_v1_dot_exchange__pb2.CollectResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FetchPack(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/yixin.v1.Exchange/FetchPack',
+            protos_dot_yixin_dot_v1_dot_exchange__pb2.PackFileRequest.SerializeToString,
+            protos_dot_yixin_dot_v1_dot_exchange__pb2.PackFileChunk.FromString,
             options,
             channel_credentials,
             insecure,

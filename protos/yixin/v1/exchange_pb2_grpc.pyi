@@ -37,6 +37,8 @@ class ExchangeStub:
     """Stream of envelopes up, stream of receipts down."""
     Collect: _grpc.UnaryStreamMultiCallable[_exchange_pb2.CollectRequest, _exchange_pb2.CollectResponse]
     """Envelopes addressed to the member, after its own heads."""
+    FetchPack: _grpc.UnaryStreamMultiCallable[_exchange_pb2.PackFileRequest, _exchange_pb2.PackFileChunk]
+    """A file of the model packs' repository; who fetches verifies it by TUF."""
 
 @_typing.type_check_only
 class ExchangeAsyncStub(ExchangeStub):
@@ -47,6 +49,8 @@ class ExchangeAsyncStub(ExchangeStub):
     """Stream of envelopes up, stream of receipts down."""
     Collect: _aio.UnaryStreamMultiCallable[_exchange_pb2.CollectRequest, _exchange_pb2.CollectResponse]  # type: ignore[assignment]
     """Envelopes addressed to the member, after its own heads."""
+    FetchPack: _aio.UnaryStreamMultiCallable[_exchange_pb2.PackFileRequest, _exchange_pb2.PackFileChunk]  # type: ignore[assignment]
+    """A file of the model packs' repository; who fetches verifies it by TUF."""
 
 class ExchangeServicer(metaclass=_abc_1.ABCMeta):
     """Member (node, hub, department) to hub. Mutual TLS 1.3."""
@@ -66,5 +70,13 @@ class ExchangeServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_exchange_pb2.CollectResponse], _abc.AsyncIterator[_exchange_pb2.CollectResponse]]:
         """Envelopes addressed to the member, after its own heads."""
+
+    @_abc_1.abstractmethod
+    def FetchPack(
+        self,
+        request: _exchange_pb2.PackFileRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_exchange_pb2.PackFileChunk], _abc.AsyncIterator[_exchange_pb2.PackFileChunk]]:
+        """A file of the model packs' repository; who fetches verifies it by TUF."""
 
 def add_ExchangeServicer_to_server(servicer: ExchangeServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

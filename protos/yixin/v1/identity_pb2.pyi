@@ -3,8 +3,10 @@
 isort:skip_file
 Who is who: key certificates and trust anchors of a hub."""
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
@@ -182,3 +184,217 @@ class TrustAnchor(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___TrustAnchor: _TypeAlias = TrustAnchor  # noqa: Y015
+
+@_typing.final
+class SuitePolicyBody(_message.Message):
+    """Which suites a hub takes from a member, and which one it requires; newer versions replace older."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FORMAT_FIELD_NUMBER: _builtins.int
+    HUB_FIELD_NUMBER: _builtins.int
+    MEMBER_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    ALLOWED_FIELD_NUMBER: _builtins.int
+    REQUIRED_FIELD_NUMBER: _builtins.int
+    AT_MS_FIELD_NUMBER: _builtins.int
+    format: _builtins.int
+    """1."""
+    hub: _builtins.str
+    """Member id of the hub."""
+    member: _builtins.str
+    """Member the policy is for; empty for all that have none of their own."""
+    version: _builtins.int
+    """Grows with every change; a lower one than held is a downgrade."""
+    required: _builtins.str
+    """The one suite the member must use, or empty."""
+    at_ms: _builtins.int
+    """Moment of signing, milliseconds since the epoch, UTC."""
+    @_builtins.property
+    def allowed(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Names of suites, the preferred one first."""
+
+    def __init__(
+        self,
+        *,
+        format: _builtins.int = ...,
+        hub: _builtins.str = ...,
+        member: _builtins.str = ...,
+        version: _builtins.int = ...,
+        allowed: _abc.Iterable[_builtins.str] | None = ...,
+        required: _builtins.str = ...,
+        at_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed", b"allowed", "at_ms", b"at_ms", "format", b"format", "hub", b"hub", "member", b"member", "required", b"required", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SuitePolicyBody: _TypeAlias = SuitePolicyBody  # noqa: Y015
+
+@_typing.final
+class SuitePolicy(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BODY_FIELD_NUMBER: _builtins.int
+    SIGNATURE_FIELD_NUMBER: _builtins.int
+    PQ_SIGNATURE_FIELD_NUMBER: _builtins.int
+    body: _builtins.bytes
+    """Serialised SuitePolicyBody."""
+    signature: _builtins.bytes
+    """Ed25519 by the hub's identity key over the PAE of ("yixin/suite-policy/v1", body)."""
+    pq_signature: _builtins.bytes
+    """ML-DSA-65 over the same."""
+    def __init__(
+        self,
+        *,
+        body: _builtins.bytes = ...,
+        signature: _builtins.bytes = ...,
+        pq_signature: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "pq_signature", b"pq_signature", "signature", b"signature"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SuitePolicy: _TypeAlias = SuitePolicy  # noqa: Y015
+
+@_typing.final
+class RevokedKey(_message.Message):
+    """A revoked certificate: of a signing or encryption key (serial), or of TLS (digest)."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SERIAL_FIELD_NUMBER: _builtins.int
+    SINCE_MS_FIELD_NUMBER: _builtins.int
+    TLS_SHA256_FIELD_NUMBER: _builtins.int
+    MEMBER_FIELD_NUMBER: _builtins.int
+    serial: _builtins.int
+    """Serial of the key certificate; 0 for a TLS certificate."""
+    since_ms: _builtins.int
+    """From this moment on nothing by the key counts, milliseconds, UTC."""
+    tls_sha256: _builtins.bytes
+    """SHA-256 of the TLS certificate's DER; empty for key certificates."""
+    member: _builtins.str
+    """Member id of the key's owner."""
+    def __init__(
+        self,
+        *,
+        serial: _builtins.int = ...,
+        since_ms: _builtins.int = ...,
+        tls_sha256: _builtins.bytes = ...,
+        member: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["member", b"member", "serial", b"serial", "since_ms", b"since_ms", "tls_sha256", b"tls_sha256"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RevokedKey: _TypeAlias = RevokedKey  # noqa: Y015
+
+@_typing.final
+class RevocationBody(_message.Message):
+    """Signed revocation list (吊销列表) of a hub; the whole list in every version."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FORMAT_FIELD_NUMBER: _builtins.int
+    HUB_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    AT_MS_FIELD_NUMBER: _builtins.int
+    NEXT_MS_FIELD_NUMBER: _builtins.int
+    ROWS_FIELD_NUMBER: _builtins.int
+    format: _builtins.int
+    """1."""
+    hub: _builtins.str
+    """Member id of the hub."""
+    version: _builtins.int
+    """Grows by one with every change; starts at 1."""
+    at_ms: _builtins.int
+    """Moment of signing, milliseconds since the epoch, UTC."""
+    next_ms: _builtins.int
+    """A newer list is signed no later than this."""
+    @_builtins.property
+    def rows(self) -> _containers.RepeatedCompositeFieldContainer[Global___RevokedKey]:
+        """In order of serial, then digest."""
+
+    def __init__(
+        self,
+        *,
+        format: _builtins.int = ...,
+        hub: _builtins.str = ...,
+        version: _builtins.int = ...,
+        at_ms: _builtins.int = ...,
+        next_ms: _builtins.int = ...,
+        rows: _abc.Iterable[Global___RevokedKey] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_ms", b"at_ms", "format", b"format", "hub", b"hub", "next_ms", b"next_ms", "rows", b"rows", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RevocationBody: _TypeAlias = RevocationBody  # noqa: Y015
+
+@_typing.final
+class RevocationList(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BODY_FIELD_NUMBER: _builtins.int
+    SIGNATURE_FIELD_NUMBER: _builtins.int
+    PQ_SIGNATURE_FIELD_NUMBER: _builtins.int
+    body: _builtins.bytes
+    """Serialised RevocationBody."""
+    signature: _builtins.bytes
+    """Ed25519 by the hub's identity key over the PAE of ("yixin/revocations/v1", body)."""
+    pq_signature: _builtins.bytes
+    """ML-DSA-65 over the same."""
+    def __init__(
+        self,
+        *,
+        body: _builtins.bytes = ...,
+        signature: _builtins.bytes = ...,
+        pq_signature: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "pq_signature", b"pq_signature", "signature", b"signature"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RevocationList: _TypeAlias = RevocationList  # noqa: Y015
+
+@_typing.final
+class MemberDirectory(_message.Message):
+    """Certified keys of a hub's members, for members that address each other through it (名录)."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HUB_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    KEYS_FIELD_NUMBER: _builtins.int
+    hub: _builtins.str
+    """Member id of the certifying hub."""
+    version: _builtins.int
+    """Grows with every change."""
+    @_builtins.property
+    def keys(self) -> _containers.RepeatedCompositeFieldContainer[Global___KeyCertificate]:
+        """Encryption certificates in force."""
+
+    def __init__(
+        self,
+        *,
+        hub: _builtins.str = ...,
+        version: _builtins.int = ...,
+        keys: _abc.Iterable[Global___KeyCertificate] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["hub", b"hub", "keys", b"keys", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MemberDirectory: _TypeAlias = MemberDirectory  # noqa: Y015

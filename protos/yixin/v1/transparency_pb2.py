@@ -25,15 +25,33 @@ _sym_db = _symbol_database.Default()
 from protos.yixin.v1 import envelope_pb2 as protos_dot_yixin_dot_v1_dot_envelope__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"protos/yixin/v1/transparency.proto\x12\x08yixin.v1\x1a\x1eprotos/yixin/v1/envelope.proto\"\x8a\x02\n\x07LogLeaf\x12\x1f\n\x04kind\x18\x01 \x01(\x0e\x32\x11.yixin.v1.LogKind\x12\x14\n\x0clogged_at_ms\x18\x02 \x01(\x03\x12\x15\n\renvelope_hash\x18\x03 \x01(\x0c\x12\x0e\n\x06sender\x18\x04 \x01(\t\x12\x11\n\trecipient\x18\x05 \x01(\t\x12\x1c\n\x04lane\x18\x06 \x01(\x0e\x32\x0e.yixin.v1.Lane\x12\x13\n\x0bincarnation\x18\x07 \x01(\x04\x12\x0b\n\x03seq\x18\x08 \x01(\x04\x12\x14\n\x0cpayload_type\x18\t \x01(\t\x12\x0f\n\x07purpose\x18\n \x01(\t\x12\x0e\n\x06period\x18\x0b \x01(\t\x12\x17\n\x0f\x63iphertext_hash\x18\x0c \x01(\x0c*k\n\x07LogKind\x12\x18\n\x14LOG_KIND_UNSPECIFIED\x10\x00\x12\x15\n\x11LOG_KIND_ENVELOPE\x10\x01\x12\x15\n\x11LOG_KIND_DELIVERY\x10\x02\x12\x18\n\x14LOG_KIND_PUBLICATION\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"protos/yixin/v1/transparency.proto\x12\x08yixin.v1\x1a\x1eprotos/yixin/v1/envelope.proto\"\x9d\x02\n\x07LogLeaf\x12\x1f\n\x04kind\x18\x01 \x01(\x0e\x32\x11.yixin.v1.LogKind\x12\x14\n\x0clogged_at_ms\x18\x02 \x01(\x03\x12\x15\n\renvelope_hash\x18\x03 \x01(\x0c\x12\x0e\n\x06sender\x18\x04 \x01(\t\x12\x11\n\trecipient\x18\x05 \x01(\t\x12\x1c\n\x04lane\x18\x06 \x01(\x0e\x32\x0e.yixin.v1.Lane\x12\x13\n\x0bincarnation\x18\x07 \x01(\x04\x12\x0b\n\x03seq\x18\x08 \x01(\x04\x12\x14\n\x0cpayload_type\x18\t \x01(\t\x12\x0f\n\x07purpose\x18\n \x01(\t\x12\x0e\n\x06period\x18\x0b \x01(\t\x12\x17\n\x0f\x63iphertext_hash\x18\x0c \x01(\x0c\x12\x11\n\tagreement\x18\r \x01(\t\"[\n\x0bTileRequest\x12\r\n\x05level\x18\x01 \x01(\r\x12\r\n\x05index\x18\x02 \x01(\x04\x12\r\n\x05width\x18\x03 \x01(\r\x12\x0f\n\x07\x65ntries\x18\x04 \x01(\x08\x12\x0e\n\x06origin\x18\x05 \x01(\t\"\x17\n\x04Tile\x12\x0f\n\x07\x63ontent\x18\x01 \x01(\x0c\"R\n\x0cProofRequest\x12\r\n\x05index\x18\x01 \x01(\x04\x12\x10\n\x08old_size\x18\x02 \x01(\x04\x12\x0c\n\x04size\x18\x03 \x01(\x04\x12\x13\n\x0b\x63onsistency\x18\x04 \x01(\x08\")\n\x05Proof\x12\x0c\n\x04path\x18\x01 \x03(\x0c\x12\x12\n\ncheckpoint\x18\x02 \x01(\t\"\x1f\n\rOriginRequest\x12\x0e\n\x06origin\x18\x01 \x01(\t\"\x1e\n\x0e\x43heckpointNote\x12\x0c\n\x04note\x18\x01 \x01(\t\"=\n\rCosignRequest\x12\x10\n\x08old_size\x18\x01 \x01(\x04\x12\x0c\n\x04path\x18\x02 \x03(\x0c\x12\x0c\n\x04note\x18\x03 \x01(\t\">\n\x0e\x43osignResponse\x12\r\n\x05lines\x18\x01 \x01(\t\x12\x0c\n\x04size\x18\x02 \x01(\x04\x12\x0f\n\x07refusal\x18\x03 \x01(\t*\xda\x02\n\x07LogKind\x12\x18\n\x14LOG_KIND_UNSPECIFIED\x10\x00\x12\x15\n\x11LOG_KIND_ENVELOPE\x10\x01\x12\x15\n\x11LOG_KIND_DELIVERY\x10\x02\x12\x18\n\x14LOG_KIND_PUBLICATION\x10\x03\x12\x19\n\x15LOG_KIND_PACK_RELEASE\x10\x04\x12\x18\n\x14LOG_KIND_CERTIFICATE\x10\x05\x12\x17\n\x13LOG_KIND_REVOCATION\x10\x06\x12\x16\n\x12LOG_KIND_AGREEMENT\x10\x07\x12\x12\n\x0eLOG_KIND_QUERY\x10\x08\x12\x1c\n\x18LOG_KIND_REFUSED_REQUEST\x10\t\x12\x15\n\x11LOG_KIND_OPERATOR\x10\n\x12\x13\n\x0fLOG_KIND_POLICY\x10\x0b\x12\x14\n\x10LOG_KIND_EMPTIED\x10\x0c\x12\x13\n\x0fLOG_KIND_ORIGIN\x10\r2\xf3\x01\n\x0cTransparency\x12\x42\n\rGetCheckpoint\x12\x17.yixin.v1.OriginRequest\x1a\x18.yixin.v1.CheckpointNote\x12\x30\n\x07GetTile\x12\x15.yixin.v1.TileRequest\x1a\x0e.yixin.v1.Tile\x12\x30\n\x05Prove\x12\x16.yixin.v1.ProofRequest\x1a\x0f.yixin.v1.Proof\x12;\n\x06\x43osign\x12\x17.yixin.v1.CosignRequest\x1a\x18.yixin.v1.CosignResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'protos.yixin.v1.transparency_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_LOGKIND']._serialized_start=349
-  _globals['_LOGKIND']._serialized_end=456
+  _globals['_LOGKIND']._serialized_start=806
+  _globals['_LOGKIND']._serialized_end=1152
   _globals['_LOGLEAF']._serialized_start=81
-  _globals['_LOGLEAF']._serialized_end=347
+  _globals['_LOGLEAF']._serialized_end=366
+  _globals['_TILEREQUEST']._serialized_start=368
+  _globals['_TILEREQUEST']._serialized_end=459
+  _globals['_TILE']._serialized_start=461
+  _globals['_TILE']._serialized_end=484
+  _globals['_PROOFREQUEST']._serialized_start=486
+  _globals['_PROOFREQUEST']._serialized_end=568
+  _globals['_PROOF']._serialized_start=570
+  _globals['_PROOF']._serialized_end=611
+  _globals['_ORIGINREQUEST']._serialized_start=613
+  _globals['_ORIGINREQUEST']._serialized_end=644
+  _globals['_CHECKPOINTNOTE']._serialized_start=646
+  _globals['_CHECKPOINTNOTE']._serialized_end=676
+  _globals['_COSIGNREQUEST']._serialized_start=678
+  _globals['_COSIGNREQUEST']._serialized_end=739
+  _globals['_COSIGNRESPONSE']._serialized_start=741
+  _globals['_COSIGNRESPONSE']._serialized_end=803
+  _globals['_TRANSPARENCY']._serialized_start=1155
+  _globals['_TRANSPARENCY']._serialized_end=1398
 # @@protoc_insertion_point(module_scope)

@@ -3,8 +3,10 @@
 isort:skip_file
 Leaves of a hub's transparency log (透明日志): hashes and the header's minimum, never personal data."""
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from protos.yixin.v1 import envelope_pb2 as _envelope_pb2
 import builtins as _builtins
@@ -32,6 +34,26 @@ class _LogKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LogKind.Value
     """An envelope this hub sealed for a member."""
     LOG_KIND_PUBLICATION: _LogKind.ValueType  # 3
     """A publication of grades; `envelope_hash` is its Merkle root."""
+    LOG_KIND_PACK_RELEASE: _LogKind.ValueType  # 4
+    """A release of model packs; `envelope_hash` is its snapshot's SHA-256."""
+    LOG_KIND_CERTIFICATE: _LogKind.ValueType  # 5
+    """A key certificate; `envelope_hash` is the SHA-256 of its body."""
+    LOG_KIND_REVOCATION: _LogKind.ValueType  # 6
+    """A revocation list; `envelope_hash` is the SHA-256 of its body."""
+    LOG_KIND_AGREEMENT: _LogKind.ValueType  # 7
+    """A sharing agreement came into force; SHA-256 of its body."""
+    LOG_KIND_QUERY: _LogKind.ValueType  # 8
+    """A query was answered; SHA-256 over question, answer and salt."""
+    LOG_KIND_REFUSED_REQUEST: _LogKind.ValueType  # 9
+    """A request outside an agreement was refused; its SHA-256."""
+    LOG_KIND_OPERATOR: _LogKind.ValueType  # 10
+    """An entry of the operator log; its SHA-256."""
+    LOG_KIND_POLICY: _LogKind.ValueType  # 11
+    """A suite policy; SHA-256 of its body."""
+    LOG_KIND_EMPTIED: _LogKind.ValueType  # 12
+    """Contents of an envelope were deleted after their retention; its hash."""
+    LOG_KIND_ORIGIN: _LogKind.ValueType  # 13
+    """First leaf of a log that follows a lost one; SHA-256 of the statement."""
 
 class LogKind(_LogKind, metaclass=_LogKindEnumTypeWrapper): ...
 
@@ -43,6 +65,26 @@ LOG_KIND_DELIVERY: LogKind.ValueType  # 2
 """An envelope this hub sealed for a member."""
 LOG_KIND_PUBLICATION: LogKind.ValueType  # 3
 """A publication of grades; `envelope_hash` is its Merkle root."""
+LOG_KIND_PACK_RELEASE: LogKind.ValueType  # 4
+"""A release of model packs; `envelope_hash` is its snapshot's SHA-256."""
+LOG_KIND_CERTIFICATE: LogKind.ValueType  # 5
+"""A key certificate; `envelope_hash` is the SHA-256 of its body."""
+LOG_KIND_REVOCATION: LogKind.ValueType  # 6
+"""A revocation list; `envelope_hash` is the SHA-256 of its body."""
+LOG_KIND_AGREEMENT: LogKind.ValueType  # 7
+"""A sharing agreement came into force; SHA-256 of its body."""
+LOG_KIND_QUERY: LogKind.ValueType  # 8
+"""A query was answered; SHA-256 over question, answer and salt."""
+LOG_KIND_REFUSED_REQUEST: LogKind.ValueType  # 9
+"""A request outside an agreement was refused; its SHA-256."""
+LOG_KIND_OPERATOR: LogKind.ValueType  # 10
+"""An entry of the operator log; its SHA-256."""
+LOG_KIND_POLICY: LogKind.ValueType  # 11
+"""A suite policy; SHA-256 of its body."""
+LOG_KIND_EMPTIED: LogKind.ValueType  # 12
+"""Contents of an envelope were deleted after their retention; its hash."""
+LOG_KIND_ORIGIN: LogKind.ValueType  # 13
+"""First leaf of a log that follows a lost one; SHA-256 of the statement."""
 Global___LogKind: _TypeAlias = LogKind  # noqa: Y015
 
 @_typing.final
@@ -63,6 +105,7 @@ class LogLeaf(_message.Message):
     PURPOSE_FIELD_NUMBER: _builtins.int
     PERIOD_FIELD_NUMBER: _builtins.int
     CIPHERTEXT_HASH_FIELD_NUMBER: _builtins.int
+    AGREEMENT_FIELD_NUMBER: _builtins.int
     kind: Global___LogKind.ValueType
     """What happened."""
     logged_at_ms: _builtins.int
@@ -87,6 +130,8 @@ class LogLeaf(_message.Message):
     """Rating period, or empty."""
     ciphertext_hash: _builtins.bytes
     """SHA-256 of the ciphertext; empty for publications."""
+    agreement: _builtins.str
+    """Sharing agreement "id@version", or empty."""
     def __init__(
         self,
         *,
@@ -102,11 +147,230 @@ class LogLeaf(_message.Message):
         purpose: _builtins.str = ...,
         period: _builtins.str = ...,
         ciphertext_hash: _builtins.bytes = ...,
+        agreement: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["ciphertext_hash", b"ciphertext_hash", "envelope_hash", b"envelope_hash", "incarnation", b"incarnation", "kind", b"kind", "lane", b"lane", "logged_at_ms", b"logged_at_ms", "payload_type", b"payload_type", "period", b"period", "purpose", b"purpose", "recipient", b"recipient", "sender", b"sender", "seq", b"seq"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreement", b"agreement", "ciphertext_hash", b"ciphertext_hash", "envelope_hash", b"envelope_hash", "incarnation", b"incarnation", "kind", b"kind", "lane", b"lane", "logged_at_ms", b"logged_at_ms", "payload_type", b"payload_type", "period", b"period", "purpose", b"purpose", "recipient", b"recipient", "sender", b"sender", "seq", b"seq"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___LogLeaf: _TypeAlias = LogLeaf  # noqa: Y015
+
+@_typing.final
+class TileRequest(_message.Message):
+    """One tile or entry bundle of the log. Source: C2SP tlog-tiles."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LEVEL_FIELD_NUMBER: _builtins.int
+    INDEX_FIELD_NUMBER: _builtins.int
+    WIDTH_FIELD_NUMBER: _builtins.int
+    ENTRIES_FIELD_NUMBER: _builtins.int
+    ORIGIN_FIELD_NUMBER: _builtins.int
+    level: _builtins.int
+    """Level of the tile, 0 to 63; 0 for entry bundles."""
+    index: _builtins.int
+    """Index in the level."""
+    width: _builtins.int
+    """Hashes or entries wanted, 1 to 256."""
+    entries: _builtins.bool
+    """An entry bundle instead of hashes."""
+    origin: _builtins.str
+    """Log that is mirrored here; empty for the hub's own."""
+    def __init__(
+        self,
+        *,
+        level: _builtins.int = ...,
+        index: _builtins.int = ...,
+        width: _builtins.int = ...,
+        entries: _builtins.bool = ...,
+        origin: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entries", b"entries", "index", b"index", "level", b"level", "origin", b"origin", "width", b"width"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TileRequest: _TypeAlias = TileRequest  # noqa: Y015
+
+@_typing.final
+class Tile(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTENT_FIELD_NUMBER: _builtins.int
+    content: _builtins.bytes
+    """As tlog-tiles stores it."""
+    def __init__(
+        self,
+        *,
+        content: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Tile: _TypeAlias = Tile  # noqa: Y015
+
+@_typing.final
+class ProofRequest(_message.Message):
+    """A proof of the hub's own log."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INDEX_FIELD_NUMBER: _builtins.int
+    OLD_SIZE_FIELD_NUMBER: _builtins.int
+    SIZE_FIELD_NUMBER: _builtins.int
+    CONSISTENCY_FIELD_NUMBER: _builtins.int
+    index: _builtins.int
+    """Leaf to prove; for inclusion."""
+    old_size: _builtins.int
+    """Earlier size; for consistency."""
+    size: _builtins.int
+    """Size to prove against; 0 for the published one."""
+    consistency: _builtins.bool
+    """Consistency instead of inclusion."""
+    def __init__(
+        self,
+        *,
+        index: _builtins.int = ...,
+        old_size: _builtins.int = ...,
+        size: _builtins.int = ...,
+        consistency: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consistency", b"consistency", "index", b"index", "old_size", b"old_size", "size", b"size"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProofRequest: _TypeAlias = ProofRequest  # noqa: Y015
+
+@_typing.final
+class Proof(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PATH_FIELD_NUMBER: _builtins.int
+    CHECKPOINT_FIELD_NUMBER: _builtins.int
+    checkpoint: _builtins.str
+    """Published checkpoint the proof ends in, a signed note."""
+    @_builtins.property
+    def path(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """Hashes, 32 bytes each, in the order of RFC 6962."""
+
+    def __init__(
+        self,
+        *,
+        path: _abc.Iterable[_builtins.bytes] | None = ...,
+        checkpoint: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "path", b"path"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Proof: _TypeAlias = Proof  # noqa: Y015
+
+@_typing.final
+class OriginRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORIGIN_FIELD_NUMBER: _builtins.int
+    origin: _builtins.str
+    """Origin of a log that is witnessed here; empty for the hub's own."""
+    def __init__(
+        self,
+        *,
+        origin: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["origin", b"origin"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OriginRequest: _TypeAlias = OriginRequest  # noqa: Y015
+
+@_typing.final
+class CheckpointNote(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NOTE_FIELD_NUMBER: _builtins.int
+    note: _builtins.str
+    """Signed checkpoint with the cosignatures known; empty when none is held."""
+    def __init__(
+        self,
+        *,
+        note: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["note", b"note"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckpointNote: _TypeAlias = CheckpointNote  # noqa: Y015
+
+@_typing.final
+class CosignRequest(_message.Message):
+    """A log asks its witness (见证方) to cosign. Source: C2SP tlog-witness, add-checkpoint."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OLD_SIZE_FIELD_NUMBER: _builtins.int
+    PATH_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    old_size: _builtins.int
+    """Size the log believes the witness holds."""
+    note: _builtins.str
+    """Signed checkpoint."""
+    @_builtins.property
+    def path(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """Consistency proof from there."""
+
+    def __init__(
+        self,
+        *,
+        old_size: _builtins.int = ...,
+        path: _abc.Iterable[_builtins.bytes] | None = ...,
+        note: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["note", b"note", "old_size", b"old_size", "path", b"path"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CosignRequest: _TypeAlias = CosignRequest  # noqa: Y015
+
+@_typing.final
+class CosignResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LINES_FIELD_NUMBER: _builtins.int
+    SIZE_FIELD_NUMBER: _builtins.int
+    REFUSAL_FIELD_NUMBER: _builtins.int
+    lines: _builtins.str
+    """Signature lines of the witness; empty when it did not sign."""
+    size: _builtins.int
+    """Size the witness holds now."""
+    refusal: _builtins.str
+    """Why it did not sign, in public wording; empty when it did."""
+    def __init__(
+        self,
+        *,
+        lines: _builtins.str = ...,
+        size: _builtins.int = ...,
+        refusal: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lines", b"lines", "refusal", b"refusal", "size", b"size"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CosignResponse: _TypeAlias = CosignResponse  # noqa: Y015

@@ -3,6 +3,7 @@
 import grpc
 import warnings
 
+from protos.yixin.v1 import transparency_pb2 as protos_dot_yixin_dot_v1_dot_transparency__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -22,3 +23,211 @@ if _version_not_supported:
         + f' Please upgrade your grpc module to grpcio>={GRPC_GENERATED_VERSION}'
         + f' or downgrade your generated code using grpcio-tools<={GRPC_VERSION}.'
     )
+
+
+class TransparencyStub:
+    """Transparency (透明日志服务): tiles, proofs and cosignatures of a hub's log.
+    """
+
+    def __init__(self, channel):
+        """Constructor.
+
+        Args:
+            channel: A grpc.Channel.
+        """
+        self.GetCheckpoint = channel.unary_unary(
+                '/yixin.v1.Transparency/GetCheckpoint',
+                request_serializer=protos_dot_yixin_dot_v1_dot_transparency__pb2.OriginRequest.SerializeToString,
+                response_deserializer=protos_dot_yixin_dot_v1_dot_transparency__pb2.CheckpointNote.FromString,
+                _registered_method=True)
+        self.GetTile = channel.unary_unary(
+                '/yixin.v1.Transparency/GetTile',
+                request_serializer=protos_dot_yixin_dot_v1_dot_transparency__pb2.TileRequest.SerializeToString,
+                response_deserializer=protos_dot_yixin_dot_v1_dot_transparency__pb2.Tile.FromString,
+                _registered_method=True)
+        self.Prove = channel.unary_unary(
+                '/yixin.v1.Transparency/Prove',
+                request_serializer=protos_dot_yixin_dot_v1_dot_transparency__pb2.ProofRequest.SerializeToString,
+                response_deserializer=protos_dot_yixin_dot_v1_dot_transparency__pb2.Proof.FromString,
+                _registered_method=True)
+        self.Cosign = channel.unary_unary(
+                '/yixin.v1.Transparency/Cosign',
+                request_serializer=protos_dot_yixin_dot_v1_dot_transparency__pb2.CosignRequest.SerializeToString,
+                response_deserializer=protos_dot_yixin_dot_v1_dot_transparency__pb2.CosignResponse.FromString,
+                _registered_method=True)
+
+
+class TransparencyServicer:
+    """Transparency (透明日志服务): tiles, proofs and cosignatures of a hub's log.
+    """
+
+    def GetCheckpoint(self, request, context):
+        """The newest published checkpoint of the hub's own log, or of one it witnesses.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetTile(self, request, context):
+        """A tile or an entry bundle.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Prove(self, request, context):
+        """An inclusion or consistency proof of the hub's own log.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Cosign(self, request, context):
+        """Ask this hub, as a witness, to cosign a checkpoint of the caller's log.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+
+def add_TransparencyServicer_to_server(servicer, server):
+    rpc_method_handlers = {
+            'GetCheckpoint': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetCheckpoint,
+                    request_deserializer=protos_dot_yixin_dot_v1_dot_transparency__pb2.OriginRequest.FromString,
+                    response_serializer=protos_dot_yixin_dot_v1_dot_transparency__pb2.CheckpointNote.SerializeToString,
+            ),
+            'GetTile': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetTile,
+                    request_deserializer=protos_dot_yixin_dot_v1_dot_transparency__pb2.TileRequest.FromString,
+                    response_serializer=protos_dot_yixin_dot_v1_dot_transparency__pb2.Tile.SerializeToString,
+            ),
+            'Prove': grpc.unary_unary_rpc_method_handler(
+                    servicer.Prove,
+                    request_deserializer=protos_dot_yixin_dot_v1_dot_transparency__pb2.ProofRequest.FromString,
+                    response_serializer=protos_dot_yixin_dot_v1_dot_transparency__pb2.Proof.SerializeToString,
+            ),
+            'Cosign': grpc.unary_unary_rpc_method_handler(
+                    servicer.Cosign,
+                    request_deserializer=protos_dot_yixin_dot_v1_dot_transparency__pb2.CosignRequest.FromString,
+                    response_serializer=protos_dot_yixin_dot_v1_dot_transparency__pb2.CosignResponse.SerializeToString,
+            ),
+    }
+    generic_handler = grpc.method_handlers_generic_handler(
+            'yixin.v1.Transparency', rpc_method_handlers)
+    server.add_generic_rpc_handlers((generic_handler,))
+    server.add_registered_method_handlers('yixin.v1.Transparency', rpc_method_handlers)
+
+
+ # This class is part of an EXPERIMENTAL API.
+class Transparency:
+    """Transparency (透明日志服务): tiles, proofs and cosignatures of a hub's log.
+    """
+
+    @staticmethod
+    def GetCheckpoint(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/yixin.v1.Transparency/GetCheckpoint',
+            protos_dot_yixin_dot_v1_dot_transparency__pb2.OriginRequest.SerializeToString,
+            protos_dot_yixin_dot_v1_dot_transparency__pb2.CheckpointNote.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetTile(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/yixin.v1.Transparency/GetTile',
+            protos_dot_yixin_dot_v1_dot_transparency__pb2.TileRequest.SerializeToString,
+            protos_dot_yixin_dot_v1_dot_transparency__pb2.Tile.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Prove(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/yixin.v1.Transparency/Prove',
+            protos_dot_yixin_dot_v1_dot_transparency__pb2.ProofRequest.SerializeToString,
+            protos_dot_yixin_dot_v1_dot_transparency__pb2.Proof.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Cosign(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/yixin.v1.Transparency/Cosign',
+            protos_dot_yixin_dot_v1_dot_transparency__pb2.CosignRequest.SerializeToString,
+            protos_dot_yixin_dot_v1_dot_transparency__pb2.CosignResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)

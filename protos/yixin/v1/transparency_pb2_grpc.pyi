@@ -5,9 +5,16 @@ Leaves of a hub's transparency log (透明日志): hashes and the header's minim
 
 from collections import abc as _abc
 from grpc import aio as _aio
+from protos.yixin.v1 import transparency_pb2 as _transparency_pb2
 import abc as _abc_1
 import grpc as _grpc
+import sys
 import typing as _typing
+
+if sys.version_info >= (3, 11):
+    from typing import Self as _Self
+else:
+    from typing_extensions import Self as _Self
 
 _T = _typing.TypeVar("_T")
 
@@ -18,3 +25,70 @@ class _ServicerContext(_grpc.ServicerContext, _aio.ServicerContext):  # type: ig
 
 GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
+
+class TransparencyStub:
+    """Transparency (透明日志服务): tiles, proofs and cosignatures of a hub's log."""
+
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> _Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> TransparencyAsyncStub: ...
+    GetCheckpoint: _grpc.UnaryUnaryMultiCallable[_transparency_pb2.OriginRequest, _transparency_pb2.CheckpointNote]
+    """The newest published checkpoint of the hub's own log, or of one it witnesses."""
+    GetTile: _grpc.UnaryUnaryMultiCallable[_transparency_pb2.TileRequest, _transparency_pb2.Tile]
+    """A tile or an entry bundle."""
+    Prove: _grpc.UnaryUnaryMultiCallable[_transparency_pb2.ProofRequest, _transparency_pb2.Proof]
+    """An inclusion or consistency proof of the hub's own log."""
+    Cosign: _grpc.UnaryUnaryMultiCallable[_transparency_pb2.CosignRequest, _transparency_pb2.CosignResponse]
+    """Ask this hub, as a witness, to cosign a checkpoint of the caller's log."""
+
+@_typing.type_check_only
+class TransparencyAsyncStub(TransparencyStub):
+    """Transparency (透明日志服务): tiles, proofs and cosignatures of a hub's log."""
+
+    def __init__(self, channel: _aio.Channel) -> None: ...
+    GetCheckpoint: _aio.UnaryUnaryMultiCallable[_transparency_pb2.OriginRequest, _transparency_pb2.CheckpointNote]  # type: ignore[assignment]
+    """The newest published checkpoint of the hub's own log, or of one it witnesses."""
+    GetTile: _aio.UnaryUnaryMultiCallable[_transparency_pb2.TileRequest, _transparency_pb2.Tile]  # type: ignore[assignment]
+    """A tile or an entry bundle."""
+    Prove: _aio.UnaryUnaryMultiCallable[_transparency_pb2.ProofRequest, _transparency_pb2.Proof]  # type: ignore[assignment]
+    """An inclusion or consistency proof of the hub's own log."""
+    Cosign: _aio.UnaryUnaryMultiCallable[_transparency_pb2.CosignRequest, _transparency_pb2.CosignResponse]  # type: ignore[assignment]
+    """Ask this hub, as a witness, to cosign a checkpoint of the caller's log."""
+
+class TransparencyServicer(metaclass=_abc_1.ABCMeta):
+    """Transparency (透明日志服务): tiles, proofs and cosignatures of a hub's log."""
+
+    @_abc_1.abstractmethod
+    def GetCheckpoint(
+        self,
+        request: _transparency_pb2.OriginRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_transparency_pb2.CheckpointNote, _abc.Awaitable[_transparency_pb2.CheckpointNote]]:
+        """The newest published checkpoint of the hub's own log, or of one it witnesses."""
+
+    @_abc_1.abstractmethod
+    def GetTile(
+        self,
+        request: _transparency_pb2.TileRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_transparency_pb2.Tile, _abc.Awaitable[_transparency_pb2.Tile]]:
+        """A tile or an entry bundle."""
+
+    @_abc_1.abstractmethod
+    def Prove(
+        self,
+        request: _transparency_pb2.ProofRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_transparency_pb2.Proof, _abc.Awaitable[_transparency_pb2.Proof]]:
+        """An inclusion or consistency proof of the hub's own log."""
+
+    @_abc_1.abstractmethod
+    def Cosign(
+        self,
+        request: _transparency_pb2.CosignRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_transparency_pb2.CosignResponse, _abc.Awaitable[_transparency_pb2.CosignResponse]]:
+        """Ask this hub, as a witness, to cosign a checkpoint of the caller's log."""
+
+def add_TransparencyServicer_to_server(servicer: TransparencyServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

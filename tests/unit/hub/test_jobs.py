@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from hub.audit_jobs import AuditJobs
 from hub.errors import ConfigurationError
+from hub.identity_jobs import IdentityJobs
 from hub.jobs import READERS, HubJobs
 from security.audit import verify_bundle
 from security.progress import no_progress
@@ -45,7 +47,7 @@ async def test_a_graded_city_publishes_and_pushes_to_its_province(
     async with serving(province.parts):
         address = province.parts.address(province.parts.addresses().enrolment_port)
         token = replace(province.token(CITY), enrolment_address=address).encode()
-        joined = await jobs.join({"token": token}, no_progress)
+        joined = await IdentityJobs(parts=city.parts).join({"token": token}, no_progress)
         pushed = await jobs.push(PERIOD, no_progress)
 
     assert joined == {"member": CITY, "hub": province.parts.identity.hub}
@@ -71,16 +73,17 @@ async def test_a_graded_city_publishes_and_pushes_to_its_province(
 
 def test_the_evidence_is_exported_by_a_job(city: City, node: Sender, tmp_path: Path) -> None:
     city.submit(node.seal(batch(Slot())))
-    jobs = HubJobs(parts=city.parts)
 
-    exported = jobs.audit_export({"out": str(tmp_path / "bundle")}, no_progress)
+    exported = AuditJobs(parts=city.parts).audit_export(
+        {"out": str(tmp_path / "bundle")}, no_progress
+    )
 
     assert (exported["envelopes"], exported["receipts"]) == (1, 1)
     assert verify_bundle(tmp_path / "bundle", city.parts.identity.anchor).failures == ()
 
 
 def test_only_nodes_get_custody_and_only_well_formed_names_get_a_token(city: City) -> None:
-    jobs = HubJobs(parts=city.parts)
+    jobs = IdentityJobs(parts=city.parts)
     arguments = {"division": "330302", "code": "x", "codes": FIRST, "from_month": 202501}
 
     with pytest.raises(ConfigurationError, match="no node"):

@@ -9,10 +9,15 @@ from hub.api.authorisation import AUTHORISED, OPEN, authorise
 from hub.api.errors import ERROR_TABLE, UNEXPECTED, describe, row_of
 from hub.domain.members import MemberKind
 from hub.errors import HubError, NotPermittedError
-from protos.yixin.v1 import enrolment_pb2, exchange_pb2, linking_pb2
+from protos.yixin.v1 import enrolment_pb2, exchange_pb2, linking_pb2, transparency_pb2
 from security.errors import JobFailedError
 
-DESCRIPTORS = (exchange_pb2.DESCRIPTOR, enrolment_pb2.DESCRIPTOR, linking_pb2.DESCRIPTOR)
+DESCRIPTORS = (
+    exchange_pb2.DESCRIPTOR,
+    enrolment_pb2.DESCRIPTOR,
+    linking_pb2.DESCRIPTOR,
+    transparency_pb2.DESCRIPTOR,
+)
 
 
 def test_every_error_of_the_hub_has_a_row_of_its_own() -> None:

@@ -1,0 +1,5 @@
+"""Commands `yixin hub keys …`."""
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, help="Keys at rest: status and rotation.")

@@ -1,0 +1,5 @@
+"""Commands over proofs of delivery, forks and spot checks."""
+
+import typer
+
+app = typer.Typer()

@@ -1,0 +1,117 @@
+"""The jobs over a hub's members: invite, list, revoke, join the parent."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+from hub.domain.custody import Custody
+from hub.domain.institution_list import parse_codes, parse_list
+from hub.domain.members import MemberId, MemberKind, MemberName
+from hub.errors import ConfigurationError
+from hub.exchange.enrolment import Invitation, issue_token
+from hub.exchange.parent import join_parent
+from hub.listings import moment_text
+from hub.parts import HubParts
+from hub.store import members
+from hub.store.engine import reading, writing
+from security.members import parse_member_id
+from security.moments import to_ms
+from security.progress import ProgressReporter
+
+Result: TypeAlias = dict[str, Any]
+Job: TypeAlias = Callable[[Result, ProgressReporter], Result | Awaitable[Result]]
+IDENTITY_READERS: Final = frozenset({"members"})
+"""Jobs that change nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdentityJobs:
+    """The jobs over the parts of one hub."""
+
+    parts: HubParts
+
+    def table(self) -> Mapping[str, Job]:
+        """Jobs by name."""
+        return {
+            "token": self.token,
+            "members": self.members,
+            "revoke": self.revoke,
+            "join": self.join,
+        }
+
+    def token(self, arguments: Result, _progress: ProgressReporter) -> Result:
+        """Invite a member and make its one-use token."""
+        parts = self.parts
+        name = _member_name(arguments)
+        rows = _custody_rows(arguments, name.member_id)
+        if rows and name.kind is not MemberKind.NODE:
+            raise ConfigurationError(
+                f"{name.member_id} is no node; only nodes have custody of institutions. "
+                "Leave --institutions out."
+            )
+        made = issue_token(
+            parts.engine,
+            parts.identity,
+            Invitation(name=name, custody=rows),
+            enrolment_address=parts.address(parts.addresses().enrolment_port),
+            lifetime=parts.settings.lifetime,
+            now=parts.now(),
+        )
+        return {
+            "member": name.member_id,
+            "institutions": len(rows),
+            "expires_at": moment_text(made.expires_at_ms),
+            "token": made.encode(),
+        }
+
+    def members(self, _arguments: Result, _progress: ProgressReporter) -> Result:
+        """List the members."""
+        with reading(self.parts.engine) as connection:
+            rows = members.list_members(connection)
+        return {
+            "rows": [
+                {
+                    "member": row.member,
+                    "kind": str(row.kind),
+                    "status": str(row.status),
+                    "joined_at": moment_text(row.joined_at_ms),
+                    "first_call_at": moment_text(row.confirmed_at_ms),
+                }
+                for row in rows
+            ]
+        }
+
+    def revoke(self, arguments: Result, _progress: ProgressReporter) -> Result:
+        """Revoke a member; it is refused from the next commit group on."""
+        member, reason = arguments["member"], arguments["reason"]
+        with writing(self.parts.engine) as connection:
+            members.revoke(connection, member, reason, to_ms(self.parts.now()))
+        return {"member": member, "status": "revoked"}
+
+    async def join(self, arguments: Result, _progress: ProgressReporter) -> Result:
+        """Join the parent hub."""
+        parts = self.parts
+        membership = await join_parent(
+            parts.parent_directory,
+            arguments["token"],
+            own=parts.identity.hub,
+            now=parts.now(),
+        )
+        return {"member": membership.member_id, "hub": membership.hub_id}
+
+
+def _custody_rows(arguments: Result, member: MemberId) -> tuple[Custody, ...]:
+    from_month = arguments["from_month"]
+    if arguments.get("csv"):
+        return parse_list(arguments["csv"], member, from_month)
+    if arguments.get("codes"):
+        return parse_codes(arguments["codes"], member, from_month)
+    return ()
+
+
+def _member_name(arguments: Result) -> MemberName:
+    text = f"yixin://{arguments['division']}/{arguments['kind']}/{arguments['code']}"
+    try:
+        return parse_member_id(text)
+    except ValueError as error:
+        raise ConfigurationError(f"{error}.") from error
