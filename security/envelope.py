@@ -182,8 +182,8 @@ def seal(outgoing: OutgoingEnvelope) -> envelope_pb2.SealedEnvelope:
     envelope = envelope_pb2.SealedEnvelope(
         header=header,
         ciphertext=ciphertext,
-        signature=signature.ed25519,
-        pq_signature=signature.mldsa65,
+        signature=signature.classical,
+        pq_signature=signature.post_quantum,
     )
     try:
         parse_header(envelope)
@@ -237,7 +237,7 @@ def verify_envelope(
         raise UntrustedEnvelopeError("the key is not the sender's signing key")
     if key.issuer not in {header.sender, header.recipient}:
         raise UntrustedEnvelopeError(f"the sender's key is certified by {key.issuer}")
-    signature = Signature(ed25519=envelope.signature, mldsa65=envelope.pq_signature)
+    signature = Signature(classical=envelope.signature, post_quantum=envelope.pq_signature)
     try:
         key.verifying.verify(signature, PAYLOAD_TYPE, envelope.header, envelope.ciphertext)
     except BadSignatureError as error:

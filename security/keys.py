@@ -51,9 +51,9 @@ def key_id_of(public_key: bytes, pq_public_key: bytes = b"") -> KeyId:
 class Signature:
     """A signature in one or two halves."""
 
-    ed25519: bytes
-    """Ed25519, 64 bytes."""
-    mldsa65: bytes = b""
+    classical: bytes
+    """Ed25519, or SM2 with SM3 as r and s; 64 bytes either way."""
+    post_quantum: bytes = b""
     """ML-DSA-65, 3309 bytes; empty for keys without a post-quantum half."""
 
 
@@ -111,12 +111,12 @@ class VerifyingKey:
         Raises:
             BadSignatureError: A half is missing, superfluous or wrong.
         """
-        if (self._lattice is None) != (not signature.mldsa65):
+        if (self._lattice is None) != (not signature.post_quantum):
             raise BadSignatureError(f"key {self.key_id}: number of signature halves differs")
         try:
-            self._edwards.verify(signature.ed25519, message)
+            self._edwards.verify(signature.classical, message)
             if self._lattice is not None:
-                self._lattice.verify(signature.mldsa65, message)
+                self._lattice.verify(signature.post_quantum, message)
         except InvalidSignature as error:
             raise BadSignatureError(f"key {self.key_id}: the signature does not fit") from error
 
@@ -164,8 +164,8 @@ class SigningKey:
     def sign_raw(self, message: bytes) -> Signature:
         """Sign bytes that carry their own context and never begin like the encoding of parts."""
         return Signature(
-            ed25519=self._edwards.sign(message),
-            mldsa65=self._lattice.sign(message) if self._lattice else b"",
+            classical=self._edwards.sign(message),
+            post_quantum=self._lattice.sign(message) if self._lattice else b"",
         )
 
     def save(self, path: Path) -> None:

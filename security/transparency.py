@@ -93,11 +93,13 @@ def sign_checkpoint(checkpoint: Checkpoint, key: SigningKey) -> str:
     """
     signature = key.sign_raw(checkpoint.body.encode())
     lines = [
-        _line(checkpoint.origin, _ed25519_hash(checkpoint.origin, key.verifying), signature.ed25519)
+        _line(
+            checkpoint.origin, _ed25519_hash(checkpoint.origin, key.verifying), signature.classical
+        )
     ]
-    if signature.mldsa65:
+    if signature.post_quantum:
         key_hash = _mldsa65_hash(checkpoint.origin, key.verifying)
-        lines.append(_line(checkpoint.origin, key_hash, signature.mldsa65))
+        lines.append(_line(checkpoint.origin, key_hash, signature.post_quantum))
     return checkpoint.body + "\n" + "".join(lines)
 
 
@@ -141,8 +143,10 @@ def open_checkpoint(text: str, origin: str, key: VerifyingKey) -> Checkpoint:
         )
     found = _signatures(signatures, checkpoint.origin)
     signature = Signature(
-        ed25519=found.get(_ed25519_hash(checkpoint.origin, key), b""),
-        mldsa65=found.get(_mldsa65_hash(checkpoint.origin, key), b"") if key.pq_public_key else b"",
+        classical=found.get(_ed25519_hash(checkpoint.origin, key), b""),
+        post_quantum=found.get(_mldsa65_hash(checkpoint.origin, key), b"")
+        if key.pq_public_key
+        else b"",
     )
     try:
         key.verify_raw(signature, checkpoint.body.encode())

@@ -204,7 +204,7 @@ def _proved_key(
             public_key=body.signing_public_key, pq_public_key=body.signing_pq_public_key
         )
         key.verify(
-            Signature(ed25519=request.signature, mldsa65=request.pq_signature),
+            Signature(classical=request.signature, post_quantum=request.pq_signature),
             PAYLOAD_TYPE,
             request.body,
         )

@@ -179,8 +179,8 @@ def _publish_class(engine: Engine, job: _Job, subject_class: str) -> Publication
             root=tree.root,
             group_size=tree.size,
             key_id=job.signer.key.verifying.key_id,
-            signature=signature.ed25519,
-            pq_signature=signature.mldsa65,
+            signature=signature.classical,
+            pq_signature=signature.post_quantum,
             log_index=append_leaves(connection, [_leaf(tree.root, job)]),
             published_at_ms=job.now_ms,
         )

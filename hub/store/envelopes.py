@@ -122,8 +122,8 @@ def add_group(
         insert(receipt_group).values(
             id=group_id,
             key_id=group_seal.key_id,
-            signature=group_seal.signature.ed25519,
-            pq_signature=group_seal.signature.mldsa65,
+            signature=group_seal.signature.classical,
+            pq_signature=group_seal.signature.post_quantum,
         )
     )
     connection.execute(
@@ -175,7 +175,7 @@ def load_receipts(
             .order_by(receipt.c.leaf_index)
         ).all()
         tree = Tree(leaf_hash(row.body) for row in rows)
-        signature = Signature(ed25519=group.signature, mldsa65=group.pq_signature)
+        signature = Signature(classical=group.signature, post_quantum=group.pq_signature)
         for index, row in enumerate(rows):
             if row.log_index in wanted:
                 proof = Proof(
@@ -195,8 +195,8 @@ def receipt_message(body: bytes, proof: Proof, group_seal: GroupSeal) -> exchang
         leaf_index=proof.leaf_index,
         group_size=proof.group_size,
         path=proof.path,
-        signature=group_seal.signature.ed25519,
-        pq_signature=group_seal.signature.mldsa65,
+        signature=group_seal.signature.classical,
+        pq_signature=group_seal.signature.post_quantum,
     )
 
 

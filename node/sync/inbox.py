@@ -64,6 +64,6 @@ def verified_statements(
         proof = Proof(
             leaf_index=signed.leaf_index, group_size=signed.group_size, path=tuple(signed.path)
         )
-        signature = Signature(ed25519=signed.signature, mldsa65=signed.pq_signature)
+        signature = Signature(classical=signed.signature, post_quantum=signed.pq_signature)
         verify_member(key.verifying, PUBLICATION_TYPE, signed.body, proof, signature)
         yield statement_pb2.GradeStatement.FromString(signed.body), signed.body

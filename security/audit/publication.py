@@ -86,5 +86,5 @@ def _verify_statement(
             group_size=statement.group_size,
             path=tuple(statement.path),
         ),
-        Signature(ed25519=statement.signature, mldsa65=statement.pq_signature),
+        Signature(classical=statement.signature, post_quantum=statement.pq_signature),
     )

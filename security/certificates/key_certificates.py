@@ -135,7 +135,7 @@ def issue_key_certificate(
     data = body.SerializeToString(deterministic=True)
     signature = issuer_key.sign(PAYLOAD_TYPE, data)
     return identity_pb2.KeyCertificate(
-        body=data, signature=signature.ed25519, pq_signature=signature.mldsa65
+        body=data, signature=signature.classical, pq_signature=signature.post_quantum
     )
 
 
@@ -157,7 +157,7 @@ def verify_key_certificate(
         raise UntrustedCertificateError(
             f"key certificate issued by {body.issuer[:120]!r}, the anchor is of {anchor.hub!r}"
         )
-    signature = Signature(ed25519=certificate.signature, mldsa65=certificate.pq_signature)
+    signature = Signature(classical=certificate.signature, post_quantum=certificate.pq_signature)
     try:
         anchor_key(anchor).verify(signature, PAYLOAD_TYPE, certificate.body)
     except BadSignatureError as error:

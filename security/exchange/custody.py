@@ -26,8 +26,8 @@ def sign_custody(
     return statement_pb2.SignedCustody(
         body=body,
         key_id=key.key_id,
-        signature=signature.ed25519,
-        pq_signature=signature.mldsa65,
+        signature=signature.classical,
+        pq_signature=signature.post_quantum,
     )
 
 
@@ -50,7 +50,7 @@ def open_custody(
         register = parse_exactly(statement_pb2.CustodyRegister, signed.body, MAX_REGISTER_BYTES)
         key = keyring.find(hub, signed.key_id, identity_pb2.KEY_USE_SIGNING, at_ms)
         key.verifying.verify(
-            Signature(ed25519=signed.signature, mldsa65=signed.pq_signature),
+            Signature(classical=signed.signature, post_quantum=signed.pq_signature),
             PAYLOAD_TYPE,
             signed.body,
         )

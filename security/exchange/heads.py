@@ -95,8 +95,8 @@ def sign_heads(
     return exchange_pb2.SignedHeads(
         body=body,
         key_id=key.key_id,
-        signature=signature.ed25519,
-        pq_signature=signature.mldsa65,
+        signature=signature.classical,
+        pq_signature=signature.post_quantum,
     )
 
 
@@ -129,7 +129,7 @@ def open_heads(
         body = parse_exactly(exchange_pb2.HeadsBody, signed.body, MAX_HEADS_BYTES)
         key = keyring.find(signer, signed.key_id, identity_pb2.KEY_USE_SIGNING, now_ms)
         key.verifying.verify(
-            Signature(ed25519=signed.signature, mldsa65=signed.pq_signature),
+            Signature(classical=signed.signature, post_quantum=signed.pq_signature),
             PAYLOAD_TYPE,
             signed.body,
         )

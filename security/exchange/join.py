@@ -208,7 +208,7 @@ def _request(
     ).SerializeToString(deterministic=True)
     signature = keys.signing.sign(PAYLOAD_TYPE, body)
     request = enrolment_pb2.JoinRequest(
-        body=body, signature=signature.ed25519, pq_signature=signature.mldsa65
+        body=body, signature=signature.classical, pq_signature=signature.post_quantum
     )
     write_private(path, request.SerializeToString(deterministic=True), replace=True)
     return request

@@ -103,7 +103,7 @@ def verify_receipt(
                 group_size=receipt.group_size,
                 path=tuple(receipt.path),
             ),
-            Signature(ed25519=receipt.signature, mldsa65=receipt.pq_signature),
+            Signature(classical=receipt.signature, post_quantum=receipt.pq_signature),
         )
     except (ValueError, SecurityError) as error:
         raise UntrustedReceiptError(str(error)) from error

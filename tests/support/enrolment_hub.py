@@ -56,7 +56,7 @@ class EnrolmentHub(enrolment_pb2_grpc.EnrolmentServicer):
             public_key=body.signing_public_key, pq_public_key=body.signing_pq_public_key
         )
         signing.verify(
-            Signature(ed25519=request.signature, mldsa65=request.pq_signature),
+            Signature(classical=request.signature, post_quantum=request.pq_signature),
             "yixin/join/v1",
             request.body,
         )

@@ -238,8 +238,8 @@ class ExchangeHub(PackFiles):
                 leaf_index=proof.leaf_index,
                 group_size=proof.group_size,
                 path=proof.path,
-                signature=signature.ed25519,
-                pq_signature=signature.mldsa65,
+                signature=signature.classical,
+                pq_signature=signature.post_quantum,
             )
             if self.faults.tamper_receipt:
                 receipt = self.faults.tamper_receipt(receipt)

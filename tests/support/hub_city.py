@@ -225,7 +225,7 @@ def join_request(
     body = enrolment_pb2.JoinBody(**(parts | changes)).SerializeToString(deterministic=True)
     signature = keys.signing.sign("yixin/join/v1", body)
     return enrolment_pb2.JoinRequest(
-        body=body, signature=signature.ed25519, pq_signature=signature.mldsa65
+        body=body, signature=signature.classical, pq_signature=signature.post_quantum
     )
 
 

@@ -103,8 +103,8 @@ class LogUnderTest:
                 leaf_index=proof.leaf_index,
                 group_size=proof.group_size,
                 path=proof.path,
-                signature=signature.ed25519,
-                pq_signature=signature.mldsa65,
+                signature=signature.classical,
+                pq_signature=signature.post_quantum,
             ).SerializeToString()
             for body, proof in zip(bodies, proofs, strict=True)
         ]
@@ -124,8 +124,8 @@ class LogUnderTest:
                 leaf_index=proof.leaf_index,
                 group_size=proof.group_size,
                 path=proof.path,
-                signature=signature.ed25519,
-                pq_signature=signature.mldsa65,
+                signature=signature.classical,
+                pq_signature=signature.post_quantum,
             ).SerializeToString()
             for body, proof in zip(serialised, proofs, strict=True)
         ]

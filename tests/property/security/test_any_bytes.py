@@ -103,7 +103,7 @@ def test_any_flipped_bit_of_a_key_certificate_is_refused(at: int, bit: int) -> N
 def test_any_proof_is_judged_or_refused(
     index: int, size: int, path: list[bytes], leaf: bytes
 ) -> None:
-    signature = Signature(ed25519=bytes(64), mldsa65=bytes(3309))
+    signature = Signature(classical=bytes(64), post_quantum=bytes(3309))
     proof = Proof(leaf_index=index, group_size=size, path=tuple(path))
     key = HUB_UNDER_TEST.signing.verifying
     with pytest.raises(SecurityError):

@@ -170,7 +170,7 @@ def test_a_ciphertext_resigned_by_another_member_does_not_open(
     own = seal(outgoing(hub, thief))
     signature = thief.signing.sign("yixin/envelope/v1", own.header, sealed.ciphertext)
     stolen = envelope_pb2.SealedEnvelope(
-        header=own.header, ciphertext=sealed.ciphertext, signature=signature.ed25519
+        header=own.header, ciphertext=sealed.ciphertext, signature=signature.classical
     )
     assert refused(stolen, hub=hub) == "the ciphertext does not open"
 

@@ -57,14 +57,14 @@ def test_a_signature_of_another_kind_or_key_is_refused() -> None:
         verify_member(other.verifying, TYPE, BODIES[0], proofs[0], signature)
     with pytest.raises(BadSignatureError):
         verify_member(KEY.verifying, "yixin/publication/v1", BODIES[0], proofs[0], signature)
-    stripped = Signature(ed25519=signature.ed25519)
+    stripped = Signature(classical=signature.classical)
     with pytest.raises(BadSignatureError):
         verify_member(KEY.verifying, TYPE, BODIES[0], proofs[0], stripped)
 
 
 def test_a_refusal_is_not_remembered_as_a_success() -> None:
     _, proofs, signature = sign_group(KEY, TYPE, BODIES)
-    bad = Signature(ed25519=bytes(64), mldsa65=signature.mldsa65)
+    bad = Signature(classical=bytes(64), post_quantum=signature.post_quantum)
     for _ in range(2):
         with pytest.raises(BadSignatureError):
             verify_member(KEY.verifying, TYPE, BODIES[0], proofs[0], bad)

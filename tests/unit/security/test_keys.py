@@ -44,31 +44,33 @@ def test_a_flipped_bit_in_either_half_is_refused() -> None:
     key = SigningKey.generate(post_quantum=True)
     signature = key.sign("t", b"a")
     for at in (0, 31, 32, 63):
-        half = bytearray(signature.ed25519)
+        half = bytearray(signature.classical)
         half[at] ^= 1
         with pytest.raises(BadSignatureError):
             key.verifying.verify(
-                Signature(ed25519=bytes(half), mldsa65=signature.mldsa65), "t", b"a"
+                Signature(classical=bytes(half), post_quantum=signature.post_quantum), "t", b"a"
             )
     for at in (0, 1000, 3308):
-        half = bytearray(signature.mldsa65)
+        half = bytearray(signature.post_quantum)
         half[at] ^= 1
         with pytest.raises(BadSignatureError):
             key.verifying.verify(
-                Signature(ed25519=signature.ed25519, mldsa65=bytes(half)), "t", b"a"
+                Signature(classical=signature.classical, post_quantum=bytes(half)), "t", b"a"
             )
 
 
 def test_stripping_the_post_quantum_half_is_refused() -> None:
     key = SigningKey.generate(post_quantum=True)
-    stripped = Signature(ed25519=key.sign("t", b"a").ed25519)
+    stripped = Signature(classical=key.sign("t", b"a").classical)
     with pytest.raises(BadSignatureError, match="number of signature halves differs"):
         key.verifying.verify(stripped, "t", b"a")
 
 
 def test_a_superfluous_post_quantum_half_is_refused() -> None:
     key, hub = SigningKey.generate(post_quantum=False), SigningKey.generate(post_quantum=True)
-    padded = Signature(ed25519=key.sign("t", b"a").ed25519, mldsa65=hub.sign("t", b"a").mldsa65)
+    padded = Signature(
+        classical=key.sign("t", b"a").classical, post_quantum=hub.sign("t", b"a").post_quantum
+    )
     with pytest.raises(BadSignatureError, match="number of signature halves differs"):
         key.verifying.verify(padded, "t", b"a")
 
@@ -77,7 +79,7 @@ def test_a_superfluous_post_quantum_half_is_refused() -> None:
 def test_a_signature_of_the_wrong_length_is_refused(length: int) -> None:
     key = SigningKey.generate(post_quantum=False)
     with pytest.raises(BadSignatureError):
-        key.verifying.verify(Signature(ed25519=bytes(length)), "t", b"a")
+        key.verifying.verify(Signature(classical=bytes(length)), "t", b"a")
 
 
 @pytest.mark.parametrize("sign_bit", [0, 1])

@@ -118,7 +118,7 @@ def verified(signed: statement_pb2.SignedGradeStatement) -> statement_pb2.GradeS
         publishing.PUBLICATION_TYPE,
         signed.body,
         Proof(leaf_index=signed.leaf_index, group_size=signed.group_size, path=tuple(signed.path)),
-        Signature(ed25519=signed.signature, mldsa65=signed.pq_signature),
+        Signature(classical=signed.signature, post_quantum=signed.pq_signature),
     )
     return statement_pb2.GradeStatement.FromString(signed.body)
 

@@ -93,7 +93,7 @@ def sent(world: World) -> list[statement_pb2.GradeStatement]:
     found = []
     for one in signed:
         proof = Proof(leaf_index=one.leaf_index, group_size=one.group_size, path=tuple(one.path))
-        signature = Signature(ed25519=one.signature, mldsa65=one.pq_signature)
+        signature = Signature(classical=one.signature, post_quantum=one.pq_signature)
         verify_member(KEY.verifying, "yixin/publication/v1", one.body, proof, signature)
         found.append(statement_pb2.GradeStatement.FromString(one.body))
     return found

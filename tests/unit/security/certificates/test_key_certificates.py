@@ -18,7 +18,7 @@ def resigned(body: identity_pb2.KeyCertificateBody) -> identity_pb2.KeyCertifica
     data = body.SerializeToString()
     signature = city()[0].signing.sign("yixin/key-certificate/v1", data)
     return identity_pb2.KeyCertificate(
-        body=data, signature=signature.ed25519, pq_signature=signature.mldsa65
+        body=data, signature=signature.classical, pq_signature=signature.post_quantum
     )
 
 

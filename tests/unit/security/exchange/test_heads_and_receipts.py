@@ -201,8 +201,8 @@ def receipt(**changes: Any) -> exchange_pb2.Receipt:  # noqa: ANN401
         leaf_index=1,
         group_size=3,
         path=proofs[1].path,
-        signature=signature.ed25519,
-        pq_signature=signature.mldsa65,
+        signature=signature.classical,
+        pq_signature=signature.post_quantum,
     )
 
 

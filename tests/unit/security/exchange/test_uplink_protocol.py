@@ -83,8 +83,8 @@ def receipt(row: SealedRow) -> exchange_pb2.SubmitResponse:
             leaf_index=proof.leaf_index,
             group_size=proof.group_size,
             path=proof.path,
-            signature=signature.ed25519,
-            pq_signature=signature.mldsa65,
+            signature=signature.classical,
+            pq_signature=signature.post_quantum,
         )
     )
 
