@@ -1,7 +1,8 @@
 """Join tokens (入网令牌): one-use invitations that a hub hands to a member's operator.
 
-Rules: a token pins the hub, by the digest of its anchor and by its TLS root, so that nothing is
-trusted on first use; the hub keeps only the digest of the secret; a token is text of one line.
+Rules: a token pins the hub, by the digest of its anchor and by its TLS root, and the root of the
+model packs where the hub has one, so that nothing is trusted on first use; the hub keeps only the
+digest of the secret; a token is text of one line.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ LIFETIME_S: Final = 600
 
 _CHECK_BYTES: Final = 4
 _LENGTH_BYTES: Final = 2
-_FIELDS: Final = 6
+_FIELDS: Final = (6, 7)
+"""A token without a pin of the model packs, and one with it."""
 _ADDRESS: Final = re.compile(r"(?P<host>[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\]):[0-9]{1,5}")
 _DAMAGED: Final = "The join token is damaged; copy the whole line again, without spaces"
 
@@ -46,6 +48,8 @@ class JoinToken:
     """Random, 32 bytes, one use."""
     expires_at_ms: int
     """Last moment of use, milliseconds since the epoch, UTC."""
+    pack_root_digest: bytes = b""
+    """SHA-256 of the first root metadata of the model packs (模型包); empty for none."""
 
     def __post_init__(self) -> None:
         """Check the parts.
@@ -63,6 +67,8 @@ class JoinToken:
             "the enrolment address is not host:port": not _ADDRESS.fullmatch(self.enrolment_address)
             or not 0 < int(port) < 2**16,
             "the anchor's digest is not 32 bytes": len(self.anchor_digest) != DIGEST_BYTES,
+            "the digest of the packs' root is not 32 bytes": len(self.pack_root_digest)
+            not in (0, DIGEST_BYTES),
             "the secret is not 32 bytes": len(self.secret) != SECRET_BYTES,
             "the TLS root is missing": not self.ca_certificate_der,
             "the expiry is out of range": not 0 < self.expires_at_ms < 2**63,
@@ -94,6 +100,7 @@ class JoinToken:
         Raises:
             TokenError: A part is too long for a token.
         """
+        pinned = (self.pack_root_digest,) if self.pack_root_digest else ()
         fields = (
             self.hub.encode(),
             self.enrolment_address.encode(),
@@ -101,6 +108,7 @@ class JoinToken:
             self.ca_certificate_der,
             self.secret,
             self.expires_at_ms.to_bytes(8),
+            *pinned,
         )
         body = b"".join(len(part).to_bytes(_LENGTH_BYTES) + part for part in fields)
         text = PREFIX + base64.urlsafe_b64encode(body + _check(body)).decode().rstrip("=")
@@ -121,7 +129,8 @@ class JoinToken:
                 f"This is not a join token: expected one line that starts with {PREFIX!r}. "
                 "The hub prints it with: yixin hub token"
             )
-        hub, address, digest, root, secret, expires = _split(_decode(line.removeprefix(PREFIX)))
+        parts = _split(_decode(line.removeprefix(PREFIX)))
+        hub, address, digest, root, secret, expires = parts[:6]
         try:
             return cls(
                 hub=MemberId(hub.decode("ascii")),
@@ -130,6 +139,7 @@ class JoinToken:
                 ca_certificate_der=root,
                 secret=secret,
                 expires_at_ms=int.from_bytes(expires),
+                pack_root_digest=b"".join(parts[6:]),
             )
         except UnicodeDecodeError as error:
             raise TokenError(_DAMAGED) from error
@@ -158,10 +168,10 @@ def _decode(text: str) -> bytes:
 def _split(body: bytes) -> list[bytes]:
     fields: list[bytes] = []
     at = 0
-    while at < len(body) and len(fields) < _FIELDS:
+    while at < len(body) and len(fields) < max(_FIELDS):
         begin = at + _LENGTH_BYTES
         at = begin + int.from_bytes(body[at:begin])
         fields.append(body[begin:at])
-    if at != len(body) or len(fields) != _FIELDS:
+    if at != len(body) or len(fields) not in _FIELDS or fields[6:] == [b""]:
         raise TokenError(_DAMAGED)
     return fields

@@ -34,6 +34,12 @@ def test_a_token_is_one_line_that_round_trips(address: str) -> None:
     assert JoinToken.decode(f"  {text}\n") == made
 
 
+def test_a_token_may_pin_the_root_of_the_packs() -> None:
+    made = token(pack_root_digest=bytes(range(64, 96)))
+    assert JoinToken.decode(made.encode()) == made
+    assert len(token().encode()) < len(made.encode())
+
+
 def test_the_hub_keeps_only_a_digest_of_the_secret() -> None:
     made = token()
     assert made.secret_digest == secret_digest(made.secret)
@@ -80,12 +86,13 @@ def fields(*parts: bytes) -> bytes:
         b"",
         b"\x00",
         fields(b"a", b"b"),
-        fields(b"a", b"b", b"c", b"d", b"e", b"f", b"g"),
+        fields(b"a", b"b", b"c", b"d", b"e", b"f", b""),
+        fields(b"a", b"b", b"c", b"d", b"e", b"f", b"g", b"h"),
         fields(b"a", b"b", b"c", b"d", b"e") + b"\x00\x09f",
         fields(b"a", b"b", b"c", b"d", b"e") + b"\x00",
         fields(b"\xff", b"b", b"c", b"d", b"e", b"f"),
     ],
-    ids=["empty", "half", "few", "many", "cut_field", "cut_length", "no_ascii"],
+    ids=["empty", "half", "few", "no_pin", "many", "cut_field", "cut_length", "no_ascii"],
 )
 def test_a_token_with_other_fields_is_refused(body: bytes) -> None:
     with pytest.raises(TokenError, match="is damaged"):
@@ -102,6 +109,7 @@ def test_a_token_with_other_fields_is_refused(body: bytes) -> None:
         ({"enrolment_address": "hub.example:65536"}, "is not host:port"),
         ({"enrolment_address": "http://hub:80/"}, "is not host:port"),
         ({"anchor_digest": bytes(31)}, "digest is not 32 bytes"),
+        ({"pack_root_digest": bytes(31)}, "packs' root is not 32 bytes"),
         ({"secret": bytes(31)}, "secret is not 32 bytes"),
         ({"ca_certificate_der": b""}, "TLS root is missing"),
         ({"expires_at_ms": 0}, "expiry is out of range"),
