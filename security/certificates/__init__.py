@@ -8,6 +8,7 @@ from security.certificates.anchors import (
     make_anchor,
     parse_anchor,
 )
+from security.certificates.fingerprints import fingerprint, keys_digest
 from security.certificates.key_certificates import (
     ENCRYPTION,
     SIGNING,
@@ -16,6 +17,12 @@ from security.certificates.key_certificates import (
     verify_key_certificate,
 )
 from security.certificates.keyring import Keyring
+from security.certificates.revocations import (
+    Revocations,
+    Revoked,
+    open_revocations,
+    sign_revocations,
+)
 
 __all__ = [
     "ENCRYPTION",
@@ -23,11 +30,17 @@ __all__ = [
     "SIGNING",
     "CertifiedKey",
     "Keyring",
+    "Revocations",
+    "Revoked",
     "anchor_bytes",
     "anchor_digest",
     "anchor_key",
+    "fingerprint",
     "issue_key_certificate",
+    "keys_digest",
     "make_anchor",
+    "open_revocations",
     "parse_anchor",
+    "sign_revocations",
     "verify_key_certificate",
 ]

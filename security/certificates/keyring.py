@@ -18,7 +18,7 @@ from security.certificates.key_certificates import (
     verify_key_certificate,
 )
 from security.encoding import parse_exactly
-from security.errors import UntrustedCertificateError
+from security.errors import RevokedError, UntrustedCertificateError
 from security.members import parse_member_id
 
 if TYPE_CHECKING:
@@ -75,12 +75,18 @@ class Keyring:
         place = (issuer, serial)
         self._revoked[place] = min(since_ms, self._revoked.get(place, since_ms))
 
+    def is_revoked(self, member: str, key_id: str, use: KeyUse) -> bool:
+        """Whether every certificate of a key is revoked, or none is held."""
+        named = (key for key in self._keys.get((member, use), ()) if key.key_id == key_id)
+        return all((key.issuer, key.serial) in self._revoked for key in named)
+
     def find(self, member: str, key_id: str, use: KeyUse, at_ms: int) -> CertifiedKey:
         """Find the key of a member by its id, valid at a moment.
 
         Raises:
-            UntrustedCertificateError: Unknown, not valid at that moment, revoked by then, or
-                certified for another use.
+            UntrustedCertificateError: Unknown, not valid at that moment, or certified for another
+                use.
+            RevokedError: Revoked by then; a subclass.
         """
         named = [key for key in self._keys.get((member, use), ()) if key.key_id == key_id]
         if not named:
@@ -94,20 +100,23 @@ class Keyring:
 
         Raises:
             UntrustedCertificateError: No key of this use is valid at that moment.
+            RevokedError: The last valid one was revoked by then; a subclass.
         """
         return self._newest(self._keys.get((member, use), ()), at_ms)
 
     def _newest(self, keys: Iterable[CertifiedKey], at_ms: int) -> CertifiedKey:
+        in_time = [key for key in keys if key.is_valid_at(at_ms)]
         valid = [
             key
-            for key in keys
-            if key.is_valid_at(at_ms)
-            and at_ms < self._revoked.get((key.issuer, key.serial), _FOREVER_MS)
+            for key in in_time
+            if at_ms < self._revoked.get((key.issuer, key.serial), _FOREVER_MS)
         ]
+        if in_time and not valid:
+            raise RevokedError(f"key {in_time[-1].key_id} of {in_time[-1].member} is revoked")
         if not valid:
             raise UntrustedCertificateError(
-                f"no key is valid at {at_ms} ms since the epoch: expired, revoked, not begun or "
-                "never certified"
+                f"no key is valid at {at_ms} ms since the epoch: expired, not begun or never "
+                "certified"
             )
         return max(valid, key=lambda key: (key.not_before_ms, key.serial))
 
