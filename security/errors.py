@@ -146,6 +146,27 @@ class JoinRefusedError(SecurityError):
     """The hub refused to take a member in."""
 
 
+class JoinPendingError(SecurityError):
+    """The hub has the request; its officer has not approved it yet.
+
+    Attributes:
+        request: Id of the request at the hub.
+        fingerprint: Of this member's keys, computed here; the officer compares it.
+        retry_after_s: Seconds until it is worth asking again.
+    """
+
+    def __init__(self, hub: str, request: str, fingerprint: str, retry_after_s: int) -> None:
+        super().__init__(
+            f"{hub} has the request {request} and waits for its officer. Tell the officer by "
+            f"telephone the fingerprint of this member's keys: {fingerprint}. The officer compares "
+            f"it and runs: yixin hub approve {request}. Then run the same command here again; "
+            "nothing is lost by waiting"
+        )
+        self.request = request
+        self.fingerprint = fingerprint
+        self.retry_after_s = retry_after_s
+
+
 class MembershipError(SecurityError):
     """The member's directory is missing, incomplete or contradicts itself."""
 
