@@ -13,8 +13,8 @@ from protos.yixin.v1 import envelope_pb2
 from security.chain import HASH_BYTES, ZERO_HASH
 from security.encoding import parse_exactly
 from security.errors import UnknownSuiteError, UntrustedEnvelopeError
-from security.keys import ED25519_SIGNATURE_BYTES, MLDSA65_SIGNATURE_BYTES
 from security.members import is_member_id
+from security.signatures import MLDSA65_SIGNATURE_BYTES, SIGNATURE_BYTES
 from security.suites import get_suite
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def parse_header(envelope: envelope_pb2.SealedEnvelope) -> envelope_pb2.Envelope
     """
     if envelope.ByteSize() > MAX_ENVELOPE_BYTES:
         raise UntrustedEnvelopeError("the envelope is too long")
-    if len(envelope.signature) != ED25519_SIGNATURE_BYTES:
+    if len(envelope.signature) != SIGNATURE_BYTES:
         raise UntrustedEnvelopeError("the signature has a wrong length")
     if len(envelope.pq_signature) not in {0, MLDSA65_SIGNATURE_BYTES}:
         raise UntrustedEnvelopeError("the post-quantum signature has a wrong length")

@@ -11,35 +11,45 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NewType
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric import ed25519, mldsa
-
 from security.encoding import pae
 from security.errors import BadSignatureError, KeyFileError, UnknownSuiteError
 from security.private_files import read_private, write_private
+from security.signatures import (
+    MLDSA65_SIGNATURE_BYTES,
+    SIGNATURE_BYTES,
+    Signature,
+    SignatureScheme,
+    Signer,
+    Verifier,
+    generate_signer,
+    load_signer,
+    load_verifier,
+)
 from security.suites import PrivateHandle, Suite, get_suite
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-KeyId = NewType("KeyId", str)
+__all__ = [
+    "MLDSA65_SIGNATURE_BYTES",
+    "SIGNATURE_BYTES",
+    "EncryptionKey",
+    "KeyId",
+    "Signature",
+    "SigningKey",
+    "VerifyingKey",
+    "key_id_of",
+]
 
-ED25519_PUBLIC_BYTES: Final = 32
-ED25519_SIGNATURE_BYTES: Final = 64
-MLDSA65_PUBLIC_BYTES: Final = 1952
-MLDSA65_SIGNATURE_BYTES: Final = 3309
+KeyId = NewType("KeyId", str)
 
 _SEED_BYTES: Final = 32
 _MAX_KEY_FILE_BYTES: Final = 4096
-_SIGNING_HEADER: Final = "yixin-signing-key-1"
+_SIGNING_HEADERS: Final = {
+    SignatureScheme.ED25519: "yixin-signing-key-1",
+    SignatureScheme.SM2_SM3: "yixin-sm2-signing-key-1",
+}
 _ENCRYPTION_HEADER: Final = "yixin-encryption-key-1"
-
-# The y coordinates, sign bit cleared, of the points whose order divides 8, and their encodings
-# that are not reduced. Under such a key one signature fits every message.
-# Source: Brendel, Cremers, Jackson, Zhao, "The Provable Security of Ed25519" (2020), section 2.
-_FIELD: Final = 2**255 - 19
-_ORDER_8: Final = 0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826
-_SMALL_ORDER: Final = frozenset({0, 1, _FIELD - 1, _FIELD, _FIELD + 1, _ORDER_8, _FIELD - _ORDER_8})
 
 
 def key_id_of(public_key: bytes, pq_public_key: bytes = b"") -> KeyId:
@@ -48,49 +58,26 @@ def key_id_of(public_key: bytes, pq_public_key: bytes = b"") -> KeyId:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Signature:
-    """A signature in one or two halves."""
-
-    classical: bytes
-    """Ed25519, or SM2 with SM3 as r and s; 64 bytes either way."""
-    post_quantum: bytes = b""
-    """ML-DSA-65, 3309 bytes; empty for keys without a post-quantum half."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class VerifyingKey:
     """The public half of a signing key."""
 
     public_key: bytes
-    """Ed25519, 32 bytes."""
+    """Ed25519 (32 bytes) or SM2 (65)."""
     pq_public_key: bytes = b""
     """ML-DSA-65, 1952 bytes, or empty."""
-    _edwards: ed25519.Ed25519PublicKey = field(init=False, repr=False, compare=False)
-    _lattice: mldsa.MLDSA65PublicKey | None = field(init=False, repr=False, compare=False)
+    scheme: SignatureScheme = SignatureScheme.ED25519
+    """How the key signs."""
+    _verifier: Verifier = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Parse the key.
 
         Raises:
-            ValueError: A part has the wrong length, or the Ed25519 key is a point of small order.
+            ValueError: A part is no key of the scheme.
+            UnknownSuiteError: The scheme needs an extra that is not installed.
         """
-        if len(self.public_key) != ED25519_PUBLIC_BYTES:
-            raise ValueError(f"an Ed25519 public key has 32 bytes, found {len(self.public_key)}")
-        if int.from_bytes(self.public_key, "little") % 2**255 in _SMALL_ORDER:
-            raise ValueError("the Ed25519 public key is a point of small order")
-        if len(self.pq_public_key) not in {0, MLDSA65_PUBLIC_BYTES}:
-            raise ValueError(
-                f"an ML-DSA-65 public key has 1952 bytes, found {len(self.pq_public_key)}"
-            )
-        object.__setattr__(
-            self, "_edwards", ed25519.Ed25519PublicKey.from_public_bytes(self.public_key)
-        )
-        lattice = (
-            mldsa.MLDSA65PublicKey.from_public_bytes(self.pq_public_key)
-            if self.pq_public_key
-            else None
-        )
-        object.__setattr__(self, "_lattice", lattice)
+        verifier = load_verifier(self.scheme, self.public_key, self.pq_public_key)
+        object.__setattr__(self, "_verifier", verifier)
 
     @property
     def key_id(self) -> KeyId:
@@ -111,46 +98,42 @@ class VerifyingKey:
         Raises:
             BadSignatureError: A half is missing, superfluous or wrong.
         """
-        if (self._lattice is None) != (not signature.post_quantum):
+        if bool(self.pq_public_key) != bool(signature.post_quantum):
             raise BadSignatureError(f"key {self.key_id}: number of signature halves differs")
-        try:
-            self._edwards.verify(signature.classical, message)
-            if self._lattice is not None:
-                self._lattice.verify(signature.post_quantum, message)
-        except InvalidSignature as error:
-            raise BadSignatureError(f"key {self.key_id}: the signature does not fit") from error
+        if not self._verifier.is_signed(signature, message):
+            raise BadSignatureError(f"key {self.key_id}: the signature does not fit")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SigningKey:
-    """A private signing key: Ed25519, with ML-DSA-65 beside it for hubs."""
+    """A private signing key: Ed25519, with ML-DSA-65 beside it for hubs, or SM2."""
 
     verifying: VerifyingKey
     """The public half."""
-    _edwards: ed25519.Ed25519PrivateKey = field(repr=False, compare=False)
-    _lattice: mldsa.MLDSA65PrivateKey | None = field(repr=False, compare=False)
+    _signer: Signer = field(repr=False, compare=False)
 
     @classmethod
-    def generate(cls, *, post_quantum: bool) -> SigningKey:
+    def generate(
+        cls, *, post_quantum: bool, scheme: SignatureScheme = SignatureScheme.ED25519
+    ) -> SigningKey:
         """Make a new key.
 
         Args:
             post_quantum: Whether the key has an ML-DSA-65 half.
+            scheme: How the key signs; ``get_suite(name).signature``.
+
+        Raises:
+            ValueError: The scheme has no post-quantum half.
+            UnknownSuiteError: The scheme needs an extra that is not installed.
         """
-        return cls._of(
-            ed25519.Ed25519PrivateKey.generate(),
-            mldsa.MLDSA65PrivateKey.generate() if post_quantum else None,
-        )
+        return cls._of(scheme, generate_signer(scheme, post_quantum=post_quantum))
 
     @classmethod
-    def _of(
-        cls, edwards: ed25519.Ed25519PrivateKey, lattice: mldsa.MLDSA65PrivateKey | None
-    ) -> SigningKey:
+    def _of(cls, scheme: SignatureScheme, signer: Signer) -> SigningKey:
         verifying = VerifyingKey(
-            public_key=edwards.public_key().public_bytes_raw(),
-            pq_public_key=lattice.public_key().public_bytes_raw() if lattice else b"",
+            public_key=signer.public_key, pq_public_key=signer.pq_public_key, scheme=scheme
         )
-        return cls(verifying=verifying, _edwards=edwards, _lattice=lattice)
+        return cls(verifying=verifying, _signer=signer)
 
     @property
     def key_id(self) -> KeyId:
@@ -163,10 +146,7 @@ class SigningKey:
 
     def sign_raw(self, message: bytes) -> Signature:
         """Sign bytes that carry their own context and never begin like the encoding of parts."""
-        return Signature(
-            classical=self._edwards.sign(message),
-            post_quantum=self._lattice.sign(message) if self._lattice else b"",
-        )
+        return self._signer.sign(message)
 
     def save(self, path: Path) -> None:
         """Write the private key to a new file of mode 0600.
@@ -174,23 +154,26 @@ class SigningKey:
         Raises:
             KeyFileError: The file is already there or cannot be written.
         """
-        seeds = [self._edwards.private_bytes_raw()]
-        if self._lattice:
-            seeds.append(self._lattice.private_bytes_raw())
-        _save(path, _SIGNING_HEADER, *(seed.hex() for seed in seeds))
+        header = _SIGNING_HEADERS[self.verifying.scheme]
+        _save(path, header, *(seed.hex() for seed in self._signer.seeds))
 
     @classmethod
     def load(cls, path: Path) -> SigningKey:
         """Read a private key.
 
         Raises:
-            KeyFileError: The file is missing, damaged or open to others.
+            KeyFileError: The file is missing, damaged, open to others, or of a scheme whose extra
+                is not installed.
         """
-        seeds = [_seed(path, line, _SEED_BYTES) for line in _load(path, _SIGNING_HEADER, (1, 2))]
-        return cls._of(
-            ed25519.Ed25519PrivateKey.from_private_bytes(seeds[0]),
-            mldsa.MLDSA65PrivateKey.from_seed_bytes(seeds[1]) if len(seeds) == 2 else None,
-        )
+        header, lines = _read(path, tuple(_SIGNING_HEADERS.values()))
+        scheme = next(scheme for scheme, known in _SIGNING_HEADERS.items() if known == header)
+        if len(lines) not in ((1, 2) if scheme is SignatureScheme.ED25519 else (1,)):
+            raise KeyFileError(f"{path} is damaged or is another kind of key: {header} expected")
+        seeds = [_seed(path, line, _SEED_BYTES) for line in lines]
+        try:
+            return cls._of(scheme, load_signer(scheme, seeds))
+        except (ValueError, UnknownSuiteError) as error:
+            raise KeyFileError(f"{path}: {error}") from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,16 +196,12 @@ class EncryptionKey:
             UnknownSuiteError: No suite has the given name.
         """
         chosen = get_suite(suite) if isinstance(suite, str) else suite
-        return cls._of(chosen, chosen.encapsulation.generate())
+        return cls._of(chosen, chosen.sealing.generate())
 
     @classmethod
     def _of(cls, suite: Suite, private: bytes) -> EncryptionKey:
-        return cls(
-            suite=suite,
-            public_bytes=suite.encapsulation.public_of(private),
-            handle=suite.encapsulation.load_private(private),
-            _private=private,
-        )
+        handle = suite.sealing.load_private(private)
+        return cls(suite=suite, public_bytes=handle.public_bytes, handle=handle, _private=private)
 
     @property
     def key_id(self) -> KeyId:
@@ -244,26 +223,30 @@ class EncryptionKey:
         Raises:
             KeyFileError: The file is missing, damaged, open to others or of an unknown suite.
         """
-        name, line = _load(path, _ENCRYPTION_HEADER, (2,))
+        header, lines = _read(path, (_ENCRYPTION_HEADER,))
+        if len(lines) != 2:
+            raise KeyFileError(f"{path} is damaged or is another kind of key: {header} expected")
+        name, line = lines
         try:
             suite = get_suite(name)
-        except UnknownSuiteError as error:
+            return cls._of(suite, _seed(path, line, suite.sealing.private_bytes))
+        except (ValueError, UnknownSuiteError) as error:
             raise KeyFileError(f"{path}: {error}") from error
-        return cls._of(suite, _seed(path, line, suite.encapsulation.private_bytes))
 
 
 def _save(path: Path, header: str, *lines: str) -> None:
     write_private(path, "\n".join((header, *lines, "")).encode())
 
 
-def _load(path: Path, header: str, counts: tuple[int, ...]) -> list[str]:
+def _read(path: Path, headers: tuple[str, ...]) -> tuple[str, list[str]]:
+    """First line and the others of a key file; the first must be one of ``headers``."""
     try:
         lines = read_private(path, _MAX_KEY_FILE_BYTES).decode("ascii").splitlines()
     except UnicodeDecodeError as error:
-        raise KeyFileError(f"{path} is not a key file: {header} expected") from error
-    if not lines or lines[0] != header or len(lines) - 1 not in counts:
-        raise KeyFileError(f"{path} is damaged or is another kind of key: {header} expected")
-    return lines[1:]
+        raise KeyFileError(f"{path} is not a key file: {headers[0]} expected") from error
+    if not lines or lines[0] not in headers:
+        raise KeyFileError(f"{path} is damaged or is another kind of key: {headers[0]} expected")
+    return lines[0], lines[1:]
 
 
 def _seed(path: Path, line: str, length: int) -> bytes:

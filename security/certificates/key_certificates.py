@@ -55,7 +55,7 @@ class CertifiedKey:
     key_id: KeyId
     """Name of the key."""
     public_key: bytes
-    """Ed25519 (32 bytes), or the suite's encapsulation key."""
+    """Ed25519 (32 bytes) or SM2 (65), or the suite's encryption key."""
     pq_public_key: bytes
     """ML-DSA-65 (1952 bytes) of hubs; empty otherwise."""
     not_before_ms: int
@@ -70,7 +70,7 @@ class CertifiedKey:
     @property
     def verifying(self) -> VerifyingKey:
         """The key, ready to verify with."""
-        return _verifying_key(self.public_key, self.pq_public_key)
+        return _verifying_key(self.suite, self.public_key, self.pq_public_key)
 
     def is_valid_at(self, at_ms: int) -> bool:
         """Whether the moment lies within the validity, ends included."""
@@ -78,8 +78,10 @@ class CertifiedKey:
 
 
 @lru_cache(maxsize=4096)
-def _verifying_key(public_key: bytes, pq_public_key: bytes) -> VerifyingKey:
-    return VerifyingKey(public_key=public_key, pq_public_key=pq_public_key)
+def _verifying_key(suite: str, public_key: bytes, pq_public_key: bytes) -> VerifyingKey:
+    return VerifyingKey(
+        public_key=public_key, pq_public_key=pq_public_key, scheme=get_suite(suite).signature
+    )
 
 
 def issue_key_certificate(
@@ -204,7 +206,7 @@ def _certified(body: identity_pb2.KeyCertificateBody) -> CertifiedKey:
 
 def _check_key(body: identity_pb2.KeyCertificateBody) -> None:
     if body.use == SIGNING:
-        VerifyingKey(public_key=body.public_key, pq_public_key=body.pq_public_key)
+        _verifying_key(body.suite, body.public_key, body.pq_public_key)
     elif body.use == ENCRYPTION:
         load_public_key(body.suite, body.public_key)
         if body.pq_public_key:

@@ -8,6 +8,8 @@ import pytest
 from security.errors import BadSignatureError, KeyFileError, UnknownSuiteError
 from security.keys import EncryptionKey, Signature, SigningKey, VerifyingKey
 from security.private_files import write_private
+from security.signatures import SignatureScheme
+from tests.support.national import without_tongsuopy
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,9 +18,21 @@ FIELD = 2**255 - 19
 ORDER_8 = 0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826
 
 
-@pytest.fixture(params=[False, True], ids=["ed25519", "with_mldsa65"])
+KINDS = {
+    "ed25519": (False, SignatureScheme.ED25519),
+    "with_mldsa65": (True, SignatureScheme.ED25519),
+    "sm2": (False, SignatureScheme.SM2_SM3),
+}
+
+
+@pytest.fixture(params=list(KINDS))
 def key(request: pytest.FixtureRequest) -> SigningKey:
-    return SigningKey.generate(post_quantum=request.param)
+    return alike(request.param)
+
+
+def alike(kind: str) -> SigningKey:
+    post_quantum, scheme = KINDS[kind]
+    return SigningKey.generate(post_quantum=post_quantum, scheme=scheme)
 
 
 def test_a_signature_verifies_for_its_type_and_parts_only(key: SigningKey) -> None:
@@ -35,7 +49,9 @@ def test_a_signature_verifies_for_its_type_and_parts_only(key: SigningKey) -> No
 
 
 def test_a_signature_of_another_key_is_refused(key: SigningKey) -> None:
-    other = SigningKey.generate(post_quantum=bool(key.verifying.pq_public_key))
+    other = SigningKey.generate(
+        post_quantum=bool(key.verifying.pq_public_key), scheme=key.verifying.scheme
+    )
     with pytest.raises(BadSignatureError):
         key.verifying.verify(other.sign("t", b"a"), "t", b"a")
 
@@ -76,8 +92,9 @@ def test_a_superfluous_post_quantum_half_is_refused() -> None:
 
 
 @pytest.mark.parametrize("length", [0, 1, 63, 65])
-def test_a_signature_of_the_wrong_length_is_refused(length: int) -> None:
-    key = SigningKey.generate(post_quantum=False)
+@pytest.mark.parametrize("kind", ["ed25519", "sm2"])
+def test_a_signature_of_the_wrong_length_is_refused(length: int, kind: str) -> None:
+    key = alike(kind)
     with pytest.raises(BadSignatureError):
         key.verifying.verify(Signature(classical=bytes(length)), "t", b"a")
 
@@ -111,6 +128,32 @@ def test_public_keys_of_the_wrong_length_are_refused() -> None:
         VerifyingKey(public_key=good, pq_public_key=bytes(5))
 
 
+def test_an_sm2_key_has_no_post_quantum_half() -> None:
+    with pytest.raises(ValueError, match="an SM2 key has no ML-DSA-65 half"):
+        SigningKey.generate(post_quantum=True, scheme=SignatureScheme.SM2_SM3)
+    key = alike("sm2").verifying
+    with pytest.raises(ValueError, match="an SM2 key has no ML-DSA-65 half"):
+        VerifyingKey(public_key=key.public_key, pq_public_key=bytes(1952), scheme=key.scheme)
+
+
+def test_a_key_of_one_scheme_is_not_read_as_one_of_another() -> None:
+    for kind, scheme in (("ed25519", SignatureScheme.SM2_SM3), ("sm2", SignatureScheme.ED25519)):
+        with pytest.raises(ValueError, match="public key"):
+            VerifyingKey(public_key=alike(kind).verifying.public_key, scheme=scheme)
+
+
+def test_an_sm2_key_file_names_the_extra_that_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alike("sm2").save(tmp_path / "signing.key")
+    EncryptionKey.generate("GM").save(tmp_path / "encryption.key")
+    with without_tongsuopy(monkeypatch):
+        with pytest.raises(KeyFileError, match=r"pip install"):
+            SigningKey.load(tmp_path / "signing.key")
+        with pytest.raises(KeyFileError, match=r"pip install"):
+            EncryptionKey.load(tmp_path / "encryption.key")
+
+
 def test_a_key_id_is_32_hex_digits_and_covers_both_halves() -> None:
     hub = SigningKey.generate(post_quantum=True)
     half = VerifyingKey(public_key=hub.verifying.public_key)
@@ -131,7 +174,7 @@ def test_saving_over_a_key_is_refused(key: SigningKey, tmp_path: Path) -> None:
         key.save(tmp_path / "signing.key")
 
 
-@pytest.mark.parametrize("suite", ["INTL", "INTL-PQ"])
+@pytest.mark.parametrize("suite", ["INTL", "INTL-PQ", "GM"])
 def test_a_saved_encryption_key_opens_as_before(suite: str, tmp_path: Path) -> None:
     key = EncryptionKey.generate(suite)
     key.save(tmp_path / "encryption.key")
@@ -156,6 +199,8 @@ def test_an_encryption_key_of_an_unknown_suite_is_not_made() -> None:
         (b"yixin-signing-key-1\nabcd\n", "32 bytes expected, found 2"),
         (b"yixin-signing-key-1\n" + b"ab\n" * 3, "is damaged or is another kind of key"),
         (b"yixin-encryption-key-1\nINTL\nab\n", "is damaged or is another kind of key"),
+        (b"yixin-sm2-signing-key-1\n" + b"00" * 32 + b"\n", "below the order less one"),
+        (b"yixin-sm2-signing-key-1\n" + (b"01" * 32 + b"\n") * 2, "is damaged"),
     ],
 )
 def test_a_damaged_signing_key_file_is_refused(content: bytes, words: str, tmp_path: Path) -> None:

@@ -4,9 +4,10 @@ import pytest
 
 from security.errors import UnknownSuiteError, UnreadableEnvelopeError
 from security.keys import EncryptionKey
-from security.suites import INTL, INTL_PQ, Suite, get_suite, load_public_key
+from security.suites import GM, INTL, INTL_PQ, Suite, available_suites, get_suite, load_public_key
+from tests.support.national import without_tongsuopy
 
-SUITES = pytest.mark.parametrize("suite", [INTL, INTL_PQ], ids=lambda suite: suite.name)
+SUITES = pytest.mark.parametrize("suite", [INTL, INTL_PQ, GM], ids=lambda suite: suite.name)
 
 
 @SUITES
@@ -60,9 +61,9 @@ def test_a_key_of_another_suite_is_refused_and_named_for_the_audit_log() -> None
     assert caught.value.cause == f"suite INTL-PQ, but key {key.key_id} belongs to INTL"
 
 
-@pytest.mark.parametrize("name", ["", "intl-pq", "INTL-PQ ", "GM", "NULL", "X" * 1000])
+@pytest.mark.parametrize("name", ["", "intl-pq", "INTL-PQ ", "gm", "NULL", "X" * 1000])
 def test_no_other_suite_is_spoken_and_there_is_no_fallback(name: str) -> None:
-    with pytest.raises(UnknownSuiteError, match="this release speaks INTL-PQ, INTL"):
+    with pytest.raises(UnknownSuiteError, match="this release speaks INTL-PQ, INTL, GM"):
         get_suite(name)
 
 
@@ -83,3 +84,26 @@ def test_the_post_quantum_suite_needs_both_halves() -> None:
     for key in (one, two):
         with pytest.raises(UnreadableEnvelopeError):
             INTL_PQ.open(key, sealed, b"")
+
+
+def test_the_extra_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    with without_tongsuopy(monkeypatch):
+        with pytest.raises(UnknownSuiteError, match=r'suite GM: .*: pip install "yixin\[gm\]"'):
+            get_suite("GM")
+        assert available_suites() == ("INTL-PQ", "INTL")
+    assert available_suites() == ("INTL-PQ", "INTL", "GM")
+
+
+def test_another_version_of_the_extra_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with (
+        without_tongsuopy(monkeypatch, version="1.0.2"),
+        pytest.raises(UnknownSuiteError, match=r"tongsuopy 1.0.2 is installed"),
+    ):
+        get_suite("GM")
+
+
+def test_a_public_key_off_the_curve_is_refused() -> None:
+    with pytest.raises(ValueError, match="no point of the curve"):
+        load_public_key("GM", b"\x04" + bytes(range(64)))
+    with pytest.raises(ValueError, match="04 and 64 bytes"):
+        load_public_key("GM", b"\x02" + bytes(64))
