@@ -233,6 +233,22 @@ def consistency_path_over(subtree: Subtree, old_size: int, size: int) -> tuple[b
     return tuple(reversed(path))
 
 
+def frontier_over(subtree: Subtree, size: int) -> Frontier:
+    """Compact range of the first ``size`` leaves of a tree that is not in memory.
+
+    Args:
+        subtree: Gives the root over the leaves from one place up to another.
+        size: Number of leaves.
+    """
+    peaks = []
+    low = 0
+    for bit in range(size.bit_length() - 1, -1, -1):
+        if size >> bit & 1:
+            peaks.append(subtree(low, low + (1 << bit)))
+            low += 1 << bit
+    return Frontier.from_bytes(size.to_bytes(_SIZE_BYTES) + b"".join(peaks))
+
+
 def _split(count: int) -> int:
     """The largest power of two below a count of leaves, which is at least 2."""
     return 1 << (count - 1).bit_length() - 1

@@ -130,18 +130,13 @@ def open_checkpoint(text: str, origin: str, key: VerifyingKey) -> Checkpoint:
         LogCorruptError: Not a checkpoint, of another log, or not signed by the key in every
             half it has.
     """
-    body, separator, signatures = text.partition("\n\n")
-    if len(text) > MAX_CHECKPOINT_CHARS or not separator or not text.endswith("\n"):
-        raise LogCorruptError(
-            "not a signed checkpoint: an empty line before its signatures and a line end after "
-            "each of them are expected"
-        )
-    checkpoint = _parse_body(body + "\n")
+    note = parse_note(text)
+    checkpoint = note.checkpoint
     if checkpoint.origin != origin:
         raise LogCorruptError(
             f"checkpoint of log {checkpoint.origin!r}, expected one of {origin!r}"
         )
-    found = _signatures(signatures, checkpoint.origin)
+    found = note.lines_of(checkpoint.origin)
     signature = Signature(
         classical=found.get(_ed25519_hash(checkpoint.origin, key), b""),
         post_quantum=found.get(_mldsa65_hash(checkpoint.origin, key), b"")
@@ -155,6 +150,40 @@ def open_checkpoint(text: str, origin: str, key: VerifyingKey) -> Checkpoint:
     return checkpoint
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedNote:
+    """A signed note, parsed; no signature was verified."""
+
+    checkpoint: Checkpoint
+    """The body."""
+    lines: tuple[tuple[str, bytes, bytes], ...]
+    """Name, key hash and signature of every line, in order."""
+
+    def lines_of(self, name: str) -> dict[bytes, bytes]:
+        """Signatures of one name by key hash; the first of a key counts."""
+        found: dict[bytes, bytes] = {}
+        for line_name, key_hash, value in self.lines:
+            if line_name == name:
+                found.setdefault(key_hash, value)
+        return found
+
+
+def parse_note(text: str) -> SignedNote:
+    """Read a signed checkpoint without verifying it.
+
+    Raises:
+        LogCorruptError: It is not one.
+    """
+    body, separator, signatures = text.partition("\n\n")
+    if len(text) > MAX_CHECKPOINT_CHARS or not separator or not text.endswith("\n"):
+        raise LogCorruptError(
+            "not a signed checkpoint: an empty line before its signatures and a line end after "
+            "each of them are expected"
+        )
+    lines = [_parse_line(line) for line in signatures.removesuffix("\n").split("\n")]
+    return SignedNote(checkpoint=_parse_body(body + "\n"), lines=tuple(lines))
+
+
 def _parse_body(body: str) -> Checkpoint:
     lines = body.split("\n")
     if len(lines) != 4 or not _SIZE.fullmatch(lines[1]):
@@ -163,17 +192,12 @@ def _parse_body(body: str) -> Checkpoint:
     return Checkpoint(origin=lines[0], size=int(lines[1]), root=root)
 
 
-def _signatures(text: str, name: str) -> dict[bytes, bytes]:
-    found: dict[bytes, bytes] = {}
-    for line in text.removesuffix("\n").split("\n"):
-        match = _SIGNATURE_LINE.fullmatch(line)
-        if match is None:
-            raise LogCorruptError("a signature line of the checkpoint is malformed")
-        if match["name"] != name:
-            continue
-        value = _decode(match["value"], "a signature")
-        found.setdefault(value[:_KEY_HASH_BYTES], value[_KEY_HASH_BYTES:])
-    return found
+def _parse_line(line: str) -> tuple[str, bytes, bytes]:
+    match = _SIGNATURE_LINE.fullmatch(line)
+    if match is None:
+        raise LogCorruptError("a signature line of the checkpoint is malformed")
+    value = _decode(match["value"], "a signature")
+    return match["name"], value[:_KEY_HASH_BYTES], value[_KEY_HASH_BYTES:]
 
 
 def _decode(text: str, part: str) -> bytes:
