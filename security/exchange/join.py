@@ -3,11 +3,14 @@
 Steps, in order:
     0. The token is read; keys are made, or kept when an earlier try made them.
     1. The request is written down before it is sent, and sent again identically: a lost answer
-       costs nothing, because the hub answers the same request in the same way.
+       costs nothing, because the hub answers the same request in the same way. A request that
+       waits for the hub's officer is asked about with the same request, also when the token has
+       expired meanwhile.
     2. The TLS channel is verified against the root in the token before the secret is sent.
     3. The answer's anchor must be the pinned one; only then is anything of it read.
     4. Certificates must be for our keys, the TLS certificate by the pinned root.
-    5. The answer is kept durably; the request, which holds the secret, is removed.
+    5. The answer is kept durably, with the address of the enrolment; the request, which holds the
+       secret, is removed.
 """
 
 from __future__ import annotations
@@ -16,18 +19,29 @@ from typing import TYPE_CHECKING, Final
 
 import grpc
 import grpc.aio
-from cryptography.hazmat.primitives import serialization
 
 from protos.yixin.v1 import enrolment_pb2, enrolment_pb2_grpc
 from security.certificates import anchor_bytes, anchor_digest
+from security.certificates.fingerprints import fingerprint, keys_digest
 from security.channels import enrolment_channel
 from security.encoding import parse_exactly
-from security.errors import HubRefusedError, JoinRefusedError, KeyFileError, SecurityError
+from security.errors import (
+    HubRefusedError,
+    JoinPendingError,
+    JoinRefusedError,
+    KeyFileError,
+    SecurityError,
+)
 from security.exchange.custody import open_custody
-from security.exchange.membership import (
+from security.exchange.key_files import (
     MemberKeys,
-    Membership,
+    certificate_public_key,
     create_keys,
+    tls_public_key,
+)
+from security.exchange.member_files import keep_certificates, save_address
+from security.exchange.membership import (
+    Membership,
     is_joined,
     load,
     make_membership,
@@ -36,7 +50,7 @@ from security.exchange.membership import (
 from security.exchange.wire_errors import rpc_error
 from security.moments import to_ms
 from security.private_files import read_private, write_private
-from security.tls import certificate_pem, csr_der, load_certificate, verify_member_certificate
+from security.tls import certificate_pem, csr_der, verify_member_certificate
 from security.tokens import JoinToken
 
 if TYPE_CHECKING:
@@ -48,9 +62,9 @@ REQUEST_FILE: Final = "join-request.pb"
 FORMAT: Final = 1
 MAX_REQUEST_BYTES: Final = 64 * 1024
 CALL_TIMEOUT_S: Final = 60.0
-
-_DER: Final = serialization.Encoding.DER
-_SUBJECT_KEY: Final = serialization.PublicFormat.SubjectPublicKeyInfo
+MIN_RETRY_S: Final = 5
+MAX_RETRY_S: Final = 3_600
+"""Bounds of the wait that a hub may ask for, seconds."""
 
 
 async def join(
@@ -78,12 +92,12 @@ async def join(
     Raises:
         TokenError: The token is damaged or expired.
         HubUnreachableError: The hub did not answer; the same token may be tried again.
+        JoinPendingError: The hub's officer has not approved the request; ask again later.
         JoinRefusedError: The hub refused, or its answer is not the one the token pins.
         KeyFileError: A key file is damaged or open to others.
     """
     # 0.
     token = JoinToken.decode(token_text)
-    token.verify_unexpired(to_ms(now))
     keys = create_keys(directory, post_quantum=post_quantum)
     # 1.
     request = _request(directory, token, keys, to_ms(now))
@@ -102,10 +116,16 @@ async def join(
         raise translated from error
     finally:
         await channel.close(None)
+    if response.HasField("pending"):
+        raise pending_error(token.hub, keys, response.pending)
     # 3. and 4.
     membership = verify_answer(directory, response, token, keys, kind=kind, now=now)
     _refuse_another(directory, membership)
     # 5.
+    keep_certificates(
+        directory, token.hub, [response.signing_certificate, response.encryption_certificate]
+    )
+    save_address(directory, token.enrolment_address)
     save_join(directory, response)
     (directory / REQUEST_FILE).unlink(missing_ok=True)
     return membership
@@ -122,6 +142,30 @@ def _refuse_another(directory: Path, membership: Membership) -> None:
             f"{membership.member_id} of {membership.hub_id}. Nothing was changed here; join from "
             "a new directory, or ask the officer for a token of the same member"
         )
+    if membership.revocations_version < before.revocations_version:
+        raise JoinRefusedError(
+            f"the answer of {membership.hub_id} carries version {membership.revocations_version} "
+            f"of its revocation list, version {before.revocations_version} was seen here before: "
+            "an older list would bring revoked keys back. Nothing was changed; tell the officer"
+        )
+
+
+def pending_error(hub: str, keys: MemberKeys, pending: enrolment_pb2.Pending) -> JoinPendingError:
+    """What to tell the operator of a request that waits for the hub's officer.
+
+    The fingerprint is of the keys held here, never the one the hub states: that they are equal is
+    what the officer finds out.
+    """
+    signing = keys.signing.verifying
+    digest = keys_digest(
+        signing.public_key,
+        signing.pq_public_key,
+        keys.encryption.public_bytes,
+        tls_public_key(keys.tls_key_pem),
+    )
+    request = "".join(one for one in pending.request[:64] if one.isalnum() or one in "-_:/.")
+    retry_s = min(max(pending.retry_after_s, MIN_RETRY_S), MAX_RETRY_S)
+    return JoinPendingError(hub, request, fingerprint(digest), retry_s)
 
 
 def verify_answer(
@@ -158,7 +202,9 @@ def verify_answer(
         named = verify_member_certificate(
             response.tls_certificate_der, token.ca_certificate_der, now
         )
-        is_ours = _public_key(response.tls_certificate_der) == _own_public_key(keys.tls_key_pem)
+        is_ours = certificate_public_key(response.tls_certificate_der) == tls_public_key(
+            keys.tls_key_pem
+        )
         if response.HasField("custody"):
             open_custody(
                 response.custody,
@@ -196,6 +242,7 @@ def _request(
         earlier = _earlier(path, token, keys)
         if earlier is not None:
             return earlier
+    token.verify_unexpired(at_ms)
     body = enrolment_pb2.JoinBody(
         format=FORMAT,
         token_secret=token.secret,
@@ -228,13 +275,3 @@ def _earlier(path: Path, token: JoinToken, keys: MemberKeys) -> enrolment_pb2.Jo
         keys.encryption.public_bytes,
     )
     return request if is_same else None
-
-
-def _public_key(certificate: bytes) -> bytes:
-    key = load_certificate(certificate).public_key()
-    return key.public_bytes(_DER, _SUBJECT_KEY)
-
-
-def _own_public_key(key_pem: bytes) -> bytes:
-    key = serialization.load_pem_private_key(key_pem, password=None)
-    return key.public_key().public_bytes(_DER, _SUBJECT_KEY)

@@ -1,10 +1,13 @@
 """Membership (成员身份): what a member holds after it joined a hub, in one directory.
 
 Rules:
-    1. Keys are made once and never overwritten; files are readable by their owner only.
-    2. ``membership.pb`` holds the hub's answer to the join request, written whole or not at
-       all; it was verified against the join token's pin before (``join``).
-    3. What the hub certifies later (its new keys) is taken only if its anchor signed it.
+    1. ``membership.pb`` holds the hub's answer to the last join or renewal, written whole or not
+       at all; it was verified before (``join``, ``renew``). Its certificates say which epoch of
+       the keys (``key_files``) is in force.
+    2. ``certificates.pb`` holds every certificate this member ever had: with them it proves later
+       what it signed before.
+    3. What the hub states later (its new keys, its revocations) is taken only if its anchor
+       signed it, and a revocation list only if it is not older than the one held.
 """
 
 from __future__ import annotations
@@ -13,83 +16,32 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from protos.yixin.v1 import enrolment_pb2, identity_pb2
-from security.certificates import CertifiedKey, Keyring, anchor_bytes, parse_anchor
+from security.certificates import (
+    CertifiedKey,
+    Keyring,
+    anchor_bytes,
+    open_revocations,
+    parse_anchor,
+)
 from security.encoding import parse_exactly
-from security.errors import MembershipError, SecurityError
+from security.errors import MembershipError, SecurityError, UntrustedCertificateError
+from security.exchange.key_files import MemberKeys, select_keys
+from security.exchange.member_files import own_certificates
 from security.exchange.sealing import SealingContext
-from security.keys import EncryptionKey, SigningKey
 from security.members import MemberId, parse_member_id
 from security.private_files import read_private, write_private
-from security.suites import get_suite
-from security.tls import (
-    certificate_pem,
-    load_tls_key,
-    member_id_of,
-    new_tls_key,
-    not_after,
-    save_tls_key,
-)
+from security.tls import certificate_pem, member_id_of, not_after
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import datetime
     from pathlib import Path
 
-SIGNING_KEY_FILE: Final = "signing.key"
-ENCRYPTION_KEY_FILE: Final = "encryption.key"
-TLS_KEY_FILE: Final = "tls.key"
+    from security.keys import EncryptionKey, SigningKey
+
 MEMBERSHIP_FILE: Final = "membership.pb"
-DEFAULT_SUITE: Final = "INTL-PQ"
 MAX_MEMBERSHIP_BYTES: Final = 8 * 1024 * 1024
 MAX_HUB_KEYS: Final = 32
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MemberKeys:
-    """The private keys of a member; a repr never shows them."""
-
-    signing: SigningKey = field(repr=False)
-    """Signs envelopes and heads."""
-    encryption: EncryptionKey = field(repr=False)
-    """Opens envelopes addressed to the member."""
-    tls_key_pem: bytes = field(repr=False)
-    """Private key of the TLS certificate, PEM."""
-
-
-def create_keys(directory: Path, *, post_quantum: bool, suite: str = DEFAULT_SUITE) -> MemberKeys:
-    """Make the keys that are not there yet, and load all of them.
-
-    A second call after a crash keeps what the first one made.
-
-    Args:
-        directory: The member's directory; created with mode 0700.
-        post_quantum: Whether the signing key has an ML-DSA-65 half; hubs do.
-        suite: Suite of the encryption key.
-
-    Raises:
-        KeyFileError: A key file is damaged or open to others.
-    """
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if not (directory / SIGNING_KEY_FILE).exists():
-        SigningKey.generate(post_quantum=post_quantum).save(directory / SIGNING_KEY_FILE)
-    if not (directory / ENCRYPTION_KEY_FILE).exists():
-        EncryptionKey.generate(get_suite(suite)).save(directory / ENCRYPTION_KEY_FILE)
-    if not (directory / TLS_KEY_FILE).exists():
-        save_tls_key(directory / TLS_KEY_FILE, new_tls_key())
-    return load_keys(directory)
-
-
-def load_keys(directory: Path) -> MemberKeys:
-    """Load the keys of a member.
-
-    Raises:
-        KeyFileError: A key file is missing, damaged or open to others.
-    """
-    return MemberKeys(
-        signing=SigningKey.load(directory / SIGNING_KEY_FILE),
-        encryption=EncryptionKey.load(directory / ENCRYPTION_KEY_FILE),
-        tls_key_pem=load_tls_key(directory / TLS_KEY_FILE),
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +66,8 @@ class Membership:
     """The hub's anchor, as pinned by the join token."""
     keyring: Keyring = field(repr=False)
     """Keys that the hub's anchor certified."""
+    certified: tuple[CertifiedKey, CertifiedKey] = field(repr=False)
+    """The signing and the encryption key in force, as certified."""
     joined: enrolment_pb2.JoinResponse = field(repr=False)
     """The hub's answer, with the certificates of both sides."""
 
@@ -134,13 +88,34 @@ class Membership:
 
     @property
     def decryption_keys(self) -> Mapping[str, EncryptionKey]:
-        """Keys that open envelopes, by key id."""
-        return {self.keys.encryption.key_id: self.keys.encryption}
+        """Keys that open envelopes, by key id, retired ones included."""
+        keys = (*self.keys.retired, self.keys.encryption)
+        return {key.key_id: key for key in keys}
+
+    @property
+    def revocations_version(self) -> int:
+        """Version of the hub's revocation list that is held; 0 for none."""
+        if not self.joined.HasField("revocations"):
+            return 0
+        return open_revocations(self.joined.revocations, self.anchor, held_version=0).version
 
     @property
     def tls_not_after(self) -> datetime:
         """Last moment of the TLS certificate, UTC-aware."""
         return not_after(self.tls_certificate_pem)
+
+    def can_be_logged(self, key_id: str, now_ms: int) -> bool:
+        """Whether the hub still takes what one of this member's keys signed.
+
+        Args:
+            key_id: Key that signed.
+            now_ms: Present moment, milliseconds since the epoch, UTC.
+        """
+        try:
+            self.keyring.find(self.member_id, key_id, identity_pb2.KEY_USE_SIGNING, now_ms)
+        except UntrustedCertificateError:
+            return False
+        return True
 
     def sealing_context(self, now_ms: int) -> SealingContext:
         """Keys to seal for the hub now.
@@ -155,6 +130,27 @@ class Membership:
             recipient_key=key,
             now_ms=now_ms,
         )
+
+    def learn_revocations(self, signed: identity_pb2.RevocationList) -> bool:
+        """Take the hub's revocation list, and keep a newer one durably.
+
+        Args:
+            signed: List as received.
+
+        Returns:
+            Whether it is newer than the one held.
+
+        Raises:
+            UntrustedCertificateError: Not signed by the pinned anchor, or older than the one held.
+        """
+        held = self.revocations_version
+        fresh = open_revocations(signed, self.anchor, held_version=held)
+        if fresh.version == held:
+            return False
+        fresh.apply(self.keyring)
+        self.joined.revocations.CopyFrom(signed)
+        save_join(self.directory, self.joined)
+        return True
 
     def learn_hub_keys(self, certificates: Iterable[identity_pb2.KeyCertificate]) -> None:
         """Take the hub's present keys, and keep new ones durably.
@@ -208,6 +204,42 @@ def load(directory: Path) -> Membership:
         MembershipError: The directory holds no membership, or its parts contradict each other.
         KeyFileError: A key file is missing, damaged or open to others.
     """
+    response = load_join(directory)
+    return make_membership(
+        directory,
+        response,
+        certified_keys(directory, response),
+        earlier=own_certificates(directory),
+    )
+
+
+def certified_keys(directory: Path, response: enrolment_pb2.JoinResponse) -> MemberKeys:
+    """Load the keys that the certificates of an answer are for.
+
+    Raises:
+        MembershipError: A certificate does not parse.
+        KeyFileError: A key is not there, damaged or open to others.
+    """
+    try:
+        return select_keys(
+            directory,
+            signing=_named_key(response.signing_certificate),
+            encryption=_named_key(response.encryption_certificate),
+            tls_certificate=response.tls_certificate_der,
+        )
+    except (ValueError, UntrustedCertificateError) as error:
+        raise MembershipError(f"the membership in {directory} is not consistent: {error}") from (
+            error
+        )
+
+
+def load_join(directory: Path) -> enrolment_pb2.JoinResponse:
+    """Read the hub's answer as it was kept; it was verified then.
+
+    Raises:
+        MembershipError: The directory holds no membership, or it is damaged.
+        KeyFileError: The file is open to others.
+    """
     if not is_joined(directory):
         raise MembershipError(
             f"{directory} has not joined a hub: ask the hub's officer for a token and run "
@@ -215,16 +247,19 @@ def load(directory: Path) -> Membership:
         )
     raw = read_private(directory / MEMBERSHIP_FILE, MAX_MEMBERSHIP_BYTES)
     try:
-        response = parse_exactly(enrolment_pb2.JoinResponse, raw, MAX_MEMBERSHIP_BYTES)
+        return parse_exactly(enrolment_pb2.JoinResponse, raw, MAX_MEMBERSHIP_BYTES)
     except ValueError as error:
         raise MembershipError(
             f"{directory / MEMBERSHIP_FILE} is damaged: {error}. Restore it or join again"
         ) from error
-    return make_membership(directory, response, load_keys(directory))
 
 
 def make_membership(
-    directory: Path, response: enrolment_pb2.JoinResponse, keys: MemberKeys
+    directory: Path,
+    response: enrolment_pb2.JoinResponse,
+    keys: MemberKeys,
+    *,
+    earlier: Iterable[identity_pb2.KeyCertificate] = (),
 ) -> Membership:
     """Put keys and the hub's answer together, and check that they belong together.
 
@@ -232,6 +267,7 @@ def make_membership(
         directory: The member's directory.
         response: The hub's answer; its anchor is trusted by the caller.
         keys: Private keys of the member.
+        earlier: Certificates of the member's earlier epochs.
 
     Raises:
         MembershipError: A certificate is not for these keys, not of this member, or missing.
@@ -245,6 +281,10 @@ def make_membership(
         encryption = _add_key(keyring, response.encryption_certificate, member)
         for certificate in response.hub_keys:
             _add_key(keyring, certificate, hub)
+        for certificate in earlier:
+            _add_key(keyring, certificate, member)
+        if response.HasField("revocations"):
+            open_revocations(response.revocations, anchor, held_version=0).apply(keyring)
         tls_certificate = certificate_pem(response.tls_certificate_der)
         named = member_id_of(tls_certificate)
         root = certificate_pem(anchor.ca_certificate_der)
@@ -273,8 +313,14 @@ def make_membership(
         ca_certificate_pem=root,
         anchor=anchor,
         keyring=keyring,
+        certified=(signing, encryption),
         joined=response,
     )
+
+
+def _named_key(certificate: identity_pb2.KeyCertificate) -> str:
+    body = parse_exactly(identity_pb2.KeyCertificateBody, certificate.body, MAX_MEMBERSHIP_BYTES)
+    return body.key_id
 
 
 def _add_key(

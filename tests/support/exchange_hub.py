@@ -40,7 +40,8 @@ from security.exchange.heads import (
     sign_heads,
     to_chain_head,
 )
-from security.exchange.membership import Membership, create_keys, load, save_join
+from security.exchange.key_files import create_keys
+from security.exchange.membership import Membership, load, save_join
 from security.exchange.outbox import Outbox
 from security.exchange.receipts import PAYLOAD_TYPE as RECEIPT_TYPE
 from security.exchange.sealing import SealedRow, SealingContext

@@ -22,7 +22,8 @@ from protos.yixin.v1 import enrolment_pb2, envelope_pb2, statement_pb2
 from scoring_kernel.statements import rows_digest
 from security.chain import GENESIS, ChainPosition
 from security.envelope import OutgoingEnvelope, envelope_hash, seal
-from security.exchange.membership import MemberKeys, Membership, create_keys, make_membership
+from security.exchange.key_files import MemberKeys, create_keys
+from security.exchange.membership import Membership, make_membership
 from security.members import parse_member_id
 from security.moments import to_ms
 from security.tls import csr_der

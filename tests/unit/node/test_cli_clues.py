@@ -12,7 +12,8 @@ from typer.testing import CliRunner
 from node.app import MEMBERSHIP_DIRECTORY, init_node, opened
 from node.cli import app
 from scoring_kernel.rules import load_rules
-from security.exchange.membership import create_keys, save_join
+from security.exchange.key_files import create_keys
+from security.exchange.membership import save_join
 from tests.support.hub_city import FIRST, NODE, join_request, open_city
 from tests.support.rule_facts import RuleFacts
 from tests.support.rule_runs import put_facts, run

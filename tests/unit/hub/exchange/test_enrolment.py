@@ -13,7 +13,8 @@ from hub.store import custody, members
 from hub.store.engine import reading, writing
 from protos.yixin.v1 import enrolment_pb2, exchange_pb2
 from security.exchange.custody import open_custody
-from security.exchange.membership import create_keys, make_membership
+from security.exchange.key_files import create_keys
+from security.exchange.membership import make_membership
 from security.members import parse_member_id
 from security.tls import load_certificate, member_id_of
 from tests.support.hub_city import (
@@ -33,7 +34,7 @@ from tests.support.hub_city import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from security.exchange.membership import MemberKeys
+    from security.exchange.key_files import MemberKeys
 
 
 @pytest.fixture
