@@ -317,13 +317,17 @@ Global___CheckpointNote: _TypeAlias = CheckpointNote  # noqa: Y015
 
 @_typing.final
 class CosignRequest(_message.Message):
-    """A log asks its witness (见证方) to cosign. Source: C2SP tlog-witness, add-checkpoint."""
+    """A log asks its witness (见证方) to cosign. Source: C2SP tlog-witness, add-checkpoint; the leaves
+    go with it, so that the witness mirrors them. A note of the callee's own log asks for nothing:
+    it tells what the caller saw of that log, with the caller's cosignature where it is a witness.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
     OLD_SIZE_FIELD_NUMBER: _builtins.int
     PATH_FIELD_NUMBER: _builtins.int
     NOTE_FIELD_NUMBER: _builtins.int
+    ENTRIES_FIELD_NUMBER: _builtins.int
     old_size: _builtins.int
     """Size the log believes the witness holds."""
     note: _builtins.str
@@ -332,16 +336,21 @@ class CosignRequest(_message.Message):
     def path(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
         """Consistency proof from there."""
 
+    @_builtins.property
+    def entries(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """Leaves from old_size up to the checkpoint's size."""
+
     def __init__(
         self,
         *,
         old_size: _builtins.int = ...,
         path: _abc.Iterable[_builtins.bytes] | None = ...,
         note: _builtins.str = ...,
+        entries: _abc.Iterable[_builtins.bytes] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["note", b"note", "old_size", b"old_size", "path", b"path"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entries", b"entries", "note", b"note", "old_size", b"old_size", "path", b"path"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -83,7 +83,8 @@ class TransparencyServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Cosign(self, request, context):
-        """Ask this hub, as a witness, to cosign a checkpoint of the caller's log.
+        """Ask this hub, as a witness, to cosign a checkpoint of the caller's log; or tell it what was
+        seen of its own.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -40,7 +40,9 @@ class TransparencyStub:
     Prove: _grpc.UnaryUnaryMultiCallable[_transparency_pb2.ProofRequest, _transparency_pb2.Proof]
     """An inclusion or consistency proof of the hub's own log."""
     Cosign: _grpc.UnaryUnaryMultiCallable[_transparency_pb2.CosignRequest, _transparency_pb2.CosignResponse]
-    """Ask this hub, as a witness, to cosign a checkpoint of the caller's log."""
+    """Ask this hub, as a witness, to cosign a checkpoint of the caller's log; or tell it what was
+    seen of its own.
+    """
 
 @_typing.type_check_only
 class TransparencyAsyncStub(TransparencyStub):
@@ -54,7 +56,9 @@ class TransparencyAsyncStub(TransparencyStub):
     Prove: _aio.UnaryUnaryMultiCallable[_transparency_pb2.ProofRequest, _transparency_pb2.Proof]  # type: ignore[assignment]
     """An inclusion or consistency proof of the hub's own log."""
     Cosign: _aio.UnaryUnaryMultiCallable[_transparency_pb2.CosignRequest, _transparency_pb2.CosignResponse]  # type: ignore[assignment]
-    """Ask this hub, as a witness, to cosign a checkpoint of the caller's log."""
+    """Ask this hub, as a witness, to cosign a checkpoint of the caller's log; or tell it what was
+    seen of its own.
+    """
 
 class TransparencyServicer(metaclass=_abc_1.ABCMeta):
     """Transparency (透明日志服务): tiles, proofs and cosignatures of a hub's log."""
@@ -89,6 +93,8 @@ class TransparencyServicer(metaclass=_abc_1.ABCMeta):
         request: _transparency_pb2.CosignRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_transparency_pb2.CosignResponse, _abc.Awaitable[_transparency_pb2.CosignResponse]]:
-        """Ask this hub, as a witness, to cosign a checkpoint of the caller's log."""
+        """Ask this hub, as a witness, to cosign a checkpoint of the caller's log; or tell it what was
+        seen of its own.
+        """
 
 def add_TransparencyServicer_to_server(servicer: TransparencyServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> TileStore:
     if request.param == "test-double":
         return MemoryTiles()
-    place = {
+    place: dict[str, str | Path] = {
         "directory": tmp_path / "log",
         "memory-url": f"memory://{tmp_path.name}",
         "file-url": f"file://{tmp_path / 'log'}",
