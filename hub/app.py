@@ -25,9 +25,7 @@ from hub.domain.members import HubLevel, member_id_of
 from hub.errors import ConfigurationError
 from hub.jobs import HubJobs, Result
 from hub.parts import KEYS, OBJECTS, HubParts, open_parts
-from hub.store.engine import writing
-from hub.store.identity import create_identity, own_certificates
-from security.moments import to_ms
+from hub.store.identity import create_identity
 from security.operator import writer_lock
 from security.progress import ProgressReporter
 
@@ -127,8 +125,6 @@ def init_hub(
             (directory / OBJECTS).mkdir(mode=_MODE, exist_ok=True)
         write_settings(directory, settings)
         with open_parts(directory, now, writer=True) as parts:
-            with writing(parts.engine) as connection:
-                own_certificates(connection, parts.identity, to_ms(moment))
             return parts
 
 

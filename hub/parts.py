@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 
 from hub.config import Settings, load_settings, usable
 from hub.errors import ConfigurationError
+from hub.store.certifying import choose_signing, own_keys
 from hub.store.database import open_database
 from hub.store.engine import reading
 from hub.store.identity import HubIdentity, MemberKeys, load_identity
@@ -21,6 +22,7 @@ from scoring_kernel.measure_sets import MeasureSet
 from scoring_kernel.supervision.stated import stated_sets
 from security.at_rest import SegmentStore
 from security.exchange.outbox import Outbox
+from security.moments import to_ms
 from security.private_files import write_private
 
 DATABASE_FILE: Final = "hub.db"
@@ -115,6 +117,11 @@ def open_parts(directory: Path, now: Callable[[], datetime], *, writer: bool) ->
     catalog = load_catalog()
     engine = open_database(url)
     try:
+        if writer:
+            own_keys(engine, identity, to_ms(now()))
+        else:
+            with reading(engine) as connection:
+                choose_signing(connection, identity, to_ms(now()))
         with usable(directory / OBJECTS):
             segments = SegmentStore(directory / OBJECTS, identity.vault)
             statements = StatementStore(

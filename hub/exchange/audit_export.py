@@ -14,8 +14,9 @@ from sqlalchemy import Connection, Engine
 
 from hub.errors import AuditExportError
 from hub.store import envelopes, log, members
-from hub.store.engine import reading, writing
-from hub.store.identity import HubIdentity, own_certificates
+from hub.store.certifying import own_keys
+from hub.store.engine import reading
+from hub.store.identity import HubIdentity
 from protos.yixin.v1 import transparency_pb2
 from security.audit.bundle import BundleParts, Manifest, write_bundle
 from security.moments import to_ms
@@ -84,8 +85,7 @@ def export_audit(
         AuditExportError: The range lies outside the log, or the period has no leaf.
         AuditInputError: The path is already there or cannot be written.
     """
-    with writing(engine) as connection:
-        own_certificates(connection, identity, to_ms(now))
+    own_keys(engine, identity, to_ms(now))
     with reading(engine) as connection:
         first, end = _range(connection, wanted)
         before = log.frontier_before(connection, first)
@@ -109,7 +109,7 @@ def export_audit(
                     created=now.isoformat(timespec="seconds"),
                 ),
                 frontier=before.to_bytes(),
-                checkpoint=sign_checkpoint(checkpoint, identity.signing),
+                checkpoint=sign_checkpoint(checkpoint, identity.root),
                 certificates=(row.certificate for row in members.certificates(connection)),
                 leaves=(leaf.leaf for leaf in log.leaves(connection, first, end)),
                 envelopes=source.envelopes(),

@@ -28,9 +28,12 @@ from hub.domain.custody import Custody
 from hub.domain.members import MemberId, MemberKind, MemberName
 from hub.errors import EnrolmentRefusedError
 from hub.store import custody, members, tokens
+from hub.store.certifying import certify, own_certificates
 from hub.store.engine import writing
-from hub.store.identity import SUITE, HubIdentity, certify, keys_digest, own_certificates
+from hub.store.epochs import SUITE
+from hub.store.identity import HubIdentity
 from protos.yixin.v1 import enrolment_pb2, identity_pb2, statement_pb2
+from security.certificates import keys_digest
 from security.errors import BadSignatureError, UntrustedCertificateError
 from security.exchange.custody import sign_custody
 from security.keys import Signature, VerifyingKey
@@ -145,7 +148,12 @@ def join(
         # 2. Proof of possession.
         signing = _proved_key(request, body, token.kind)
         # 3. The same keys get the same answer.
-        digest = keys_digest(signing, body.encryption_public_key, _tls_public_key(body.tls_csr_der))
+        digest = keys_digest(
+            signing.public_key,
+            signing.pq_public_key,
+            body.encryption_public_key,
+            _tls_public_key(body.tls_csr_der),
+        )
         if token.response is not None:
             if token.keys_digest != digest:
                 raise EnrolmentRefusedError(f"the token of {token.member} was used by other keys")
@@ -254,6 +262,7 @@ def _certify_member(
                 identity,
                 member=member,
                 use=use,
+                suite=body.suite,
                 public_key=public_key,
                 pq_public_key=pq_public_key,
                 now_ms=now_ms,

@@ -6,11 +6,14 @@ from dataclasses import dataclass, field
 from sqlalchemy import Engine
 
 from hub.store import envelopes
-from hub.store.engine import reading, writing
-from hub.store.identity import HubIdentity, MemberKeys, find_own_certificate, own_certificates
+from hub.store.certifying import own_keys
+from hub.store.engine import reading
+from hub.store.epochs import SUITE
+from hub.store.identity import HubIdentity, MemberKeys
 from protos.yixin.v1 import exchange_pb2, identity_pb2
+from security.certificates import ENCRYPTION
 from security.chain import GENESIS, LANES, ChainPosition
-from security.errors import RemoteSyncError
+from security.errors import RemoteSyncError, UntrustedCertificateError
 from security.exchange.heads import (
     issue_incarnation,
     open_heads,
@@ -49,6 +52,8 @@ class Opening:
         if not first.HasField("open"):
             raise RemoteSyncError("the first frame of a stream must be signed heads")
         stated = self._verified(member, first.open, now_ms, downlink=False)
+        # First the keys: what is signed below is signed by one of them.
+        hub_keys = self._hub_keys(member, now_ms)
         with reading(self.engine) as connection:
             held = envelopes.heads_of(connection, member)
         return exchange_pb2.StreamAccepted(
@@ -60,7 +65,7 @@ class Opening:
                 at_ms=now_ms,
                 downlink=False,
             ),
-            hub_keys=self._hub_keys(now_ms),
+            hub_keys=hub_keys,
             incarnations=[
                 to_chain_head(lane, issue_incarnation(held.get(lane, GENESIS), stated.get(lane)))
                 for lane in LANES
@@ -78,7 +83,8 @@ class Opening:
         Raises:
             RemoteSyncError: The heads are not the member's own.
         """
-        return self._verified(member, signed, now_ms, downlink=True), self._hub_keys(now_ms)
+        heads = self._verified(member, signed, now_ms, downlink=True)
+        return heads, self._hub_keys(member, now_ms)
 
     @staticmethod
     def cursors(heads: Mapping[int, ChainPosition]) -> dict[int, ChainPosition]:
@@ -99,10 +105,10 @@ class Opening:
             now_ms=now_ms,
         )
 
-    def _hub_keys(self, now_ms: int) -> list[identity_pb2.KeyCertificate]:
-        with reading(self.engine) as connection:
-            found = find_own_certificate(connection, self.identity, now_ms)
-        if found is not None:
-            return [found]
-        with writing(self.engine) as connection:
-            return own_certificates(connection, self.identity, now_ms)
+    def _hub_keys(self, member: str, now_ms: int) -> list[identity_pb2.KeyCertificate]:
+        """The hub's keys in force; encryption keys of the suite that the member has itself."""
+        try:
+            suite = self.keys.keyring.current(member, ENCRYPTION, now_ms).suite
+        except UntrustedCertificateError:
+            suite = SUITE
+        return own_keys(self.engine, self.identity, now_ms, suite)

@@ -17,13 +17,20 @@ from alembic.util import CommandError
 from sqlalchemy import Engine
 
 from hub.errors import ConfigurationError
-from hub.store import clue_tables, grading_tables, tables
+from hub.store import clue_tables, grading_tables, identity_tables, tables
 from hub.store.engine import open_engine, reading, writing
 from hub.store.metadata import metadata
 
 _MIGRATIONS: Final = Path(__file__).parent / "migrations"
 
-__all__ = ["clue_tables", "grading_tables", "metadata", "open_database", "tables"]
+__all__ = [
+    "clue_tables",
+    "grading_tables",
+    "identity_tables",
+    "metadata",
+    "open_database",
+    "tables",
+]
 
 
 def open_database(url: str) -> Engine:

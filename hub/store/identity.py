@@ -1,12 +1,14 @@
 """Identity of a hub: its keys, its small certificate authority and its trust anchor.
 
 Rules of this module: keys are made once by ``create_identity`` and never overwritten; every file
-is readable by its owner only; the identity key signs certificates, receipts, heads, publications
-and downlink envelopes, the encryption key opens what members seal.
+is readable by its owner only; the identity key signs certificates, policies, revocation lists,
+agreements and checkpoints, and nothing else; receipts, heads, publications, custody and downlink
+envelopes are signed by the epoch's key, which the identity key certifies.
 """
 
 import hashlib
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -16,13 +18,13 @@ from sqlalchemy import Connection
 
 from hub.domain.members import MemberId
 from hub.store import members
+from hub.store.epochs import SUITE, HubEpochs
 from protos.yixin.v1 import identity_pb2
 from security.at_rest import Vault
-from security.certificates import Keyring, anchor_bytes, issue_key_certificate, make_anchor
-from security.keys import EncryptionKey, SigningKey, VerifyingKey
-from security.members import parse_member_id
+from security.certificates import Keyring, anchor_bytes, make_anchor
+from security.errors import KeyFileError
+from security.keys import EncryptionKey, SigningKey
 from security.private_files import read_private, write_private
-from security.suites import get_suite
 from security.tls import (
     certificate_der,
     certificate_pem,
@@ -35,17 +37,11 @@ from security.tls import (
     save_tls_key,
 )
 
-SUITE: Final = "INTL-PQ"
-SERIAL_COUNTER: Final = "certificate_serial"
 SERVER_CERTIFICATE_DAYS: Final = 90
 _RENEW_BEFORE: Final = timedelta(days=45)
-_KEY_RENEW_BEFORE_MS: Final = 90 * 86_400_000
-_KEY_DAYS: Final = 365
-_DAY_MS: Final = 86_400_000
 _MAX_CERTIFICATE_BYTES: Final = 16 * 1024
 
 IDENTITY_KEY: Final = "identity.key"
-ENCRYPTION_KEY: Final = "encryption.key"
 CA_KEY: Final = "ca.key"
 CA_CERTIFICATE: Final = "ca.pem"
 TLS_KEY: Final = "tls.key"
@@ -58,10 +54,10 @@ class HubIdentity:
 
     hub: MemberId
     """Member id of the hub."""
-    signing: SigningKey = field(repr=False)
-    """Identity key: Ed25519 and ML-DSA-65."""
-    encryption: EncryptionKey = field(repr=False)
-    """Key that members seal to."""
+    root: SigningKey = field(repr=False)
+    """Identity key: Ed25519 and ML-DSA-65; the anchor's."""
+    epochs: HubEpochs = field(repr=False)
+    """Signing and encryption keys by epoch."""
     ca_key_pem: bytes = field(repr=False)
     """Private key of the TLS authority."""
     ca_certificate_pem: bytes = field(repr=False)
@@ -79,9 +75,22 @@ class HubIdentity:
         return hashlib.sha256(anchor_bytes(self.anchor)).digest()
 
     @property
-    def decryption_keys(self) -> dict[str, EncryptionKey]:
-        """Keys that open envelopes, by key id."""
-        return {self.encryption.key_id: self.encryption}
+    def signing(self) -> SigningKey:
+        """Key that signs receipts, heads, deliveries, publications and custody now.
+
+        The identity key until the first epoch is certified, as older hubs did.
+        """
+        return self.epochs.current or self.root
+
+    @property
+    def encryption(self) -> EncryptionKey:
+        """Newest key that members of the default suite seal to."""
+        return self.epochs.encryption_keys(SUITE)[-1]
+
+    @property
+    def decryption_keys(self) -> Mapping[str, EncryptionKey]:
+        """Keys that open envelopes, by key id; retired ones too, and new ones as they come."""
+        return self.epochs.decryption_keys
 
     @property
     def ca_certificate_der(self) -> bytes:
@@ -130,7 +139,9 @@ def create_identity(directory: Path, hub: MemberId, now: datetime) -> None:
     """
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     SigningKey.generate(post_quantum=True).save(directory / IDENTITY_KEY)
-    EncryptionKey.generate(get_suite(SUITE)).save(directory / ENCRYPTION_KEY)
+    epochs = HubEpochs(directory)
+    epochs.new_signing()
+    epochs.new_encryption(SUITE)
     ca_key, ca_certificate = create_ca(hub, now)
     write_private(directory / CA_KEY, ca_key)
     write_private(directory / CA_CERTIFICATE, ca_certificate)
@@ -144,112 +155,23 @@ def load_identity(directory: Path, hub: MemberId) -> HubIdentity:
     Raises:
         KeyFileError: A key file is missing, damaged or open to others.
     """
-    signing = SigningKey.load(directory / IDENTITY_KEY)
+    root = SigningKey.load(directory / IDENTITY_KEY)
+    epochs = HubEpochs.load(directory)
+    if not epochs.encryption_keys(SUITE):
+        raise KeyFileError(
+            f"{directory} holds no encryption key of suite {SUITE}; restore the hub's keys"
+        )
     ca_certificate = read_private(directory / CA_CERTIFICATE, _MAX_CERTIFICATE_BYTES)
     return HubIdentity(
         hub=hub,
-        signing=signing,
-        encryption=EncryptionKey.load(directory / ENCRYPTION_KEY),
+        root=root,
+        epochs=epochs,
         ca_key_pem=load_tls_key(directory / CA_KEY),
         ca_certificate_pem=ca_certificate,
         tls_key_pem=load_tls_key(directory / TLS_KEY),
         vault=Vault.load(directory / VAULT_KEY),
-        anchor=make_anchor(hub, signing, certificate_der(ca_certificate), log_origin(hub)),
+        anchor=make_anchor(hub, root, certificate_der(ca_certificate), log_origin(hub)),
     )
-
-
-def certify(
-    connection: Connection,
-    identity: HubIdentity,
-    *,
-    member: str,
-    use: identity_pb2.KeyUse.ValueType,
-    public_key: bytes,
-    pq_public_key: bytes,
-    now_ms: int,
-    days: int,
-) -> identity_pb2.KeyCertificate:
-    """Certify a key of a member and store the certificate.
-
-    Args:
-        connection: A writing transaction.
-        identity: The certifying hub.
-        member: Owner of the key.
-        use: Signing or encryption.
-        public_key: Public key of that use.
-        pq_public_key: ML-DSA-65 half of a signing key, or empty.
-        now_ms: Present moment, milliseconds since the epoch, UTC.
-        days: Validity, days.
-
-    Raises:
-        UntrustedCertificateError: The parts do not make a valid certificate.
-    """
-    serial = members.next_number(connection, SERIAL_COUNTER)
-    certificate = issue_key_certificate(
-        identity.signing,
-        issuer=identity.hub,
-        member=member,
-        kind=parse_member_id(member).kind,
-        use=use,
-        suite=SUITE,
-        public_key=public_key,
-        pq_public_key=pq_public_key,
-        not_before_ms=now_ms - 300_000,
-        not_after_ms=now_ms + days * _DAY_MS,
-        serial=serial,
-    )
-    body = identity_pb2.KeyCertificateBody.FromString(certificate.body)
-    stored = members.StoredCertificate(
-        serial=serial,
-        member=MemberId(member),
-        key_id=body.key_id,
-        use=body.use,
-        not_before_ms=body.not_before_ms,
-        not_after_ms=body.not_after_ms,
-        certificate=certificate.SerializeToString(deterministic=True),
-    )
-    members.add_certificates(connection, [stored])
-    return certificate
-
-
-def find_own_certificate(
-    connection: Connection, identity: HubIdentity, now_ms: int
-) -> identity_pb2.KeyCertificate | None:
-    """The certificate of the hub's encryption key, or None when it must be certified anew."""
-    valid = [
-        row
-        for row in members.certificates(connection, member_id=identity.hub)
-        if row.key_id == identity.encryption.key_id
-        and row.not_before_ms <= now_ms < row.not_after_ms - _KEY_RENEW_BEFORE_MS
-    ]
-    return identity_pb2.KeyCertificate.FromString(valid[-1].certificate) if valid else None
-
-
-def own_certificates(
-    connection: Connection, identity: HubIdentity, now_ms: int
-) -> list[identity_pb2.KeyCertificate]:
-    """The hub's own key certificates; certifies its encryption key anew in good time.
-
-    Args:
-        connection: A writing transaction.
-        identity: The hub.
-        now_ms: Present moment, milliseconds since the epoch, UTC.
-    """
-    found = find_own_certificate(connection, identity, now_ms)
-    if found is not None:
-        return [found]
-    return [
-        certify(
-            connection,
-            identity,
-            member=identity.hub,
-            use=identity_pb2.KEY_USE_ENCRYPTION,
-            public_key=identity.encryption.public_bytes,
-            pq_public_key=b"",
-            now_ms=now_ms,
-            days=_KEY_DAYS,
-        )
-    ]
 
 
 class MemberKeys:
@@ -282,13 +204,3 @@ class MemberKeys:
                     self._held.add(row.serial)
                 if row.revoked_at_ms is not None:
                     self.keyring.revoke(self._identity.hub, row.serial, row.revoked_at_ms)
-
-
-def keys_digest(key: VerifyingKey, encryption_public_key: bytes, tls_public_key: bytes) -> bytes:
-    """SHA-256 over the keys of a join request: what makes two requests the same."""
-    parts = (key.public_key, key.pq_public_key, encryption_public_key, tls_public_key)
-    digest = hashlib.sha256()
-    for part in parts:
-        digest.update(len(part).to_bytes(4))
-        digest.update(part)
-    return digest.digest()

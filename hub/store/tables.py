@@ -67,6 +67,7 @@ token: Final = Table(
     Column("keys_digest", LargeBinary(32)),
     Column("response", LargeBinary),
     Column("consumed_at_ms", BigInteger),
+    Column("approved_at_ms", BigInteger),
 )
 
 custody: Final = Table(
