@@ -8,6 +8,8 @@ Rules:
   takes longer to check than all the rest.
 - The digest is SHA-256 over the sorted names and bytes of all files, each preceded
   by its length. Scores and statements carry it.
+- A process has one catalogue: the packaged one, or that of a model pack (模型包) which was
+  installed before anybody read. Two in one process would score with two rule books.
 - A reference across files (unit, source, record kind, code list, input column) must
   exist, or nothing is loaded.
 """
@@ -25,7 +27,7 @@ from scoring_kernel.catalog_object import Catalog
 from scoring_kernel.catalog_references import verify_items, verify_register, with_rules
 from scoring_kernel.code_lists import parse_code_list
 from scoring_kernel.composite.model import parse_composite
-from scoring_kernel.errors import CatalogError
+from scoring_kernel.errors import CatalogError, CatalogInstalledError
 from scoring_kernel.item_files import parse_item
 from scoring_kernel.joining import FILE as JOINING
 from scoring_kernel.joining import parse_joining
@@ -65,27 +67,55 @@ _FOLDERS: Final = (
 )
 _RULE_FOLDERS: Final = ("knowledge/", "rules/")
 _SUPERVISION_FOLDER: Final = "supervision/"
+_installed: dict[str, bytes] = {}
+"""Files of the pack in force, ``CHANGES.md`` among them; empty while the packaged ones are."""
 
 
 @cache
 def load_catalog() -> Catalog:
-    """Load the packaged catalogue; the second call returns the same object.
+    """Load the catalogue of this process; the second call returns the same object.
 
     Returns:
-        The checked catalogue.
+        The checked catalogue: that of the installed pack, else the packaged one.
 
     Raises:
-        CatalogError: A packaged file breaks a rule.
+        CatalogError: A file breaks a rule.
     """
     return parse_catalog(read_catalog_files())
 
 
+def install_catalog(contents: Mapping[str, bytes]) -> None:
+    """Have this process work with the catalogue of a verified pack, from now to its end.
+
+    Args:
+        contents: Bytes by name relative to the catalogue; ``CHANGES.md`` may be among them.
+
+    Raises:
+        CatalogInstalledError: A catalogue is in use or was installed before: too late.
+        CatalogError: A file is missing, or breaks a rule.
+    """
+    if _installed or load_catalog.cache_info().currsize:
+        raise CatalogInstalledError(
+            "a catalogue is in use in this process already: install a pack's before the first "
+            "use, and only one; start the program again to change it"
+        )
+    parse_catalog({name: content for name, content in contents.items() if name != CHANGES})
+    _installed.update(contents)
+
+
+def is_catalog_installed() -> bool:
+    """Whether this process works with the catalogue of a pack."""
+    return bool(_installed)
+
+
 def read_catalog_files() -> dict[str, bytes]:
-    """Read the packaged catalogue's files, ``CHANGES.md`` excepted.
+    """Read the files of this process' catalogue, ``CHANGES.md`` excepted.
 
     Returns:
         Bytes by name relative to the catalogue, for example ``models/x.yaml``.
     """
+    if _installed:
+        return {name: _installed[name] for name in sorted(_installed) if name != CHANGES}
     return collect_files(files("scoring_kernel") / "catalog")
 
 
@@ -125,7 +155,9 @@ def is_supervision_file(name: str) -> bool:
 
 
 def read_changes() -> str:
-    """Read the packaged change list; empty text when there is none."""
+    """Read the change list of this process' catalogue; empty text when there is none."""
+    if _installed:
+        return _installed.get(CHANGES, b"").decode("utf-8", "replace")
     path = files("scoring_kernel") / "catalog" / CHANGES
     return path.read_text(encoding="utf-8") if path.is_file() else ""
 

@@ -31,6 +31,14 @@ class CatalogError(KernelError):
         return type(self), (self.file, self.line, self.problem)
 
 
+class CatalogInstalledError(KernelError):
+    """A catalogue was to be installed in a process that has one already."""
+
+
+class PackFileError(KernelError):
+    """A model pack is damaged, of another format, or not made for this kernel."""
+
+
 class RuleError(CatalogError):
     """A supervision rule, relation or knowledge table breaks a rule of its format or subset."""
 

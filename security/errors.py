@@ -269,6 +269,10 @@ class SuitePolicyError(SecurityError):
     """A suite is not the one a member must use, or a policy is older than the one held."""
 
 
+class CertificateEndedError(UntrustedCertificateError):
+    """A certificate of a known member is past its last moment; its owner renews it."""
+
+
 class RevokedError(UntrustedCertificateError):
     """A key or a TLS certificate is on its hub's signed revocation list."""
 
@@ -283,6 +287,14 @@ class CosignatureError(LogCorruptError):
 
 class PackError(SecurityError):
     """A model pack, its metadata or its repository cannot be trusted or used."""
+
+
+class PackAbsentError(PackError):
+    """A file of the packs' repository is not there, or did not come whole: try again later."""
+
+
+class PackExpiredError(PackError):
+    """Metadata of the packs has expired: somebody has to sign anew, or holds newer ones back."""
 
 
 class PackRolledBackError(PackError):

@@ -9,12 +9,13 @@ import typer
 
 from deploy.errors import InputFileError, ModelChoiceError
 from scoring_kernel.errors import KernelError
-from security.errors import KeyFileError
+from security.errors import KeyFileError, PackError
 from security.operator.output import SYSTEM_EXIT, UNEXPECTED, ErrorText
 
 EXIT_USAGE: Final = 2
 EXIT_INPUT_FILE: Final = 6
 EXIT_UNSOUND: Final = 18
+EXIT_PACK: Final = 46
 EXIT_UNEXPECTED: Final = 70
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")]
@@ -68,6 +69,8 @@ def describe(error: Exception) -> ErrorText:
         return "import_file", str(error), EXIT_INPUT_FILE
     if isinstance(error, ModelChoiceError):
         return "usage", str(error), EXIT_USAGE
+    if isinstance(error, PackError):
+        return "pack", str(error), EXIT_PACK
     if isinstance(error, KeyFileError):
         return "configuration", str(error), SYSTEM_EXIT
     return UNEXPECTED, f"unexpected {type(error).__name__}", EXIT_UNEXPECTED

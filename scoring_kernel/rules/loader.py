@@ -12,7 +12,6 @@ Rules:
 from __future__ import annotations
 
 from functools import cache
-from importlib.resources import files
 from pathlib import PurePosixPath
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -65,8 +64,7 @@ def load_rules(catalog: Catalog | None = None, directory: Traversable | None = N
     """
     if directory is None and (catalog is None or catalog is load_catalog()):
         return _packaged()
-    folder = files("scoring_kernel") / "catalog" if directory is None else directory
-    found = collect_files(folder)
+    found = read_catalog_files() if directory is None else collect_files(directory)
     return parse_rules(_of_rules(found), load_catalog() if catalog is None else catalog)
 
 

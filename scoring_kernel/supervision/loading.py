@@ -141,7 +141,7 @@ def load_supervision(catalog: Catalog | None = None) -> Supervision:
     """
     if catalog is None or catalog is load_catalog():
         return _packaged()
-    return _parsed(read_catalog_files(), catalog, is_checked=False)
+    return parse_files(read_catalog_files(), catalog, is_checked=False)
 
 
 def verify_supervision() -> Supervision:
@@ -151,14 +151,14 @@ def verify_supervision() -> Supervision:
         CatalogError: A file breaks a rule of its form.
         RuleError: SQL is outside of the subset.
     """
-    return _parsed(read_catalog_files(), load_catalog(), is_checked=False)
+    return parse_files(read_catalog_files(), load_catalog(), is_checked=False)
 
 
 @cache
 def _packaged() -> Supervision:
     found = read_catalog_files()
     is_checked = names_catalog(read_changes(), catalog_digest(found))
-    return _parsed(found, load_catalog(), is_checked=is_checked)
+    return parse_files(found, load_catalog(), is_checked=is_checked)
 
 
 def parse_supervision(
@@ -239,7 +239,7 @@ def parse_supervision(
     )
 
 
-def _parsed(found: Mapping[str, bytes], catalog: Catalog, *, is_checked: bool) -> Supervision:
+def parse_files(found: Mapping[str, bytes], catalog: Catalog, *, is_checked: bool) -> Supervision:
     """Parse what the files of a whole catalogue say of supervision."""
     own = {name: one for name, one in found.items() if is_supervision_file(name)}
     # Derived relations of the rule book, without its rules: they take long to check.

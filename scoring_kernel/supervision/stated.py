@@ -8,12 +8,11 @@ Rules:
 from __future__ import annotations
 
 from functools import cache
-from importlib.resources import files
 from pathlib import PurePosixPath
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from scoring_kernel.catalog_loader import collect_files, is_supervision_file, load_catalog
+from scoring_kernel.catalog_loader import is_supervision_file, load_catalog, read_catalog_files
 from scoring_kernel.errors import CatalogError
 from scoring_kernel.strict_yaml import load_strict
 from scoring_kernel.supervision.sets import parse_set
@@ -48,12 +47,12 @@ def stated_sets() -> Mapping[str, MeasureSet]:
 
 
 def own_files() -> dict[str, bytes]:
-    """Read the packaged files of ``supervision/``.
+    """Read the files of ``supervision/`` of this process' catalogue.
 
     Returns:
         Bytes by name relative to the catalogue.
     """
-    found = collect_files(files("scoring_kernel") / "catalog")
+    found = read_catalog_files()
     return {name: content for name, content in found.items() if is_supervision_file(name)}
 
 
