@@ -24,10 +24,13 @@ from hub import (
     cli_topics,
 )
 from hub.cli_options import AsJson, Directory, Limit
+from hub.cli_signing import SigningGroup, signing_options
 from hub.commands import Result, run_job, start
 from hub.config import hub_directory
 
 app = typer.Typer(
+    cls=SigningGroup,
+    callback=signing_options,
     no_args_is_help=True,
     rich_markup_mode="rich",
     help="A hub (市级、省级平台): receives statements, imports items, grades, publishes, pushes.",
@@ -156,6 +159,7 @@ def export_trust(
 
 app.registered_commands.extend(cli_identity.app.registered_commands)
 app.registered_commands.extend(cli_proofs.app.registered_commands)
+app.registered_commands.extend(cli_operators.log_app.registered_commands)
 app.registered_commands.extend(cli_import.app.registered_commands)
 app.registered_commands.extend(cli_grading.app.registered_commands)
 app.add_typer(cli_desk.app, name="desk")

@@ -3,6 +3,7 @@
 from contextlib import AbstractContextManager
 from pathlib import Path
 
+from hub.cli_signing import signed
 from hub.config import CONTROL_SOCKET, load_settings
 from security.operator import CommandOutput, ErrorText, Result, speaking
 
@@ -23,9 +24,10 @@ def start(as_json: bool) -> AbstractContextManager[CommandOutput]:  # noqa: FBT0
 def run_job(
     directory: Path, command: str, arguments: Result, output: CommandOutput, *, writes: bool = True
 ) -> Result:
-    """Run a job in the daemon, or here when none runs.
+    """Run a job in the daemon, or here when none runs; signed where somebody's name was given.
 
     Raises:
+        KeyFileError: The key to sign with does not open.
         NotInitialisedError: The directory holds no hub.
         LockHeldError: A job that writes found another writer and no daemon.
     """
@@ -34,7 +36,8 @@ def run_job(
         call_daemon,
     )
 
-    load_settings(directory)
+    hub = load_settings(directory).hub.member_id
+    arguments = signed(hub, command, arguments)
     with output.bar():
         try:
             return call_daemon(directory / CONTROL_SOCKET, command, arguments, output.progress)

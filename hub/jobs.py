@@ -16,7 +16,8 @@ from hub.audit_jobs import AUDIT_READERS, AuditJobs
 from hub.clue_jobs import CLUE_READERS, ClueJobs
 from hub.exchange.parent import Pusher, load_parent
 from hub.identity_jobs import IDENTITY_READERS, IdentityJobs
-from hub.listings import listed_exports, listed_refusals
+from hub.job_gate import guarded
+from hub.listings import listed_refusals
 from hub.log_jobs import LOG_READERS, LogJobs
 from hub.operator_jobs import OPERATOR_READERS, OperatorJobs
 from hub.pack_jobs import PACK_READERS, PackJobs
@@ -45,7 +46,7 @@ GROUPS: Final = (
 )
 """Jobs of the other rooms."""
 READERS: Final = (
-    frozenset({"status", "refusals", "quarantine", "grades", "explain", "inputs", "exports"})
+    frozenset({"status", "refusals", "quarantine", "grades", "explain", "inputs"})
     | {"completeness"}
     | IDENTITY_READERS
     | LOG_READERS
@@ -78,15 +79,13 @@ class HubJobs:
             "explain": self.explain,
             "inputs": self.inputs,
             "push": self.push,
-            "mutual-scores": self.mutual_scores,
-            "exports": self.exports,
             "status": self.status,
             "refusals": self.refusals,
             "quarantine": self.quarantine,
         }
         for group in GROUPS:
             table.update(group(parts=self.parts).table())
-        return table
+        return guarded(table, self.parts, readers=READERS)
 
     def import_items(self, arguments: Result, progress: ProgressReporter) -> Result:
         """Import department files."""
@@ -217,26 +216,6 @@ class HubJobs:
                 progress=progress,
             )
         return asdict(made)
-
-    def mutual_scores(self, arguments: Result, progress: ProgressReporter) -> Result:
-        """Write the published grades of natural persons for the city's personal credit office."""
-        from hub.grading import export_mutual_scores  # noqa: PLC0415 - a room of its own
-
-        parts = self.parts
-        made = export_mutual_scores(
-            parts.engine,
-            parts.catalog,
-            Path(arguments["out"]),
-            period=Period.parse(arguments["period"]),
-            officer=arguments["officer"],
-            now=parts.now(),
-            progress=progress,
-        )
-        return asdict(made)
-
-    def exports(self, arguments: Result, _progress: ProgressReporter) -> Result:
-        """Exports to the personal credit office, newest first."""
-        return listed_exports(self.parts.engine, arguments["limit"])
 
     async def push(self, arguments: Result, progress: ProgressReporter) -> Result:
         """Push the publication of a period to the parent hub."""

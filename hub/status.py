@@ -10,14 +10,15 @@ from hub.parts import HubParts
 from hub.store import (
     checkpoints,
     clues,
+    deliveries,
     envelopes,
     join_records,
     log,
     members,
+    operators,
     pushed,
     quarantine,
     refusals,
-    score_exports,
 )
 from hub.store.engine import reading
 from hub.store.item_imports import count_open_faults
@@ -66,7 +67,8 @@ def hub_status(parts: HubParts) -> dict[str, Any]:
                 for period in pushed.periods(connection)
             },
             "items": completeness(connection, parts.catalog, now=parts.now()).figures,
-            "score_exports": score_exports.count_exports(connection),
+            "operators": operators.mode(connection),
+            "products": deliveries.count_products(connection),
             "classes": [asdict(one) for one in class_lines(connection)],
             "parent": None,
         }

@@ -17,18 +17,29 @@ from alembic.util import CommandError
 from sqlalchemy import Engine
 
 from hub.errors import ConfigurationError
-from hub.store import clue_tables, grading_tables, identity_tables, tables
+from hub.store import (
+    agreement_tables,
+    clue_tables,
+    grading_tables,
+    identity_tables,
+    operator_tables,
+    policy_tables,
+    tables,
+)
 from hub.store.engine import open_engine, reading, writing
 from hub.store.metadata import metadata
 
 _MIGRATIONS: Final = Path(__file__).parent / "migrations"
 
 __all__ = [
+    "agreement_tables",
     "clue_tables",
     "grading_tables",
     "identity_tables",
     "metadata",
     "open_database",
+    "operator_tables",
+    "policy_tables",
     "tables",
 ]
 

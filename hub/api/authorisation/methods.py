@@ -1,7 +1,4 @@
-"""Authorisation table: which kinds of members may call which method. Everything else is refused.
-
-A test compares the table with the service descriptors.
-"""
+"""Rows for methods: which kinds of members may call which. Everything else is refused."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -13,6 +10,7 @@ EXCHANGE: Final = "yixin.v1.Exchange"
 ENROLMENT: Final = "yixin.v1.Enrolment"
 LINK_DESK: Final = "yixin.v1.LinkDesk"
 TRANSPARENCY: Final = "yixin.v1.Transparency"
+CONTROL: Final = "yixin.v1.Control"
 
 _ALL: Final = frozenset(MemberKind)
 
@@ -31,6 +29,9 @@ AUTHORISED: Final[Mapping[str, frozenset[MemberKind]]] = {
 
 OPEN: Final[frozenset[str]] = frozenset({f"/{ENROLMENT}/Join", f"/{ENROLMENT}/Renew"})
 """Methods without a client certificate: a token or a certified key inside authorises them."""
+
+LOCAL: Final[frozenset[str]] = frozenset({f"/{CONTROL}/Run"})
+"""Methods of the command socket: its owner alone reaches them, and every job has its own row."""
 
 
 def authorise(method: str, kind: MemberKind) -> None:

@@ -1,0 +1,76 @@
+"""The hash chain of an operator log (操作日志链): a node's and a hub's have the same.
+
+Rule: an entry's hash covers the hash before it and every column that says something, each with
+its length in front; so no entry can be changed, removed or put elsewhere without the last hash
+becoming another one.
+"""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from security.encoding import pae
+from security.errors import LogCorruptError
+
+__all__ = ["NO_ENTRY", "ChainedEntry", "entry_hash", "verify_chain"]
+
+NO_ENTRY: Final = bytes(32)
+"""In the place of the hash before the first entry."""
+_TYPE: Final = "yixin/operator-entry/v1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChainedEntry:
+    """An entry as its log stored it."""
+
+    number: int
+    """Place in the log, from 1."""
+    parts: Sequence[bytes]
+    """Columns that the hash covers, in order."""
+    previous: bytes
+    """Hash of the entry before, 32 bytes."""
+    hash: bytes
+    """Its own hash, 32 bytes."""
+
+
+def entry_hash(previous: bytes, number: int, parts: Sequence[bytes]) -> bytes:
+    """Hash of an entry.
+
+    Args:
+        previous: Hash of the entry before, 32 bytes.
+        number: Place in the log, from 1.
+        parts: Columns that the hash covers, in order.
+
+    Returns:
+        SHA-256, 32 bytes.
+    """
+    return hashlib.sha256(pae(_TYPE, previous, str(number).encode(), *parts)).digest()
+
+
+def verify_chain(entries: Iterable[ChainedEntry]) -> tuple[int, bytes]:
+    """Follow a log from its first entry.
+
+    Args:
+        entries: All entries, in order.
+
+    Returns:
+        How many there are, and the hash of the last one.
+
+    Raises:
+        LogCorruptError: An entry was changed, removed, added or moved; its number is named.
+    """
+    size, head = 0, NO_ENTRY
+    for entry in entries:
+        if entry.number != size + 1:
+            raise LogCorruptError(
+                f"the operator log has entry {entry.number} after entry {size}, expected "
+                f"{size + 1}: an entry was removed or added. Keep the database as evidence"
+            )
+        if entry.previous != head or entry_hash(head, entry.number, entry.parts) != entry.hash:
+            raise LogCorruptError(
+                f"entry {entry.number} of the operator log does not fit the chain: it, or one "
+                "before it, was changed. Keep the database as evidence"
+            )
+        size, head = entry.number, entry.hash
+    return size, head
