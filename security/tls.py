@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from security.errors import KeyFileError, UntrustedCertificateError
+from security.errors import CertificateEndedError, KeyFileError, UntrustedCertificateError
 from security.members import MemberId, MemberKind, is_member_id, parse_member_id
 from security.private_files import read_private, write_private
 
@@ -173,6 +173,16 @@ def not_after(certificate: bytes) -> datetime:
     return load_certificate(certificate).not_valid_after_utc
 
 
+def validity(certificate: bytes) -> tuple[datetime, datetime]:
+    """First and last moment of a certificate's validity, UTC-aware.
+
+    Raises:
+        UntrustedCertificateError: The bytes are not a certificate.
+    """
+    found = load_certificate(certificate)
+    return found.not_valid_before_utc, found.not_valid_after_utc
+
+
 def verify_member_certificate(certificate: bytes, ca_certificate: bytes, now: datetime) -> MemberId:
     """Verify that an authority certified this TLS key for a member, and that it is valid now.
 
@@ -187,8 +197,9 @@ def verify_member_certificate(certificate: bytes, ca_certificate: bytes, now: da
         The member.
 
     Raises:
-        UntrustedCertificateError: Issued by someone else, expired, not begun, or not naming
-            exactly one member.
+        UntrustedCertificateError: Issued by someone else, not begun, or not naming exactly one
+            member.
+        CertificateEndedError: Expired; a subclass.
     """
     leaf = load_certificate(certificate)
     try:
@@ -196,7 +207,8 @@ def verify_member_certificate(certificate: bytes, ca_certificate: bytes, now: da
     except (InvalidSignature, ValueError, TypeError) as error:
         raise UntrustedCertificateError("the TLS certificate is of another authority") from error
     if not leaf.not_valid_before_utc <= now <= leaf.not_valid_after_utc:
-        raise UntrustedCertificateError(
+        ended = now > leaf.not_valid_after_utc
+        raise (CertificateEndedError if ended else UntrustedCertificateError)(
             f"the TLS certificate is valid from {leaf.not_valid_before_utc.isoformat()} to "
             f"{leaf.not_valid_after_utc.isoformat()}, now is {now.isoformat()}"
         )

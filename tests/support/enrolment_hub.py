@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import grpc
 import grpc.aio
 
-from protos.yixin.v1 import enrolment_pb2, enrolment_pb2_grpc
+from protos.yixin.v1 import enrolment_pb2, enrolment_pb2_grpc, identity_pb2
 from security.certificates import anchor_bytes, anchor_digest
 from security.channels import SERVER_OPTIONS, enrolment_credentials
 from security.keys import Signature, VerifyingKey
@@ -18,7 +18,7 @@ from security.moments import to_ms
 from security.tls import certificate_der
 from security.tokens import JoinToken
 from tests.support.exchange_hub import TLS_NOW, ExchangeHub, tls_identity
-from tests.support.members import NODE
+from tests.support.members import NODE, NOW_MS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -34,6 +34,10 @@ class EnrolmentHub(enrolment_pb2_grpc.EnrolmentServicer):
         self.answers: dict[bytes, enrolment_pb2.JoinResponse] = {}
         self.change: Callable[[enrolment_pb2.JoinResponse], None] | None = None
         self.fail: grpc.StatusCode | None = None
+        self.pending: enrolment_pb2.Pending | None = None
+        self.renewals: list[enrolment_pb2.RenewRequest] = []
+        self.renew_at_ms = NOW_MS
+        self.change_renewal: Callable[[enrolment_pb2.RenewResponse], None] | None = None
         self.token = JoinToken(
             hub=parse_member_id(exchange.hub.hub_id).member_id,
             enrolment_address="127.0.0.1:1",
@@ -60,6 +64,8 @@ class EnrolmentHub(enrolment_pb2_grpc.EnrolmentServicer):
             "yixin/join/v1",
             request.body,
         )
+        if self.pending is not None:
+            return enrolment_pb2.JoinResponse(pending=self.pending)
         if raw not in self.answers:
             self.answers[raw] = self.exchange.answer(
                 self.member, signing, body.suite, body.encryption_public_key, body.tls_csr_der
@@ -75,11 +81,44 @@ class EnrolmentHub(enrolment_pb2_grpc.EnrolmentServicer):
 
     async def Renew(  # noqa: N802  # named by the service definition
         self,
-        request: enrolment_pb2.RenewRequest,  # noqa: ARG002
+        request: enrolment_pb2.RenewRequest,
         context: grpc.aio.ServicerContext[Any, Any],
     ) -> enrolment_pb2.RenewResponse:
-        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "not of this hub")
-        raise AssertionError
+        self.renewals.append(request)
+        body = enrolment_pb2.RenewBody.FromString(request.body)
+        assert body.member == self.member
+        held = self.exchange.keyring.find(
+            self.member, request.key_id, identity_pb2.KEY_USE_SIGNING, self.renew_at_ms
+        )
+        held.verifying.verify(
+            Signature(classical=request.signature, post_quantum=request.pq_signature),
+            "yixin/renew/v1",
+            request.body,
+        )
+        new = VerifyingKey(
+            public_key=body.signing_public_key, pq_public_key=body.signing_pq_public_key
+        )
+        new.verify(
+            Signature(classical=request.new_signature, post_quantum=request.new_pq_signature),
+            "yixin/renew-possession/v1",
+            request.body,
+        )
+        if self.pending is not None:
+            return enrolment_pb2.RenewResponse(pending=self.pending)
+        answer = self.exchange.answer(
+            self.member, new, body.suite, body.encryption_public_key, body.tls_csr_der
+        )
+        if self.fail is not None:
+            code, self.fail = self.fail, None
+            await context.abort(code, "the hub's wording")
+        response = enrolment_pb2.RenewResponse(
+            tls_certificate_der=answer.tls_certificate_der,
+            certificates=[answer.signing_certificate, answer.encryption_certificate],
+            hub_keys=answer.hub_keys,
+        )
+        if self.change_renewal:
+            self.change_renewal(response)
+        return response
 
 
 @asynccontextmanager

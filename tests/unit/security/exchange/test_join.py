@@ -10,8 +10,11 @@ import grpc
 import pytest
 
 from protos.yixin.v1 import enrolment_pb2, statement_pb2
+from security.certificates import sign_revocations
+from security.certificates.fingerprints import fingerprint, keys_digest
 from security.errors import (
     HubUnreachableError,
+    JoinPendingError,
     JoinRefusedError,
     MembershipError,
     RemoteSyncError,
@@ -19,6 +22,8 @@ from security.errors import (
 )
 from security.exchange.custody import open_custody, sign_custody
 from security.exchange.join import REQUEST_FILE, join
+from security.exchange.key_files import load_keys, tls_public_key
+from security.exchange.member_files import find_address, own_certificates
 from security.exchange.membership import MEMBERSHIP_FILE, is_joined, load
 from security.keys import EncryptionKey, SigningKey
 from security.tls import csr_der, issue_member_certificate, new_tls_key
@@ -315,3 +320,60 @@ def test_custody_of_others_is_refused() -> None:
     signed = sign_custody(hub.signing, register)
     with pytest.raises(RemoteSyncError, match="names"):
         open_custody(signed, hub.keyring(), hub=HUB, member=NODE, at_ms=NOW_MS)
+
+
+async def test_a_join_that_waits_for_the_officer_goes_on_with_the_same_request(
+    tmp_path: Path, enrolment: EnrolmentHub
+) -> None:
+    directory = tmp_path / "node"
+    enrolment.pending = enrolment_pb2.Pending(request="request-7", retry_after_s=1)
+    with pytest.raises(JoinPendingError, match="yixin hub approve request-7") as waiting:
+        await try_join(directory, enrolment)
+    keys = load_keys(directory)
+    digest = keys_digest(
+        keys.signing.verifying.public_key,
+        b"",
+        keys.encryption.public_bytes,
+        tls_public_key(keys.tls_key_pem),
+    )
+    assert waiting.value.fingerprint == fingerprint(digest)
+    assert waiting.value.retry_after_s == 5
+    assert not is_joined(directory)
+
+    # The officer came back from lunch: the token has expired, the request counts.
+    enrolment.pending = None
+    late = TLS_NOW + timedelta(hours=2)
+    joined = await join(
+        directory, enrolment.token.encode(), kind="node", post_quantum=False, now=late
+    )
+
+    assert joined.member_id == NODE
+    assert len(set(enrolment.requests)) == 1
+    assert find_address(directory) == enrolment.token.enrolment_address
+    assert len(own_certificates(directory)) == 2
+
+
+async def test_a_join_again_refuses_a_revocation_list_that_is_older_than_seen(
+    tmp_path: Path, enrolment: EnrolmentHub
+) -> None:
+    hub = enrolment.exchange.hub
+    directory = tmp_path / "node"
+
+    def listed(response: enrolment_pb2.JoinResponse, version: int) -> None:
+        response.revocations.CopyFrom(
+            sign_revocations(
+                hub.signing,
+                hub=HUB,
+                version=version,
+                at_ms=NOW_MS,
+                next_ms=NOW_MS + 1,
+                rows=[],
+            )
+        )
+
+    enrolment.change = lambda response: listed(response, 5)
+    assert (await try_join(directory, enrolment)).revocations_version == 5
+    enrolment.change = lambda response: listed(response, 4)
+    with pytest.raises(JoinRefusedError, match=r"version 4 .* version 5 was seen"):
+        await try_join(directory, enrolment)
+    assert load(directory).revocations_version == 5

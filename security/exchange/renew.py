@@ -1,0 +1,338 @@
+"""Renewal (续期): new certificates for a member that has some, through the enrolment port.
+
+Rules:
+    1. Certificates are renewed when half of their time is over: of TLS with a new key each time,
+       of the signing and encryption keys with new keys too. What is not due keeps its key.
+    2. The request is signed by the signing key in force, whose certificate may have ended, and by
+       the key it asks a certificate for. The TLS certificate plays no part: the enrolment port
+       takes calls without one.
+    3. New keys are durable before they are asked for. A lost answer, a crash or a hub that waits
+       for its officer costs nothing: the next request is for the very same keys.
+    4. The answer counts only if the pinned anchor signed what it certifies; the membership is
+       replaced whole or not at all, after its certificates were kept.
+    5. The signing key before the last stays until the next renewal, for a hub that was restored
+       from a copy; old TLS keys go at once. A retired encryption key goes when the last envelope
+       that was sealed to it can no longer be taken: its certificate's end and an envelope's life.
+
+An unrevoked key renews by itself until 90 days after its certificate's end; later the hub's officer
+approves. The hub decides; this side only tells.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import grpc
+import grpc.aio
+
+from protos.yixin.v1 import enrolment_pb2, enrolment_pb2_grpc
+from security.certificates import Keyring, open_revocations
+from security.channels import enrolment_channel
+from security.errors import (
+    HubRefusedError,
+    JoinRefusedError,
+    MembershipError,
+    SecurityError,
+)
+from security.exchange.join import pending_error
+from security.exchange.key_files import (
+    KeyFile,
+    MemberKeys,
+    add_epoch,
+    certificate_public_key,
+    drop_epochs,
+    find_epochs,
+    load_keys,
+    tls_public_key,
+)
+from security.exchange.member_files import (
+    find_address,
+    keep_certificates,
+    own_certificates,
+    save_address,
+)
+from security.exchange.membership import Membership, load, make_membership, save_join
+from security.exchange.sealing import ENVELOPE_LIFETIME_MS
+from security.exchange.wire_errors import rpc_error
+from security.keys import EncryptionKey
+from security.moments import to_ms
+from security.tls import csr_der, load_tls_key, validity, verify_member_certificate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from datetime import datetime
+    from pathlib import Path
+
+    from protos.yixin.v1 import identity_pb2
+    from security.certificates import CertifiedKey
+
+PAYLOAD_TYPE: Final = "yixin/renew/v1"
+POSSESSION_TYPE: Final = "yixin/renew-possession/v1"
+FORMAT: Final = 1
+CALL_TIMEOUT_S: Final = 60.0
+SIGNING_EPOCHS_KEPT: Final = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Due:
+    """What of a member's certificates is past the half of its time."""
+
+    tls: bool
+    """The TLS certificate."""
+    keys: bool
+    """The certificate of the signing or of the encryption key."""
+
+    def __bool__(self) -> bool:
+        """Whether anything is."""
+        return self.tls or self.keys
+
+
+def renewal_due(membership: Membership, now: datetime) -> Due:
+    """What is due for renewal (rule 1).
+
+    Args:
+        membership: Who may have to renew.
+        now: Present moment, UTC-aware.
+    """
+    begins, ends = validity(membership.tls_certificate_pem)
+    lives = _lives(membership)
+    # A key that was certified again for a longer time is not younger for that.
+    return Due(
+        tls=now >= begins + (ends - begins) / 2,
+        keys=any(
+            to_ms(now) >= lives[key.key_id].begins_ms + (key.not_after_ms - key.not_before_ms) // 2
+            for key in membership.certified
+        ),
+    )
+
+
+async def renew(
+    membership: Membership,
+    *,
+    now: datetime,
+    new_epoch: bool,
+    address: str | None = None,
+    call_timeout_s: float = CALL_TIMEOUT_S,
+) -> Membership:
+    """Ask the hub for new certificates.
+
+    Args:
+        membership: Who renews.
+        now: Present moment, UTC-aware.
+        new_epoch: Whether the signing and encryption keys are made anew with the TLS key.
+        address: host:port of the hub's enrolment; by default where this member joined.
+        call_timeout_s: Longest wait for the hub, seconds.
+
+    Returns:
+        The membership with its new certificates; it is kept in the directory.
+
+    Raises:
+        MembershipError: The address of the enrolment is not known.
+        HubUnreachableError: The hub did not answer; run it again.
+        JoinPendingError: The hub's officer has to approve first.
+        JoinRefusedError: The hub refused, or its answer does not hold.
+        KeyFileError: A key file is damaged or cannot be written.
+    """
+    directory = membership.directory
+    where = address or find_address(directory)
+    if where is None:
+        raise MembershipError(
+            f"{membership.member_id} joined by an earlier release, which did not keep the address "
+            "of the hub's enrolment; name it once: yixin node renew --address HOST:PORT"
+        )
+    # 3.
+    keys = _keys_to_certify(membership, new_epoch=new_epoch)
+    # 2.
+    request = _request(membership, keys, to_ms(now))
+    channel = enrolment_channel(where, membership.ca_certificate_pem)
+    try:
+        response = await enrolment_pb2_grpc.EnrolmentStub(channel).Renew(
+            request, timeout=call_timeout_s
+        )
+    except grpc.aio.AioRpcError as error:
+        translated = rpc_error(error, membership.hub_id)
+        if isinstance(translated, HubRefusedError):
+            raise JoinRefusedError(
+                f"{membership.hub_id} refused to renew the certificates of {membership.member_id} "
+                f"({translated.code}): {translated.detail}"
+            ) from error
+        raise translated from error
+    finally:
+        await channel.close(None)
+    if response.HasField("pending"):
+        raise pending_error(membership.hub_id, keys, response.pending)
+    # 4.
+    joined = _verified(membership, response, keys, now)
+    if address is not None:
+        save_address(directory, address)
+    keep_certificates(directory, membership.hub_id, own_of(membership.joined))
+    keep_certificates(directory, membership.hub_id, own_of(joined))
+    save_join(directory, joined)
+    renewed = load(directory)
+    # 5.
+    prune_keys(renewed, to_ms(now))
+    return renewed
+
+
+def own_of(joined: enrolment_pb2.JoinResponse) -> tuple[identity_pb2.KeyCertificate, ...]:
+    """The member's own two certificates of an answer."""
+    return (joined.signing_certificate, joined.encryption_certificate)
+
+
+def prune_keys(membership: Membership, now_ms: int) -> int:
+    """Delete the keys that are of no use any more (rule 5); how many.
+
+    Args:
+        membership: The membership, just renewed.
+        now_ms: Present moment, milliseconds since the epoch, UTC.
+
+    Raises:
+        MembershipError: The file of old certificates is damaged.
+    """
+    directory = membership.directory
+    wanted = certificate_public_key(membership.tls_certificate_pem)
+    held = find_epochs(directory, KeyFile.TLS)
+    used = next(epoch for epoch, path in held.items() if _is_tls(path, wanted))
+    gone = drop_epochs(
+        directory, KeyFile.TLS, [path for epoch, path in held.items() if epoch >= used]
+    )
+    signing = list(find_epochs(directory, KeyFile.SIGNING).values())
+    gone += drop_epochs(directory, KeyFile.SIGNING, signing[-SIGNING_EPOCHS_KEPT:])
+    lives = _lives(membership)
+    kept = [
+        path
+        for path in find_epochs(directory, KeyFile.ENCRYPTION).values()
+        if _is_of_use(membership, lives, EncryptionKey.load(path).key_id, now_ms)
+    ]
+    return gone + drop_epochs(directory, KeyFile.ENCRYPTION, kept)
+
+
+def _is_tls(path: Path, wanted: bytes) -> bool:
+    return tls_public_key(load_tls_key(path)) == wanted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Life:
+    """When a key began and when its last certificate ends, milliseconds since the epoch, UTC."""
+
+    begins_ms: int
+    ends_ms: int
+
+
+def _lives(membership: Membership) -> dict[str, _Life]:
+    """Lives of the member's own keys, by key id."""
+    ring = Keyring([membership.anchor])
+    lives: dict[str, _Life] = {}
+    for certificate in (*own_certificates(membership.directory), *own_of(membership.joined)):
+        key = ring.add(certificate)
+        known = lives.get(key.key_id, _Life(begins_ms=key.not_before_ms, ends_ms=0))
+        lives[key.key_id] = _Life(
+            begins_ms=min(known.begins_ms, key.not_before_ms),
+            ends_ms=max(known.ends_ms, key.not_after_ms),
+        )
+    return lives
+
+
+def _is_of_use(
+    membership: Membership, lives: Mapping[str, _Life], key_id: str, now_ms: int
+) -> bool:
+    """Whether an encryption key is in force, waits for its certificate, or may still open."""
+    life = lives.get(key_id)
+    return (
+        life is None
+        or key_id == membership.keys.encryption.key_id
+        or now_ms <= life.ends_ms + ENVELOPE_LIFETIME_MS
+    )
+
+
+def _keys_to_certify(membership: Membership, *, new_epoch: bool) -> MemberKeys:
+    """The held keys, with new ones where they are due; those of an earlier try again (rule 3)."""
+    directory, held = membership.directory, membership.keys
+    newest = load_keys(directory)
+    if newest.tls_key_pem == held.tls_key_pem:
+        add_epoch(directory, KeyFile.TLS)
+    if new_epoch:
+        if newest.signing.key_id == held.signing.key_id:
+            is_hub = bool(held.signing.verifying.pq_public_key)
+            add_epoch(directory, KeyFile.SIGNING, post_quantum=is_hub)
+        if newest.encryption.key_id == held.encryption.key_id:
+            add_epoch(directory, KeyFile.ENCRYPTION, suite=held.encryption.suite.name)
+    return load_keys(directory)
+
+
+def _request(membership: Membership, keys: MemberKeys, at_ms: int) -> enrolment_pb2.RenewRequest:
+    body = enrolment_pb2.RenewBody(
+        format=FORMAT,
+        member=membership.member_id,
+        tls_csr_der=csr_der(keys.tls_key_pem),
+        suite=keys.encryption.suite.name,
+        signing_public_key=keys.signing.verifying.public_key,
+        signing_pq_public_key=keys.signing.verifying.pq_public_key,
+        encryption_public_key=keys.encryption.public_bytes,
+        at_ms=at_ms,
+    ).SerializeToString(deterministic=True)
+    held = membership.signing_key.sign(PAYLOAD_TYPE, body)
+    new = keys.signing.sign(POSSESSION_TYPE, body)
+    return enrolment_pb2.RenewRequest(
+        body=body,
+        key_id=membership.signing_key.key_id,
+        signature=held.classical,
+        pq_signature=held.post_quantum,
+        new_signature=new.classical,
+        new_pq_signature=new.post_quantum,
+    )
+
+
+def _verified(
+    membership: Membership,
+    response: enrolment_pb2.RenewResponse,
+    keys: MemberKeys,
+    now: datetime,
+) -> enrolment_pb2.JoinResponse:
+    """The answer of the join, renewed; everything in it is verified (rule 4)."""
+    try:
+        named = verify_member_certificate(
+            response.tls_certificate_der, membership.ca_certificate_pem, now
+        )
+        joined = enrolment_pb2.JoinResponse()
+        joined.CopyFrom(membership.joined)
+        joined.tls_certificate_der = response.tls_certificate_der
+        certified = _own(membership, response.certificates)
+        for certificate, key in certified:
+            if key.key_id == keys.signing.key_id:
+                joined.signing_certificate.CopyFrom(certificate)
+            elif key.key_id == keys.encryption.key_id:
+                joined.encryption_certificate.CopyFrom(certificate)
+        known = {bytes(one.body) for one in joined.hub_keys}
+        joined.hub_keys.extend(one for one in response.hub_keys if bytes(one.body) not in known)
+        if response.HasField("revocations"):
+            open_revocations(
+                response.revocations,
+                membership.anchor,
+                held_version=membership.revocations_version,
+            )
+            joined.revocations.CopyFrom(response.revocations)
+        is_ours = certificate_public_key(response.tls_certificate_der) == tls_public_key(
+            keys.tls_key_pem
+        )
+        made = make_membership(membership.directory, joined, keys)
+    except SecurityError as error:
+        raise JoinRefusedError(
+            f"the answer of {membership.hub_id} does not hold: {error}. Nothing was changed here"
+        ) from error
+    if not is_ours or named != made.member_id:
+        raise JoinRefusedError(
+            f"the answer of {membership.hub_id} does not hold: its TLS certificate names {named}, "
+            f"{'this' if is_ours else 'another'} key. Nothing was changed here"
+        )
+    return joined
+
+
+def _own(
+    membership: Membership, certificates: Iterable[identity_pb2.KeyCertificate]
+) -> list[tuple[identity_pb2.KeyCertificate, CertifiedKey]]:
+    """Certificates of an answer with their keys; the one that lasts longest comes last."""
+    ring = Keyring([membership.anchor])
+    found = [(one, ring.add(one)) for one in certificates]
+    return sorted(found, key=lambda pair: (pair[1].not_after_ms, pair[1].serial))
