@@ -39,6 +39,8 @@ _DER_SEQUENCE: Final = 0x30
 _DER_INTEGER: Final = 0x02
 _DER_OCTETS: Final = 0x04
 _SHORT: Final = 128
+_LONG: Final = 0x81
+_MAX_PART: Final = 255
 
 
 @lru_cache(maxsize=1)
@@ -227,13 +229,15 @@ def _to_raw(der: bytes) -> bytes:
 
 
 def _tagged(tag: int, content: bytes) -> bytes:
-    if len(content) >= _SHORT:
+    if len(content) > _MAX_PART:
         raise ValueError(f"a wrapped key of {len(content)} bytes is too long")
-    return bytes((tag, len(content))) + content
+    longer = (_LONG,) if len(content) >= _SHORT else ()
+    return bytes((tag, *longer, len(content))) + content
 
 
 def _content(der: bytes, tag: int) -> tuple[bytes, bytes]:
-    if len(der) < 2 or der[0] != tag or der[1] >= _SHORT:
+    start = 3 if der[1:2] == bytes((_LONG,)) else 2
+    if len(der) < start or der[0] != tag:
         raise ValueError("the SM2 ciphertext is no sequence of short parts")
-    end = 2 + der[1]
-    return der[2:end], der[end:]
+    end = start + der[start - 1]
+    return der[start:end], der[end:]

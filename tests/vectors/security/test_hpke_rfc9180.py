@@ -1,83 +1,154 @@
-"""RFC 9180 test vectors against the suite ``INTL``.
+"""RFC 9180 vectors against the oracle, and the oracle against our suites, both ways.
 
 Origin: the vectors of the RFC (cfrg/draft-irtf-cfrg-hpke), as kept by cloudflare/circl in
-hpke/testdata/vectors_rfc9180_5f503c5.json.gz. The published ciphertexts carry associated data,
-which single-shot opening does not take; so the published key and nonce, proved on the published
-ciphertext, seal the same plaintext without it, and the suite must open that from the published
-encapsulated key, private key and info.
+hpke/testdata/vectors_rfc9180_5f503c5.json.gz. Every published ciphertext carries associated data,
+which the library's single-shot interface does not take: so a second implementation passes the
+vectors, and then opens what our suites seal and seals what they must open, the hybrid included.
 """
 
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
-from pathlib import Path
+import secrets
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from security.envelope import seal
 from security.errors import UnreadableEnvelopeError
 from security.keys import EncryptionKey
 from security.private_files import write_private
-from security.suites import INTL
+from security.suites import INTL, INTL_PQ, Suite
+from tests.support import hpke_oracle
+from tests.support.members import city, outgoing
+from tests.support.published import published
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable
+    from pathlib import Path
 
-NAME = "shared/data/crypto/vectors_rfc9180_5f503c5.json.gz"
-BASE_MODE, DHKEM_X25519_HKDF_SHA256, HKDF_SHA256, AES_256_GCM = 0, 0x20, 1, 2
+BASE_MODE, HKDF_SHA256, EXPORT_ONLY = 0, 1, 0xFFFF
+Vector = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
-def vector() -> Mapping[str, Any]:
-    """The vector of the suite, from a directory ``shared`` beside an ancestor of this file."""
-    beside = (parent / NAME for parent in Path(__file__).resolve().parents)
-    path = next((path for path in beside if path.is_file()), None)
-    if path is None:
-        pytest.skip(f"{NAME} is not beside this repository")
-    suite = (BASE_MODE, DHKEM_X25519_HKDF_SHA256, HKDF_SHA256, AES_256_GCM)
-    (found,) = (
-        vector
-        for vector in json.loads(gzip.decompress(path.read_bytes()))
-        if (vector["mode"], vector["kem_id"], vector["kdf_id"], vector["aead_id"]) == suite
-    )
-    return {
-        name: bytes.fromhex(value) if isinstance(value, str) else value
-        for name, value in found.items()
-    }
+def vectors() -> list[Vector]:
+    """Base-mode vectors of DHKEM(X25519) with HKDF-SHA256, one per AEAD."""
+    path = published("vectors_rfc9180_5f503c5.json.gz")
+    suite = (BASE_MODE, hpke_oracle.X25519_KEM, HKDF_SHA256)
+    found = [
+        {name: bytes.fromhex(part) if isinstance(part, str) else part for name, part in one.items()}
+        for one in json.loads(gzip.decompress(path.read_bytes()))
+        if (one["mode"], one["kem_id"], one["kdf_id"]) == suite and one["aead_id"] != EXPORT_ONLY
+    ]
+    assert hpke_oracle.AES_256_GCM in {one["aead_id"] for one in found}
+    return found
 
 
-@pytest.fixture
-def key(vector: Mapping[str, Any], tmp_path: Path) -> EncryptionKey:
+def test_the_oracle_derives_what_the_vectors_say(vectors: list[Vector]) -> None:
+    for vector in vectors:
+        assert hpke_oracle.derive_key_pair(vector["ikmR"]) == (vector["skRm"], vector["pkRm"])
+        assert hpke_oracle.derive_key_pair(vector["ikmE"]) == (vector["skEm"], vector["pkEm"])
+        exchanged = hpke_oracle.x25519(vector["skRm"], vector["enc"])
+        secret = hpke_oracle.dh_secret(exchanged, vector["enc"], vector["pkRm"])
+        assert secret == vector["shared_secret"]
+        context = hpke_oracle.schedule(
+            hpke_oracle.X25519_KEM, vector["aead_id"], secret, vector["info"]
+        )
+        assert context.key == vector["key"]
+        assert context.base_nonce == vector["base_nonce"]
+        assert context.exporter_secret == vector["exporter_secret"]
+
+
+def test_the_oracle_passes_every_encryption_and_export(vectors: list[Vector]) -> None:
+    tried = 0
+    for vector in vectors:
+        context = hpke_oracle.schedule(
+            hpke_oracle.X25519_KEM, vector["aead_id"], vector["shared_secret"], vector["info"]
+        )
+        for seq, one in enumerate(vector["encryptions"]):
+            aad, plain, sealed, nonce = (
+                bytes.fromhex(one[name]) for name in ("aad", "pt", "ct", "nonce")
+            )
+            assert context.nonce(seq) == nonce
+            assert context.seal(seq, plain, aad) == sealed
+            assert context.open(seq, sealed, aad) == plain
+            tried += 1
+        for one in vector["exports"]:
+            wanted = bytes.fromhex(one["exported_value"])
+            assert context.export(bytes.fromhex(one["exporter_context"]), one["L"]) == wanted
+    assert tried >= 257
+
+
+def test_the_suite_opens_from_the_published_keys(vectors: list[Vector], tmp_path: Path) -> None:
+    vector = next(one for one in vectors if one["aead_id"] == hpke_oracle.AES_256_GCM)
     path = tmp_path / "encryption.key"
     write_private(path, f"yixin-encryption-key-1\nINTL\n{vector['skRm'].hex()}\n".encode())
-    return EncryptionKey.load(path)
-
-
-@pytest.fixture
-def sealed(vector: Mapping[str, Any]) -> tuple[bytes, bytes]:
-    """Plaintext of the vector, and enc ‖ ciphertext under its key and nonce without data."""
-    first = {name: bytes.fromhex(value) for name, value in vector["encryptions"][0].items()}
-    cipher = AESGCM(vector["key"])
-    assert cipher.encrypt(vector["base_nonce"], first["pt"], first["aad"]) == first["ct"]
-    ciphertext = cipher.encrypt(vector["base_nonce"], first["pt"], b"")
-    return first["pt"], vector["enc"] + ciphertext
-
-
-def test_the_public_key_is_the_published_one(vector: Mapping[str, Any], key: EncryptionKey) -> None:
+    key = EncryptionKey.load(path)
     assert key.public_bytes == vector["pkRm"]
-
-
-def test_the_suite_opens_from_the_published_values(
-    vector: Mapping[str, Any], key: EncryptionKey, sealed: tuple[bytes, bytes]
-) -> None:
-    plaintext, ciphertext = sealed
-    assert INTL.open(key, ciphertext, vector["info"]) == plaintext
-
-
-def test_another_info_derives_another_key(
-    vector: Mapping[str, Any], key: EncryptionKey, sealed: tuple[bytes, bytes]
-) -> None:
+    sealed = hpke_oracle.seal_x25519(vector["pkRm"], vector["skEm"], b"plain", vector["info"])
+    assert sealed.startswith(vector["enc"])
+    assert INTL.open(key, sealed, vector["info"]) == b"plain"
     with pytest.raises(UnreadableEnvelopeError):
-        INTL.open(key, sealed[1], vector["info"] + b"\x00")
+        INTL.open(key, sealed, vector["info"] + b"\x00")
+
+
+def private_bytes(key: EncryptionKey, path: Path) -> bytes:
+    key.save(path)
+    return bytes.fromhex(path.read_text("ascii").splitlines()[2])
+
+
+@pytest.mark.parametrize(
+    ("suite", "opens"),
+    [(INTL, hpke_oracle.open_x25519), (INTL_PQ, hpke_oracle.open_hybrid)],
+    ids=["INTL", "INTL-PQ"],
+)
+def test_the_oracle_opens_what_our_suite_sealed(
+    suite: Suite, opens: Callable[[bytes, bytes, bytes], bytes], tmp_path: Path
+) -> None:
+    key = EncryptionKey.generate(suite)
+    private = private_bytes(key, tmp_path / "key")
+    for length in (0, 1, 1000):
+        plain, info = secrets.token_bytes(length), secrets.token_bytes(32)
+        assert opens(private, suite.seal(key.public_bytes, plain, info), info) == plain
+
+
+@pytest.mark.parametrize(
+    ("suite", "seals"),
+    [(INTL, hpke_oracle.seal_x25519), (INTL_PQ, hpke_oracle.seal_hybrid)],
+    ids=["INTL", "INTL-PQ"],
+)
+def test_our_suite_opens_what_the_oracle_sealed(
+    suite: Suite, seals: Callable[[bytes, bytes, bytes, bytes], bytes]
+) -> None:
+    key = EncryptionKey.generate(suite)
+    for length in (0, 1, 1000):
+        plain, info = secrets.token_bytes(length), secrets.token_bytes(32)
+        sealed = seals(key.public_bytes, secrets.token_bytes(32), plain, info)
+        assert suite.open(key, sealed, info) == plain
+
+
+@pytest.mark.parametrize(
+    ("suite", "opens"),
+    [("INTL", hpke_oracle.open_x25519), ("INTL-PQ", hpke_oracle.open_hybrid)],
+    ids=["INTL", "INTL-PQ"],
+)
+def test_the_oracle_opens_a_whole_envelope(
+    suite: str, opens: Callable[[bytes, bytes, bytes], bytes], tmp_path: Path
+) -> None:
+    hub, node = city()
+    key = EncryptionKey.generate(suite)
+    envelope = seal(
+        outgoing(
+            hub,
+            node,
+            suite=suite,
+            recipient_key_id=key.key_id,
+            recipient_public_key=key.public_bytes,
+            payload=b"statement",
+        )
+    )
+    info = hashlib.sha256(envelope.header).digest()
+    assert opens(private_bytes(key, tmp_path / "key"), envelope.ciphertext, info) == b"statement"
