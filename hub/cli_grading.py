@@ -1,6 +1,5 @@
 """Commands of the grading desk: grade, show, explain, publish, push, exchange scores."""
 
-import getpass
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -223,60 +222,6 @@ def push(*, period: PeriodOption, directory: Directory = None, as_json: AsJson =
         )
         if result["quarantined"]:
             raise typer.Exit(REFUSED_EXIT)
-
-
-@app.command("mutual-scores")
-def mutual_scores(
-    *,
-    period: PeriodOption,
-    out_file: Annotated[Path, typer.Option("--out", help="CSV file to make.")],
-    officer: Annotated[
-        str | None,
-        typer.Option("--officer", help="Who exports, for the record; else the login name."),
-    ] = None,
-    directory: Directory = None,
-    as_json: AsJson = False,
-) -> None:
-    """Export published grades of staff and insured persons to the personal credit office.
-
-    The export is recorded: who, when, which period, and the digest of the file.
-
-    Example: [bold]yixin hub mutual-scores --period 2026H1 --out scores.csv[/bold]
-    """
-    with start(as_json) as out:
-        arguments: Result = {
-            "period": period,
-            "out": str(out_file.resolve()),
-            "officer": officer or _login_name(),
-        }
-        result = run_job(hub_directory(directory), "mutual-scores", arguments, out)
-        out.done(
-            result,
-            f"{sum(result['rows'].values())} grades of {result['period']} in {result['file']}, "
-            f"SHA-256 {result['sha256']}; recorded for {result['officer']}.",
-        )
-
-
-@app.command()
-def exports(*, limit: Limit = 50, directory: Directory = None, as_json: AsJson = False) -> None:
-    """List the exports to the personal credit office: who, when, what, and the file's digest.
-
-    Example: [bold]yixin hub exports[/bold]
-    """
-    with start(as_json) as out:
-        result = run_job(hub_directory(directory), "exports", {"limit": limit}, out, writes=False)
-        if as_json:
-            out.done(result, "")
-            return
-        out.rows(f"Exports, {len(result['rows'])} of {result['total']}", result["rows"])
-
-
-def _login_name() -> str:
-    """Login name of the operator; empty where the system knows none, and the job then asks."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return ""
 
 
 def _say_run(out: CommandOutput, run: Result) -> None:

@@ -114,6 +114,8 @@ class OutgoingEnvelope:
     """At seq 1 of a later incarnation, the one before; else 0."""
     cited_seq: int = 0
     """Last receipted seq of the cited incarnation; else 0."""
+    agreement: str = ""
+    """Sharing agreement ``id@version`` it is made under, or empty."""
     payload: bytes = field(repr=False)
     """What is encrypted."""
 
@@ -174,6 +176,7 @@ def seal(outgoing: OutgoingEnvelope) -> envelope_pb2.SealedEnvelope:
         pack_digest=outgoing.pack_digest,
         cited_incarnation=outgoing.cited_incarnation,
         cited_seq=outgoing.cited_seq,
+        agreement=outgoing.agreement,
     ).SerializeToString(deterministic=True)
     ciphertext = get_suite(outgoing.suite).seal(
         outgoing.recipient_public_key, outgoing.payload, _info(header)

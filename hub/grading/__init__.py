@@ -2,7 +2,6 @@
 
 from hub.grading.explaining import Explanation, explain
 from hub.grading.input_export import ExportedInputs, export_inputs
-from hub.grading.mutual_scores import MutualScores, export_mutual_scores
 from hub.grading.ports import MonthlySource
 from hub.grading.publishing import Publication, Signer, publish
 from hub.grading.pushes import push_payloads
@@ -18,7 +17,6 @@ __all__ = [
     "ExportedInputs",
     "GradeReport",
     "MonthlySource",
-    "MutualScores",
     "PeriodReport",
     "Publication",
     "Recomputation",
@@ -29,7 +27,6 @@ __all__ = [
     "class_lines",
     "explain",
     "export_inputs",
-    "export_mutual_scores",
     "grade",
     "publish",
     "push_payloads",

@@ -8,18 +8,16 @@ Rules:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from hub.errors import GradingError
 from hub.grading.inputs import is_item_column
 from hub.grading.subjects import register_of
-from scoring_kernel.subject_ids import INSTITUTION, PERSON, STAFF
+from scoring_kernel.subject_ids import INSTITUTION
 
 if TYPE_CHECKING:
     from scoring_kernel import Catalog
     from scoring_kernel.model import RatingModel
-
-_EXCHANGED: Final = frozenset((STAFF, PERSON))
 
 
 def models_to_grade(catalog: Catalog, named: str | None = None) -> tuple[RatingModel, ...]:
@@ -72,17 +70,6 @@ def awaits_statements(catalog: Catalog, model: RatingModel) -> bool:
     """Whether a class is graded only when every subject stated something."""
     return register_of(catalog, model).subject_type == INSTITUTION and any(
         not is_item_column(column) for column in model.input_columns
-    )
-
-
-def exchanged_classes(catalog: Catalog) -> tuple[str, ...]:
-    """Classes of persons, whose scores the city's personal credit office exchanges with us."""
-    return tuple(
-        sorted(
-            model.subject_class
-            for model in catalog.models.values()
-            if register_of(catalog, model).subject_type in _EXCHANGED
-        )
     )
 
 

@@ -192,16 +192,3 @@ published_statement: Final = Table(
     UniqueConstraint("period", "subject_class", "subject", "version"),
     comment="Statements of a publication in leaf order, with their sealed bytes.",
 )
-
-score_export: Final = Table(
-    "score_export",
-    metadata,
-    Column("id", Integer, primary_key=True, autoincrement=True),
-    Column("period", String(_PERIOD_LENGTH), nullable=False),
-    Column("officer", String(64), nullable=False),
-    Column("file_name", String(_NAME_LENGTH), nullable=False),
-    Column("rows", BigInteger, nullable=False),
-    Column("sha256", LargeBinary(32), nullable=False),
-    Column("exported_at_ms", BigInteger, nullable=False),
-    comment="Exports of scores to the city's personal credit office (信用分互认).",
-)

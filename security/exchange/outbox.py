@@ -6,7 +6,9 @@ Rules:
        ``SEAL_AHEAD_LIMIT`` envelopes ahead of the last receipt of its chain.
     3. A sealed envelope is never sealed again at its place: it is sent again, byte for byte.
     4. Envelopes stay in the archive until the recipient has them in a backup.
-    5. A payload appended with marks is restatable: its flow can state it anew. When a chain
+    5. What the gate does not let through is withdrawn, never sealed: it is asked for every
+       envelope at the moment of sealing.
+    6. A payload appended with marks is restatable: its flow can state it anew. When a chain
        starts a new incarnation, unreceipted restatable payloads and their marks go, so that
        the flow states the present state again; all other payloads are sealed anew.
 """
@@ -42,7 +44,7 @@ if TYPE_CHECKING:
 
     from security.at_rest import Vault
     from security.exchange.receipts import VerifiedReceipt
-    from security.exchange.sealing import SealingContext
+    from security.exchange.sealing import SealingContext, SealingGate
 
 SEAL_AHEAD_LIMIT: Final = 1_000
 MAX_PAYLOAD_BYTES: Final = 960 * 1024
@@ -71,10 +73,12 @@ class Outbox:
 
     Args:
         vault: Encrypts payloads at rest.
+        gate: Asked before every sealing (rule 5); without one everything may be sealed.
     """
 
-    def __init__(self, vault: Vault) -> None:
+    def __init__(self, vault: Vault, gate: SealingGate | None = None) -> None:
         self._vault = vault
+        self._gate = gate
 
     def append(
         self,
@@ -90,6 +94,7 @@ class Outbox:
         payload: bytes,
         marks: Mapping[str, bytes] | None = None,
         pack_digest: bytes = b"",
+        agreement: str = "",
     ) -> int:
         """Queue a payload, and write its marks in the same transaction.
 
@@ -103,8 +108,9 @@ class Outbox:
             data_class: Data class.
             period: Rating period, or empty.
             payload: Payload, at most ``MAX_PAYLOAD_BYTES`` bytes.
-            marks: What was stated, by key; given, the payload is restatable (rule 5).
+            marks: What was stated, by key; given, the payload is restatable (rule 6).
             pack_digest: SHA-256 of the catalogue the payload was made with, or empty.
+            agreement: Sharing agreement ``id@version`` it is made under, or empty.
 
         Returns:
             Number of the outbox row.
@@ -134,6 +140,7 @@ class Outbox:
                 data_class=data_class,
                 period=period,
                 pack_digest=pack_digest,
+                agreement=agreement,
                 restatable=bool(marks),
                 payload=self._vault.seal(payload, f"x_outbox/{token}"),
                 payload_bytes=len(payload),
@@ -210,10 +217,12 @@ class Outbox:
             room = min(limit - len(sealed), SEAL_AHEAD_LIMIT - self._ahead(conn, recipient, lane))
             if room <= 0 or max_bytes <= 0:
                 continue
-            rows = self._queued(conn, recipient, lane, room, max_bytes)
-            if rows:
-                sealed += self._seal(conn, recipient, lane, rows, context)
-                max_bytes -= sum(row.payload_bytes for row in rows)
+            while rows := self._queued(conn, recipient, lane, room, max_bytes):
+                made = self._seal(conn, recipient, lane, rows, context)
+                sealed += made
+                if made:
+                    max_bytes -= sum(row.payload_bytes for row in rows)
+                    break
         return sealed
 
     def settle(self, conn: Connection, verified: Iterable[VerifiedReceipt]) -> int:
@@ -258,7 +267,7 @@ class Outbox:
         incarnation: int,
         base: ChainPosition,
     ) -> None:
-        """Leave the present incarnation of a chain and start an issued one (rule 5).
+        """Leave the present incarnation of a chain and start an issued one (rule 6).
 
         Args:
             conn: Connection in a transaction.
@@ -337,9 +346,13 @@ class Outbox:
         state = find_chain(conn, recipient, lane) or new_chain(recipient, lane)
         sealed: list[SealedRow] = []
         updates: list[dict[str, object]] = []
+        withdrawn: list[int] = []
         for row in rows:
             payload = self._vault.open(row.payload, f"x_outbox/{row.token}")
             outgoing = next_envelope(state, context, row, payload)
+            if self._gate is not None and not self._gate.permits(conn, outgoing):
+                withdrawn.append(row.id)
+                continue
             envelope = seal(outgoing)
             raw = envelope.SerializeToString(deterministic=True)
             head = ChainPosition(
@@ -359,6 +372,10 @@ class Outbox:
                     "raw_bytes": len(raw),
                 }
             )
+        if withdrawn:
+            conn.execute(delete(outbox).where(outbox.c.id.in_(withdrawn)))
+        if not sealed:
+            return []
         conn.execute(
             update(outbox)
             .where(outbox.c.id == bindparam("row_id"))

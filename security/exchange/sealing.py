@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from protos.yixin.v1 import envelope_pb2
 from security.chain import LANES
 from security.envelope import OutgoingEnvelope
 
 if TYPE_CHECKING:
-    from sqlalchemy import Row
+    from sqlalchemy import Connection, Row
 
     from security.certificates import CertifiedKey
     from security.chain import ChainPosition
@@ -45,6 +45,14 @@ class SealingContext:
     """Moment of sealing, milliseconds since the epoch, UTC."""
     lifetime_ms: int = ENVELOPE_LIFETIME_MS
     """How long the first hub may log the envelope, milliseconds."""
+
+
+class SealingGate(Protocol):
+    """Says what may be sealed: the sharing agreements of a hub."""
+
+    def permits(self, conn: Connection, outgoing: OutgoingEnvelope) -> bool:
+        """Whether an envelope may be sealed now; what is not is logged by the gate."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +108,7 @@ def next_envelope(
         pack_digest=row.pack_digest,
         cited_incarnation=state.base.incarnation if cites else 0,
         cited_seq=state.base.seq if cites else 0,
+        agreement=row.agreement,
         payload=payload,
     )
 

@@ -67,6 +67,8 @@ outbox = Table(
     Column("data_class", String(64), nullable=False),
     Column("period", String(16), nullable=False),
     Column("pack_digest", LargeBinary, nullable=False),
+    # Sharing agreement "id@version" it is made under, or empty.
+    Column("agreement", String(80), nullable=False, server_default=""),
     Column("restatable", Boolean, nullable=False),
     Column("payload", LargeBinary),
     Column("payload_bytes", Integer, nullable=False),

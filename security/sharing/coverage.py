@@ -10,7 +10,7 @@ Source: design of trust, section 8.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from security.errors import AgreementError
 from security.members import MemberKind, is_member_id, parse_member_id
@@ -19,8 +19,42 @@ from security.sharing.agreement import COUNT
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from protos.yixin.v1 import envelope_pb2
     from security.sharing.agreement import Agreement
+
+
+class Described(Protocol):
+    """What says where it goes and what for: a header, or an envelope that will have one."""
+
+    @property
+    def sender(self) -> str:
+        """Member id of the sender."""
+        ...
+
+    @property
+    def recipient(self) -> str:
+        """Member id of the addressee."""
+        ...
+
+    @property
+    def purpose(self) -> str:
+        """Declared purpose."""
+        ...
+
+    @property
+    def data_class(self) -> str:
+        """Data class."""
+        ...
+
+    @property
+    def payload_type(self) -> str:
+        """Payload type."""
+        ...
+
+    @property
+    def agreement(self) -> str:
+        """Agreement ``id@version``, or empty."""
+        ...
+
 
 FORWARD: Final = "forward"
 """Payload type of an envelope inside an envelope, to the hub that routes it."""
@@ -49,24 +83,21 @@ Nodes are not in the table: a hub and its nodes share within their own custody, 
 """
 
 
-def needs_agreement(header: envelope_pb2.EnvelopeHeader) -> bool:
+def needs_agreement(header: Described) -> bool:
     """Whether an envelope may exist only under a sharing agreement.
 
     What a node or a department sends up is its own; what the routing hub passes on stands under
     the agreement of the hub before it, whose name it carries.
     """
-    return asks_agreement(header.sender, header.recipient, header.payload_type)
-
-
-def asks_agreement(sender: str, recipient: str, payload_type: str) -> bool:
-    """The same, before there is a header."""
-    if parse_member_id(sender).kind is not MemberKind.HUB or payload_type == FORWARDED:
+    if parse_member_id(header.sender).kind is not MemberKind.HUB:
         return False
-    kind = parse_member_id(recipient).kind
-    return kind in INTERNAL_TYPES and payload_type not in INTERNAL_TYPES[kind]
+    if header.payload_type == FORWARDED:
+        return False
+    kind = parse_member_id(header.recipient).kind
+    return kind in INTERNAL_TYPES and header.payload_type not in INTERNAL_TYPES[kind]
 
 
-def verify_coverage(header: envelope_pb2.EnvelopeHeader, agreement: Agreement, at_ms: int) -> None:
+def verify_coverage(header: Described, agreement: Agreement, at_ms: int) -> None:
     """Verify that an envelope stands under an agreement.
 
     Args:

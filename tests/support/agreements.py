@@ -43,7 +43,7 @@ def changed(**parts: Any) -> Agreement:  # noqa: ANN401 - any part of an agreeme
 
 def statistic(**parts: Any) -> Agreement:  # noqa: ANN401 - any part of an agreement
     """An agreement over counts, with some parts changed."""
-    counts = {
+    counts: dict[str, Any] = {
         "data_class": "statistic",
         "fields": ("subject_class", "grade", "count"),
         "suppress_below": 5,

@@ -31,8 +31,6 @@ JOB_ROLES: Final[Mapping[str, frozenset[Role]]] = {
     "explain": _PERSONS,
     "inputs": _PERSONS,
     "push": _WORK,
-    "mutual-scores": _OFFICER,
-    "exports": _READ,
     # What the hub holds.
     "status": _ALL,
     "refusals": _READ,

@@ -191,6 +191,8 @@ class ProductRequest(_message.Message):
     PERIOD_FIELD_NUMBER: _builtins.int
     SUBJECTS_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    FIELDS_FIELD_NUMBER: _builtins.int
+    SUBJECT_CLASSES_FIELD_NUMBER: _builtins.int
     format: _builtins.int
     """1."""
     agreement: _builtins.str
@@ -203,6 +205,14 @@ class ProductRequest(_message.Message):
     def subjects(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Subjects asked for; empty for all an agreement covers."""
 
+    @_builtins.property
+    def fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Fields asked for; empty for all an agreement covers."""
+
+    @_builtins.property
+    def subject_classes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Classes asked for; empty for all an agreement covers."""
+
     def __init__(
         self,
         *,
@@ -211,10 +221,12 @@ class ProductRequest(_message.Message):
         period: _builtins.str = ...,
         subjects: _abc.Iterable[_builtins.str] | None = ...,
         request_id: _builtins.bytes = ...,
+        fields: _abc.Iterable[_builtins.str] | None = ...,
+        subject_classes: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreement", b"agreement", "format", b"format", "period", b"period", "request_id", b"request_id", "subjects", b"subjects"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreement", b"agreement", "fields", b"fields", "format", b"format", "period", b"period", "request_id", b"request_id", "subject_classes", b"subject_classes", "subjects", b"subjects"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

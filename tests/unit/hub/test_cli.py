@@ -271,7 +271,7 @@ def test_items_are_imported_graded_published_and_explained(hub: Path, tmp_path: 
     assert as_json("join", "--token", "nonsense", *where, code=10)["error"] == "token"
 
 
-def test_scores_of_natural_persons_are_exported_under_a_name(hub: Path, tmp_path: Path) -> None:
+def test_persons_are_graded_and_published_by_name_of_their_class(hub: Path, tmp_path: Path) -> None:
     where = ("--dir", hub)
     header = "person,level,type,division,first_insured_day,commitment_signed"
     odd = tmp_path / "item_r01.csv"
@@ -302,19 +302,6 @@ def test_scores_of_natural_persons_are_exported_under_a_name(hub: Path, tmp_path
         ]
     )
 
-    target = tmp_path / "scores.csv"
-    made = as_json("mutual-scores", *PERIOD, "--out", target, "--officer", "王五", *where)
-
-    assert (made["rows"], made["officer"]) == ({"insured_person": 3}, "王五")
-    assert len(target.read_text("utf-8").splitlines()) == 4
-    other = tmp_path / "again.csv"
-    assert "recorded for" in call("mutual-scores", *PERIOD, "--out", other, *where)
-    assert as_json("mutual-scores", *PERIOD, "--out", other, *where, code=3)
-    assert as_json("status", *where)["score_exports"] == 2
-    listed = as_json("exports", *where)
-    assert [one["officer"] for one in listed["rows"]][1] == "王五"
-    assert listed["rows"][1]["sha256"] == made["sha256"]
-    assert "王五" in call("exports", *where)
     assert as_json("push", *PERIOD, *where, code=5)["error"] == "not_joined"
 
 

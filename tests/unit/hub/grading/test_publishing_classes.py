@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -10,14 +9,12 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import select
 
-from hub.errors import ConfigurationError, HubStoreError, NotPublishedError
+from hub.errors import NotPublishedError
 from hub.grading import (
     Publication,
     Signer,
     class_lines,
-    export_mutual_scores,
     mailing,
-    mutual_scores,
     outcomes,
     publish,
     push_payloads,
@@ -25,18 +22,15 @@ from hub.grading import (
 from hub.intake.pushes import decode_push
 from hub.store.engine import reading
 from hub.store.grading_tables import published_statement
-from hub.store.score_exports import count_exports, recent_exports, record_export
 from protos.yixin.v1 import statement_pb2
 from security.exchange.outbox import Outbox
 from security.exchange.tables import outbox as outbox_table
 from security.group_signature import Proof, verify_member
 from security.keys import Signature, SigningKey
-from security.progress import no_progress
 from tests.support.class_world import (
     COUNT,
     NURSES,
     PERSONS,
-    PHARMACISTS,
     PHYSICIANS,
     list_dishonest,
     populate,
@@ -44,12 +38,6 @@ from tests.support.class_world import (
 from tests.support.grading_world import CUSTODIAN, HOSPITALS, NOW, PERIOD
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from sqlalchemy import Connection
-
-    from hub.grading import MutualScores
-    from hub.store.score_exports import ScoreExport
     from tests.support.grading_world import World
 
 HUB = "yixin://330300/hub/city"
@@ -173,84 +161,3 @@ def test_grades_of_insured_persons_never_go_up(city: World) -> None:
     assert {one.subject_class for one in pushed} == {"physician", "nurse", "pharmacist", "employer"}
     assert len(pushed) == 4 * COUNT
     assert not any(person.encode() in payload for payload in payloads for person in PERSONS)
-
-
-def exported(world: World, path: Path, officer: str = "王五") -> MutualScores:
-    return export_mutual_scores(
-        world.engine,
-        world.catalog,
-        path,
-        period=PERIOD,
-        officer=officer,
-        now=NOW,
-        progress=no_progress,
-    )
-
-
-def test_published_scores_of_natural_persons_are_exported_and_the_export_is_recorded(
-    city: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(mutual_scores, "_REPORT_EVERY", 5)
-    publish_now(city)
-    path = tmp_path / "scores.csv"
-    made = exported(city, path)
-    content = path.read_bytes()
-    assert made.rows == dict.fromkeys(sorted(PEOPLE), COUNT)
-    assert made.sha256 == hashlib.sha256(content).hexdigest()
-    assert path.stat().st_mode & 0o777 == 0o600
-    rows = list(csv.DictReader(content.decode().splitlines()))
-    assert {row["subject"] for row in rows} == {*PHYSICIANS, *NURSES, *PHARMACISTS, *PERSONS}
-    (listed,) = (row for row in rows if row["subject"] == NURSES[0])
-    assert (listed["grade"], listed["period"], listed["basis"]) == ("bad", "2026H1", "proposal")
-    with reading(city.engine) as connection:
-        (record,) = recent_exports(connection, 10)
-        assert count_exports(connection) == 1
-    assert (record.officer, record.period, record.rows) == ("王五", "2026H1", 4 * COUNT)
-    assert record.sha256 == hashlib.sha256(content).digest()
-    assert (record.file_name, record.exported_at_ms) == ("scores.csv", int(NOW.timestamp() * 1000))
-    assert list(tmp_path.glob(".scores*")) == []
-
-
-def test_an_export_names_who_made_it_and_overwrites_nothing(city: World, tmp_path: Path) -> None:
-    with pytest.raises(NotPublishedError, match="No grade of a natural person"):
-        exported(city, tmp_path / "scores.csv")
-    publish_now(city)
-    for nobody in ("", "  ", "a" * 65, "a\nb"):
-        with pytest.raises(ConfigurationError, match="--officer"):
-            exported(city, tmp_path / "scores.csv", nobody)
-    (tmp_path / "scores.csv").write_text("kept")
-    with pytest.raises(ConfigurationError, match="Name a new file"):
-        exported(city, tmp_path / "scores.csv")
-    assert (tmp_path / "scores.csv").read_text() == "kept"
-    with reading(city.engine) as connection:
-        assert count_exports(connection) == 0
-
-
-def test_without_its_record_no_file_appears(
-    city: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    publish_now(city)
-
-    def fail(*_: object) -> None:
-        raise HubStoreError("the disk is full")
-
-    monkeypatch.setattr(mutual_scores, "record_export", fail)
-    with pytest.raises(HubStoreError):
-        exported(city, tmp_path / "scores.csv")
-    assert [one.name for one in tmp_path.glob("*scores*")] == []
-
-
-def test_a_name_that_appears_meanwhile_is_not_overwritten(
-    city: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    publish_now(city)
-    path = tmp_path / "scores.csv"
-
-    def record_late(connection: Connection, export: ScoreExport) -> None:
-        path.write_text("somebody else's")
-        record_export(connection, export)
-
-    monkeypatch.setattr(mutual_scores, "record_export", record_late)
-    with pytest.raises(ConfigurationError, match="exists by now"):
-        exported(city, path)
-    assert path.read_text() == "somebody else's"

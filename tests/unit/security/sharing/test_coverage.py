@@ -118,7 +118,7 @@ def test_a_request_within_its_agreement_is_covered() -> None:
 def test_a_request_outside_its_agreement_is_refused_by_rule(
     parts: dict[str, Any], rule: str
 ) -> None:
-    asked = {"asker": DEPARTMENT, "purpose": "credit_loan", "at_ms": BEGIN_MS}
+    asked: dict[str, Any] = {"asker": DEPARTMENT, "purpose": "credit_loan", "at_ms": BEGIN_MS}
     with pytest.raises(AgreementError, match=f"^{rule}: "):
         verify_request(BANK, **asked | parts)
 

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 import pytest
 
 from security.errors import AgreementError
 from security.sharing import parse_filter
 
-ROW = {"grade": "poor", "subject_class": "nurse", "total": Decimal("749.50"), "version": Decimal(2)}
+if TYPE_CHECKING:
+    from security.sharing.row_filter import Row
+
+ROW: Row = {
+    "grade": "poor",
+    "subject_class": "nurse",
+    "total": Decimal("749.50"),
+    "version": Decimal(2),
+}
 
 
 @pytest.mark.parametrize(
