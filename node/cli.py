@@ -10,9 +10,18 @@ from typing import Annotated, Final
 
 import typer
 
-from node import cli_backup, cli_clues, cli_desk, cli_gateway, cli_mapping, cli_rules, cli_topics
+from node import (
+    cli_backup,
+    cli_clues,
+    cli_desk,
+    cli_gateway,
+    cli_identity,
+    cli_mapping,
+    cli_rules,
+    cli_topics,
+)
 from node.cli_options import AsJson, Directory
-from node.commands import Result, existing, run_job, start
+from node.commands import Result, run_job, start
 from node.config import node_directory
 from node.desk_output import say_late
 
@@ -64,33 +73,7 @@ def init(
         )
 
 
-@app.command()
-def join(
-    *,
-    token: Annotated[
-        str, typer.Option("--token", help="One-use join token from `yixin hub token`.")
-    ],
-    directory: Directory = None,
-    as_json: AsJson = False,
-) -> None:
-    """Join a hub: make keys, prove possession, receive certificates and the custody register.
-
-    Stop the daemon first. The same command with a new token renews certificates and custody.
-
-    Example: [bold]yixin node join --dir /var/lib/yixin --token yixin1.eyJ…[/bold]
-    """
-    with start(as_json) as out:
-        from node.app import run_here  # noqa: PLC0415  # keeps `--help` fast
-
-        # Not through the daemon: it works with the membership it was started with.
-        home = existing(node_directory(directory))
-        result = run_here(home, "join", {"token": token}, out.progress, writes=True)
-        out.done(
-            result,
-            f"Joined {result['hub']} as {result['member']}, "
-            f"in charge of {result['institutions']} institutions.\n"
-            "Next: yixin node ingest FILE … and yixin node serve",
-        )
+cli_identity.register(app)
 
 
 @app.command()

@@ -25,7 +25,7 @@ from security.local_channel import ControlServer
 
 __all__ = ["READERS", "serve"]
 
-READERS: Final = ("status", "explain", *DESK_READERS, *RULE_READERS, *CLUE_READERS)
+READERS: Final = ("status", "explain", "receipts", *DESK_READERS, *RULE_READERS, *CLUE_READERS)
 """Jobs that change nothing and do not wait for the writer."""
 TIDY_EVERY: Final = timedelta(hours=1)
 """Longer than any command reads: files that were merged away before are needed by none."""
@@ -75,6 +75,7 @@ async def serve(
                 try:
                     await asyncio.wait_for(stop.wait(), timeout=settings.sync.interval_s)
                 except TimeoutError:
+                    await _renew(server, jobs, say)
                     await _sync(server, jobs, say)
                     await _send_clues(server, jobs, say)
                     if now() - tidied >= TIDY_EVERY and not nightly.is_running:
@@ -105,6 +106,19 @@ async def _send_clues(server: ControlServer, jobs: NodeJobs, say: Callable[[str]
     else:
         if report["due"]:
             say(f"Clues: {report['clues']} stand, {report['sent']} envelopes sent.")
+
+
+async def _renew(server: ControlServer, jobs: NodeJobs, say: Callable[[str], None]) -> None:
+    """Certificates past the half of their time; a failure stops nothing while they still hold."""
+    if jobs.link is None:
+        return
+    try:
+        report = await server.run("renew", {"if_due": True})
+    except (NodeError, SecurityError) as error:
+        say(f"Certificates were not renewed, will try again ({describe(error)[0]}): {error}")
+    else:
+        if report["renewed"]:
+            say(f"Certificates renewed: TLS until {report['tls_certificate_ends']}.")
 
 
 async def _sync(server: ControlServer, jobs: NodeJobs, say: Callable[[str], None]) -> None:

@@ -29,6 +29,7 @@ from node.intake import ingest_file, load_mapping
 from node.night_jobs import NightJobs
 from node.prescoring.inputs import Subject
 from node.prescoring.prescore import PreScoring, prescore
+from node.renewal import IdentityJobs, certificate_status
 from node.retention import due_months, frozen_through, retain
 from node.rule_jobs import RuleJobs
 from node.store import NodeStore
@@ -78,6 +79,7 @@ class NodeJobs:
             "status": self.status,
             "retain": self.retain,
             **DeskJobs(catalog=self.catalog, store=self.store, now=self.now).table(),
+            **IdentityJobs(link=self.link, now=self.now).table(),
             **NightJobs(store=self.store, now=self.now).table(),
             **RuleJobs(catalog=self.catalog, store=self.store, now=self.now).table(),
             **ClueJobs(
@@ -294,7 +296,7 @@ class NodeJobs:
             "receipts": receipts,
             "receipts_quarantined": refused,
             "collected_unreadable": unreadable,
-            "certificate_days_left": (membership.tls_not_after - self.now()).days,
+            **certificate_status(link, self.now()),
         }
 
     def reports(self) -> list[ReportedSet]:

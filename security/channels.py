@@ -80,8 +80,8 @@ def member_channel(membership: Membership, now: datetime) -> grpc.aio.Channel:
     if now > membership.tls_not_after:
         raise MembershipError(
             f"the TLS certificate of {membership.member_id} ended on "
-            f"{membership.tls_not_after:%Y-%m-%d}: nothing is lost, ask the hub's officer for a "
-            "new token and join again"
+            f"{membership.tls_not_after:%Y-%m-%d}: nothing is lost; the daemon renews it, or run: "
+            "yixin node renew"
         )
     credentials = grpc.ssl_channel_credentials(
         root_certificates=membership.ca_certificate_pem,

@@ -56,11 +56,12 @@ class Registry(Protocol):
         """Keep a grade statement; False when it is already held."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Link:
     """A node's membership and its exchange ledger."""
 
     membership: Membership
+    """Replaced as a whole by a renewal; every call takes it anew."""
     engine: Engine
     outbox: Outbox
     inbox: Inbox

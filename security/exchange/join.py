@@ -49,6 +49,7 @@ from security.exchange.membership import (
 )
 from security.exchange.wire_errors import rpc_error
 from security.moments import to_ms
+from security.policy import open_policy
 from security.private_files import read_private, write_private
 from security.tls import certificate_pem, csr_der, verify_member_certificate
 from security.tokens import JoinToken
@@ -141,6 +142,13 @@ def _refuse_another(directory: Path, membership: Membership) -> None:
             f"{directory} is {before.member_id} of {before.hub_id}, the token makes it "
             f"{membership.member_id} of {membership.hub_id}. Nothing was changed here; join from "
             "a new directory, or ask the officer for a token of the same member"
+        )
+    if membership.joined.HasField("policy"):
+        open_policy(
+            membership.joined.policy,
+            membership.anchor,
+            member=membership.member_id,
+            held=before.policy,
         )
     if membership.revocations_version < before.revocations_version:
         raise JoinRefusedError(

@@ -21,6 +21,8 @@ from cryptography.hazmat.primitives import serialization
 from security.errors import KeyFileError
 from security.keys import EncryptionKey, SigningKey
 from security.private_files import sync_directory
+from security.signatures import SignatureScheme
+from security.suites import get_suite
 from security.tls import load_certificate, load_tls_key, new_tls_key, save_tls_key
 
 if TYPE_CHECKING:
@@ -86,7 +88,7 @@ def create_keys(directory: Path, *, post_quantum: bool, suite: str = DEFAULT_SUI
     Args:
         directory: The member's directory; created with mode 0700.
         post_quantum: Whether the signing key has an ML-DSA-65 half; hubs do.
-        suite: Suite of the encryption key.
+        suite: Suite of the keys.
 
     Raises:
         KeyFileError: A key file is damaged or open to others.
@@ -104,6 +106,12 @@ def add_epoch(
 ) -> Path:
     """Make the key of the next epoch, durably.
 
+    Args:
+        directory: The member's directory.
+        use: What the key is for.
+        post_quantum: Whether a signing key has an ML-DSA-65 half, where its scheme knows one.
+        suite: Suite of the key; a signing key takes its scheme.
+
     Raises:
         KeyFileError: The file cannot be written, or every epoch is used up.
         UnknownSuiteError: No suite has that name.
@@ -114,7 +122,9 @@ def add_epoch(
     path = directory / f"{use.value}-{epoch:04d}.key"
     match use:
         case KeyFile.SIGNING:
-            SigningKey.generate(post_quantum=post_quantum).save(path)
+            scheme = get_suite(suite).signature
+            has_half = post_quantum and scheme is SignatureScheme.ED25519
+            SigningKey.generate(post_quantum=has_half, scheme=scheme).save(path)
         case KeyFile.ENCRYPTION:
             EncryptionKey.generate(suite).save(path)
         case KeyFile.TLS:

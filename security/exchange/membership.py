@@ -6,8 +6,8 @@ Rules:
        the keys (``key_files``) is in force.
     2. ``certificates.pb`` holds every certificate this member ever had: with them it proves later
        what it signed before.
-    3. What the hub states later (its new keys, its revocations) is taken only if its anchor
-       signed it, and a revocation list only if it is not older than the one held.
+    3. What the hub states later (its new keys, revocations, suite policy) is taken only if its
+       anchor signed it, and list and policy only if they are not older than those held.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from security.exchange.key_files import MemberKeys, select_keys
 from security.exchange.member_files import own_certificates
 from security.exchange.sealing import SealingContext
 from security.members import MemberId, parse_member_id
+from security.policy import Policy, check_suite, open_policy
 from security.private_files import read_private, write_private
 from security.tls import certificate_pem, member_id_of, not_after
 
@@ -93,6 +94,13 @@ class Membership:
         return {key.key_id: key for key in keys}
 
     @property
+    def policy(self) -> Policy | None:
+        """The newest suite policy of the hub that is held; None for none."""
+        if not self.joined.HasField("policy"):
+            return None
+        return open_policy(self.joined.policy, self.anchor, member=self.member_id, held=None)
+
+    @property
     def revocations_version(self) -> int:
         """Version of the hub's revocation list that is held; 0 for none."""
         if not self.joined.HasField("revocations"):
@@ -122,14 +130,37 @@ class Membership:
 
         Raises:
             UntrustedCertificateError: No encryption key of the hub is valid now.
+            SuitePolicyError: The hub's key is of a suite that its own policy does not take.
         """
         key = self.keyring.current(self.hub_id, identity_pb2.KEY_USE_ENCRYPTION, now_ms)
+        if self.policy is not None:
+            check_suite(self.policy, key.suite)
         return SealingContext(
             sender=self.member_id,
             signing_key=self.keys.signing,
             recipient_key=key,
             now_ms=now_ms,
         )
+
+    def learn_policy(self, signed: identity_pb2.SuitePolicy) -> bool:
+        """Take the hub's suite policy, and keep a newer one durably.
+
+        Args:
+            signed: Policy as received.
+
+        Returns:
+            Whether it is newer than the one held.
+
+        Raises:
+            SuitePolicyError: Not signed by the pinned anchor, for another member, or older than
+                the one held.
+        """
+        held = self.policy
+        if open_policy(signed, self.anchor, member=self.member_id, held=held) == held:
+            return False
+        self.joined.policy.CopyFrom(signed)
+        save_join(self.directory, self.joined)
+        return True
 
     def learn_revocations(self, signed: identity_pb2.RevocationList) -> bool:
         """Take the hub's revocation list, and keep a newer one durably.
@@ -283,6 +314,8 @@ def make_membership(
             _add_key(keyring, certificate, hub)
         for certificate in earlier:
             _add_key(keyring, certificate, member)
+        if response.HasField("policy"):
+            open_policy(response.policy, anchor, member=member, held=None)
         if response.HasField("revocations"):
             open_revocations(response.revocations, anchor, held_version=0).apply(keyring)
         tls_certificate = certificate_pem(response.tls_certificate_der)

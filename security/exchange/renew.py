@@ -57,6 +57,7 @@ from security.exchange.sealing import ENVELOPE_LIFETIME_MS
 from security.exchange.wire_errors import rpc_error
 from security.keys import EncryptionKey
 from security.moments import to_ms
+from security.policy import open_policy, suite_for
 from security.tls import csr_der, load_tls_key, validity, verify_member_certificate
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ class Due:
     tls: bool
     """The TLS certificate."""
     keys: bool
-    """The certificate of the signing or of the encryption key."""
+    """The certificate of the signing or encryption key, or its suite left the hub's policy."""
 
     def __bool__(self) -> bool:
         """Whether anything is."""
@@ -100,7 +101,8 @@ def renewal_due(membership: Membership, now: datetime) -> Due:
     # A key that was certified again for a longer time is not younger for that.
     return Due(
         tls=now >= begins + (ends - begins) / 2,
-        keys=any(
+        keys=_suite(membership) != membership.keys.encryption.suite.name
+        or any(
             to_ms(now) >= lives[key.key_id].begins_ms + (key.not_after_ms - key.not_before_ms) // 2
             for key in membership.certified
         ),
@@ -133,6 +135,7 @@ async def renew(
         JoinPendingError: The hub's officer has to approve first.
         JoinRefusedError: The hub refused, or its answer does not hold.
         KeyFileError: A key file is damaged or cannot be written.
+        SuitePolicyError: No suite of the hub's policy is usable here.
     """
     directory = membership.directory
     where = address or find_address(directory)
@@ -253,12 +256,20 @@ def _keys_to_certify(membership: Membership, *, new_epoch: bool) -> MemberKeys:
     if newest.tls_key_pem == held.tls_key_pem:
         add_epoch(directory, KeyFile.TLS)
     if new_epoch:
+        suite = _suite(membership)
         if newest.signing.key_id == held.signing.key_id:
-            is_hub = bool(held.signing.verifying.pq_public_key)
-            add_epoch(directory, KeyFile.SIGNING, post_quantum=is_hub)
+            add_epoch(
+                directory, KeyFile.SIGNING, post_quantum=membership.kind == "hub", suite=suite
+            )
         if newest.encryption.key_id == held.encryption.key_id:
-            add_epoch(directory, KeyFile.ENCRYPTION, suite=held.encryption.suite.name)
+            add_epoch(directory, KeyFile.ENCRYPTION, suite=suite)
     return load_keys(directory)
+
+
+def _suite(membership: Membership) -> str:
+    """Suite of a new encryption key: the held one's while the hub's policy takes it."""
+    policy, held = membership.policy, membership.keys.encryption.suite.name
+    return held if policy is None or held in policy.suites else suite_for(policy)
 
 
 def _request(membership: Membership, keys: MemberKeys, at_ms: int) -> enrolment_pb2.RenewRequest:
@@ -305,6 +316,14 @@ def _verified(
             elif key.key_id == keys.encryption.key_id:
                 joined.encryption_certificate.CopyFrom(certificate)
         known = {bytes(one.body) for one in joined.hub_keys}
+        if response.HasField("policy"):
+            open_policy(
+                response.policy,
+                membership.anchor,
+                member=membership.member_id,
+                held=membership.policy,
+            )
+            joined.policy.CopyFrom(response.policy)
         joined.hub_keys.extend(one for one in response.hub_keys if bytes(one.body) not in known)
         if response.HasField("revocations"):
             open_revocations(

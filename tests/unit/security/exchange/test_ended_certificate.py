@@ -20,5 +20,5 @@ async def test_a_member_whose_own_certificate_has_ended_is_told_so_before_it_cal
     async with member_channel(member.membership, ended):
         pass
     late = ended + timedelta(seconds=1)
-    with pytest.raises(MembershipError, match="nothing is lost, ask the hub's officer"):
+    with pytest.raises(MembershipError, match="nothing is lost; the daemon renews it"):
         await sync_up(member.membership, member.engine, member.outbox, now=lambda: late)
