@@ -2,7 +2,8 @@
 
 0. A record that was replaced stays in its segment; its number is put here in the transaction
    that stores its successor, and reading leaves it out.
-1. Whoever writes a month's records anew leaves it out for good, and takes its number away.
+1. Whoever writes a month's records anew moves it to the former versions, and takes its number
+   away.
 2. A month whose records retention deleted is frozen: records of it are not taken in again.
 """
 
@@ -15,7 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-__all__ = ["DELETION_TABLES", "SEQ", "Deletions", "without"]
+__all__ = ["DELETION_TABLES", "SEQ", "Deletions", "with_seqs", "without"]
 
 SEQ: Final = "_seq"
 """Hidden column of every stored record: its number in the store, which is its leaf in the tree."""
@@ -114,3 +115,8 @@ def without(table: pa.Table, deleted: npt.NDArray[np.int64]) -> pa.Table:
         return table
     gone: Any = pc.is_in(table.column(SEQ), value_set=pa.array(deleted, pa.int64()))
     return table.filter(pc.invert(gone))
+
+
+def with_seqs(table: pa.Table, seqs: npt.NDArray[np.int64]) -> pa.Table:
+    """Take the rows of some numbers out of a table that has ``_seq``."""
+    return table.filter(pc.is_in(table.column(SEQ), value_set=pa.array(seqs, pa.int64())))

@@ -31,7 +31,10 @@ class NamedFile:
 
 def named_files(connection: sqlite3.Connection) -> tuple[NamedFile, ...]:
     """List the files that the ledger of a database names, by path."""
-    segments = connection.execute("select name, bytes, sha256 from segment")
+    segments = connection.execute(
+        "select name, bytes, sha256 from segment"
+        " union all select name, bytes, sha256 from superseded_segment"
+    )
     runs = connection.execute("select name, sha256 from key_run")
     settled = connection.execute("select settled from tree_state").fetchone()
     found = [

@@ -16,6 +16,7 @@ from node.store.ledger import LEDGER_TABLES
 from node.store.operator_log import OPERATOR_LOG_TABLES
 from node.store.quarantine import QUARANTINE_DESK_TABLES, ROW_FORM
 from node.store.rule_runs import RUN_TABLES
+from node.store.superseded import SUPERSEDED_TABLES
 from node.store.tree import TREE_TABLES
 
 __all__ = ["MIGRATIONS"]
@@ -156,4 +157,10 @@ def _keys_and_leaves(database: Database) -> None:
 @MIGRATIONS(name="0006_rules")
 def _rules(database: Database) -> None:
     for statement in (*RUN_TABLES, *HIT_TABLES, *KNOWLEDGE_TABLES):
+        database.execute(statement)
+
+
+@MIGRATIONS(name="0007_superseded")
+def _superseded(database: Database) -> None:
+    for statement in SUPERSEDED_TABLES:
         database.execute(statement)

@@ -10,7 +10,7 @@ Source: SECURITY §13.
 """
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -20,11 +20,13 @@ import pyarrow as pa
 
 from node.errors import StoreError
 from node.store.checkpoints import Checkpoints, DayCheckpoint
+from node.store.committed import Committed, LeafVersion, committed
 from node.store.deletions import SEQ
 from node.store.record_bytes import leaf_content
 from node.store.record_store import RecordStore
 from node.store.relations import NUMBERED, open_relations
 from node.store.tree import LeafProof
+from scoring_kernel.record_kinds import RecordKind
 from security.errors import LogCorruptError
 from security.merkle import leaf_hash, verify_inclusion
 
@@ -127,6 +129,20 @@ class RecordLedger:
                 " from one backup"
             ) from error
         return RecordProof(kind=kind, record=row, leaf=leaf, checkpoint=checkpoint)
+
+    def committed(self, kinds: Iterable[RecordKind]) -> AbstractContextManager[Committed]:
+        """Open every version of the records of some kinds, for an inspection."""
+        return committed(self._connection, self._records, kinds, self._lock)
+
+    def prove_version(self, version: LeafVersion, size: int) -> LeafProof:
+        """Prove where a version stands in the tree of a size.
+
+        Raises:
+            StoreError: Its salt was erased, or there are not so many leaves.
+        """
+        with self._lock:
+            tree = self._records.tree
+            return tree.prove(version.kind, version.record["month"], version.seq, size)
 
     def _find(self, kind: str, record_id: str) -> dict[str, Any]:
         with self._lock:

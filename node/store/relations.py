@@ -18,12 +18,12 @@ from node.store.record_store import RecordStore
 from node.store.transactions import snapshot
 from scoring_kernel.measure_sets import KEY_COLUMNS, MeasureSet
 
-__all__ = ["NUMBERED", "measure_rows", "open_relations"]
+__all__ = ["ENGINE", "NUMBERED", "complete", "measure_rows", "open_relations"]
 
 NUMBERED: Final = "__numbered"
 """Ends the name of a kind's relation that has ``_seq`` beside the catalogue's columns."""
 
-_ENGINE: Final = {
+ENGINE: Final = {
     "enable_external_access": "false",
     "autoload_known_extensions": "false",
     "autoinstall_known_extensions": "false",
@@ -32,6 +32,7 @@ _ENGINE: Final = {
     "python_enable_replacements": "false",
     "lock_configuration": "true",
 }
+"""How every engine over records is opened."""
 _MESSAGE_SCHEMA: Final = pa.schema(
     [
         ("msgid", pa.string()),
@@ -71,7 +72,7 @@ def open_relations(
     for kind in wanted:
         if kind != MESSAGE and kind not in records.schemas:
             raise StoreError(f"relation {kind!r} found, expected a record kind of the catalogue")
-    config: dict[str, Any] = dict(_ENGINE)
+    config: dict[str, Any] = dict(ENGINE)
     if memory_bytes is not None:
         # Rows in no order of their own: to keep one, an engine holds what a limit cuts off.
         config |= {"memory_limit": f"{memory_bytes} B", "preserve_insertion_order": "false"}
@@ -141,7 +142,7 @@ def _register(
     parts = []
     held = records.staging.segments(kind, months)
     if held:
-        engine.register(f"{kind}__segments", _complete(records.segments.dataset(held), schema))
+        engine.register(f"{kind}__segments", complete(records.segments.dataset(held), schema))
         parts.append(f"{kind}__segments")
     staged = records.staging.staged(kind, months)
     if staged.num_rows or not held:
@@ -156,7 +157,7 @@ def _register(
     engine.execute(f"create temp view {kind} as select {columns} from {kind}{NUMBERED}")  # noqa: S608 - names from the catalogue
 
 
-def _complete(dataset: Any, schema: pa.Schema) -> Any:  # noqa: ANN401 - pyarrow ships no types
+def complete(dataset: Any, schema: pa.Schema) -> Any:  # noqa: ANN401 - pyarrow ships no types
     """Give a dataset the columns that its first segment, of an earlier catalogue, lacks.
 
     The dataset is made without a schema on purpose: making it then opens a file, and with it

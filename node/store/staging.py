@@ -4,6 +4,7 @@ A flush, in order:
 1. read and open the staged rows of one (kind, month), leaving out what is deleted;
 2. write them as a segment (temporary file, fsync, rename, fsync of the directory);
 3. in one transaction add the segment's row and delete the staged rows.
+Versions that another replaced go into segments of their own on the way (``superseded``).
 A crash before 3 leaves the staged rows and a file without a row, which the
 next start sweeps; a crash after it leaves the segment. Nothing is lost or double.
 Many records of one month are not staged: their segment is written before the transaction.
@@ -19,7 +20,8 @@ import numpy as np
 import pyarrow as pa
 
 from node.domain.records import complete_records
-from node.store.deletions import SEQ, Deletions, without
+from node.store.deletions import SEQ, Deletions, with_seqs, without
+from node.store.superseded import Superseded
 from node.store.transactions import transaction
 from security.at_rest import Segment, SegmentStore, Vault
 
@@ -67,6 +69,7 @@ class Staging:
         self._deletions = Deletions(connection)
         self._merged: frozenset[str] = frozenset()
         self._schemas = {kind: schema.append(_SEQ_FIELD) for kind, schema in schemas.items()}
+        self.superseded = Superseded(connection, segments, self._schemas)
 
     def prepared(self, kind: str, table: pa.Table) -> Iterator[Prepared]:
         """Seal records, or write them as segments, one for each month; before the transaction.
@@ -133,8 +136,8 @@ class Staging:
         return found
 
     def segment_count(self) -> int:
-        """Count the segments."""
-        return int(self._connection.execute("select count(*) from segment").fetchone()[0])
+        """Count the segments, those of former versions among them."""
+        return len(self._named())
 
     def segments(self, kind: str, months: Collection[int] | None = None) -> list[Segment]:
         """List the segments of a kind by name, of some months or of all."""
@@ -234,12 +237,17 @@ class Staging:
         Returns:
             Names of the segments, whose files are to be removed afterwards.
         """
+        records = self._connection.execute(
+            "select (select coalesce(sum(rows), 0) from segment where kind = :k and month = :m)"
+            " + (select coalesce(sum(rows), 0) from staged where kind = :k and month = :m)",
+            {"k": kind, "m": month},
+        ).fetchone()[0]
         cursor = self._connection.execute(
             "delete from segment where kind = ? and month = ? returning name", (kind, month)
         )
         names = [row[0] for row in cursor.fetchall()]
         self._connection.execute("delete from staged where kind = ? and month = ?", (kind, month))
-        return names
+        return names + self.superseded.forget_month(kind, month, records)
 
     def month_rows(self, kind: str, month: int) -> int:
         """Count the records of a month."""
@@ -269,7 +277,10 @@ class Staging:
         return len(gone)
 
     def _named(self) -> list[str]:
-        query = "select name from segment union all select name from old_segment"
+        query = (
+            "select name from segment union all select name from old_segment"
+            " union all select name from superseded_segment"
+        )
         return [row[0] for row in self._connection.execute(query)]
 
     def _rewrite(self, kind: str, month: int, table: pa.Table, drop: Callable[[], None]) -> None:
@@ -278,7 +289,14 @@ class Staging:
         kept = without(table, deleted)
         gone = np.intersect1d(deleted, table.column(SEQ).to_numpy()) if len(deleted) else deleted
         segment = self._segments.write(kept, _name(kind, month)) if kept.num_rows else None
+        former = (
+            self.superseded.write(kind, month, with_seqs(table, gone), _name(kind, month))
+            if len(gone)
+            else None
+        )
         with transaction(self._connection):
+            if former is not None:
+                self.superseded.add(kind, month, former)
             if segment is not None:
                 self._add(kind, month, segment)
             drop()
