@@ -1,0 +1,161 @@
+"""The file that a hub hands to an inspector: what a node committed to, and what it stated.
+
+Checked, in order:
+
+0. Bounds, format, and the hub's signature by a key that the trust file leads to.
+1. The hub's log checkpoint, by the anchor.
+2. Every note: signed by a certified key of the node, in growing sizes; its envelope is a leaf of
+   the log, of this sender, below the checkpoint: the node committed before the seed existed.
+
+Source: SECURITY §13.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from protos.yixin.v1 import identity_pb2, spot_pb2
+from security.certificates import SIGNING, Keyring
+from security.encoding import parse_exactly
+from security.errors import (
+    LogCorruptError,
+    SecurityError,
+    SpotCheckError,
+    UntrustedCertificateError,
+)
+from security.keys import Signature
+from security.merkle import leaf_hash, verify_inclusion
+from security.spot.sampling import make_seed
+from security.transparency import (
+    Checkpoint,
+    ledger_origin,
+    open_checkpoint,
+    parse_leaf,
+    verify_checkpoint,
+)
+
+if TYPE_CHECKING:
+    from security.keys import SigningKey
+
+FORMAT: Final = 1
+MAX_FILE_BYTES: Final = 64 * 1024 * 1024
+MAX_NOTES: Final = 4_000
+PAYLOAD_TYPE: Final = "ledger_checkpoints"
+_TYPE: Final = "yixin/spot-file/v1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpotFile:
+    """A verified spot file."""
+
+    hub: str
+    """Member id of the hub."""
+    member: str
+    """Member id of the node."""
+    month: int
+    """yyyymm."""
+    at_ms: int
+    """Moment of writing, milliseconds since the epoch, UTC."""
+    notes: tuple[Checkpoint, ...]
+    """Checkpoints of the node's tree, the largest last."""
+    slots: tuple[spot_pb2.StatedSlotRow, ...] = field(repr=False)
+    """What the node stated of the month."""
+    log: Checkpoint
+    """Checkpoint of the hub's log."""
+    seed: bytes
+    """Seed of the sample."""
+
+    @property
+    def committed(self) -> Checkpoint:
+        """The checkpoint that records are checked against."""
+        return self.notes[-1]
+
+
+def sign_spot_file(body: spot_pb2.SpotFileBody, key: SigningKey) -> bytes:
+    """Sign a spot file; returns its bytes."""
+    raw = body.SerializeToString(deterministic=True)
+    signature = key.sign(_TYPE, raw)
+    return spot_pb2.SpotFile(
+        body=raw,
+        key_id=key.key_id,
+        signature=signature.classical,
+        pq_signature=signature.post_quantum,
+    ).SerializeToString(deterministic=True)
+
+
+def open_spot_file(content: bytes, anchor: identity_pb2.TrustAnchor) -> SpotFile:
+    """Verify a spot file against a hub's anchor.
+
+    Raises:
+        SpotCheckError: The file is damaged, of another hub, or holds something that is not
+            proved.
+    """
+    try:
+        return _open(content, anchor)
+    except (SecurityError, ValueError) as error:
+        if isinstance(error, SpotCheckError):
+            raise
+        raise SpotCheckError(
+            f"the spot file is not what {anchor.hub} signed ({error}); ask its officer for a "
+            "new one, and compare the trust file's fingerprint with him"
+        ) from error
+
+
+def _open(content: bytes, anchor: identity_pb2.TrustAnchor) -> SpotFile:
+    # 0. Bounds and the hub's signature.
+    outer = parse_exactly(spot_pb2.SpotFile, content, MAX_FILE_BYTES)
+    body = parse_exactly(spot_pb2.SpotFileBody, outer.body, MAX_FILE_BYTES)
+    if body.format != FORMAT or body.hub != anchor.hub or not 1 <= len(body.notes) <= MAX_NOTES:
+        raise SpotCheckError(
+            f"spot file of format {body.format} by {body.hub[:120]!r} with {len(body.notes)} "
+            f"checkpoints, expected format {FORMAT} by {anchor.hub!r}; take the hub's trust file"
+        )
+    keyring = Keyring([anchor])
+    for certificate in body.certificates:
+        keyring.add(certificate)
+    signer = keyring.find(body.hub, outer.key_id, SIGNING, body.at_ms)
+    signer.verifying.verify(
+        Signature(classical=outer.signature, post_quantum=outer.pq_signature), _TYPE, outer.body
+    )
+    # 1. The log.
+    log = verify_checkpoint(body.checkpoint, anchor)
+    # 2. The notes.
+    notes = tuple(_note(one, body, keyring, log) for one in body.notes)
+    sizes = [one.size for one in notes]
+    if sizes != sorted(set(sizes)):
+        raise SpotCheckError("the node's checkpoints are not in the order of their sizes")
+    return SpotFile(
+        hub=body.hub,
+        member=body.member,
+        month=body.month,
+        at_ms=body.at_ms,
+        notes=notes,
+        slots=tuple(body.slots),
+        log=log,
+        seed=make_seed(body.notes[-1].note, body.checkpoint),
+    )
+
+
+def _note(
+    one: spot_pb2.CommittedNote, body: spot_pb2.SpotFileBody, keyring: Keyring, log: Checkpoint
+) -> Checkpoint:
+    leaf = parse_leaf(one.leaf)
+    if leaf.sender != body.member or leaf.payload_type != PAYLOAD_TYPE:
+        raise SpotCheckError(
+            f"leaf {one.log_index} of the log is no commitment of {body.member[:120]!r}"
+        )
+    verify_inclusion(leaf_hash(one.leaf), one.log_index, log.size, tuple(one.path), log.root)
+    origin = ledger_origin(body.member)
+    for certificate in body.certificates:
+        known = parse_exactly(identity_pb2.KeyCertificateBody, certificate.body, MAX_FILE_BYTES)
+        if known.member != body.member or known.use != SIGNING:
+            continue
+        try:
+            key = keyring.find(body.member, known.key_id, SIGNING, leaf.logged_at_ms)
+            return open_checkpoint(one.note, origin, key.verifying)
+        except (LogCorruptError, UntrustedCertificateError):
+            continue
+    raise SpotCheckError(
+        f"the checkpoint of {one.day} is signed by no certified key of {body.member[:120]!r}"
+    )
