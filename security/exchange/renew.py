@@ -6,8 +6,9 @@ Rules:
     2. The request is signed by the signing key in force, whose certificate may have ended, and by
        the key it asks a certificate for. The TLS certificate plays no part: the enrolment port
        takes calls without one.
-    3. New keys are durable before they are asked for. A lost answer, a crash or a hub that waits
-       for its officer costs nothing: the next request is for the very same keys.
+    3. New keys and the request for them are durable before it is sent, and it is sent again
+       identically: a lost answer, a crash or a hub that waits for its officer costs nothing. A
+       request that was refused is made anew, for the same keys.
     4. The answer counts only if the pinned anchor signed what it certifies; the membership is
        replaced whole or not at all, after its certificates were kept.
     5. The signing key before the last stays until the next renewal, for a hub that was restored
@@ -29,6 +30,7 @@ import grpc.aio
 from protos.yixin.v1 import enrolment_pb2, enrolment_pb2_grpc
 from security.certificates import Keyring, open_revocations
 from security.channels import enrolment_channel
+from security.encoding import parse_exactly
 from security.errors import (
     HubRefusedError,
     JoinRefusedError,
@@ -44,6 +46,7 @@ from security.exchange.key_files import (
     drop_epochs,
     find_epochs,
     load_keys,
+    requested_public_key,
     tls_public_key,
 )
 from security.exchange.member_files import (
@@ -58,6 +61,7 @@ from security.exchange.wire_errors import rpc_error
 from security.keys import EncryptionKey
 from security.moments import to_ms
 from security.policy import open_policy, suite_for
+from security.private_files import read_private, write_private
 from security.tls import csr_der, load_tls_key, validity, verify_member_certificate
 
 if TYPE_CHECKING:
@@ -71,6 +75,8 @@ if TYPE_CHECKING:
 PAYLOAD_TYPE: Final = "yixin/renew/v1"
 POSSESSION_TYPE: Final = "yixin/renew-possession/v1"
 FORMAT: Final = 1
+REQUEST_FILE: Final = "renew-request.pb"
+MAX_REQUEST_BYTES: Final = 64 * 1024
 CALL_TIMEOUT_S: Final = 60.0
 SIGNING_EPOCHS_KEPT: Final = 2
 
@@ -156,6 +162,7 @@ async def renew(
     except grpc.aio.AioRpcError as error:
         translated = rpc_error(error, membership.hub_id)
         if isinstance(translated, HubRefusedError):
+            (directory / REQUEST_FILE).unlink(missing_ok=True)
             raise JoinRefusedError(
                 f"{membership.hub_id} refused to renew the certificates of {membership.member_id} "
                 f"({translated.code}): {translated.detail}"
@@ -172,6 +179,7 @@ async def renew(
     keep_certificates(directory, membership.hub_id, own_of(membership.joined))
     keep_certificates(directory, membership.hub_id, own_of(joined))
     save_join(directory, joined)
+    (directory / REQUEST_FILE).unlink(missing_ok=True)
     renewed = load(directory)
     # 5.
     prune_keys(renewed, to_ms(now))
@@ -273,6 +281,11 @@ def _suite(membership: Membership) -> str:
 
 
 def _request(membership: Membership, keys: MemberKeys, at_ms: int) -> enrolment_pb2.RenewRequest:
+    """The request of an earlier try for these keys, or a new one (rules 2 and 3)."""
+    path = membership.directory / REQUEST_FILE
+    earlier = _earlier(path, membership, keys) if path.exists() else None
+    if earlier is not None:
+        return earlier
     body = enrolment_pb2.RenewBody(
         format=FORMAT,
         member=membership.member_id,
@@ -285,7 +298,7 @@ def _request(membership: Membership, keys: MemberKeys, at_ms: int) -> enrolment_
     ).SerializeToString(deterministic=True)
     held = membership.signing_key.sign(PAYLOAD_TYPE, body)
     new = keys.signing.sign(POSSESSION_TYPE, body)
-    return enrolment_pb2.RenewRequest(
+    request = enrolment_pb2.RenewRequest(
         body=body,
         key_id=membership.signing_key.key_id,
         signature=held.classical,
@@ -293,6 +306,33 @@ def _request(membership: Membership, keys: MemberKeys, at_ms: int) -> enrolment_
         new_signature=new.classical,
         new_pq_signature=new.post_quantum,
     )
+    write_private(path, request.SerializeToString(deterministic=True), replace=True)
+    return request
+
+
+def _earlier(
+    path: Path, membership: Membership, keys: MemberKeys
+) -> enrolment_pb2.RenewRequest | None:
+    try:
+        raw = read_private(path, MAX_REQUEST_BYTES)
+        request = parse_exactly(enrolment_pb2.RenewRequest, raw, MAX_REQUEST_BYTES)
+        body = parse_exactly(enrolment_pb2.RenewBody, request.body, MAX_REQUEST_BYTES)
+        is_same = (
+            request.key_id,
+            body.member,
+            body.signing_public_key,
+            body.encryption_public_key,
+            requested_public_key(body.tls_csr_der),
+        ) == (
+            membership.signing_key.key_id,
+            membership.member_id,
+            keys.signing.verifying.public_key,
+            keys.encryption.public_bytes,
+            tls_public_key(keys.tls_key_pem),
+        )
+    except (ValueError, SecurityError):
+        return None
+    return request if is_same else None
 
 
 def _verified(

@@ -21,9 +21,10 @@ from security.exchange.join import join
 from security.exchange.key_files import KeyFile, find_epochs
 from security.exchange.member_files import ADDRESS_FILE, own_certificates
 from security.exchange.membership import MEMBERSHIP_FILE, load
-from security.exchange.renew import prune_keys, renew, renewal_due
+from security.exchange.renew import REQUEST_FILE, prune_keys, renew, renewal_due
 from security.keys import EncryptionKey
 from security.moments import to_ms
+from security.private_files import write_private
 from security.tls import validity
 from tests.support.enrolment_hub import enrolling
 from tests.support.exchange_hub import TLS_NOW, serving
@@ -118,9 +119,9 @@ async def test_a_lost_answer_costs_nothing_and_makes_no_further_keys(
 
     await renew(load(joined.directory), now=TLS_NOW, new_epoch=True)
 
-    first, second = (enrolment_pb2.RenewBody.FromString(one.body) for one in enrolment.renewals)
-    assert first.signing_public_key == second.signing_public_key
-    assert first.encryption_public_key == second.encryption_public_key
+    first, second = enrolment.renewals
+    assert first == second
+    assert not (joined.directory / REQUEST_FILE).exists()
     assert files(joined.directory) == [
         "encryption-0001.key",
         "encryption-0002.key",
@@ -164,6 +165,7 @@ async def test_an_officer_who_has_to_approve_is_named_with_our_own_fingerprint(
     assert first.value.fingerprint == again.value.fingerprint
     assert "what the hub says" not in str(first.value)
     assert first.value.retry_after_s == 3600
+    assert enrolment.renewals[0] == enrolment.renewals[1]
     enrolment.pending = None
     assert (await renew(joined, now=TLS_NOW, new_epoch=False)).tls_key_pem != joined.tls_key_pem
 
@@ -346,4 +348,21 @@ async def test_a_hub_that_refuses_is_told_as_it_said_it(
 ) -> None:
     enrolment.fail = grpc.StatusCode.PERMISSION_DENIED
     with pytest.raises(JoinRefusedError, match=r"refused to renew .* the hub's wording"):
-        await renew(joined, now=TLS_NOW, new_epoch=False)
+        await renew(joined, now=TLS_NOW, new_epoch=True)
+
+    later = TLS_NOW + timedelta(hours=1)
+    await renew(joined, now=later, new_epoch=True)
+
+    bodies = [enrolment_pb2.RenewBody.FromString(one.body) for one in enrolment.renewals]
+    assert bodies[0].at_ms != bodies[1].at_ms
+    assert bodies[0].signing_public_key == bodies[1].signing_public_key
+
+
+async def test_a_request_file_that_is_damaged_is_made_anew(
+    joined: Membership, enrolment: EnrolmentHub
+) -> None:
+    for content in (b"", b"\xff", enrolment_pb2.RenewRequest(body=b"x").SerializeToString()):
+        (joined.directory / REQUEST_FILE).unlink(missing_ok=True)
+        write_private(joined.directory / REQUEST_FILE, content)
+        await renew(load(joined.directory), now=TLS_NOW, new_epoch=False)
+    assert len(enrolment.renewals) == 3
