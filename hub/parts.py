@@ -12,6 +12,8 @@ from sqlalchemy import Engine
 
 from hub.config import Settings, load_settings, usable
 from hub.errors import ConfigurationError
+from hub.log.hub_log import HubLog
+from hub.log.opening import open_log
 from hub.store.certifying import choose_signing, own_keys
 from hub.store.database import open_database
 from hub.store.engine import reading
@@ -61,6 +63,8 @@ class HubParts:
     """Payloads for members and for the parent hub."""
     keys: MemberKeys = field(repr=False)
     """Certified keys of members."""
+    log: HubLog = field(repr=False)
+    """Its transparency log."""
     now: Callable[[], datetime] = field(repr=False)
     """Tells the present moment, UTC-aware."""
 
@@ -117,6 +121,10 @@ def open_parts(directory: Path, now: Callable[[], datetime], *, writer: bool) ->
     catalog = load_catalog()
     engine = open_database(url)
     try:
+        log = open_log(
+            settings.log, identity, engine, directory, directory / KEYS, now=now, writer=writer
+        )
+        engine = log.engine
         if writer:
             own_keys(engine, identity, to_ms(now()))
         else:
@@ -139,6 +147,7 @@ def open_parts(directory: Path, now: Callable[[], datetime], *, writer: bool) ->
             statements=statements,
             outbox=Outbox(identity.vault),
             keys=MemberKeys(identity),
+            log=log,
             now=now,
         )
     finally:

@@ -34,6 +34,7 @@ MAX_CHECKPOINT_CHARS: Final = 64 * 1024
 MAX_SIZE: Final = 2**63 - 1
 
 _ORIGIN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9.:/_-]{0,127}")
+_NUMBER: Final = re.compile(r"[2-9]|[1-9][0-9]{1,3}")
 _SIZE: Final = re.compile(r"0|[1-9][0-9]{0,18}")
 _SIGNATURE_LINE: Final = re.compile(r"\N{EM DASH} (?P<name>[^ +]+) (?P<value>[A-Za-z0-9+/]+=*)")
 _KEY_HASH_BYTES: Final = 4
@@ -106,12 +107,45 @@ def sign_checkpoint(checkpoint: Checkpoint, key: SigningKey) -> str:
 def verify_checkpoint(text: str, anchor: identity_pb2.TrustAnchor) -> Checkpoint:
     """Verify a signed checkpoint against the hub's anchor.
 
+    The log is the one that the anchor names, or one that followed it.
+
     Raises:
         LogCorruptError: Not a checkpoint, of another log, or not signed by the anchor's key in
             every half it has.
         UntrustedCertificateError: The anchor's own key is malformed.
     """
-    return open_checkpoint(text, anchor.log_origin, anchor_key(anchor))
+    origin = parse_note(text).checkpoint.origin
+    if find_origin_number(anchor.log_origin, origin) is None:
+        origin = anchor.log_origin
+    return open_checkpoint(text, origin, anchor_key(anchor))
+
+
+def numbered_origin(first: str, number: int) -> str:
+    """Origin of a log that follows the first one after leaves were lost for good.
+
+    >>> numbered_origin("yixin/330300/hub/city/log1", 2)
+    'yixin/330300/hub/city/log2'
+    """
+    return first if number == 1 else f"{_base(first)}{number}"
+
+
+def find_origin_number(first: str, origin: str) -> int | None:
+    """Number of a log among those of a hub; None when it is none of them.
+
+    >>> find_origin_number("a/log1", "a/log12"), find_origin_number("a/log1", "b/log2")
+    (12, None)
+    """
+    if origin == first:
+        return 1
+    base = _base(first)
+    number = origin.removeprefix(base)
+    if first != f"{base}1" or not origin.startswith(base) or not _NUMBER.fullmatch(number):
+        return None
+    return int(number)
+
+
+def _base(first: str) -> str:
+    return first.removesuffix("1")
 
 
 def ledger_origin(member: str) -> str:

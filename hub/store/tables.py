@@ -134,8 +134,11 @@ log_state: Final = Table(
     Column("id", SmallInteger, primary_key=True, autoincrement=False),
     Column("size", BigInteger, nullable=False),
     Column("frontier", LargeBinary, nullable=False),
+    Column("number", Integer, nullable=False, server_default="1"),
+    Column("conflict", Text, nullable=False, server_default=""),
 )
-"""One row: the size of the log and the compact range of its leaves."""
+"""One row: the size of the log, the compact range of its leaves, the number in its origin, and
+what somebody saw of it that it does not hold."""
 
 delivery: Final = Table(
     "delivery",
