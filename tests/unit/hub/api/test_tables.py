@@ -2,22 +2,10 @@ from __future__ import annotations
 
 import inspect
 
-import pytest
-
 from hub import errors as hub_errors
-from hub.api.authorisation import AUTHORISED, OPEN, authorise
 from hub.api.errors import ERROR_TABLE, UNEXPECTED, describe, row_of
-from hub.domain.members import MemberKind
-from hub.errors import HubError, NotPermittedError
-from protos.yixin.v1 import enrolment_pb2, exchange_pb2, linking_pb2, transparency_pb2
+from hub.errors import HubError
 from security.errors import JobFailedError
-
-DESCRIPTORS = (
-    exchange_pb2.DESCRIPTOR,
-    enrolment_pb2.DESCRIPTOR,
-    linking_pb2.DESCRIPTOR,
-    transparency_pb2.DESCRIPTOR,
-)
 
 
 def test_every_error_of_the_hub_has_a_row_of_its_own() -> None:
@@ -66,36 +54,3 @@ def test_the_wording_for_peers_never_tells_the_cause() -> None:
         hub_errors.MemberRefusedError("revoked yesterday"),
     ):
         assert error.cause not in row_of(error).wording
-
-
-def test_every_rpc_has_exactly_one_row_in_the_authorisation_table() -> None:
-    methods = {
-        f"/{service.full_name}/{method.name}"
-        for descriptor in DESCRIPTORS
-        for service in descriptor.services_by_name.values()
-        for method in service.methods
-    }
-
-    assert AUTHORISED.keys() | OPEN == methods
-    assert not AUTHORISED.keys() & OPEN
-
-
-@pytest.mark.parametrize(
-    ("method", "kind"),
-    [
-        ("/yixin.v1.Exchange/Submit", MemberKind.DEPARTMENT),
-        ("/yixin.v1.Exchange/Unheard", MemberKind.NODE),
-        ("/yixin.v1.Enrolment/Join", MemberKind.NODE),
-        ("/yixin.v1.LinkDesk/Evaluate", MemberKind.HUB),
-        ("/yixin.v1.LinkDesk/Evaluate", MemberKind.DEPARTMENT),
-        ("/yixin.v1.LinkDesk/Describe", MemberKind.HUB),
-    ],
-)
-def test_what_the_table_does_not_name_is_refused(method: str, kind: MemberKind) -> None:
-    with pytest.raises(NotPermittedError, match=method):
-        authorise(method, kind)
-
-
-def test_nodes_and_hubs_may_submit() -> None:
-    authorise("/yixin.v1.Exchange/Submit", MemberKind.NODE)
-    authorise("/yixin.v1.Exchange/Submit", MemberKind.HUB)
