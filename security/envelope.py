@@ -29,6 +29,9 @@ from security.certificates import SIGNING
 from security.encoding import pae, parse_exactly
 from security.errors import (
     BadSignatureError,
+    BrokenRule,
+    CertificateEndedError,
+    RevokedError,
     UnreadableEnvelopeError,
     UntrustedCertificateError,
     UntrustedEnvelopeError,
@@ -265,17 +268,19 @@ def verify_addressed_envelope(
     header = parse_header(envelope)
     # 1. Addressee.
     if header.recipient != recipient:
-        raise UntrustedEnvelopeError("the envelope is addressed to another member")
+        raise UntrustedEnvelopeError(
+            "the envelope is addressed to another member", BrokenRule.RECIPIENT
+        )
     # 2. Times.
     if now_ms > header.expires_at_ms:
-        raise UntrustedEnvelopeError("the envelope has expired")
+        raise UntrustedEnvelopeError("the envelope has expired", BrokenRule.EXPIRED)
     if header.created_at_ms > now_ms + MAX_CLOCK_AHEAD_MS:
-        raise UntrustedEnvelopeError("the envelope is from the future")
+        raise UntrustedEnvelopeError("the envelope is from the future", BrokenRule.CLOCK)
     # 3. The sender's key at the logged time.
     try:
         key = keyring.find(header.sender, header.sender_key_id, SIGNING, now_ms)
     except UntrustedCertificateError as error:
-        raise UntrustedEnvelopeError(f"sender: {error.cause}") from error
+        raise UntrustedEnvelopeError(f"sender: {error.cause}", _certificate_rule(error)) from error
     # 4. Signature.
     verify_envelope(envelope, header, key)
     return VerifiedEnvelope(header=header, hash=envelope_hash(envelope), sender_key=key)
@@ -325,6 +330,12 @@ def open_envelope(
         envelope, recipient=recipient, keyring=keyring, now_ms=now_ms
     )
     return decrypt_envelope(envelope, verified, decryption_keys)
+
+
+def _certificate_rule(error: UntrustedCertificateError) -> BrokenRule | None:
+    if isinstance(error, RevokedError):
+        return BrokenRule.REVOKED
+    return BrokenRule.CERTIFICATE if isinstance(error, CertificateEndedError) else None
 
 
 def _info(header: bytes) -> bytes:

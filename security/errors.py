@@ -7,6 +7,7 @@ never carry key material, payloads or personal data.
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -30,18 +31,40 @@ class UnknownSuiteError(SecurityError):
     """A crypto suite is not one of those this release speaks; there is no fallback."""
 
 
+class BrokenRule(StrEnum):
+    """A rule that a sender may be told it broke, once it proved who it is."""
+
+    RECIPIENT = "recipient"
+    """Addressed to another member."""
+    EXPIRED = "expired"
+    """Logged after its last moment."""
+    CLOCK = "clock"
+    """Made more than a day in the future."""
+    CERTIFICATE = "certificate"
+    """The certificate of the key that signed has ended."""
+    REVOKED = "revoked"
+    """The key that signed is revoked."""
+    SUITE = "suite"
+    """Of a suite that this release does not speak."""
+    PURPOSE = "purpose"
+    """Purpose, data class or lane are not those of the payload type."""
+
+
 class UntrustedEnvelopeError(SecurityError):
     """A sealed envelope is forged, truncated, expired or not addressed to us.
 
-    One wording for every cause: the sender must not learn which check failed.
+    One wording for every cause: whoever forges must not learn which check failed.
 
     Attributes:
         cause: What failed, for the audit log only, never for the peer.
+        rule: Rule that was broken, for a sender that proved who it is; None for everything that
+            a forgery could be.
     """
 
-    def __init__(self, cause: str) -> None:
+    def __init__(self, cause: str, rule: BrokenRule | None = None) -> None:
         super().__init__(UNTRUSTED_WORDING)
         self.cause = cause
+        self.rule = rule
 
 
 class UnreadableEnvelopeError(UntrustedEnvelopeError):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from protos.yixin.v1 import envelope_pb2
 from security.chain import HASH_BYTES, ZERO_HASH
 from security.encoding import parse_exactly
-from security.errors import UnknownSuiteError, UntrustedEnvelopeError
+from security.errors import BrokenRule, UnknownSuiteError, UntrustedEnvelopeError
 from security.members import is_member_id
 from security.signatures import MLDSA65_SIGNATURE_BYTES, SIGNATURE_BYTES
 from security.suites import get_suite
@@ -58,7 +58,9 @@ def parse_header(envelope: envelope_pb2.SealedEnvelope) -> envelope_pb2.Envelope
     try:
         header = parse_exactly(envelope_pb2.EnvelopeHeader, envelope.header, MAX_HEADER_BYTES)
         suite = get_suite(header.suite)
-    except (ValueError, UnknownSuiteError) as error:
+    except UnknownSuiteError as error:
+        raise UntrustedEnvelopeError(f"header: {error}", BrokenRule.SUITE) from error
+    except ValueError as error:
         raise UntrustedEnvelopeError(f"header: {error}") from error
     if len(envelope.ciphertext) < suite.overhead_bytes:
         raise UntrustedEnvelopeError("the ciphertext is truncated")

@@ -46,6 +46,14 @@ def _row(
 _UNTRUSTED = security_errors.UNTRUSTED_WORDING
 _NOT_MEMBER: Final = str(hub_errors.MemberRefusedError(""))
 _NOT_JOINED: Final = str(hub_errors.EnrolmentRefusedError(""))
+_REVOKED: Final = (
+    "This certificate is revoked, or a later join took its place. Ask the hub's officer; with a "
+    "new token the member can join again."
+)
+_POLICY: Final = (
+    "A key of this member is of a suite outside this hub's policy. Renew the member's keys under a "
+    "suite of the policy."
+)
 _GAP: Final = "An earlier envelope of the chain is missing; re-send after the stated head."
 _FORK: Final = "Another envelope is known at this place of the chain."
 _HEADS: Final = "The heads or frames of this stream are not in order; update the program and retry."
@@ -96,8 +104,8 @@ ERROR_TABLE: Final[Mapping[type[Exception], ErrorRow]] = {
     security_errors.UntrustedCertificateError: _row(
         "untrusted_certificate", 34, _REFUSED, _NOT_MEMBER
     ),
-    security_errors.RevokedError: _row("revoked", 39, _REFUSED, _NOT_MEMBER),
-    security_errors.SuitePolicyError: _row("suite_policy", 38, _ARGUMENT, _UNTRUSTED),
+    security_errors.RevokedError: _row("revoked", 39, _REFUSED, _REVOKED),
+    security_errors.SuitePolicyError: _row("suite_policy", 38, _REFUSED, _POLICY),
     security_errors.LogRollbackError: _row("log_rollback", 43),
     security_errors.CosignatureError: _row("cosignature", 45, _ARGUMENT),
     security_errors.PackError: _row("pack", 46),

@@ -17,7 +17,7 @@ from typing import Final, TypeAlias
 import grpc.aio
 
 from hub.api.admission import Admission, Caller
-from hub.api.errors import row_of
+from hub.api.refusals import refusal
 from hub.errors import HubError
 from hub.exchange.downlink import Downlink, limits
 from hub.exchange.opening import Opening
@@ -25,9 +25,7 @@ from hub.intake.checking import Submitted
 from hub.intake.committing import Refused, Result
 from hub.intake.pipeline import IntakePipeline, StreamGuard
 from protos.yixin.v1 import exchange_pb2, exchange_pb2_grpc
-from security.chain import ChainPosition
-from security.errors import ChainForkError, ChainGapError, SecurityError
-from security.exchange.heads import to_chain_head
+from security.errors import SecurityError
 from security.moments import to_ms
 
 SubmitContext: TypeAlias = grpc.aio.ServicerContext[
@@ -143,7 +141,7 @@ class ExchangeServicer(exchange_pb2_grpc.ExchangeServicer):
                 if result is None:
                     return
                 if isinstance(result, Refused):
-                    yield exchange_pb2.SubmitResponse(refusal=_refusal(result))
+                    yield exchange_pb2.SubmitResponse(refusal=refusal(result))
                     return
                 yield exchange_pb2.SubmitResponse(receipt=result)
         finally:
@@ -174,26 +172,3 @@ async def _result(future: asyncio.Future[Result | None]) -> Result | None:
         return await future
     except HubError as error:
         return Refused(error=error)
-
-
-def _refusal(refused: Refused) -> exchange_pb2.Refusal:
-    """A refusal as it travels: constant wordings, and the head for gaps and forks."""
-    row = row_of(refused.error)
-    match refused.error:
-        case ChainGapError(expected=head):
-            return _with_head(exchange_pb2.REFUSAL_CODE_GAP, row.wording, refused.lane, head)
-        case ChainForkError(held=head):
-            return _with_head(exchange_pb2.REFUSAL_CODE_FORK, row.wording, refused.lane, head)
-        case _:
-            pass
-    later = row.status is grpc.StatusCode.UNAVAILABLE
-    return exchange_pb2.Refusal(
-        code=exchange_pb2.REFUSAL_CODE_BUSY if later else exchange_pb2.REFUSAL_CODE_UNTRUSTED,
-        detail=row.wording,
-    )
-
-
-def _with_head(
-    code: exchange_pb2.RefusalCode.ValueType, detail: str, lane: int, head: ChainPosition
-) -> exchange_pb2.Refusal:
-    return exchange_pb2.Refusal(code=code, detail=detail, expected=to_chain_head(lane, head))

@@ -3,12 +3,13 @@
 Numbered as applied, each envelope on its own:
 
 0. Bounds, formats, addressee, times, the sender's key and signature (``security.envelope``).
-1. The signer is the member at the other end of the line.
+1. The signer is the member at the other end of the line, and the declared purpose is the one of the
+   payload type (``hub.intake.purposes``).
 2. The content opens. If not, the envelope counts, but its content is quarantined.
 3. The content is of a type that this kind of member may send, and it decodes. If not, it is
    quarantined as well.
 
-Left to the commit: revocation, the chain, custody and the slot rule.
+Left to the commit: revocation, suite policy, the chain, custody and the slot rule.
 """
 
 import hashlib
@@ -28,6 +29,7 @@ from hub.intake.clue_contents import CLUES, JOIN_RECORDS
 from hub.intake.clues import decode_clues
 from hub.intake.decoding import decode_batch
 from hub.intake.join_records import decode_join_records
+from hub.intake.purposes import verify_purpose
 from hub.intake.pushes import decode_push
 from protos.yixin.v1 import envelope_pb2
 from scoring_kernel.joining import Joining
@@ -39,7 +41,7 @@ from security.envelope import (
     parse_header,
     verify_addressed_envelope,
 )
-from security.errors import UnreadableEnvelopeError, UntrustedEnvelopeError
+from security.errors import BrokenRule, UnreadableEnvelopeError, UntrustedEnvelopeError
 from security.keys import EncryptionKey
 from security.members import parse_member_id
 
@@ -55,8 +57,6 @@ SENDERS: Final[Mapping[str, frozenset[MemberKind]]] = {
     CLUES: frozenset({MemberKind.NODE}),
 }
 """Payload types this hub takes, and the kinds of members that may send them."""
-DATA_CLASSES: Final[Mapping[str, str]] = {JOIN_RECORDS: "join_record", CLUES: "clue"}
-"""Payload types with a data class (数据类别) of their own; under another they are refused."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +101,8 @@ class Checked:
         ciphertext_hash: SHA-256 of its ciphertext.
         raw: The envelope, serialised from its four parts and nothing else.
         fault: Why it is not trusted; None when it is.
+        rule: Rule that its sender is told; None when it is trusted or could be a forgery.
+        signed_by: Suite of the key that signed; empty when it is not trusted.
         content: What it holds; None when it is not trusted.
     """
 
@@ -112,6 +114,8 @@ class Checked:
     ciphertext_hash: bytes
     raw: bytes = field(repr=False)
     fault: str | None
+    rule: BrokenRule | None = None
+    signed_by: str = ""
     content: Content | None
 
 
@@ -155,6 +159,8 @@ class EnvelopeChecker:
         header: envelope_pb2.EnvelopeHeader | None = None
         digest = b""
         fault: str | None = None
+        rule: BrokenRule | None = None
+        signed_by = ""
         content: Content | None = None
         try:
             # 0. The envelope by itself.
@@ -162,8 +168,10 @@ class EnvelopeChecker:
                 envelope, recipient=self.hub, keyring=self.keyring, now_ms=now_ms
             )
             header, digest = verified.header, verified.hash
-            # 1. The signer is the caller.
+            # 1. The signer is the caller, and says what it is for.
             _verify_caller(header, submitted.peer)
+            verify_purpose(header)
+            signed_by = verified.sender_key.suite
             # 2. The content opens.
             payload = decrypt_envelope(envelope, verified, self.decryption_keys).payload
             # 3. The content decodes.
@@ -171,7 +179,7 @@ class EnvelopeChecker:
         except UnreadableEnvelopeError as error:
             content = Unreadable(reason=error.cause)
         except UntrustedEnvelopeError as error:
-            fault = error.cause
+            fault, rule = error.cause, error.rule
             header = _find_header(envelope)
             digest = envelope_hash(envelope)
         return Checked(
@@ -183,6 +191,8 @@ class EnvelopeChecker:
             ciphertext_hash=hashlib.sha256(envelope.ciphertext).digest(),
             raw=raw,
             fault=fault,
+            rule=rule,
+            signed_by=signed_by,
             content=content,
         )
 
@@ -205,12 +215,6 @@ class EnvelopeChecker:
             raise StatementError(
                 f"Schema version {header.schema_version} of {header.payload_type!r} is not known "
                 "here, expected 1."
-            )
-        data_class = DATA_CLASSES.get(header.payload_type, header.data_class)
-        if header.data_class != data_class:
-            raise StatementError(
-                f"{header.payload_type!r} came under data class {header.data_class!r}, expected "
-                f"{data_class!r}."
             )
         return self._decode_type(header, payload, now_ms)
 

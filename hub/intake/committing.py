@@ -5,8 +5,9 @@ Numbered as applied inside the transaction:
 0. Senders that are not active members are refused.
 1. The chain: the same envelope again gets its first receipt, also when it has expired since; an
    untrusted one, a gap and a fork are refused.
-2. Custody and the slot rule decide slot by slot; refused slots are quarantined, the rest counts.
-3. Leaves are appended to the log, receipts are signed as one group, and envelopes, heads, rows,
+2. A new envelope is of a suite within the sender's policy, and signed by a key of that kind.
+3. Custody and the slot rule decide slot by slot; refused slots are quarantined, the rest counts.
+4. Leaves are appended to the log, receipts are signed as one group, and envelopes, heads, rows,
    index and receipts are written together.
 
 Nothing of a refused envelope is stored. Results are handed out only after the commit.
@@ -22,7 +23,7 @@ from hub.domain.members import MemberId, MemberStatus
 from hub.errors import HubError, MemberRefusedError
 from hub.intake.checking import Checked, Content, Unreadable
 from hub.intake.contents import ContentBook, Origin
-from hub.store import envelopes, log, members, refusals
+from hub.store import envelopes, log, members, policies, refusals
 from hub.store.custody import CustodyCache
 from hub.store.engine import writing
 from hub.store.envelopes import AcceptedEnvelope, GroupSeal
@@ -35,13 +36,17 @@ from security.errors import (
     ChainForkError,
     ChainGapError,
     SecurityError,
+    SuitePolicyError,
     UntrustedEnvelopeError,
 )
 from security.exchange.heads import next_incarnation
 from security.group_signature import sign_group
+from security.policy import Policy, check_suite
+from security.suites import get_suite
 
 RECEIPT_TYPE: Final = "yixin/receipt-group/v1"
 _FORMAT: Final = 1
+_REFUSALS: Final = (UntrustedEnvelopeError, ChainGapError, ChainForkError, SuitePolicyError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +84,7 @@ class _Group:
     connection: Connection
     contents: ContentBook
     statuses: Mapping[str, MemberStatus]
+    policies: Mapping[str, Policy]
     heads: dict[tuple[str, int], ChainPosition]
     next_log_index: int
     taken: list[_Taken] = field(default_factory=list)
@@ -123,7 +129,7 @@ class Committer:
                     continue
                 try:
                     self._take(group, index, item)
-                except (UntrustedEnvelopeError, ChainGapError, ChainForkError, HubError) as error:
+                except (*_REFUSALS, HubError) as error:
                     lane = item.header.lane if item.header is not None else 0
                     group.results[index] = Refused(error=error, lane=lane)
                     over.add(item.stream)
@@ -161,6 +167,7 @@ class Committer:
                 now_ms=now_ms,
             ),
             statuses=members.statuses(connection, peers),
+            policies=policies.policies_of(connection, self._identity.hub, peers),
             heads=envelopes.heads(connection, peers),
             next_log_index=log.size(connection),
         )
@@ -171,12 +178,13 @@ class Committer:
             raise MemberRefusedError(f"{item.peer} is not active")
         header = item.header
         if header is None or header.sender != item.peer:
-            raise UntrustedEnvelopeError(item.fault or "the header names another sender")
+            rule = item.rule if header is None else None
+            raise UntrustedEnvelopeError(item.fault or "the header names another sender", rule)
         # 1. The chain.
         chain = (header.sender, header.lane)
         place = (*chain, header.incarnation, header.seq)
         if item.fault is not None and self._hash_at(group, place) != item.hash:
-            raise UntrustedEnvelopeError(item.fault)
+            raise UntrustedEnvelopeError(item.fault, item.rule)
         held = group.heads.get(chain, GENESIS)
         step = check_next(
             held,
@@ -190,7 +198,9 @@ class Committer:
         if step is Step.SAME:
             group.repeated[index] = self._log_index(group, place, item.hash)
             return
-        # 2. Custody and the slot rule.
+        # 2. The suite.
+        _verify_suite(group.policies[item.peer], header.suite, item.signed_by)
+        # 3. Custody and the slot rule.
         content: Content = item.content or Unreadable(reason="there is no content")
         log_index = group.next_log_index
         origin = Origin(
@@ -223,7 +233,7 @@ class Committer:
         return envelopes.find_log_index(group.connection, sender, lane, position)
 
     def _write(self, group: _Group, now_ms: int) -> None:
-        # 3. Log, receipts, envelopes, heads, rows and index.
+        # 4. Log, receipts, envelopes, heads, rows and index.
         log.append_leaves(
             group.connection,
             [
@@ -281,3 +291,17 @@ class Committer:
             ),
             quarantined_parts=taken.refused_parts,
         ).SerializeToString(deterministic=True)
+
+
+def _verify_suite(policy: Policy, suite: str, signed_by: str) -> None:
+    """Check the suite that an envelope was sealed under, and the key that signed it.
+
+    Raises:
+        SuitePolicyError: Another suite is required, or the key signs as another suite does.
+    """
+    check_suite(policy, suite)
+    if get_suite(signed_by).signature is not get_suite(suite).signature:
+        raise SuitePolicyError(
+            f"The envelope is sealed under {suite}, and signed by a key of {signed_by}. Renew this "
+            f"member's keys under one suite of {', '.join(policy.suites)}."
+        )

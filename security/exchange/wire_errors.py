@@ -48,6 +48,26 @@ _ADVICE: Final = {
         ),
     ),
     exchange_pb2.REFUSAL_CODE_BUSY: ("busy", "try again later; nothing is lost"),
+    exchange_pb2.REFUSAL_CODE_CERTIFICATE: (
+        "certificate",
+        "renew this member's certificates and synchronise again: what waits is sealed anew",
+    ),
+    exchange_pb2.REFUSAL_CODE_POLICY: (
+        "policy",
+        "renew this member's keys under a suite of the hub's policy",
+    ),
+    exchange_pb2.REFUSAL_CODE_REVOKED: (
+        "revoked",
+        "ask the hub's security officer; with a new token this member can join again",
+    ),
+    exchange_pb2.REFUSAL_CODE_READ_ONLY: (
+        "read_only",
+        "try again later: the hub waits for the witnesses of its log; nothing is lost",
+    ),
+    exchange_pb2.REFUSAL_CODE_AGREEMENT: (
+        "agreement",
+        "ask the hub's officer which sharing agreement covers it",
+    ),
 }
 
 
@@ -85,5 +105,7 @@ def refusal_error(refusal: exchange_pb2.Refusal) -> HubRefusedError:
             expected = next(iter(read_chain_heads([refusal.expected]).values()))
         except RemoteSyncError:
             expected = None  # A malformed hint is no hint; the refusal stands.
-    detail = f"{refusal.detail[:DETAIL_CHARS]} What to do: {advice}."
+    found = (refusal.rule or refusal.detail)[:DETAIL_CHARS]
+    mend = refusal.mend[:DETAIL_CHARS].rstrip(".") or advice
+    detail = f"{found} What to do: {mend}."
     return HubRefusedError(code, detail, expected)

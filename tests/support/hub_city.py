@@ -16,6 +16,7 @@ from hub.domain.institution_list import parse_codes
 from hub.exchange.enrolment import Invitation, issue_token, join
 from hub.intake.checking import Checked, EnvelopeChecker, Submitted
 from hub.intake.committing import Committer, Result
+from hub.intake.purposes import PURPOSES
 from hub.store import custody
 from hub.store.engine import reading
 from protos.yixin.v1 import enrolment_pb2, envelope_pb2, statement_pb2
@@ -77,6 +78,9 @@ class Sender:
         """Seal the next envelope of the bulk chain; ``changes`` override any part of it."""
         identity = self.city.parts.identity
         kind = parse_member_id(self.member).kind
+        usual = "statements" if kind == "node" else "grade_push"
+        payload_type = changes.get("payload_type", usual)
+        declared = PURPOSES.get(payload_type, PURPOSES[usual])
         outgoing = OutgoingEnvelope(
             suite=identity.encryption.suite.name,
             sender=self.member,
@@ -84,9 +88,9 @@ class Sender:
             recipient=identity.hub,
             recipient_key_id=identity.encryption.key_id,
             recipient_public_key=identity.encryption.public_bytes,
-            purpose="supervision",
-            data_class="aggregate",
-            payload_type="statements" if kind == "node" else "grade_push",
+            purpose=declared.purpose,
+            data_class=declared.data_class,
+            payload_type=payload_type,
             schema_version=1,
             period="2026H1",
             lane=envelope_pb2.LANE_BULK,

@@ -7,7 +7,7 @@ import pytest
 from hub.domain.statements import SlotRule
 from hub.errors import StatementError
 from hub.intake.clues import decode_clues
-from hub.store import clues, quarantine
+from hub.store import clues
 from hub.store.clues import ClueFilter
 from hub.store.engine import reading
 from protos.yixin.v1 import clue_pb2, exchange_pb2
@@ -181,12 +181,3 @@ def test_a_part_out_of_bounds_is_refused(month: clue_pb2.ClueMonth, rule: SlotRu
 def test_a_payload_that_cannot_be_read_is_refused_whole(content: bytes, words: str) -> None:
     with pytest.raises(StatementError, match=words):
         decode_clues(content)
-
-
-def test_clues_under_another_data_class_are_refused(city: City, node: Sender) -> None:
-    envelope = node.seal(payload(clue_month(FIRST, clue())), payload_type="clues")
-    city.submit(envelope, peer=node.member)
-    assert held(city) == ()
-    with reading(city.parts.engine) as connection:
-        (row,) = quarantine.quarantined(connection)
-    assert "expected 'clue'" in row.fault.mend

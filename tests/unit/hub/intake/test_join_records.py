@@ -29,13 +29,9 @@ def payload(*days: clue_pb2.JoinDay, kind: str = "stay", **changes: Any) -> byte
     return made.join_records(kind, *days, **changes).SerializeToString(deterministic=True)
 
 
-def send(
-    city: City, node: Sender, content: bytes, data_class: str = "join_record", **changes: object
-) -> int:
+def send(city: City, node: Sender, content: bytes, **changes: object) -> int:
     """Submit a payload; the number of parts its receipt says were refused."""
-    envelope = node.seal(
-        content, payload_type="join_records", data_class=data_class, period="", **changes
-    )
+    envelope = node.seal(content, payload_type="join_records", period="", **changes)
     (receipt,) = city.submit(envelope, peer=node.member)
     assert isinstance(receipt, exchange_pb2.Receipt), receipt
     return exchange_pb2.ReceiptBody.FromString(receipt.body).quarantined_parts
@@ -134,11 +130,6 @@ def test_what_is_kept_too_long_goes_and_its_envelope_is_emptied(city: City, node
         assert join_records.figures(connection).first_expiry == 20270410
     assert (raw[0], bool(raw[1])) == (b"", True)
     assert held(city) == 1
-
-
-def test_another_data_class_is_refused(city: City, node: Sender) -> None:
-    assert send(city, node, payload(join_day(FIRST, [STAY])), "aggregate") == 1
-    assert "expected 'join_record'" in faults(city)[0][1]
 
 
 def test_a_hub_may_not_send_join_records(city: City, tmp_path: Any) -> None:  # noqa: ANN401 - a path

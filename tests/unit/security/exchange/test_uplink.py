@@ -107,6 +107,11 @@ async def test_a_crash_between_seal_and_send_resends_the_sealed_bytes(
         (exchange_pb2.REFUSAL_CODE_UNTRUSTED, "compare both clocks"),
         (exchange_pb2.REFUSAL_CODE_FORK, "who keeps both as evidence"),
         (exchange_pb2.REFUSAL_CODE_BUSY, "try again later"),
+        (exchange_pb2.REFUSAL_CODE_CERTIFICATE, "renew this member's certificates"),
+        (exchange_pb2.REFUSAL_CODE_POLICY, "a suite of the hub's policy"),
+        (exchange_pb2.REFUSAL_CODE_REVOKED, "with a new token"),
+        (exchange_pb2.REFUSAL_CODE_READ_ONLY, "waits for the witnesses"),
+        (exchange_pb2.REFUSAL_CODE_AGREEMENT, "which sharing agreement"),
         (exchange_pb2.REFUSAL_CODE_UNSPECIFIED, "ask the hub's operator"),
     ],
 )
