@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 import grpc.aio
 from sqlalchemy import Engine
@@ -16,12 +16,17 @@ from hub.errors import HubError, MemberRefusedError
 from hub.store import members
 from hub.store.engine import reading, writing
 from hub.store.refusals import RefusedAttempt, add_refusal
+from hub.store.revocations import TlsState, tls_digest, tls_state
 from security.channels import peer_certificate
-from security.errors import SecurityError
+from security.errors import CertificateEndedError, RevokedError, SecurityError
 from security.members import parse_member_id
 from security.moments import to_ms
-from security.tls import verify_member_certificate
+from security.tls import certificate_der, verify_member_certificate
 
+ENDED_WORDING: Final = (
+    "The TLS certificate of this member has ended. Renew it; if its signing key ended more than "
+    "90 days ago as well, the hub's officer approves the renewal."
+)
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
@@ -49,7 +54,7 @@ class Admission:
     """Tells the present moment, UTC-aware."""
 
     async def admit(self, context: Context, method: str) -> Caller:
-        """Admit a caller, or end the call.
+        """Admit a caller, or end the call; its certificate is asked for in the register too.
 
         Args:
             context: Context of the call.
@@ -64,11 +69,13 @@ class Admission:
             certificate = peer_certificate(context)
             member = verify_member_certificate(certificate, self.ca_certificate_pem, self.now())
             authorise(f"/{EXCHANGE}/{method}", MemberKind(parse_member_id(member).kind))
-            await asyncio.to_thread(self._check_register, member)
+            digest = tls_digest(certificate_der(certificate))
+            await asyncio.to_thread(self._check_register, member, digest)
         except (SecurityError, HubError) as error:
             await self.refuse(context, member, method, error)
 
         def verify(now: datetime) -> object:
+            self._check_tls(member, digest)
             return verify_member_certificate(certificate, self.ca_certificate_pem, now)
 
         return Caller(member=MemberId(member), verify=verify)
@@ -86,14 +93,25 @@ class Admission:
             cause=str(getattr(error, "cause", error)),
         )
         await asyncio.to_thread(self._store, attempt)
-        await context.abort(row.status, row.wording)
+        # Only who proved a certificate of this hub is told that it ended.
+        ended = isinstance(error, CertificateEndedError)
+        await context.abort(row.status, ENDED_WORDING if ended else row.wording)
         raise AssertionError("a call that was aborted goes on")  # pragma: no cover
 
-    def _check_register(self, member: str) -> None:
+    def _check_tls(self, member: str, digest: bytes) -> None:
+        with reading(self.engine) as connection:
+            state = tls_state(connection, member, digest)
+        if state is TlsState.REVOKED:
+            raise RevokedError(f"the TLS certificate {digest.hex()} of {member} is revoked")
+
+    def _check_register(self, member: str, digest: bytes) -> None:
         with reading(self.engine) as connection:
             row = members.find_member(connection, member)
+        if row is not None and row.status is MemberStatus.REVOKED:
+            raise RevokedError(f"{member} is revoked")
         if row is None or row.status is not MemberStatus.ACTIVE:
             raise MemberRefusedError(f"{member} is not active")
+        self._check_tls(member, digest)
         if row.confirmed_at_ms is None:
             self.confirm(member, to_ms(self.now()))
 

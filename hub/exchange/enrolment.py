@@ -27,11 +27,12 @@ from hub.config import LifetimeSettings
 from hub.domain.custody import Custody
 from hub.domain.members import MemberId, MemberKind, MemberName
 from hub.errors import EnrolmentRefusedError
-from hub.store import custody, members, tokens
+from hub.store import custody, members, revocations, tokens
 from hub.store.certifying import certify, own_certificates
 from hub.store.engine import writing
 from hub.store.epochs import SUITE
 from hub.store.identity import HubIdentity
+from hub.store.revocation_lists import current_list, issue_list
 from protos.yixin.v1 import enrolment_pb2, identity_pb2, statement_pb2
 from security.certificates import keys_digest
 from security.errors import BadSignatureError, UntrustedCertificateError
@@ -246,7 +247,8 @@ def _certify_member(
         (identity_pb2.KEY_USE_ENCRYPTION, body.encryption_public_key, b""),
     )
     # Keys of an earlier join may be lost or stolen: from now on they prove nothing.
-    members.revoke_certificates(connection, member, now_ms)
+    if revocations.revoke_all(connection, member, now_ms):
+        issue_list(connection, identity, now_ms)
     try:
         tls_certificate = issue_member_certificate(
             identity.ca_key_pem,
@@ -272,6 +274,7 @@ def _certify_member(
         )
     except UntrustedCertificateError as error:
         raise EnrolmentRefusedError(error.cause) from error
+    revocations.add_tls(connection, member, tls_certificate)
     members.activate(connection, member, now_ms)
     custody.activate(connection, member)
     return enrolment_pb2.JoinResponse(
@@ -282,6 +285,7 @@ def _certify_member(
         encryption_certificate=encryption,
         hub_keys=own_certificates(connection, identity, now_ms),
         custody=signed_custody(connection, identity, member),
+        revocations=current_list(connection),
     )
 
 

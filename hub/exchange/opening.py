@@ -10,6 +10,7 @@ from hub.store.certifying import own_keys
 from hub.store.engine import reading
 from hub.store.epochs import SUITE
 from hub.store.identity import HubIdentity, MemberKeys
+from hub.store.revocation_lists import current_list
 from protos.yixin.v1 import exchange_pb2, identity_pb2
 from security.certificates import ENCRYPTION
 from security.chain import GENESIS, LANES, ChainPosition
@@ -56,6 +57,7 @@ class Opening:
         hub_keys = self._hub_keys(member, now_ms)
         with reading(self.engine) as connection:
             held = envelopes.heads_of(connection, member)
+            revoked = current_list(connection)
         return exchange_pb2.StreamAccepted(
             heads=sign_heads(
                 self.identity.signing,
@@ -66,6 +68,7 @@ class Opening:
                 downlink=False,
             ),
             hub_keys=hub_keys,
+            revocations=revoked,
             incarnations=[
                 to_chain_head(lane, issue_incarnation(held.get(lane, GENESIS), stated.get(lane)))
                 for lane in LANES

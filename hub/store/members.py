@@ -174,15 +174,6 @@ def add_certificates(connection: Connection, rows: Sequence[StoredCertificate]) 
     )
 
 
-def revoke_certificates(connection: Connection, member_id: str, now_ms: int) -> None:
-    """Stop trusting what was certified for a member so far; what it signed before stays valid."""
-    connection.execute(
-        update(key_certificate)
-        .where(key_certificate.c.member == member_id, key_certificate.c.revoked_at_ms.is_(None))
-        .values(revoked_at_ms=now_ms)
-    )
-
-
 def certificates(
     connection: Connection, *, member_id: str | None = None
 ) -> tuple[StoredCertificate, ...]:

@@ -18,11 +18,11 @@ from security.certificates.key_certificates import (
     verify_key_certificate,
 )
 from security.encoding import parse_exactly
-from security.errors import RevokedError, UntrustedCertificateError
+from security.errors import CertificateEndedError, RevokedError, UntrustedCertificateError
 from security.members import parse_member_id
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from typing import TypeAlias
 
     KeyUse: TypeAlias = identity_pb2.KeyUse.ValueType
@@ -87,6 +87,7 @@ class Keyring:
             UntrustedCertificateError: Unknown, not valid at that moment, or certified for another
                 use.
             RevokedError: Revoked by then; a subclass.
+            CertificateEndedError: Ended by then; a subclass.
         """
         named = [key for key in self._keys.get((member, use), ()) if key.key_id == key_id]
         if not named:
@@ -104,7 +105,7 @@ class Keyring:
         """
         return self._newest(self._keys.get((member, use), ()), at_ms)
 
-    def _newest(self, keys: Iterable[CertifiedKey], at_ms: int) -> CertifiedKey:
+    def _newest(self, keys: Sequence[CertifiedKey], at_ms: int) -> CertifiedKey:
         in_time = [key for key in keys if key.is_valid_at(at_ms)]
         valid = [
             key
@@ -114,7 +115,9 @@ class Keyring:
         if in_time and not valid:
             raise RevokedError(f"key {in_time[-1].key_id} of {in_time[-1].member} is revoked")
         if not valid:
-            raise UntrustedCertificateError(
+            ended = any(key.not_after_ms < at_ms for key in keys)
+            error = CertificateEndedError if ended else UntrustedCertificateError
+            raise error(
                 f"no key is valid at {at_ms} ms since the epoch: expired, not begun or never "
                 "certified"
             )

@@ -12,6 +12,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
+from hub.exchange.revoking import revoke_member
 from hub.store import envelopes, members, refusals
 from hub.store.engine import reading, writing
 from protos.yixin.v1 import (
@@ -169,7 +170,7 @@ async def test_an_expired_tls_certificate_is_refused_on_an_open_line(
         with pytest.raises(HubRefusedError):
             await node.sync(lambda: slow)
 
-    assert refused(city) == [("Submit", "UntrustedCertificateError")]
+    assert refused(city) == [("Submit", "CertificateEndedError")]
     assert city.monthly(202601)["values"] == []
 
 
@@ -199,8 +200,8 @@ async def test_an_expired_certificate_ends_a_stream_at_its_next_group(
                     opened.set()
 
     assert [answer.WhichOneof("message") for answer in answers] == ["accepted", "refusal"]
-    assert answers[1].refusal.code == exchange_pb2.REFUSAL_CODE_UNTRUSTED
-    assert refused(city) == [("Submit", "UntrustedCertificateError")]
+    assert answers[1].refusal.code == exchange_pb2.REFUSAL_CODE_CERTIFICATE
+    assert refused(city) == [("Submit", "CertificateEndedError")]
     assert city.monthly(202601)["values"] == []
 
 
@@ -224,12 +225,66 @@ async def test_a_revoked_member_is_refused_at_the_door(city: City, tmp_path: Pat
             members.revoke(connection, NODE, "theft", city.clock.ms)
         node.state(Slot())
 
-        with pytest.raises(HubRefusedError, match="not an active member"):
+        with pytest.raises(HubRefusedError, match="is revoked"):
             await node.sync()
         with pytest.raises(HubRefusedError):
             await node.collect()
 
-    assert [code for _, code in refused(city)] == ["MemberRefusedError"] * 2
+    assert [code for _, code in refused(city)] == ["RevokedError"] * 2
+
+
+async def test_an_old_tls_certificate_is_refused_after_a_join(city: City, tmp_path: Path) -> None:
+    async with joined(city, tmp_path) as thief:
+        thief.state(Slot(value=666))
+        membership = await join(
+            tmp_path / "again", _token(city), kind="node", post_quantum=False, now=city.clock()
+        )
+        assert membership.keys.signing.key_id != thief.membership.keys.signing.key_id
+
+        with pytest.raises(HubRefusedError, match="a later join took its place"):
+            await thief.sync()
+        with pytest.raises(HubRefusedError, match="a later join took its place"):
+            await thief.collect()
+
+    assert refused(city) == [("Collect", "RevokedError"), ("Submit", "RevokedError")]
+    assert city.monthly(202601)["values"] == []
+
+
+@pytest.mark.parametrize("how", ["revoked", "joined again"])
+async def test_a_stream_that_is_open_when_its_certificate_is_revoked_ends(
+    city: City, tmp_path: Path, how: str
+) -> None:
+    async with joined(city, tmp_path) as node:
+        node.state(Slot(value=666))
+        first = open_frame(city, node)
+        with node.engine.begin() as connection:
+            (row,) = node.outbox.seal_ahead(
+                connection, node.membership.hub_id, node.membership.sealing_context(city.clock.ms)
+            )
+        opened = asyncio.Event()
+
+        async def frames() -> AsyncIterator[exchange_pb2.SubmitRequest]:
+            yield first
+            await opened.wait()
+            yield exchange_pb2.SubmitRequest(envelope=row.message())
+
+        async with member_channel(node.membership, city.clock()) as channel:
+            answers = []
+            async for answer in exchange_pb2_grpc.ExchangeStub(channel).Submit(frames()):
+                answers.append(answer.WhichOneof("message"))
+                if how == "revoked" and not opened.is_set():
+                    with writing(city.parts.engine) as connection:
+                        revoke_member(connection, city.parts.identity, NODE, "theft", city.clock.ms)
+                elif not opened.is_set():
+                    again = tmp_path / "again"
+                    await join(
+                        again, _token(city), kind="node", post_quantum=False, now=city.clock()
+                    )
+                opened.set()
+
+    assert answers == ["accepted", "refusal"]
+    assert refused(city) == [("Submit", "RevokedError")]
+    assert city.monthly(202601)["values"] == []
 
 
 async def test_a_flipped_bit_a_gap_and_a_frame_out_of_order_end_their_streams(

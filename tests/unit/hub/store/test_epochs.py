@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from hub.exchange.revoking import revoke_member
 from hub.parts import KEYS, open_parts
 from hub.store.certifying import own_keys
 from hub.store.engine import writing
 from hub.store.epochs import LEGACY_ENCRYPTION_KEY, HubEpochs
 from hub.store.identity import load_identity
-from hub.store.members import certificates, revoke_certificates
+from hub.store.members import certificates
 from protos.yixin.v1 import identity_pb2
 from security.certificates import ENCRYPTION, SIGNING
 from security.errors import KeyFileError
@@ -108,7 +109,8 @@ def test_members_of_another_suite_get_a_key_of_theirs(city: City) -> None:
 def test_revoked_epochs_are_replaced_at_once(city: City) -> None:
     before = {one.key_id for one in keys(city)}
     with writing(city.parts.engine) as connection:
-        revoke_certificates(connection, city.parts.identity.hub, city.clock.ms)
+        identity = city.parts.identity
+        revoke_member(connection, identity, identity.hub, "the disk was stolen", city.clock.ms)
 
     after = {one.key_id for one in keys(city)}
 

@@ -1,0 +1,96 @@
+"""The signed revocation list (吊销列表) of a hub: made, logged, kept fresh.
+
+Rules: a list is signed and logged in the transaction that revokes, unless the log takes no leaf:
+then what is revoked counts all the same, and the list is made up for as soon as the log is open.
+"""
+
+import hashlib
+import logging
+from typing import Final
+
+from sqlalchemy import Connection, Engine
+
+from hub.errors import LogReadOnlyError
+from hub.store import log, revocations
+from hub.store.engine import reading, writing
+from hub.store.identity import HubIdentity
+from protos.yixin.v1 import identity_pb2, transparency_pb2
+from security.certificates import open_revocations, sign_revocations
+
+LEAF_WORD: Final = "revocations"
+VALIDITY_MS: Final = 30 * 86_400_000
+"""A newer list is signed no later than this after the last, milliseconds."""
+_LOG: Final = logging.getLogger(__name__)
+
+
+def issue_list(connection: Connection, identity: HubIdentity, now_ms: int) -> None:
+    """Sign and log the next version of the list; leave it when the log takes no leaf now.
+
+    Args:
+        connection: A writing transaction.
+        identity: The hub; its identity key signs.
+        now_ms: Present moment, milliseconds since the epoch, UTC.
+    """
+    held = revocations.newest_list(connection)
+    version = held.version + 1 if held else 1
+    signed = sign_revocations(
+        identity.root,
+        hub=identity.hub,
+        version=version,
+        at_ms=now_ms,
+        next_ms=now_ms + VALIDITY_MS,
+        rows=revocations.revoked_rows(connection, now_ms),
+    )
+    leaf = log.event_leaf(
+        transparency_pb2.LOG_KIND_REVOCATION,
+        hub=identity.hub,
+        digest=hashlib.sha256(signed.body).digest(),
+        word=LEAF_WORD,
+        at_ms=now_ms,
+    )
+    try:
+        log.append_leaves(connection, [leaf])
+    except LogReadOnlyError:
+        _LOG.warning("revocation list %d waits for the log; the revocation itself counts", version)
+        return
+    revocations.add_list(
+        connection,
+        revocations.SignedList(
+            version=version,
+            next_ms=now_ms + VALIDITY_MS,
+            list=signed.SerializeToString(deterministic=True),
+        ),
+        now_ms,
+    )
+
+
+def current_list(connection: Connection) -> identity_pb2.RevocationList | None:
+    """The newest signed list; None while nothing was ever revoked."""
+    held = revocations.newest_list(connection)
+    return identity_pb2.RevocationList.FromString(held.list) if held else None
+
+
+def refresh_list(engine: Engine, identity: HubIdentity, now_ms: int) -> bool:
+    """Sign a new list when the last one is half over or lacks a revocation.
+
+    Returns:
+        Whether a list was signed.
+
+    Raises:
+        HubStoreError: The database failed.
+    """
+    with reading(engine) as connection:
+        signed = current_list(connection)
+        rows = revocations.revoked_rows(connection, now_ms)
+    if signed is None:
+        is_due = bool(rows)
+    else:
+        held = open_revocations(signed, identity.anchor, held_version=0)
+        listed = {(row.place, row.since_ms) for row in held.rows}
+        is_due = now_ms >= held.next_ms - VALIDITY_MS // 2 or any(
+            (row.place, row.since_ms) not in listed for row in rows
+        )
+    if is_due:
+        with writing(engine) as connection:
+            issue_list(connection, identity, now_ms)
+    return is_due
