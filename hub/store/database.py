@@ -25,6 +25,7 @@ from hub.store import (
     log_tables,
     operator_tables,
     policy_tables,
+    proof_tables,
     tables,
 )
 from hub.store.engine import open_engine, reading, writing
@@ -42,6 +43,7 @@ __all__ = [
     "open_database",
     "operator_tables",
     "policy_tables",
+    "proof_tables",
     "tables",
 ]
 

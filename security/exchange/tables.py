@@ -20,6 +20,7 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
+    Text,
     UniqueConstraint,
 )
 
@@ -147,3 +148,27 @@ marks = Table(
     Index("ix_x_marks_lane", "recipient", "lane"),
 )
 """What was stated last, written in the transaction that appended the statement."""
+
+seen_logs = Table(
+    "x_seen_logs",
+    metadata,
+    Column("origin", String(128), primary_key=True),
+    Column("hub", String(MEMBER_ID_CHARS), nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("root", LargeBinary, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("seen_at_ms", BigInteger, nullable=False),
+)
+"""The newest verified checkpoint of each log of a hub that this member saw."""
+
+log_contradictions = Table(
+    "x_log_contradictions",
+    metadata,
+    Column("id", _RowId, primary_key=True, autoincrement=True),
+    Column("origin", String(128), nullable=False),
+    Column("held", Text, nullable=False),
+    Column("stated", Text, nullable=False),
+    Column("path", LargeBinary, nullable=False),
+    Column("found_at_ms", BigInteger, nullable=False),
+)
+"""Two signed checkpoints of one log that contradict each other: evidence against the hub."""
