@@ -4,65 +4,98 @@ Exit codes of ``verify``: 0 valid, 1 invalid, 2 indeterminate, or unreadable. ``
 the hub's machine and shares the exit codes of ``yixin hub``.
 """
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
-from rich.table import Table
 
-from security.audit import AuditReport, Failure, Verdict, load_anchor, verify_bundle
+from deploy.audit import trust_commands
+from deploy.audit.output import show_progress, show_report
+from security.audit import AuditReport, Trust, Verdict, load_trust, verify_bundle
+from security.audit.seen import load_note, save_note
 from security.errors import AuditInputError
-from security.progress import ProgressReporter, no_progress
 
 EXIT_CODES: Final = {Verdict.VALID: 0, Verdict.INVALID: 1, Verdict.INDETERMINATE: 2}
 EXIT_UNREADABLE: Final = 2
-MOST_SHOWN: Final = 50
-"""Failures shown as a table; all of them are in the JSON."""
+_CONTRADICTING: Final = frozenset({"root", "checkpoint", "seen_checkpoint", "other_checkpoint"})
 
 app = typer.Typer(
     name="audit",
     no_args_is_help=True,
     help="Export the evidence of a hub's log; verify it offline, without decryption keys.",
 )
+app.add_typer(trust_commands.app)
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the whole report as JSON.")]
+TrustOption = Annotated[
+    list[Path],
+    typer.Option(
+        "--trust",
+        help="Trust file of the hub, received from its officer, not with the bundle; repeatable.",
+    ),
+]
 
 
 @app.command("verify")
 def verify(
     bundle: Annotated[Path, typer.Argument(help="Directory or .zip file to verify.")],
     *,
-    trust: Annotated[
-        Path,
-        typer.Option(
-            "--trust", help="Trust file of the hub, received from its officer, not with the bundle."
-        ),
-    ],
+    trust: TrustOption,
+    seen: Annotated[
+        list[Path] | None,
+        typer.Option("--seen", help="Checkpoint kept of an earlier audit; repeatable."),
+    ] = None,
+    save_checkpoint: Annotated[
+        Path | None,
+        typer.Option("--save-checkpoint", help="Keep the checkpoint here for the next audit."),
+    ] = None,
+    require_witnesses: Annotated[
+        bool,
+        typer.Option("--require-witnesses", help="A missing quorum is invalid, not indeterminate."),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Verify a bundle: signatures, chains, receipts, publications and the log itself.
+    """Verify a bundle: signatures, revocations, chains, sharing agreements and the log itself.
 
     Exit codes: 0 valid, 1 invalid, 2 indeterminate or unreadable.
 
     Example: [bold]yixin audit verify 2026H1.zip --trust hub.trust[/bold]
     """
     try:
-        anchor = load_anchor(trust)
-        with _progress() as progress:
-            report = verify_bundle(bundle, anchor, progress)
+        relied = _trust(trust, seen or [], require_witnesses=require_witnesses)
+        with show_progress() as progress:
+            report = verify_bundle(bundle, relied, progress)
+        if as_json:
+            typer.echo(report.to_json())
+        else:
+            show_report(report)
+        if save_checkpoint is not None:
+            _keep_checkpoint(report, save_checkpoint)
     except AuditInputError as error:
         typer.echo(f"unreadable: {error}", err=True)
         raise typer.Exit(EXIT_UNREADABLE) from error
-    if as_json:
-        typer.echo(report.to_json())
-    else:
-        _show(report)
     raise typer.Exit(EXIT_CODES[report.verdict])
+
+
+def _trust(files: list[Path], seen: list[Path], *, require_witnesses: bool) -> Trust:
+    trust = load_trust(files)
+    found = tuple(load_note(path, trust.anchors.values()) for path in seen)
+    return replace(
+        trust,
+        # One of two that contradict is enough: the bundle can agree with one at most.
+        seen=tuple(dict.fromkeys((*trust.seen, *found))),
+        requires_witnesses=require_witnesses,
+    )
+
+
+def _keep_checkpoint(report: AuditReport, path: Path) -> None:
+    """Keep a checkpoint that nothing contradicts; what was kept before stays otherwise."""
+    failed = {failure.check for failure in report.failures} & _CONTRADICTING
+    if failed or not report.checkpoint:
+        typer.echo(f"{path} was not written: the checkpoint is not proved", err=True)
+        return
+    save_note(path, report.checkpoint)
 
 
 @app.command("export")
@@ -82,6 +115,14 @@ def export(
     to_index: Annotated[
         int | None, typer.Option("--to", min=0, help="Log index after the last.")
     ] = None,
+    prove_from: Annotated[
+        list[int] | None,
+        typer.Option(
+            "--prove-from",
+            min=0,
+            help="Size of a checkpoint that the auditor saw, to be proved from; repeatable.",
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Write the evidence of a hub's log, the whole of it by default, for an auditor.
@@ -97,6 +138,7 @@ def export(
             "period": period,
             "from_index": from_index,
             "to_index": to_index,
+            "prove_from": prove_from or [],
         }
         result = run_job(hub_directory(directory), "audit-export", arguments, output)
         output.done(
@@ -105,62 +147,3 @@ def export(
             f"{result['envelopes']} envelopes, {result['receipts']} receipts.\n"
             "Hand the trust file over separately: yixin hub export-trust FILE",
         )
-
-
-@contextmanager
-def _progress() -> Iterator[ProgressReporter]:
-    """A progress bar on standard error; nothing when that is no terminal."""
-    if not sys.stderr.isatty():
-        yield no_progress
-        return
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("verify", total=None)
-
-        def report(stage: str, done: int, total: int = 0, unit: str = "") -> None:
-            bar.update(
-                task, description=f"{stage} {unit}".strip(), completed=done, total=total or None
-            )
-
-        yield report
-
-
-def _show(report: AuditReport) -> None:
-    console = Console(highlight=False)
-    limited = f", period {report.period}" if report.period else ""
-    console.print(
-        f"{report.hub}, log {report.from_index} to {report.to_index}{limited}, "
-        f"made {report.created}",
-        markup=False,
-    )
-    counts = Table(show_header=False)
-    for name, count in report.counts.items():
-        counts.add_row(name.replace("_", " "), str(count))
-    console.print(counts)
-    found = [("bundle", failure) for failure in report.failures]
-    found += [
-        (str(exchange.index), failure)
-        for exchange in report.exchanges
-        for failure in exchange.failures
-    ]
-    if found:
-        console.print(_failures(found))
-    if len(found) > MOST_SHOWN:
-        console.print(f"{len(found) - MOST_SHOWN} more failures: see --json", markup=False)
-    console.print(f"verdict: {report.verdict}", markup=False)
-
-
-def _failures(found: list[tuple[str, Failure]]) -> Table:
-    table = Table(title="Failures")
-    for heading in ("log index", "check", "verdict", "detail"):
-        table.add_column(heading, overflow="fold")
-    for index, failure in found[:MOST_SHOWN]:
-        # Details quote the bundle: no markup, no control characters.
-        detail = "".join(char if char.isprintable() else "?" for char in failure.detail)
-        table.add_row(index, failure.check, failure.verdict.value, detail.replace("[", "("))
-    return table

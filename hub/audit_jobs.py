@@ -41,6 +41,7 @@ class AuditJobs:
             period=arguments.get("period"),
             from_index=arguments.get("from_index"),
             to_index=arguments.get("to_index"),
+            prove_from=tuple(arguments.get("prove_from") or ()),
         )
         parts = self.parts
         report = export_audit(

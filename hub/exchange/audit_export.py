@@ -13,7 +13,8 @@ from typing import Final
 from sqlalchemy import Connection, Engine
 
 from hub.errors import AuditExportError
-from hub.store import envelopes, log, members
+from hub.exchange.audit_parts import AuditParts
+from hub.store import audit_rows, envelopes, log, members
 from hub.store.certifying import own_keys
 from hub.store.engine import reading
 from hub.store.identity import HubIdentity
@@ -21,7 +22,6 @@ from protos.yixin.v1 import transparency_pb2
 from security.audit.bundle import BundleParts, Manifest, write_bundle
 from security.moments import to_ms
 from security.progress import ProgressReporter
-from security.transparency import Checkpoint, sign_checkpoint
 
 CHUNK: Final = 500
 _RECEIVED: Final = transparency_pb2.LOG_KIND_ENVELOPE
@@ -37,11 +37,13 @@ class AuditRange:
             index is named.
         from_index: First log index.
         to_index: Log index after the last.
+        prove_from: Sizes of checkpoints that the auditor saw, to be proved from.
     """
 
     period: str | None = None
     from_index: int | None = None
     to_index: int | None = None
+    prove_from: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +62,8 @@ class AuditExport:
     """Receipts."""
     certificates: int
     """Key certificates."""
+    publications: int
+    """Publications with their statements."""
 
 
 def export_audit(
@@ -88,15 +92,12 @@ def export_audit(
     own_keys(engine, identity, to_ms(now))
     with reading(engine) as connection:
         first, end = _range(connection, wanted)
-        before = log.frontier_before(connection, first)
-        whole = log.extend_frontier(connection, before.to_bytes(), first, end)
-        checkpoint = Checkpoint(origin=identity.anchor.log_origin, size=end, root=whole.root())
+        period = wanted.period or ""
+        parts = AuditParts(
+            connection=connection, identity=identity, first=first, end=end, period=period
+        )
         source = _Source(
-            connection=connection,
-            first=first,
-            end=end,
-            period=wanted.period or "",
-            progress=progress,
+            connection=connection, first=first, end=end, period=period, progress=progress
         )
         counts = write_bundle(
             path,
@@ -105,15 +106,22 @@ def export_audit(
                     hub=identity.hub,
                     from_index=first,
                     to_index=end,
-                    period=wanted.period or "",
+                    period=period,
                     created=now.isoformat(timespec="seconds"),
                 ),
-                frontier=before.to_bytes(),
-                checkpoint=sign_checkpoint(checkpoint, identity.root),
+                frontier=log.frontier_before(connection, first).to_bytes(),
+                checkpoint=parts.own_checkpoint(),
                 certificates=(row.certificate for row in members.certificates(connection)),
                 leaves=(leaf.leaf for leaf in log.leaves(connection, first, end)),
                 envelopes=source.envelopes(),
                 receipts=source.receipts(),
+                publications=parts.publications(),
+                revocations=audit_rows.revocation_lists(connection),
+                policies=parts.policies(),
+                agreements=parts.agreements(),
+                operations=audit_rows.operations(connection, first, end),
+                earlier=parts.other_checkpoints(wanted.prove_from),
+                prior=parts.prior_agreements(),
             ),
         )
     return AuditExport(
@@ -123,6 +131,7 @@ def export_audit(
         envelopes=counts["envelopes.pb"],
         receipts=counts["receipts.pb"],
         certificates=counts["certificates.pb"],
+        publications=sum(name.startswith("publications/") for name in counts),
     )
 
 
@@ -177,6 +186,11 @@ def _range(connection: Connection, wanted: AuditRange) -> tuple[int, int]:
                 "or leave it out to export the whole log."
             )
         first, end = found
+    if any(not 0 <= one <= size for one in wanted.prove_from):
+        raise AuditExportError(
+            f"A checkpoint to prove from lies beyond the log of {size} leaves: whoever saw it saw "
+            "leaves that this log does not hold. Run `yixin hub log status`."
+        )
     if not 0 <= first <= end <= size:
         raise AuditExportError(
             f"The range from {first} to {end} lies outside the log of {size} leaves; "

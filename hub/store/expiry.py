@@ -4,7 +4,8 @@ Port rules:
 
 - Inside the caller's transaction, all of it: rows and the contents of their envelopes go together.
 - An envelope is emptied when nothing that it brought may be kept any more: its hash, its leaf and
-  its receipt stay, its content does not.
+  its receipt stay, its content does not. A leaf of its own says so, so that an auditor learns why
+  the content is not there; while the log takes no leaf, nothing is emptied.
 - SQLite overwrites what is deleted here; ``engine.clear_log`` takes the log's copies away too.
 """
 
@@ -12,9 +13,10 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, Select, delete, select, update
 
 from hub.domain.clues import day_number
+from hub.store import log
 from hub.store.clue_tables import (
     clue,
     clue_part,
@@ -24,9 +26,12 @@ from hub.store.clue_tables import (
     join_record,
     joined_clue,
 )
+from hub.store.log import NewLeaf
 from hub.store.slot_index import upsert
-from hub.store.tables import envelope
+from hub.store.tables import envelope, log_leaf
+from protos.yixin.v1 import transparency_pb2
 
+EMPTIED_WORD: Final = "emptied"
 _SQLITE: Final = "sqlite"
 
 
@@ -57,13 +62,17 @@ def note_envelope(connection: Connection, log_index: int, expires: date) -> None
     )
 
 
-def purge(connection: Connection, today: date, last_month: int) -> Expired:
+def purge(connection: Connection, today: date, last_month: int, now_ms: int) -> Expired:
     """Delete what is kept too long.
 
     Args:
         connection: A writing transaction.
         today: Day in Shanghai.
         last_month: The last month, yyyymm, of which no clue may be kept.
+        now_ms: Present moment, milliseconds since the epoch, UTC.
+
+    Raises:
+        LogReadOnlyError: An envelope must be emptied and the log takes no leaf now.
     """
     _overwrite(connection, on=True)
     day = day_number(today)
@@ -80,6 +89,9 @@ def purge(connection: Connection, today: date, last_month: int) -> Expired:
     connection.execute(delete(clue_part).where(clue_part.c.month <= last_month))
     findings = connection.execute(delete(joined_clue).where(joined_clue.c.month <= last_month))
     emptied = select(join_envelope.c.log_index).where(join_envelope.c.expires_day <= day)
+    leaves = _emptied_leaves(connection, emptied, now_ms)
+    if leaves:
+        log.append_leaves(connection, leaves)
     envelopes = connection.execute(
         update(envelope).where(envelope.c.log_index.in_(emptied)).values(raw=b"")
     )
@@ -91,6 +103,31 @@ def purge(connection: Connection, today: date, last_month: int) -> Expired:
         findings=max(0, findings.rowcount),
         envelopes=max(0, envelopes.rowcount),
     )
+
+
+def _emptied_leaves(
+    connection: Connection, emptied: Select[tuple[int]], now_ms: int
+) -> list[NewLeaf]:
+    """Leaves that say which envelopes are emptied now, in log order."""
+    query = (
+        select(log_leaf.c.leaf)
+        .join(envelope, envelope.c.log_index == log_leaf.c.log_index)
+        .where(envelope.c.log_index.in_(emptied), envelope.c.raw != b"")
+        .order_by(log_leaf.c.log_index)
+    )
+    found = [transparency_pb2.LogLeaf.FromString(row.leaf) for row in connection.execute(query)]
+    return [
+        log.event_leaf(
+            transparency_pb2.LOG_KIND_EMPTIED,
+            hub=leaf.recipient,
+            digest=leaf.envelope_hash,
+            word=EMPTIED_WORD,
+            at_ms=now_ms,
+            subject=leaf.sender,
+            period=leaf.period,
+        )
+        for leaf in found
+    ]
 
 
 def _overwrite(connection: Connection, *, on: bool) -> None:

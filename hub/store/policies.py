@@ -9,12 +9,12 @@ Rules:
 """
 
 import hashlib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, Row, func, insert, select
 
 from hub.errors import ConfigurationError
 from hub.store import log, members
@@ -94,9 +94,7 @@ def policy_of(connection: Connection, hub: str, member: str) -> Policy:
 def policies_of(connection: Connection, hub: str, wanted: Collection[str]) -> Mapping[str, Policy]:
     """What some members may use now."""
     rows = _newest(connection, (EVERYBODY, *wanted))
-    general = rows.get(EVERYBODY) or _Stated(
-        member=EVERYBODY, version=1, allowed=FIRST_ALLOWED, required="", at_ms=0
-    )
+    general = rows.get(EVERYBODY) or _FIRST
     return {member: _merged(hub, general, rows.get(member, general)) for member in wanted}
 
 
@@ -105,6 +103,17 @@ def signed_policy(
 ) -> identity_pb2.SuitePolicy:
     """What one member may use now, signed."""
     return _signed(identity.root, policy_of(connection, identity.hub, member))
+
+
+def signed_history(
+    connection: Connection, identity: HubIdentity
+) -> Iterator[identity_pb2.SuitePolicy]:
+    """Every policy whose leaf is in the log, oldest first: with the very body that was logged."""
+    general = _FIRST
+    for row in connection.execute(select(suite_policy).order_by(suite_policy.c.version)):
+        own = _stated(row)
+        general = general if own.member else own
+        yield _signed(identity.root, _merged(identity.hub, general, own))
 
 
 @lru_cache(maxsize=_SIGNED)
@@ -124,6 +133,19 @@ class _Stated:
     at_ms: int
 
 
+_FIRST: Final = _Stated(member=EVERYBODY, version=1, allowed=FIRST_ALLOWED, required="", at_ms=0)
+
+
+def _stated(row: Row[Any]) -> _Stated:
+    return _Stated(
+        member=row.member,
+        version=row.version,
+        allowed=tuple(row.allowed.split(",")),
+        required=row.required,
+        at_ms=row.at_ms,
+    )
+
+
 def _newest(connection: Connection, wanted: Collection[str]) -> dict[str, _Stated]:
     newest = (
         select(func.max(suite_policy.c.version))
@@ -131,16 +153,7 @@ def _newest(connection: Connection, wanted: Collection[str]) -> dict[str, _State
         .group_by(suite_policy.c.member)
     )
     rows = connection.execute(select(suite_policy).where(suite_policy.c.version.in_(newest)))
-    return {
-        row.member: _Stated(
-            member=row.member,
-            version=row.version,
-            allowed=tuple(row.allowed.split(",")),
-            required=row.required,
-            at_ms=row.at_ms,
-        )
-        for row in rows
-    }
+    return {row.member: _stated(row) for row in rows}
 
 
 def _merged(hub: str, general: _Stated, own: _Stated) -> Policy:

@@ -171,8 +171,44 @@ def add_statements(
     )
 
 
+def find_publication(connection: Connection, root: bytes) -> tuple[int, PublicationRecord] | None:
+    """Number and record of the publication with a root; None when there is none."""
+    query = select(publication).where(publication.c.root == root)
+    row = connection.execute(query).mappings().first()
+    return None if row is None else (int(row["id"]), _record(row))
+
+
+def published_bodies(
+    connection: Connection, vault: Vault, publication_id: int, root: bytes
+) -> Iterator[bytes]:
+    """Bodies of a publication's statements, in leaf order.
+
+    Args:
+        connection: A transaction, open until the last body was taken.
+        vault: Opens the stored statements.
+        publication_id: Number of the publication.
+        root: Its Merkle root; the sealed bodies are bound to it.
+
+    Raises:
+        VaultError: A stored statement was changed.
+    """
+    stated = published_statement.c
+    query = (
+        select(stated.leaf_index, stated.sealed)
+        .where(stated.publication_id == publication_id)
+        .order_by(stated.leaf_index)
+    )
+    for row in connection.execute(query.execution_options(yield_per=_ROWS_PER_FETCH)):
+        yield vault.open(row.sealed, _context(root, row.leaf_index))
+
+
 def published_grades(
-    connection: Connection, period: str, classes: Sequence[str]
+    connection: Connection,
+    period: str,
+    classes: Sequence[str],
+    *,
+    subjects: Sequence[str] = (),
+    by_subject: bool = False,
 ) -> Iterator[RowMapping]:
     """Newest published grade of every subject of some classes, oldest publication first.
 
@@ -180,10 +216,12 @@ def published_grades(
         connection: A transaction, open until the last row was taken.
         period: Rating period.
         classes: Ids of the classes.
+        subjects: Only these subjects; all where none is named.
+        by_subject: In order of class and subject instead.
 
     Yields:
         Rows with ``subject``, ``period``, ``version``, ``digest``, ``total_centi``, ``grade``,
-        ``root``, ``subject_class``, ``basis`` and ``model_digest``.
+        ``name``, ``level``, ``type``, ``root``, ``subject_class``, ``basis`` and ``model_digest``.
     """
     stated, result = published_statement.c, grade_result.c
     later = published_statement.alias("later")
@@ -195,6 +233,9 @@ def published_grades(
             stated.digest,
             result.total_centi,
             result.grade,
+            result.name,
+            result.level,
+            result.type,
             publication.c.root,
             grade_run.c.subject_class,
             grade_run.c.basis,
@@ -219,7 +260,13 @@ def published_grades(
                 later.c.version > stated.version,
             ),
         )
-        .order_by(publication.c.id, stated.leaf_index)
+    )
+    if subjects:
+        query = query.where(stated.subject.in_(list(subjects)))
+    query = query.order_by(
+        *(stated.subject_class, stated.subject)
+        if by_subject
+        else (publication.c.id, stated.leaf_index)
     )
     yield from connection.execute(query.execution_options(yield_per=_ROWS_PER_FETCH)).mappings()
 

@@ -2,7 +2,7 @@
 
 from security.audit.bundle import BundleParts, Manifest, write_bundle
 from security.audit.report import AuditReport, ExchangeVerdict, Failure, Verdict
-from security.audit.trust import load_anchor, save_anchor
+from security.audit.trust import Trust, load_anchor, load_trust, save_anchor, save_trust
 from security.audit.verify import verify_bundle
 
 __all__ = [
@@ -11,9 +11,12 @@ __all__ = [
     "ExchangeVerdict",
     "Failure",
     "Manifest",
+    "Trust",
     "Verdict",
     "load_anchor",
+    "load_trust",
     "save_anchor",
+    "save_trust",
     "verify_bundle",
     "write_bundle",
 ]

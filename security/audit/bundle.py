@@ -1,10 +1,17 @@
 """Audit bundles: the evidence of a range of a hub's log, as one directory or zip file.
 
-A bundle holds, for the leaves of [from, to): ``manifest.json``; ``frontier.bin``, the compact
-range of all leaves before; ``leaves.pb``, every leaf of the range, so that omissions show;
-``checkpoint.txt``, the hub's signed checkpoint of size ``to``; ``certificates.pb``;
-``envelopes.pb``, the sealed envelopes of the leaves, in leaf order; ``receipts.pb``, in leaf
-order; and ``publications/<root>.pb``, the signed grade statements of a publication.
+A bundle holds, for the leaves of [from, to):
+
+- ``manifest.json``, and ``frontier.bin``: the compact range of all leaves before;
+- ``leaves.pb``: every leaf of the range, so that omissions show;
+- ``checkpoint.txt``: the hub's signed checkpoint of size ``to``; ``checkpoints.pb``: earlier and
+  later ones, such as those that witnesses cosigned, with consistency proofs;
+- ``certificates.pb``, of members and of the hub's own keys; ``revocations.pb``, ``policies.pb``
+  and ``agreements.pb``: the signed lists, suite policies and sharing agreements; ``prior.pb``:
+  leaves of agreements from before the range, each as index (8 bytes), leaf and inclusion path;
+- ``envelopes.pb`` and ``receipts.pb``: sealed envelopes and receipts, in leaf order;
+- ``publications/<root>.pb``: the signed grade statements of a publication;
+- ``operations.pb``: entries of the operator log; ``packs/<name>.json``: metadata of the packs.
 
 Rules: nothing inside is trusted, least of all a trust anchor, so a bundle holds none; files of
 many messages are length-delimited; a period in the manifest limits envelopes, receipts and
@@ -30,7 +37,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 MANIFEST: Final = "manifest.json"
 FRONTIER: Final = "frontier.bin"
 CHECKPOINT: Final = "checkpoint.txt"
@@ -38,10 +45,17 @@ CERTIFICATES: Final = "certificates.pb"
 LEAVES: Final = "leaves.pb"
 ENVELOPES: Final = "envelopes.pb"
 RECEIPTS: Final = "receipts.pb"
+REVOCATIONS: Final = "revocations.pb"
+POLICIES: Final = "policies.pb"
+AGREEMENTS: Final = "agreements.pb"
+OPERATIONS: Final = "operations.pb"
+EARLIER: Final = "checkpoints.pb"
+PRIOR: Final = "prior.pb"
 PUBLICATIONS: Final = "publications/"
+PACKS: Final = "packs/"
 
 MAX_MANIFEST_BYTES: Final = 64 * 1024
-MAX_RANGE: Final = 10_000_000
+MAX_RANGE: Final = 1_000_000
 """Most leaves of one bundle; larger ranges are exported in pieces."""
 _MAX_INDEX: Final = 2**63 - 1
 _PERIOD: Final = re.compile(r"(?:[0-9]{4}H[12])?")
@@ -131,6 +145,20 @@ class BundleParts:
     """Serialised ``Receipt`` of every envelope leaf, in leaf order."""
     publications: Iterable[tuple[bytes, Iterable[bytes]]] = ()
     """Root of a publication and its serialised ``SignedGradeStatement``, in leaf order."""
+    revocations: Iterable[bytes] = ()
+    """Serialised ``RevocationList``, every version that is kept."""
+    policies: Iterable[bytes] = ()
+    """Serialised ``SuitePolicy``, every version."""
+    agreements: Iterable[bytes] = ()
+    """Serialised ``SignedAgreement``, every version."""
+    operations: Iterable[bytes] = ()
+    """Entries of the operator log: the bytes whose SHA-256 is in a leaf."""
+    earlier: Iterable[bytes] = ()
+    """Serialised ``Proof``: an earlier checkpoint and the path from it to this one."""
+    prior: Iterable[bytes] = ()
+    """Of every agreement's leaf before the range: index, leaf, path; three messages each."""
+    packs: Iterable[tuple[str, bytes]] = ()
+    """Name and content of the packs' metadata files, such as ``1.root.json``."""
 
 
 def write_bundle(path: Path, parts: BundleParts) -> dict[str, int]:
@@ -196,6 +224,12 @@ def _write_parts(
         LEAVES: parts.leaves,
         ENVELOPES: parts.envelopes,
         RECEIPTS: parts.receipts,
+        REVOCATIONS: parts.revocations,
+        POLICIES: parts.policies,
+        AGREEMENTS: parts.agreements,
+        OPERATIONS: parts.operations,
+        EARLIER: parts.earlier,
+        PRIOR: parts.prior,
     }
     for name, messages in many.items():
         with create(name) as file:
@@ -204,4 +238,8 @@ def _write_parts(
         name = f"{PUBLICATIONS}{root.hex()}.pb"
         with create(name) as file:
             counts[name] = write_frames(file, messages)
+    for name, content in parts.packs:
+        with create(f"{PACKS}{name}") as file:
+            file.write(content)
+        counts[PACKS] = counts.get(PACKS, 0) + 1
     return counts

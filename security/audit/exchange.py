@@ -1,13 +1,17 @@
 """The checks of one exchange: a leaf of the log, its envelope and its receipt.
 
-Each step collects its failures and goes on wherever the next one still means something:
+Each is a function that gives its failures; they run in the order of ``EXCHANGE_CHECKS``, and a
+failed one stops no other where that one still means something:
 
 1. The leaf names this hub on the side that its kind says.
-2. The chain goes on without gap or fork.
-3. The envelope's header says what the leaf says, and the ciphertext is the one logged.
-4. It was logged within its times, from a sender whose key was certified then.
-5. The sender signed it.
-6. The receipt is the hub's and says what the leaf says.
+2. The envelope is shown, or retention has emptied it and the log says so.
+3. Its header says what the leaf says, and the ciphertext is the one logged.
+4. It was logged within its times.
+5. A key signed it that was certified for the sender then, and not revoked.
+6. Its suite was allowed by the policy in force.
+7. A delivery stands under a sharing agreement, or needs none.
+8. The pack it was made with was released.
+9. The receipt is the hub's and says what the leaf says.
 
 What was sent cannot be judged here: nothing is decrypted.
 """
@@ -15,16 +19,18 @@ What was sent cannot be judged here: nothing is decrypted.
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, TypeAlias
 
-from protos.yixin.v1 import envelope_pb2, transparency_pb2
+from protos.yixin.v1 import transparency_pb2
 from security.audit.report import Failure, Verdict
+from security.audit.revoking import is_revoked
+from security.audit.sharing import find_coverage_failures
 from security.certificates import SIGNING
-from security.chain import GENESIS, ChainPosition, Step, check_next
+from security.chain import ChainPosition
 from security.envelope import parse_header, verify_envelope
 from security.errors import (
-    ChainForkError,
-    ChainGapError,
     UntrustedCertificateError,
     UntrustedEnvelopeError,
     UntrustedReceiptError,
@@ -33,8 +39,8 @@ from security.exchange.receipts import verify_receipt
 from security.headers import MAX_CLOCK_AHEAD_MS
 
 if TYPE_CHECKING:
-    from protos.yixin.v1 import exchange_pb2
-    from security.certificates import Keyring
+    from protos.yixin.v1 import envelope_pb2, exchange_pb2
+    from security.audit.evidence import Evidence, SuiteRule
 
 ENVELOPE: Final = transparency_pb2.LOG_KIND_ENVELOPE
 DELIVERY: Final = transparency_pb2.LOG_KIND_DELIVERY
@@ -52,86 +58,31 @@ _SHARED_FIELDS: Final = (
 )
 
 
-class ChainAuditor:
-    """Follows every chain of a log from leaf to leaf."""
+@dataclass(slots=True, kw_only=True)
+class Exchange:
+    """One exchange as the bundle shows it."""
 
-    def __init__(self, *, from_start: bool) -> None:
-        """Begin.
-
-        Args:
-            from_start: Whether the first leaf seen is the log's first: then every chain must
-                begin at its beginning, else it may begin anywhere.
-        """
-        self._from_start = from_start
-        self._held: dict[tuple[str, str, int], ChainPosition] = {}
-        self._known: dict[tuple[str, str, int], dict[tuple[int, int], bytes]] = {}
-
-    def follow(
-        self,
-        leaf: transparency_pb2.LogLeaf,
-        header: envelope_pb2.EnvelopeHeader | None,
-    ) -> Failure | None:
-        """Check that a leaf goes on where its chain stood.
-
-        Args:
-            leaf: The next leaf.
-            header: Header of its envelope where it is shown; without it, only the numbering of
-                the chain is checked, not the hashes that link it.
-        """
-        chain = (leaf.sender, leaf.recipient, leaf.lane)
-        known = self._known.setdefault(chain, {})
-        here = ChainPosition(incarnation=leaf.incarnation, seq=leaf.seq, hash=leaf.envelope_hash)
-        held = self._held.get(chain)
-        if header is not None and (header.incarnation, header.seq) != (leaf.incarnation, leaf.seq):
-            header = None
-        if held is None and not self._from_start:
-            failure = None
-        else:
-            failure = _find_chain_failure(held or GENESIS, known, here, header)
-        known.setdefault((here.incarnation, here.seq), here.hash)
-        if held is None or (here.incarnation, here.seq) > (held.incarnation, held.seq):
-            self._held[chain] = here
-        return failure
+    index: int
+    """Index of the leaf in the log."""
+    leaf: transparency_pb2.LogLeaf
+    """The leaf."""
+    is_covered: bool
+    """Whether the bundle is to show its envelope and receipt."""
+    envelope: envelope_pb2.SealedEnvelope | None = None
+    """The envelope whose hash the leaf holds, where it is shown."""
+    is_replaced: bool = False
+    """Whether something else stands in its place."""
+    receipt: exchange_pb2.Receipt | None = None
+    """The receipt, where it is shown."""
+    header: envelope_pb2.EnvelopeHeader | None = field(default=None)
+    """Header of the envelope, once step 3 has read it."""
+    is_quarantined: bool = False
+    """Whether its receipt says that content was refused."""
 
 
-def _find_chain_failure(
-    held: ChainPosition,
-    known: dict[tuple[int, int], bytes],
-    here: ChainPosition,
-    header: envelope_pb2.EnvelopeHeader | None,
-) -> Failure | None:
-    place = f"incarnation {here.incarnation}, seq {here.seq}"
-    stood = f"the chain stood at incarnation {held.incarnation}, seq {held.seq}"
-    try:
-        step = check_next(
-            held,
-            lambda incarnation, seq: known.get((incarnation, seq)),
-            header or _numbering(held, here),
-            here.hash,
-            issued_incarnation=max(1, held.incarnation, here.incarnation),
-        )
-    except ChainForkError:
-        return Failure(check="chain_fork", detail=f"{place} has two histories; {stood}")
-    except ChainGapError:
-        return Failure(check="chain_gap", detail=f"{place} leaves a gap; {stood}")
-    if step is Step.SAME:
-        return Failure(check="logged_twice", detail=f"{place} is already in the log; {stood}")
-    return None
-
-
-def _numbering(held: ChainPosition, here: ChainPosition) -> envelope_pb2.EnvelopeHeader:
-    begins = here.incarnation > held.incarnation
-    return envelope_pb2.EnvelopeHeader(
-        incarnation=here.incarnation,
-        seq=here.seq,
-        previous_hash=held.hash,
-        cited_incarnation=held.incarnation if begins else 0,
-        cited_seq=held.seq if begins else 0,
-    )
-
-
-def find_leaf_failures(leaf: transparency_pb2.LogLeaf, hub: str) -> list[Failure]:
-    """Step 1: whether the leaf of an envelope names the hub on the right side."""
+def find_side_failures(evidence: Evidence, exchange: Exchange) -> list[Failure]:
+    """Step 1: whether the leaf names the hub on the right side."""
+    leaf, hub = exchange.leaf, evidence.manifest.hub
     side, named = (
         ("recipient", leaf.recipient) if leaf.kind == ENVELOPE else ("sender", leaf.sender)
     )
@@ -140,79 +91,159 @@ def find_leaf_failures(leaf: transparency_pb2.LogLeaf, hub: str) -> list[Failure
     return [Failure(check="leaf", detail=f"{side} is {named[:120]!r}, expected {hub}")]
 
 
-def find_envelope_failures(
-    leaf: transparency_pb2.LogLeaf, envelope: envelope_pb2.SealedEnvelope, keyring: Keyring
-) -> tuple[envelope_pb2.EnvelopeHeader | None, list[Failure]]:
-    """Steps 3 to 5: everything that an envelope itself proves.
+def find_missing_failures(evidence: Evidence, exchange: Exchange) -> list[Failure]:
+    """Step 2: whether the envelope is shown, and if not, why."""
+    if exchange.envelope is not None or not exchange.is_covered:
+        return []
+    if exchange.is_replaced:
+        detail = "the envelope shown is not the one that was logged"
+        return [Failure(check="envelope_replaced", detail=detail)]
+    emptied_at_ms = evidence.emptied.get(exchange.leaf.envelope_hash)
+    if emptied_at_ms is not None:
+        check = "envelope_emptied"
+        detail = f"retention had its contents deleted; the log says so at {emptied_at_ms} ms"
+    else:
+        check = "envelope_missing"
+        detail = "the log names an envelope that the bundle does not show"
+    return [Failure(check=check, detail=detail, verdict=Verdict.INDETERMINATE)]
 
-    Args:
-        leaf: Its leaf.
-        envelope: The envelope whose hash the leaf holds.
-        keyring: Keys certified by the anchor.
 
-    Returns:
-        The header, None when it does not parse, and the failures.
-    """
-    # 3. Header and ciphertext.
+def find_header_failures(_evidence: Evidence, exchange: Exchange) -> list[Failure]:
+    """Step 3: whether header and ciphertext are those of the leaf; reads the header."""
+    if exchange.envelope is None:
+        return []
     try:
-        header = parse_header(envelope)
+        header = parse_header(exchange.envelope)
     except UntrustedEnvelopeError as error:
-        return None, [Failure(check="envelope_format", detail=error.cause)]
+        return [Failure(check="envelope_format", detail=error.cause)]
+    exchange.header, leaf = header, exchange.leaf
     failures = [
         Failure(check="leaf_differs", detail=f"{name} of header and leaf differ")
         for name in _SHARED_FIELDS
         if getattr(header, name) != getattr(leaf, name)
     ]
-    if hashlib.sha256(envelope.ciphertext).digest() != leaf.ciphertext_hash:
+    if hashlib.sha256(exchange.envelope.ciphertext).digest() != leaf.ciphertext_hash:
         failures.append(Failure(check="leaf_differs", detail="hash of the ciphertext differs"))
-    # 4. Times and the sender's key.
-    if leaf.logged_at_ms > header.expires_at_ms:
+    return failures
+
+
+def find_time_failures(_evidence: Evidence, exchange: Exchange) -> list[Failure]:
+    """Step 4: whether it was logged within its times."""
+    header, at_ms = exchange.header, exchange.leaf.logged_at_ms
+    failures = []
+    if header is not None and at_ms > header.expires_at_ms:
         failures.append(Failure(check="expired", detail="logged after the envelope had expired"))
-    if header.created_at_ms > leaf.logged_at_ms + MAX_CLOCK_AHEAD_MS:
+    if header is not None and header.created_at_ms > at_ms + MAX_CLOCK_AHEAD_MS:
         failures.append(Failure(check="from_the_future", detail="logged before it was sealed"))
+    return failures
+
+
+def find_sender_failures(evidence: Evidence, exchange: Exchange) -> list[Failure]:
+    """Step 5: whether a certified key that was not revoked signed it."""
+    header, envelope, at_ms = exchange.header, exchange.envelope, exchange.leaf.logged_at_ms
+    if header is None or envelope is None:
+        return []
     try:
-        key = keyring.find(header.sender, header.sender_key_id, SIGNING, leaf.logged_at_ms)
+        key = evidence.keyring.find(header.sender, header.sender_key_id, SIGNING, at_ms)
     except UntrustedCertificateError as error:
-        failures.append(Failure(check="sender_key", detail=error.cause))
-        return header, failures
-    # 5. Signature.
+        return [Failure(check="sender_key", detail=error.cause)]
+    failures = []
+    if is_revoked(evidence, key, at_ms):
+        detail = f"certificate {key.serial} of the sender was revoked before it was logged"
+        failures.append(Failure(check="sender_revoked", detail=detail))
     try:
         verify_envelope(envelope, header, key)
     except UntrustedEnvelopeError as error:
         failures.append(Failure(check="signature", detail=error.cause))
-    return header, failures
+    return failures
 
 
-def find_receipt_failures(
-    index: int,
-    leaf: transparency_pb2.LogLeaf,
-    receipt: exchange_pb2.Receipt | None,
-    keyring: Keyring,
-) -> list[Failure]:
-    """Step 6: whether the hub promised what the log says.
+def find_suite_failures(evidence: Evidence, exchange: Exchange) -> list[Failure]:
+    """Step 6: whether the policy that the hub had published for the other party allowed it."""
+    header = exchange.header
+    if header is None or not evidence.policies:
+        return []
+    other = header.sender if exchange.leaf.kind == ENVELOPE else header.recipient
+    # Sealed within a policy's time, it may be logged after the next one began.
+    last_ms = exchange.leaf.logged_at_ms
+    first_ms = min(header.created_at_ms, last_ms)
+    rules = _rules_in_force(evidence.policies.get(other, ()), first_ms, last_ms)
+    if not all(rule.suites for rule in rules) or not rules:
+        rules += _rules_in_force(evidence.policies.get("", ()), first_ms, last_ms)
+    rules = [rule for rule in rules if rule.suites]
+    if not rules or any(header.suite in rule.suites for rule in rules):
+        return []
+    detail = f"suite {header.suite} was not allowed by policy {rules[-1].version}"
+    return [Failure(check="suite_policy", detail=detail)]
 
-    Args:
-        index: Index of the leaf.
-        leaf: Leaf of an accepted envelope.
-        receipt: Its receipt, None when none is shown.
-        keyring: Keys certified by the anchor.
-    """
+
+def _rules_in_force(rules: Sequence[SuiteRule], first_ms: int, last_ms: int) -> list[SuiteRule]:
+    """The rule that held at a moment, and those that began between it and a later one."""
+    before = [rule for rule in rules if rule.since_ms <= first_ms]
+    return before[-1:] + [rule for rule in rules if first_ms < rule.since_ms <= last_ms]
+
+
+def find_agreement_failures(evidence: Evidence, exchange: Exchange) -> list[Failure]:
+    """Step 7: whether a delivery stands under a sharing agreement, where it needs one."""
+    if exchange.header is None or exchange.leaf.kind != DELIVERY:
+        return []
+    return find_coverage_failures(evidence, exchange.header, exchange.leaf.logged_at_ms)
+
+
+def find_pack_failures(evidence: Evidence, exchange: Exchange) -> list[Failure]:
+    """Step 8: whether the pack was one that was released; nothing is said without metadata."""
+    header = exchange.header
+    if header is None or evidence.released is None or not any(header.pack_digest):
+        return []
+    if header.pack_digest in evidence.released:
+        return []
+    detail = f"pack {header.pack_digest.hex()[:16]} is in no release"
+    return [Failure(check="pack", detail=detail)]
+
+
+def find_receipt_failures(evidence: Evidence, exchange: Exchange) -> list[Failure]:
+    """Step 9: whether the hub promised what the log says."""
+    leaf, receipt = exchange.leaf, exchange.receipt
+    if leaf.kind != ENVELOPE or not exchange.is_covered:
+        return []
     if receipt is None:
         missing = "no receipt is shown"
         return [Failure(check="receipt", detail=missing, verdict=Verdict.INDETERMINATE)]
     try:
-        found = verify_receipt(receipt, keyring, hub=leaf.recipient, sender=leaf.sender)
-    except UntrustedReceiptError as error:
+        found = verify_receipt(receipt, evidence.keyring, hub=leaf.recipient, sender=leaf.sender)
+        key = evidence.keyring.find(leaf.recipient, receipt.key_id, SIGNING, found.logged_at_ms)
+    except (UntrustedReceiptError, UntrustedCertificateError) as error:
         return [Failure(check="receipt", detail=error.cause)]
+    exchange.is_quarantined = found.is_quarantined
     here = ChainPosition(incarnation=leaf.incarnation, seq=leaf.seq, hash=leaf.envelope_hash)
     differences = {
-        "log index": found.log_index != index,
+        "log index": found.log_index != exchange.index,
         "lane": found.lane != leaf.lane,
         "place in the chain or hash": found.position != here,
         "time": found.logged_at_ms != leaf.logged_at_ms,
     }
-    return [
+    failures = [
         Failure(check="receipt_differs", detail=f"{name} of receipt and leaf differ")
         for name, differs in differences.items()
         if differs
     ]
+    if is_revoked(evidence, key, found.logged_at_ms):
+        detail = f"the hub's certificate {key.serial} was revoked before it signed"
+        failures.append(Failure(check="receipt_key_revoked", detail=detail))
+    return failures
+
+
+ExchangeCheck: TypeAlias = Callable[["Evidence", Exchange], list[Failure]]
+
+EXCHANGE_CHECKS: Final[tuple[ExchangeCheck, ...]] = (
+    find_side_failures,
+    find_missing_failures,
+    find_header_failures,
+    find_time_failures,
+    find_sender_failures,
+    find_suite_failures,
+    find_agreement_failures,
+    find_pack_failures,
+    find_receipt_failures,
+)
+"""Every check of one exchange, in the order of the steps."""

@@ -6,160 +6,111 @@ from typing import TYPE_CHECKING, Final
 
 from protos.yixin.v1 import envelope_pb2, exchange_pb2, transparency_pb2
 from security.audit.bundle import ENVELOPES, RECEIPTS
-from security.audit.exchange import (
-    DELIVERY,
-    ENVELOPE,
-    ChainAuditor,
-    find_envelope_failures,
-    find_leaf_failures,
-    find_receipt_failures,
-)
-from security.audit.matching import Match, Matcher
-from security.audit.publication import (
-    MAX_STATEMENT_BYTES,
-    MAX_STATEMENTS,
-    find_publication_leaf_failures,
-    find_statement_failures,
-)
-from security.audit.report import Failure, Verdict
-from security.audit.source import publication_name
+from security.audit.chains import ChainAuditor
+from security.audit.events import NAMES, find_event_failures
+from security.audit.exchange import ENVELOPE, EXCHANGE_CHECKS, Exchange
+from security.audit.log import CHAINED
+from security.audit.matching import Matcher
+from security.audit.publication import find_publication_failures
+from security.audit.report import Failure
 from security.encoding import parse_exactly
 from security.envelope import MAX_ENVELOPE_BYTES, envelope_hash, parse_envelope
-from security.errors import AuditInputError, LogCorruptError, UntrustedEnvelopeError
+from security.errors import LogCorruptError, UntrustedEnvelopeError
 from security.transparency import parse_leaf
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from security.audit.bundle import Manifest
+    from security.audit.evidence import Evidence
     from security.audit.report import Findings
-    from security.audit.source import BundleSource
-    from security.certificates import Keyring
-    from security.progress import ProgressReporter
+    from security.audit.trust import Trust
 
 MAX_RECEIPT_BYTES: Final = 16 * 1024
 PROGRESS_EVERY: Final = 500
+UNREADABLE: Final = "unreadable"
 
 
-class Judge:
-    """Judges the leaves of one bundle."""
+def judge_leaves(evidence: Evidence, _trust: Trust, findings: Findings) -> None:
+    """Judge every leaf, then whatever is left over."""
+    _Judge(evidence, findings).judge_all()
 
-    def __init__(
-        self, source: BundleSource, manifest: Manifest, keyring: Keyring, findings: Findings
-    ) -> None:
-        self._source = source
-        self._manifest = manifest
-        self._keyring = keyring
+
+class _Judge:
+    """Goes through the leaves with the envelopes and receipts beside them."""
+
+    def __init__(self, evidence: Evidence, findings: Findings) -> None:
+        self._evidence = evidence
         self._findings = findings
+        manifest, source = evidence.manifest, evidence.source
         self._chains = ChainAuditor(from_start=manifest.from_index == 0)
+        self._envelopes = Matcher(
+            source.frames(ENVELOPES, max_bytes=MAX_ENVELOPE_BYTES, max_count=manifest.size),
+            lambda data: _place_envelope(data, evidence.places),
+        )
+        self._receipts = Matcher(
+            source.frames(RECEIPTS, max_bytes=MAX_RECEIPT_BYTES, max_count=manifest.size),
+            lambda data: _place_receipt(data, manifest.from_index),
+        )
 
-    def judge_all(self, leaves: Sequence[bytes], progress: ProgressReporter) -> None:
+    def judge_all(self) -> None:
         """Judge every leaf, then whatever is left over."""
-        parsed = [_parse_leaf(leaf) for leaf in leaves]
-        places = {
-            leaf.envelope_hash: place
-            for place, leaf in enumerate(parsed)
-            if not isinstance(leaf, Failure)
-        }
-        size = self._manifest.size
-        envelopes = Matcher(
-            self._source.frames(ENVELOPES, max_bytes=MAX_ENVELOPE_BYTES, max_count=size),
-            lambda data: _place_envelope(data, places),
-        )
-        receipts = Matcher(
-            self._source.frames(RECEIPTS, max_bytes=MAX_RECEIPT_BYTES, max_count=size),
-            lambda data: _place_receipt(data, self._manifest.from_index),
-        )
-        for place, leaf in enumerate(parsed):
-            failures = (
-                [leaf]
-                if isinstance(leaf, Failure)
-                else self._judge(place, leaf, envelopes, receipts)
-            )
-            self._findings.judge(self._manifest.from_index + place, failures)
+        evidence, findings = self._evidence, self._findings
+        total = len(evidence.leaves)
+        for place, data in enumerate(evidence.leaves):
+            kind, failures = self._judge(place, data)
+            findings.judge(evidence.manifest.from_index + place, kind, failures)
             if place % PROGRESS_EVERY == 0:
-                progress("verify", place, len(parsed), "exchanges")
-        progress("verify", len(parsed), len(parsed), "exchanges")
-        self._finish(ENVELOPES, envelopes)
-        self._finish(RECEIPTS, receipts)
+                evidence.progress("verify", place, total, "exchanges")
+        evidence.progress("verify", total, total, "exchanges")
+        for name, matcher in ((ENVELOPES, self._envelopes), (RECEIPTS, self._receipts)):
+            matcher.drain()
+            if matcher.broken is not None:
+                findings.fail(name, matcher.broken)
+            if matcher.strangers:
+                findings.fail(name, f"{matcher.strangers} messages belong to no leaf")
 
-    def _finish(
-        self,
-        name: str,
-        matcher: Matcher[envelope_pb2.SealedEnvelope] | Matcher[exchange_pb2.Receipt],
-    ) -> None:
-        matcher.drain()
-        if matcher.broken is not None:
-            self._findings.fail(name, matcher.broken)
-        if matcher.strangers:
-            self._findings.fail(name, f"{matcher.strangers} messages belong to no leaf")
-
-    def _judge(
-        self,
-        place: int,
-        leaf: transparency_pb2.LogLeaf,
-        envelopes: Matcher[envelope_pb2.SealedEnvelope],
-        receipts: Matcher[exchange_pb2.Receipt],
-    ) -> list[Failure]:
-        covered = self._manifest.covers(leaf.period)
-        if not covered:
+    def _judge(self, place: int, data: bytes) -> tuple[str, list[Failure]]:
+        try:
+            leaf = parse_leaf(data)
+        except LogCorruptError as error:
+            return UNREADABLE, [Failure(check="leaf", detail=str(error))]
+        name = NAMES.get(leaf.kind, UNREADABLE)
+        self._findings.counts[f"kind_{name}"] += 1
+        is_covered = self._evidence.manifest.covers(leaf.period)
+        if not is_covered:
             self._findings.counts["not_in_period"] += 1
-        if leaf.kind not in {ENVELOPE, DELIVERY}:
-            self._findings.counts["publications"] += 1
-            return self._judge_publication(leaf)
-        failures = find_leaf_failures(leaf, self._manifest.hub)
-        header = None
-        shown = envelopes.take(place) if covered else None
-        if shown is not None and shown.message is not None:
-            self._findings.counts["envelopes"] += 1
-            header, found = find_envelope_failures(leaf, shown.message, self._keyring)
-            failures += found
-        elif shown is not None:
-            failures.append(_missing(shown))
-        if header is not None:
-            self._findings.packs[header.pack_digest.hex()] += 1
-        broken = self._chains.follow(leaf, header)
+        if leaf.kind in CHAINED:
+            return name, self._judge_exchange(place, leaf, is_covered=is_covered)
+        index = self._evidence.manifest.from_index + place
+        failures = find_event_failures(self._evidence, index, leaf)
+        if leaf.kind == transparency_pb2.LOG_KIND_PUBLICATION:
+            failures += find_publication_failures(
+                self._evidence, leaf, self._findings, is_covered=is_covered
+            )
+        return name, failures
+
+    def _judge_exchange(
+        self, place: int, leaf: transparency_pb2.LogLeaf, *, is_covered: bool
+    ) -> list[Failure]:
+        exchange = Exchange(
+            index=self._evidence.manifest.from_index + place, leaf=leaf, is_covered=is_covered
+        )
+        counts = self._findings.counts
+        if is_covered:
+            shown = self._envelopes.take(place)
+            exchange.envelope, exchange.is_replaced = shown.message, shown.replaced
+            counts["envelopes"] += shown.message is not None
+            if leaf.kind == ENVELOPE:
+                exchange.receipt = self._receipts.take(place).message
+                counts["receipts"] += exchange.receipt is not None
+        failures: list[Failure] = []
+        for check in EXCHANGE_CHECKS:
+            failures += check(self._evidence, exchange)
+        if exchange.header is not None:
+            self._findings.packs[exchange.header.pack_digest] += 1
+        counts["quarantined"] += exchange.is_quarantined
+        broken = self._chains.follow(leaf, exchange.header)
         if broken is not None:
             failures.append(broken)
-        if covered and leaf.kind == ENVELOPE:
-            receipt = receipts.take(place).message
-            self._findings.counts["receipts"] += receipt is not None
-            index = self._manifest.from_index + place
-            failures += find_receipt_failures(index, leaf, receipt, self._keyring)
         return failures
-
-    def _judge_publication(self, leaf: transparency_pb2.LogLeaf) -> list[Failure]:
-        failures = find_publication_leaf_failures(leaf, self._manifest.hub)
-        if self._source.has_publication(leaf.envelope_hash):
-            name = publication_name(leaf.envelope_hash)
-            statements = self._source.frames(
-                name, max_bytes=MAX_STATEMENT_BYTES, max_count=MAX_STATEMENTS
-            )
-            try:
-                failures += find_statement_failures(leaf, statements, self._keyring)
-            except AuditInputError as error:
-                failures.append(Failure(check="statements", detail=str(error)))
-        return failures
-
-
-def _missing(shown: Match[envelope_pb2.SealedEnvelope]) -> Failure:
-    if shown.replaced:
-        return Failure(
-            check="envelope_replaced",
-            detail="the envelope shown is not the one that was logged",
-        )
-    return Failure(
-        check="envelope_missing",
-        detail="the log names an envelope that the bundle does not show",
-        verdict=Verdict.INDETERMINATE,
-    )
-
-
-def _parse_leaf(leaf: bytes) -> transparency_pb2.LogLeaf | Failure:
-    try:
-        return parse_leaf(leaf)
-    except LogCorruptError as error:
-        return Failure(check="leaf", detail=str(error))
 
 
 def _place_envelope(

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from protos.yixin.v1 import statement_pb2
+from protos.yixin.v1 import statement_pb2, transparency_pb2
 from security.audit.report import Failure, Verdict
+from security.audit.source import publication_name
 from security.certificates import SIGNING
 from security.encoding import parse_exactly
-from security.errors import SecurityError
+from security.errors import AuditInputError, SecurityError
 from security.group_signature import Proof, verify_member
 from security.keys import Signature
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from protos.yixin.v1 import transparency_pb2
+    from security.audit.evidence import Evidence
+    from security.audit.report import Findings
+    from security.audit.trust import Trust
     from security.certificates import Keyring
 
 PAYLOAD_TYPE: Final = "yixin/publication/v1"
@@ -25,11 +28,53 @@ _MAX_PATH: Final = 32
 _MAX_FAILURES: Final = 1000
 
 
-def find_publication_leaf_failures(leaf: transparency_pb2.LogLeaf, hub: str) -> list[Failure]:
-    """Whether the leaf of a publication is one of this hub."""
-    if leaf.sender == hub and not leaf.recipient:
-        return []
-    return [Failure(check="leaf", detail=f"published by {leaf.sender[:120]!r}, expected {hub}")]
+def find_publication_failures(
+    evidence: Evidence,
+    leaf: transparency_pb2.LogLeaf,
+    findings: Findings,
+    *,
+    is_covered: bool,
+) -> list[Failure]:
+    """Verify what the bundle shows of a publication.
+
+    Args:
+        evidence: The bundle.
+        leaf: Leaf of the publication.
+        findings: Counts publications and statements.
+        is_covered: Whether the bundle is to show its statements.
+    """
+    findings.counts["publications"] += 1
+    if not evidence.source.has_publication(leaf.envelope_hash):
+        if not is_covered:
+            return []
+        return [
+            Failure(
+                check="publication_missing",
+                detail="the log names a publication whose statements the bundle does not show",
+                verdict=Verdict.INDETERMINATE,
+            )
+        ]
+    evidence.show(leaf.kind, leaf.envelope_hash)
+    name = publication_name(leaf.envelope_hash)
+    frames = evidence.source.frames(name, max_bytes=MAX_STATEMENT_BYTES, max_count=MAX_STATEMENTS)
+
+    def counted() -> Iterator[bytes]:
+        for data in frames:
+            findings.counts["statements"] += 1
+            yield data
+
+    try:
+        return find_statement_failures(leaf, counted(), evidence.keyring)
+    except AuditInputError as error:
+        return [Failure(check="statements", detail=str(error))]
+
+
+def find_foreign_publications(evidence: Evidence, _trust: Trust, findings: Findings) -> None:
+    """Name the publications of a bundle that no leaf speaks of."""
+    shown = evidence.shown.get(transparency_pb2.LOG_KIND_PUBLICATION, set())
+    foreign = evidence.source.publications() - {publication_name(root) for root in shown}
+    for name in sorted(foreign)[:_MAX_FAILURES]:
+        findings.fail("publication", f"{name[:120]} belongs to no leaf")
 
 
 def find_statement_failures(

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+FORMAT: Final = 2
 
 
 class Verdict(StrEnum):
@@ -42,10 +44,28 @@ class ExchangeVerdict:
 
     index: int
     """Index in the log."""
+    kind: str
+    """Kind of the leaf, such as ``envelope`` or ``operator``; ``unreadable`` for none."""
     verdict: Verdict
     """The worst of its failures."""
     failures: tuple[Failure, ...]
     """All of them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Relied:
+    """What the auditor relied on, from sources of its own."""
+
+    anchors: Mapping[str, str]
+    """SHA-256 of every trust anchor, hexadecimal, by hub."""
+    witnesses: tuple[str, ...]
+    """Names of the trusted witnesses."""
+    quorum: int
+    """How many of them must have signed."""
+    pack_root: str
+    """SHA-256 of the packs' root metadata, hexadecimal, or empty."""
+    seen: tuple[str, ...]
+    """Earlier checkpoints: origin, size and root."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,41 +82,71 @@ class AuditReport:
     """Rating period the bundle is limited to, or empty."""
     created: str
     """When the bundle says it was made."""
+    bundle_sha256: str
+    """SHA-256 of the zip file, hexadecimal; empty for a directory."""
+    checkpoint: str
+    """The hub's signed checkpoint, once it is verified; else empty."""
+    cosigned_by: tuple[str, ...]
+    """Trusted witnesses that signed the checkpoint."""
     verdict: Verdict
     """The worst of all failures."""
     counts: Mapping[str, int]
     """How many of each were seen."""
     pack_digests: Mapping[str, int]
     """Catalogue digests named by the envelopes, hexadecimal, with how often each occurs."""
-    exchanges: tuple[ExchangeVerdict, ...]
+    relied_on: Relied
+    """Anchors and the rest that the auditor brought."""
+    exchanges: Sequence[ExchangeVerdict]
     """One per leaf, in log order."""
     failures: tuple[Failure, ...]
     """Failures of the bundle as a whole."""
 
+    def all_failures(self) -> Iterator[tuple[int | None, Failure]]:
+        """Every failure with its log index; those of the whole bundle first, without one."""
+        for failure in self.failures:
+            yield None, failure
+        for exchange in self.exchanges:
+            for failure in exchange.failures:
+                yield exchange.index, failure
+
+    def summary(self) -> dict[str, Any]:
+        """The report without its exchanges and failures, as JSON values."""
+        return {
+            "format": FORMAT,
+            "hub": self.hub,
+            "from_index": self.from_index,
+            "to_index": self.to_index,
+            "period": self.period,
+            "created": self.created,
+            "bundle_sha256": self.bundle_sha256,
+            "checkpoint": self.checkpoint,
+            "cosigned_by": list(self.cosigned_by),
+            "verdict": self.verdict,
+            "counts": dict(self.counts),
+            "pack_digests": dict(self.pack_digests),
+            "relied_on": {
+                "anchors": dict(self.relied_on.anchors),
+                "witnesses": list(self.relied_on.witnesses),
+                "quorum": self.relied_on.quorum,
+                "pack_root": self.relied_on.pack_root,
+                "seen": list(self.relied_on.seen),
+            },
+        }
+
     def to_json(self) -> bytes:
         """The report as one JSON object; exchanges carry their failures."""
-        return orjson.dumps(
+        exchanges = [
             {
-                "hub": self.hub,
-                "from_index": self.from_index,
-                "to_index": self.to_index,
-                "period": self.period,
-                "created": self.created,
-                "verdict": self.verdict,
-                "counts": dict(self.counts),
-                "pack_digests": dict(self.pack_digests),
-                "failures": [_failure(found) for found in self.failures],
-                "exchanges": [
-                    {
-                        "index": exchange.index,
-                        "verdict": exchange.verdict,
-                        "failures": [_failure(found) for found in exchange.failures],
-                    }
-                    for exchange in self.exchanges
-                ],
-            },
-            option=orjson.OPT_INDENT_2,
-        )
+                "index": exchange.index,
+                "kind": exchange.kind,
+                "verdict": exchange.verdict,
+                "failures": [_failure(found) for found in exchange.failures],
+            }
+            for exchange in self.exchanges
+        ]
+        failures = [_failure(found) for found in self.failures]
+        whole = self.summary() | {"failures": failures, "exchanges": exchanges}
+        return orjson.dumps(whole, option=orjson.OPT_INDENT_2)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -109,20 +159,26 @@ class Findings:
     """One per leaf, in log order."""
     counts: Counter[str] = field(default_factory=Counter)
     """How many of each were seen."""
-    packs: Counter[str] = field(default_factory=Counter)
-    """Catalogue digests, hexadecimal, with how often each occurs."""
+    packs: Counter[bytes] = field(default_factory=Counter)
+    """Catalogue digests, with how often each occurs."""
 
-    def fail(self, check: str, detail: str) -> None:
+    def fail(self, check: str, detail: str, verdict: Verdict = Verdict.INVALID) -> None:
         """Record a failure of the bundle as a whole."""
-        self.failures.append(Failure(check=check, detail=detail))
+        self.failures.append(Failure(check=check, detail=detail, verdict=verdict))
 
-    def judge(self, index: int, failures: list[Failure]) -> None:
+    def judge(self, index: int, kind: str, failures: list[Failure]) -> None:
         """Record what was found of a leaf."""
-        verdict = worst(failure.verdict for failure in failures)
+        verdict = worst(failure.verdict for failure in failures) if failures else Verdict.VALID
         self.exchanges.append(
-            ExchangeVerdict(index=index, verdict=verdict, failures=tuple(failures))
+            ExchangeVerdict(index=index, kind=kind, verdict=verdict, failures=tuple(failures))
         )
         self.counts[verdict.value] += 1
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worst of everything found."""
+        found = [Verdict(name) for name in Verdict if self.counts[name]]
+        return worst([failure.verdict for failure in self.failures] + found)
 
 
 def worst(verdicts: Iterable[Verdict]) -> Verdict:

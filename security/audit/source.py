@@ -11,21 +11,29 @@ import stat
 import zipfile
 import zlib
 from contextlib import contextmanager
+from itertools import chain
 from typing import IO, TYPE_CHECKING, Any, Final, Protocol
 
 import orjson
 
 from security.audit.bundle import (
+    AGREEMENTS,
     CERTIFICATES,
     CHECKPOINT,
+    EARLIER,
     ENVELOPES,
     FORMAT,
     FRONTIER,
     LEAVES,
     MANIFEST,
     MAX_MANIFEST_BYTES,
+    OPERATIONS,
+    PACKS,
+    POLICIES,
+    PRIOR,
     PUBLICATIONS,
     RECEIPTS,
+    REVOCATIONS,
     Manifest,
 )
 from security.audit.frames import read_frames
@@ -42,8 +50,12 @@ MAX_EXPANSION: Final = 20
 FREE_EXPANSION_BYTES: Final = 64 * 1024 * 1024
 
 _FILES: Final = frozenset(
-    {MANIFEST, FRONTIER, CHECKPOINT, CERTIFICATES, LEAVES, ENVELOPES, RECEIPTS}
+    {
+        *(MANIFEST, FRONTIER, CHECKPOINT, CERTIFICATES, LEAVES, ENVELOPES, RECEIPTS),
+        *(REVOCATIONS, POLICIES, AGREEMENTS, OPERATIONS, EARLIER, PRIOR),
+    }
 )
+_FOLDERS: Final = {PUBLICATIONS: ".pb", PACKS: ".json"}
 _FOREIGN: Final = (
     OSError,
     EOFError,
@@ -74,7 +86,8 @@ class DirectoryContainer:
     def names(self) -> list[str]:
         """Names of the regular files inside, at most one directory deep."""
         found = []
-        for path in [*self._path.iterdir(), *self._path.glob(f"{PUBLICATIONS}*")]:
+        inside = (self._path.glob(f"{folder}*") for folder in _FOLDERS)
+        for path in chain(self._path.iterdir(), *inside):
             if stat.S_ISREG(path.lstat().st_mode):
                 found.append(path.relative_to(self._path).as_posix())
             if len(found) > MAX_ENTRIES:
@@ -129,7 +142,9 @@ class BundleSource:
         except orjson.JSONDecodeError as error:
             raise AuditInputError(f"{MANIFEST} is not JSON") from error
         if not isinstance(found, dict) or found.pop("format", None) != FORMAT:
-            raise AuditInputError(f"{MANIFEST} is not of format {FORMAT}")
+            raise AuditInputError(
+                f"{MANIFEST} is not of format {FORMAT}; have the hub export the range again"
+            )
         try:
             return Manifest(**found)
         except TypeError as error:
@@ -160,12 +175,32 @@ class BundleSource:
         """Whether the statements of a publication are inside."""
         return publication_name(root) in self._names
 
+    def pack_files(self) -> list[str]:
+        """Names of the packs' metadata inside, without their folder, sorted."""
+        return sorted(
+            name.removeprefix(PACKS)
+            for name in self._names
+            if name.startswith(PACKS) and name.endswith(_FOLDERS[PACKS])
+        )
+
+    def publications(self) -> set[str]:
+        """Names of the files of publications inside."""
+        return {
+            name
+            for name in self._names
+            if name.startswith(PUBLICATIONS) and name.endswith(_FOLDERS[PUBLICATIONS])
+        }
+
     def strangers(self) -> list[str]:
         """Names that belong to no bundle, sorted."""
         return sorted(
             name
             for name in self._names
-            if name not in _FILES and not (name.startswith(PUBLICATIONS) and name.endswith(".pb"))
+            if name not in _FILES
+            and not any(
+                name.startswith(folder) and name.endswith(suffix)
+                for folder, suffix in _FOLDERS.items()
+            )
         )
 
     @contextmanager

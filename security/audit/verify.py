@@ -1,42 +1,41 @@
 """Verification of an audit bundle (审计): offline, without any decryption key.
 
-Steps, in order; a failed step is recorded and the others still run:
-
-0. Bounds and format of the manifest; without it nothing can be said (``AuditInputError``).
-1. The bundle is of the hub whose anchor the auditor holds.
-2. Certificates verify against the anchor.
-3. The leaves, after the frontier before them, lead to the root that the hub signed.
-4. Every leaf, envelope, receipt and publication fits, and nothing is left over.
-
-Trust comes from the caller's anchor alone. Not checked here: what was inside the envelopes, and
-whether the hub showed the same checkpoint to everyone; compare checkpoints for that.
+Every check of ``CHECKS`` runs, whatever those before it found; only a manifest that cannot be
+read ends the audit, since nothing can be said without it. Trust comes from the caller alone, and
+missing evidence leaves a question open where a contradiction answers it. Not checked here: what
+was inside the envelopes, and whether the hub showed the same log to others: keep its checkpoints,
+and trust witnesses.
 """
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING
 
-from security.audit.judging import Judge
-from security.audit.log import read_certificates, read_log
-from security.audit.report import AuditReport, Findings, worst
+from security.audit.checks import CHECKS
+from security.audit.evidence import Evidence
+from security.audit.report import AuditReport, Findings, Relied
+from security.audit.seen import seen_line
 from security.audit.source import open_bundle
+from security.certificates import Keyring, anchor_bytes, anchor_digest
+from security.errors import AuditInputError
 from security.progress import no_progress
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from protos.yixin.v1 import identity_pb2
+    from security.audit.trust import Trust
     from security.progress import ProgressReporter
 
 
 def verify_bundle(
-    path: Path, anchor: identity_pb2.TrustAnchor, progress: ProgressReporter = no_progress
+    path: Path, trust: Trust, progress: ProgressReporter = no_progress
 ) -> AuditReport:
-    """Verify a bundle against the anchor of its hub.
+    """Verify a bundle against what the auditor relies on.
 
     Args:
         path: A directory or zip file.
-        anchor: Anchor of the hub, from a source of the auditor's own.
+        trust: Anchors, witnesses and the rest, from sources of the auditor's own.
         progress: Takes the progress.
 
     Returns:
@@ -47,28 +46,52 @@ def verify_bundle(
     """
     findings = Findings()
     with open_bundle(path) as source:
-        # 0. Manifest.
         manifest = source.manifest()
         findings.counts["unknown_files"] = len(source.strangers())
-        # 1. Hub.
-        if manifest.hub != anchor.hub:
-            findings.fail("hub", f"the bundle is of {manifest.hub}, the anchor of {anchor.hub}")
-        # 2. Certificates.
-        keyring = read_certificates(source, anchor, findings)
-        # 3. Log.
-        leaves = read_log(source, manifest, anchor, findings)
-        # 4. Exchanges and publications.
-        Judge(source, manifest, keyring, findings).judge_all(leaves, progress)
-    verdicts = [failure.verdict for failure in findings.failures]
+        evidence = Evidence(
+            source=source,
+            manifest=manifest,
+            keyring=Keyring(trust.anchors.values()),
+            progress=progress,
+        )
+        for check in CHECKS:
+            check(evidence, trust, findings)
     return AuditReport(
         hub=manifest.hub,
         from_index=manifest.from_index,
         to_index=manifest.to_index,
         period=manifest.period,
         created=manifest.created,
-        verdict=worst(verdicts + [exchange.verdict for exchange in findings.exchanges]),
+        bundle_sha256=_digest(path),
+        checkpoint=evidence.note,
+        cosigned_by=evidence.cosigned_by,
+        verdict=findings.verdict,
         counts=dict(findings.counts),
-        pack_digests=dict(findings.packs),
-        exchanges=tuple(findings.exchanges),
+        pack_digests={digest.hex(): count for digest, count in findings.packs.items()},
+        relied_on=_relied(trust),
+        exchanges=findings.exchanges,
         failures=tuple(findings.failures),
     )
+
+
+def _relied(trust: Trust) -> Relied:
+    return Relied(
+        anchors={
+            hub: anchor_digest(anchor_bytes(anchor)).hex() for hub, anchor in trust.anchors.items()
+        },
+        witnesses=tuple(witness.name for witness in trust.witnesses),
+        quorum=trust.quorum,
+        pack_root=trust.pack_root.hex(),
+        seen=tuple(seen_line(checkpoint) for checkpoint in trust.seen),
+    )
+
+
+def _digest(path: Path) -> str:
+    """SHA-256 of a bundle that is one file, hexadecimal."""
+    if not path.is_file():
+        return ""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise AuditInputError(f"{path} cannot be read: {error.strerror}") from error

@@ -13,7 +13,7 @@ from typing import Final
 from security.encoding import pae
 from security.errors import LogCorruptError
 
-__all__ = ["NO_ENTRY", "ChainedEntry", "entry_hash", "verify_chain"]
+__all__ = ["NO_ENTRY", "ChainedEntry", "entry_bytes", "entry_hash", "verify_chain"]
 
 NO_ENTRY: Final = bytes(32)
 """In the place of the hash before the first entry."""
@@ -45,7 +45,18 @@ def entry_hash(previous: bytes, number: int, parts: Sequence[bytes]) -> bytes:
     Returns:
         SHA-256, 32 bytes.
     """
-    return hashlib.sha256(pae(_TYPE, previous, str(number).encode(), *parts)).digest()
+    return hashlib.sha256(entry_bytes(previous, number, parts)).digest()
+
+
+def entry_bytes(previous: bytes, number: int, parts: Sequence[bytes]) -> bytes:
+    """What the hash of an entry covers: whoever holds it can tell what the entry said.
+
+    Args:
+        previous: Hash of the entry before, 32 bytes.
+        number: Place in the log, from 1.
+        parts: Columns that the hash covers, in order.
+    """
+    return pae(_TYPE, previous, str(number).encode(), *parts)
 
 
 def verify_chain(entries: Iterable[ChainedEntry]) -> tuple[int, bytes]:

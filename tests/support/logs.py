@@ -188,6 +188,7 @@ class LogUnderTest:
                 "payload_type",
                 "purpose",
                 "period",
+                "agreement",
             )
         }
         logged = transparency_pb2.LogLeaf(**(leaf | changes))

@@ -8,7 +8,8 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from deploy.audit_commands import MOST_SHOWN, app, verify
+from deploy.audit.output import MOST_SHOWN
+from deploy.audit_commands import app, verify
 from hub.app import init_hub
 from security.audit import save_anchor, write_bundle
 from tests.support.logs import LogUnderTest, sample_log
@@ -121,7 +122,7 @@ def test_the_log_of_a_new_hub_is_exported_and_verifies(tmp_path: Path) -> None:
     bundle = tmp_path / "bundle.zip"
     code, text = run("export", "--dir", tmp_path / "hub", "--out", bundle)
     assert code == 0
-    assert f"Wrote {bundle}: log 0 to 0, 0 envelopes" in text
+    assert f"Wrote {bundle}: log 0 to 1, 0 envelopes" in text
     assert run("verify", bundle, "--trust", tmp_path / "hub.trust")[0] == 0
 
 
@@ -136,6 +137,6 @@ def test_progress_is_shown_on_a_terminal_only(
     terminal = Terminal()
     monkeypatch.setattr("sys.stderr", terminal)
     with pytest.raises(typer.Exit) as ended:
-        verify(tmp_path / "bundle", trust=trust)
+        verify(tmp_path / "bundle", trust=[trust])
     assert ended.value.exit_code == 0
     assert "verify" in terminal.getvalue()

@@ -9,7 +9,7 @@ from hub.audit_jobs import AuditJobs
 from hub.errors import ConfigurationError
 from hub.identity_jobs import IdentityJobs
 from hub.jobs import READERS, HubJobs
-from security.audit import verify_bundle
+from security.audit import Trust, verify_bundle
 from security.progress import no_progress
 from tests.support.department_files import write_register
 from tests.support.hub_city import (
@@ -79,7 +79,7 @@ def test_the_evidence_is_exported_by_a_job(city: City, node: Sender, tmp_path: P
     )
 
     assert (exported["envelopes"], exported["receipts"]) == (1, 1)
-    assert verify_bundle(tmp_path / "bundle", city.parts.identity.anchor).failures == ()
+    assert verify_bundle(tmp_path / "bundle", Trust.of(city.parts.identity.anchor)).failures == ()
 
 
 def test_only_nodes_get_custody_and_only_well_formed_names_get_a_token(city: City) -> None:

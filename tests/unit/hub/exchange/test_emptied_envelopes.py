@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from hub.exchange.audit_export import AuditRange, export_audit
 from hub.supervision.expiring import expire
-from security.audit import verify_bundle
+from security.audit import Trust, verify_bundle
 from security.audit.report import Verdict
 from security.progress import no_progress
 from tests.support.hub_city import FIRST, City, Sender, Slot, batch
@@ -41,7 +41,9 @@ def test_an_emptied_envelope_is_indeterminate_and_all_others_are_valid(
         progress=no_progress,
     )
     assert (report.envelopes, report.receipts) == (2, 3)
-    audit = verify_bundle(tmp_path / "bundle", city.parts.identity.anchor)
+    audit = verify_bundle(tmp_path / "bundle", Trust.of(city.parts.identity.anchor))
     assert audit.verdict is Verdict.INDETERMINATE
     found = [(one.index, failure.check) for one in audit.exchanges for failure in one.failures]
-    assert found == [(1, "envelope_missing")]
+    assert found == [(1, "envelope_emptied")]
+    assert [one.kind for one in audit.exchanges] == ["envelope"] * 3 + ["emptied"]
+    assert audit.counts["kind_emptied"] == 1

@@ -14,7 +14,7 @@ from hub.exchange.parent import Pusher, join_parent, load_parent
 from hub.store import pushed
 from hub.store.engine import reading
 from protos.yixin.v1 import statement_pb2
-from security.audit import verify_bundle
+from security.audit import Trust, verify_bundle
 from security.errors import AuditInputError
 from security.progress import no_progress
 from tests.support.hub_city import (
@@ -148,7 +148,7 @@ def test_an_exported_bundle_is_valid_before_an_auditor(
 
     assert (report.from_index, report.to_index) == (0, 4)
     assert (report.envelopes, report.receipts) == (4, 4)
-    audit = verify_bundle(tmp_path / "bundle.zip", city.parts.identity.anchor)
+    audit = verify_bundle(tmp_path / "bundle.zip", Trust.of(city.parts.identity.anchor))
     assert (audit.verdict, audit.failures) == ("valid", ())
 
 
@@ -176,7 +176,7 @@ def test_a_part_of_the_log_is_valid_by_itself(
     )
 
     assert (report.from_index, report.to_index, report.envelopes) == held
-    audit = verify_bundle(tmp_path / "bundle", city.parts.identity.anchor)
+    audit = verify_bundle(tmp_path / "bundle", Trust.of(city.parts.identity.anchor))
     assert audit.failures == ()
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import pytest
 
-from security.audit import Manifest, Verdict, verify_bundle, write_bundle
+from security.audit import Manifest, Trust, Verdict, verify_bundle, write_bundle
 from security.audit.bundle import MAX_RANGE
 from security.audit.source import MAX_ENTRIES, open_bundle
 from security.errors import AuditInputError
@@ -47,7 +47,7 @@ def archive(log: LogUnderTest, tmp_path: Path) -> Path:
 
 
 def verdict(path: Path) -> Verdict:
-    return verify_bundle(path, HUB_UNDER_TEST.anchor).verdict
+    return verify_bundle(path, Trust.of(HUB_UNDER_TEST.anchor)).verdict
 
 
 def test_writing_counts_what_it_wrote(log: LogUnderTest, tmp_path: Path) -> None:
@@ -58,6 +58,13 @@ def test_writing_counts_what_it_wrote(log: LogUnderTest, tmp_path: Path) -> None
         "leaves.pb": 6,
         "envelopes.pb": 5,
         "receipts.pb": 4,
+        **dict.fromkeys(
+            (
+                *("revocations.pb", "policies.pb", "agreements.pb", "operations.pb"),
+                *("checkpoints.pb", "prior.pb"),
+            ),
+            0,
+        ),
         f"publications/{root}.pb": 3,
     }
 
@@ -94,13 +101,13 @@ def test_a_bundle_is_whole_or_absent(log: LogUnderTest, tmp_path: Path) -> None:
         ({"to_index": MAX_RANGE + 1}, "export the range in pieces"),
         ({"created": "x" * 65}, "created has 65 characters"),
         ({"extra": 1}, "missing or unknown fields"),
-        ({"format": 2}, "not of format 1"),
+        ({"format": 1}, "not of format 2"),
     ],
 )
 def test_a_manifest_out_of_bounds_is_unreadable(
     bundle: Path, changes: dict[str, Any], words: str
 ) -> None:
-    manifest = {"format": 1} | GOOD | changes
+    manifest = {"format": 2} | GOOD | changes
     (bundle / "manifest.json").write_bytes(orjson.dumps(manifest))
     with pytest.raises(AuditInputError, match=words):
         verdict(bundle)
@@ -110,9 +117,9 @@ def test_a_manifest_out_of_bounds_is_unreadable(
     ("content", "words"),
     [
         (b"", "is not JSON"),
-        (b"[]", "not of format 1"),
-        (b"{}", "not of format 1"),
-        (b'{"format": 1}', "missing or unknown fields"),
+        (b"[]", "not of format 2"),
+        (b"{}", "not of format 2"),
+        (b'{"format": 2}', "missing or unknown fields"),
         (b"x" * 70_000, "is longer than 65536 bytes"),
     ],
 )
@@ -138,14 +145,20 @@ def test_a_manifest_covers_its_period() -> None:
         "leaves.pb",
         "envelopes.pb",
         "receipts.pb",
+        "revocations.pb",
+        "policies.pb",
+        "agreements.pb",
+        "operations.pb",
+        "checkpoints.pb",
+        "prior.pb",
     ],
 )
 def test_a_missing_or_truncated_file_is_a_reason_not_a_crash(bundle: Path, name: str) -> None:
     path = bundle / name
-    path.write_bytes(path.read_bytes()[:-1])
+    path.write_bytes(path.read_bytes()[:-1] or b"\x05")
     assert verdict(bundle) is Verdict.INVALID
     path.unlink()
-    report = verify_bundle(bundle, HUB_UNDER_TEST.anchor)
+    report = verify_bundle(bundle, Trust.of(HUB_UNDER_TEST.anchor))
     assert report.verdict is Verdict.INVALID
     assert any(f"{name} is missing" in failure.detail for failure in report.failures)
 
@@ -153,7 +166,7 @@ def test_a_missing_or_truncated_file_is_a_reason_not_a_crash(bundle: Path, name:
 def test_a_truncated_publication_is_a_reason(bundle: Path) -> None:
     (path,) = (bundle / "publications").iterdir()
     path.write_bytes(path.read_bytes()[:-1])
-    report = verify_bundle(bundle, HUB_UNDER_TEST.anchor)
+    report = verify_bundle(bundle, Trust.of(HUB_UNDER_TEST.anchor))
     assert "truncated inside message 2" in report.exchanges[5].failures[-1].detail
 
 
@@ -166,13 +179,13 @@ def test_a_missing_manifest_is_unreadable(bundle: Path) -> None:
 def test_links_and_devices_are_not_followed(bundle: Path) -> None:
     (bundle / "leaves.pb").unlink()
     (bundle / "leaves.pb").symlink_to("/dev/zero")
-    report = verify_bundle(bundle, HUB_UNDER_TEST.anchor)
+    report = verify_bundle(bundle, Trust.of(HUB_UNDER_TEST.anchor))
     assert "leaves.pb is missing" in report.failures[0].detail
 
 
 def test_files_that_belong_to_no_bundle_are_counted(bundle: Path) -> None:
     (bundle / "anchor.pb").write_bytes(b"trust me")
-    report = verify_bundle(bundle, HUB_UNDER_TEST.anchor)
+    report = verify_bundle(bundle, Trust.of(HUB_UNDER_TEST.anchor))
     assert report.counts["unknown_files"] == 1
     assert report.verdict is Verdict.VALID
 
@@ -208,7 +221,7 @@ def test_a_zip_that_lies_about_its_sizes_is_a_reason(archive: Path, tmp_path: Pa
     content[entry.header_offset + 200] ^= 0xFF
     path = tmp_path / "changed.zip"
     path.write_bytes(bytes(content))
-    report = verify_bundle(path, HUB_UNDER_TEST.anchor)
+    report = verify_bundle(path, Trust.of(HUB_UNDER_TEST.anchor))
     assert report.verdict is Verdict.INVALID
     assert any("envelopes.pb" in failure.detail for failure in report.failures)
 

@@ -9,7 +9,7 @@ import pytest
 from protos.yixin.v1 import (
     identity_pb2,
 )
-from security.audit import Verdict, verify_bundle, write_bundle
+from security.audit import Trust, Verdict, verify_bundle, write_bundle
 from security.keys import SigningKey
 from security.transparency import Checkpoint, sign_checkpoint
 from tests.support.auditor import HUB_UNDER_TEST, NODE_UNDER_TEST, Auditor, checks, judged
@@ -48,6 +48,7 @@ def test_the_report_is_machine_readable(log: LogUnderTest, auditor: Auditor) -> 
     assert found["verdict"] == "indeterminate"
     assert found["exchanges"][4] == {
         "index": 4,
+        "kind": "envelope",
         "verdict": "indeterminate",
         "failures": [
             {"check": "receipt", "detail": "no receipt is shown", "verdict": "indeterminate"}
@@ -75,7 +76,7 @@ def test_many_senders_and_commit_groups_are_valid(auditor: Auditor) -> None:
         log.accept(*(log.next_outgoing(node) for node in nodes))
     path = auditor._directory / "bundle"  # noqa: SLF001 - the fixture's own directory
     write_bundle(path, log.parts())
-    assert verify_bundle(path, hub.anchor).verdict is Verdict.VALID
+    assert verify_bundle(path, Trust.of(hub.anchor)).verdict is Verdict.VALID
 
 
 # The log itself ------------------------------------------------------------------------------
@@ -128,14 +129,14 @@ def test_a_frontier_of_another_place_shows(log: LogUnderTest, auditor: Auditor) 
     parts = log.parts(from_index=2, envelopes=log.envelopes[2:], receipts=log.receipts[2:])
     report = auditor.verify(replace(parts, frontier=log.parts().frontier))
     assert checks(report) == ["frontier", "root"]
-    assert checks(auditor.verify(replace(parts, frontier=b"short"))) == ["checkpoint"]
+    assert checks(auditor.verify(replace(parts, frontier=b"short"))) == ["frontier"]
 
 
 @pytest.mark.parametrize("text", ["", "not a checkpoint", "\ud800"])
 def test_a_checkpoint_that_is_none_shows(log: LogUnderTest, tmp_path: Path, text: str) -> None:
     write_bundle(tmp_path / "bundle", log.parts())
     (tmp_path / "bundle" / "checkpoint.txt").write_bytes(text.encode(errors="surrogatepass"))
-    report = verify_bundle(tmp_path / "bundle", HUB_UNDER_TEST.anchor)
+    report = verify_bundle(tmp_path / "bundle", Trust.of(HUB_UNDER_TEST.anchor))
     assert checks(report) == ["checkpoint"]
     assert report.verdict is Verdict.INVALID
 
@@ -153,7 +154,7 @@ def test_a_checkpoint_of_another_size_shows(log: LogUnderTest, auditor: Auditor)
 
 def test_a_bundle_of_another_hub_shows(log: LogUnderTest, tmp_path: Path) -> None:
     write_bundle(tmp_path / "bundle", log.parts())
-    report = verify_bundle(tmp_path / "bundle", make_hub(PROVINCE).anchor)
+    report = verify_bundle(tmp_path / "bundle", Trust.of(make_hub(PROVINCE).anchor))
     assert {"hub", "certificate", "checkpoint"} <= set(checks(report))
     assert all("sender_key" in checks(report, at) for at in range(5))
 
@@ -190,5 +191,5 @@ def test_a_key_that_had_expired_when_it_was_logged_shows(auditor: Auditor) -> No
     log.accept(log.next_outgoing(node), logged_at_ms=NOW_MS + 1)
     path = auditor._directory / "bundle"  # noqa: SLF001 - the fixture's own directory
     write_bundle(path, log.parts())
-    report = verify_bundle(path, hub.anchor)
+    report = verify_bundle(path, Trust.of(hub.anchor))
     assert [checks(report, at) for at in (0, 1)] == [[], ["sender_key"]]

@@ -162,6 +162,6 @@ def test_every_failure_is_listed_not_only_the_first(
         "leaf_differs",
         "expired",
         "sender_key",
-        "chain_gap",
         "receipt",
+        "chain_gap",
     ]

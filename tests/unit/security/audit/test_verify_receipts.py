@@ -9,7 +9,7 @@ from protos.yixin.v1 import (
     exchange_pb2,
     statement_pb2,
 )
-from security.audit import Verdict, verify_bundle, write_bundle
+from security.audit import Trust, Verdict, verify_bundle, write_bundle
 from tests.support.auditor import HUB_UNDER_TEST, NODE_UNDER_TEST, Auditor, checks
 from tests.support.members import (
     NODE,
@@ -136,8 +136,26 @@ def test_left_out_statements_are_indeterminate(log: LogUnderTest, auditor: Audit
     assert report.verdict is Verdict.INDETERMINATE
 
 
-def test_a_publication_need_not_be_shown(log: LogUnderTest, auditor: Auditor) -> None:
-    assert auditor.verify(log.parts(publications=[])).verdict is Verdict.VALID
+def test_a_publication_that_is_not_shown_is_indeterminate(
+    log: LogUnderTest, auditor: Auditor
+) -> None:
+    report = auditor.verify(log.parts(publications=[]))
+    assert checks(report, 5) == ["publication_missing"]
+    assert report.verdict is Verdict.INDETERMINATE
+
+
+def test_a_publication_of_another_period_need_not_be_shown(
+    empty_log: LogUnderTest, auditor: Auditor
+) -> None:
+    empty_log.publish([b"grade 0"], period="2025H2")
+    report = auditor.verify(empty_log.parts(period="2026H1", publications=[]))
+    assert report.verdict is Verdict.VALID
+
+
+def test_statements_that_belong_to_no_leaf_show(log: LogUnderTest, auditor: Auditor) -> None:
+    report = auditor.verify(log.parts(publications=[*log.publications, (bytes(32), [b""])]))
+    assert checks(report) == ["publication"]
+    assert report.verdict is Verdict.INVALID
 
 
 @pytest.mark.parametrize("changes", [{"sender": PROVINCE}, {"recipient": NODE}])
@@ -160,7 +178,7 @@ def test_progress_is_reported(log: LogUnderTest, tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
     verify_bundle(
         tmp_path / "bundle",
-        HUB_UNDER_TEST.anchor,
+        Trust.of(HUB_UNDER_TEST.anchor),
         lambda _stage, done, total=0, _unit="": seen.append((done, total)),
     )
     assert seen == [(0, 6), (6, 6)]

@@ -1,0 +1,85 @@
+"""Revocation (吊销): a key proves nothing that was logged after its certificate was revoked.
+
+Rules: every list is signed by the hub's identity key; all lists count together, the earliest
+moment of a certificate holds; the newest list that the range logged must be among them, else the
+hub could hand over an older one and bring a revoked key back. Lists of other trusted hubs count
+for what those hubs certified.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Final
+
+from protos.yixin.v1 import identity_pb2, transparency_pb2
+from security.audit.bundle import REVOCATIONS
+from security.audit.report import Verdict
+from security.certificates.revocations import MAX_LIST_BYTES, open_revocations
+from security.encoding import parse_exactly
+from security.errors import AuditInputError, LogCorruptError, SecurityError
+from security.transparency import parse_leaf
+
+if TYPE_CHECKING:
+    from security.audit.evidence import Evidence
+    from security.audit.report import Findings
+    from security.audit.trust import Trust
+    from security.certificates import CertifiedKey
+
+MAX_LISTS: Final = 100_000
+_ROOM: Final = 8 * 1024
+
+
+def read_revocations(evidence: Evidence, trust: Trust, findings: Findings) -> None:
+    """Verify every list, and take over what it revokes."""
+    try:
+        frames = evidence.source.frames(
+            REVOCATIONS, max_bytes=MAX_LIST_BYTES + _ROOM, max_count=MAX_LISTS
+        )
+        for number, data in enumerate(frames):
+            findings.counts["revocation_lists"] += 1
+            try:
+                _read_list(evidence, trust, data)
+            except (ValueError, SecurityError) as error:
+                findings.fail("revocations", f"list {number}: {error}")
+    except AuditInputError as error:
+        findings.fail("revocations", str(error))
+    findings.counts["revoked_certificates"] = len(evidence.revoked)
+
+
+def _read_list(evidence: Evidence, trust: Trust, data: bytes) -> None:
+    signed = parse_exactly(identity_pb2.RevocationList, data, MAX_LIST_BYTES + _ROOM)
+    body = parse_exactly(identity_pb2.RevocationBody, signed.body, MAX_LIST_BYTES)
+    anchor = trust.anchors.get(body.hub)
+    if anchor is None:
+        raise ValueError(f"of {body.hub[:120]!r}, for which no anchor is held")
+    found = open_revocations(signed, anchor, held_version=0)
+    for row in found.rows:
+        if row.serial:
+            place = (found.hub, row.serial)
+            since_ms = min(row.since_ms, evidence.revoked.get(place, row.since_ms))
+            evidence.revoked[place] = since_ms
+    evidence.show(transparency_pb2.LOG_KIND_REVOCATION, hashlib.sha256(signed.body).digest())
+
+
+def verify_newest_list(evidence: Evidence, _trust: Trust, findings: Findings) -> None:
+    """Check that the newest list that the range logged is shown."""
+    for place in range(len(evidence.leaves) - 1, -1, -1):
+        try:
+            leaf = parse_leaf(evidence.leaves[place])
+        except LogCorruptError:
+            continue
+        if leaf.kind == transparency_pb2.LOG_KIND_REVOCATION:
+            if not evidence.is_shown(leaf.kind, leaf.envelope_hash):
+                findings.fail(
+                    "revocations",
+                    f"the newest revocation list, logged at {evidence.manifest.from_index + place}"
+                    ", is not shown: more keys may be revoked than are known here",
+                    Verdict.INDETERMINATE,
+                )
+            return
+
+
+def is_revoked(evidence: Evidence, key: CertifiedKey, at_ms: int) -> bool:
+    """Whether a key's certificate was revoked by a moment."""
+    since_ms = evidence.revoked.get((key.issuer, key.serial))
+    return since_ms is not None and at_ms >= since_ms
