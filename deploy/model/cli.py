@@ -1,4 +1,4 @@
-"""``yixin model``: check, list, score, explain, compile and simulate rating models.
+"""``yixin model``: check, list, score, explain, compile, simulate and pack rating models.
 
 Exit codes: 0 done, 2 no such model or day, 3 a path cannot be used, 6 a file of inputs cannot be
 read, 18 the catalogue, a model or the inputs are not sound. The message says where and how to
@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from deploy.errors import ModelChoiceError
+from deploy.model import pack_commands
 from deploy.model.checking import (
     composites_table,
     inputs_table,
@@ -44,8 +45,9 @@ from security.operator.output import CommandOutput, Result, speaking
 app = typer.Typer(
     name="model",
     no_args_is_help=True,
-    help="Check, score, explain, compile and simulate rating models.",
+    help="Check, score, explain, compile and simulate rating models; make and sign packs.",
 )
+app.add_typer(pack_commands.app)
 
 
 @app.command("check")
