@@ -27,8 +27,10 @@ from node.store.relations import ENGINE, complete
 from node.store.transactions import snapshot
 from scoring_kernel.record_kinds import RecordKind
 
-__all__ = ["Committed", "LeafAccounts", "LeafVersion"]
+__all__ = ["STANDING", "Committed", "LeafAccounts", "LeafVersion"]
 
+STANDING: Final = "__standing"
+"""Ends the name of a kind's relation as of a size, with ``_seq``."""
 _VERSIONS: Final = "__versions"
 _FORMER: Final = "__former"
 _FETCH_ROWS: Final = 65_536
@@ -149,18 +151,23 @@ class Committed:
         """Make the relations of the kinds show what counted when the tree had a size.
 
         Returns:
-            The engine; it has one relation per kind, of the catalogue's columns, and stays
-            this object's.
+            The engine; it has one relation per kind of the catalogue's columns, and one whose
+            name ends in ``__standing`` with ``_seq`` beside them. It stays this object's.
         """
         for kind, one in self._kinds.items():
             columns = ", ".join(f'"{name}"' for name in self._records.schemas[kind].names)
             key = " and ".join(f'later."{name}" = former."{name}"' for name in one.primary_key)
             self._engine.execute(
-                f"create or replace temp view {kind} as"  # noqa: S608 - names of the catalogue
-                f" select {columns} from {kind}{_VERSIONS} where not __is_former and {SEQ} < {size}"
-                f" union all select {columns} from {kind}{_FORMER} as former where {SEQ} < {size}"
+                f"create or replace temp view {kind}{STANDING} as"  # noqa: S608 - names of the catalogue
+                f" select {columns}, {SEQ} from {kind}{_VERSIONS}"
+                f" where not __is_former and {SEQ} < {size}"
+                f" union all select {columns}, {SEQ} from {kind}{_FORMER} as former"
+                f" where {SEQ} < {size}"
                 f" and not exists (select 1 from {kind}{_VERSIONS} as later where {key}"
                 f" and later.{SEQ} > former.{SEQ} and later.{SEQ} < {size})"
+            )
+            self._engine.execute(
+                f"create or replace temp view {kind} as select {columns} from {kind}{STANDING}"  # noqa: S608 - names of the catalogue
             )
         return self._engine
 
