@@ -20,17 +20,21 @@ from typing import Final, TypeAlias
 
 from hub.domain.checkpoints import DecodedCheckpoints
 from hub.domain.clues import DecodedClues, DecodedJoinRecords
+from hub.domain.heartbeats import DecodedHeartbeat
 from hub.domain.members import MemberKind
 from hub.domain.pushes import DecodedPush
+from hub.domain.sharing import DecodedSharing
 from hub.domain.statements import DecodedBatch
 from hub.errors import StatementError
 from hub.intake.checkpoints import decode_checkpoints
 from hub.intake.clue_contents import CLUES, JOIN_RECORDS
 from hub.intake.clues import decode_clues
 from hub.intake.decoding import decode_batch
+from hub.intake.heartbeats import HEARTBEAT, decode_heartbeat
 from hub.intake.join_records import decode_join_records
 from hub.intake.purposes import verify_purpose
 from hub.intake.pushes import decode_push
+from hub.intake.requests import FORWARD, PRODUCT_REQUEST, decode_forward, decode_request
 from protos.yixin.v1 import envelope_pb2
 from scoring_kernel.joining import Joining
 from scoring_kernel.measure_sets import MeasureSet
@@ -55,6 +59,7 @@ SENDERS: Final[Mapping[str, frozenset[MemberKind]]] = {
     LEDGER_CHECKPOINTS: frozenset({MemberKind.NODE}),
     JOIN_RECORDS: frozenset({MemberKind.NODE}),
     CLUES: frozenset({MemberKind.NODE}),
+    HEARTBEAT: frozenset({MemberKind.NODE, MemberKind.HUB}),
 }
 """Payload types this hub takes, and the kinds of members that may send them."""
 
@@ -67,7 +72,13 @@ class Unreadable:
 
 
 Content: TypeAlias = (
-    DecodedBatch | DecodedPush | DecodedCheckpoints | DecodedJoinRecords | DecodedClues | Unreadable
+    DecodedBatch
+    | DecodedPush
+    | DecodedCheckpoints
+    | DecodedJoinRecords
+    | DecodedClues
+    | DecodedHeartbeat
+    | Unreadable
 )
 
 
@@ -227,10 +238,16 @@ class EnvelopeChecker:
             return decode_join_records(payload, self.joining)
         if header.payload_type == CLUES:
             return decode_clues(payload)
+        if header.payload_type == HEARTBEAT:
+            return decode_heartbeat(payload, now_ms)
         if header.payload_type == LEDGER_CHECKPOINTS:
             return decode_checkpoints(
                 payload, sender=header.sender, keyring=self.keyring, at_ms=now_ms
             )
+        if header.payload_type == PRODUCT_REQUEST:
+            return decode_request(header, payload)
+        if header.payload_type == FORWARD:
+            return decode_forward(header, payload)
         return decode_push(payload)
 
 

@@ -23,7 +23,7 @@ from hub.domain.members import MemberId, MemberStatus
 from hub.errors import HubError, MemberRefusedError
 from hub.intake.checking import Checked, Content, Unreadable
 from hub.intake.contents import ContentBook, Origin
-from hub.store import envelopes, log, members, policies, refusals
+from hub.store import backups, envelopes, log, members, policies, refusals
 from hub.store.custody import CustodyCache
 from hub.store.engine import writing
 from hub.store.envelopes import AcceptedEnvelope, GroupSeal
@@ -251,7 +251,10 @@ class Committer:
                 for taken in group.taken
             ],
         )
-        bodies = [self._receipt_body(taken, now_ms) for taken in group.taken]
+        backed_up = backups.through(
+            group.connection, sorted({taken.header.sender for taken in group.taken})
+        )
+        bodies = [self._receipt_body(taken, backed_up, now_ms) for taken in group.taken]
         _, proofs, signature = sign_group(self._identity.signing, RECEIPT_TYPE, bodies)
         group_seal = GroupSeal(key_id=self._identity.signing.key_id, signature=signature)
         envelopes.add_group(
@@ -273,7 +276,14 @@ class Committer:
         for taken, body, proof in zip(group.taken, bodies, proofs, strict=True):
             group.results[taken.index] = envelopes.receipt_message(body, proof, group_seal)
 
-    def _receipt_body(self, taken: _Taken, now_ms: int) -> bytes:
+    def _receipt_body(
+        self,
+        taken: _Taken,
+        backed_up: Mapping[tuple[str, int], tuple[int, int]],
+        now_ms: int,
+    ) -> bytes:
+        header = taken.header
+        incarnation, seq = backed_up.get((header.sender, header.lane), (0, 0))
         return exchange_pb2.ReceiptBody(
             format=_FORMAT,
             hub=self._identity.hub,
@@ -290,6 +300,8 @@ class Committer:
                 else exchange_pb2.RECEIPT_STATUS_STORED
             ),
             quarantined_parts=taken.refused_parts,
+            # A seq of this incarnation; of an earlier one nothing is said, which keeps more.
+            backed_up_through=seq if incarnation == header.incarnation else 0,
         ).SerializeToString(deterministic=True)
 
 

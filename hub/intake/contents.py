@@ -22,15 +22,19 @@ from sqlalchemy import Connection
 from hub.domain.checkpoints import DecodedCheckpoints
 from hub.domain.clues import DecodedClues, DecodedJoinRecords, shanghai_day
 from hub.domain.custody import CustodyRegister
+from hub.domain.heartbeats import DecodedHeartbeat
 from hub.domain.members import MemberId
 from hub.domain.pushes import DecodedPush
+from hub.domain.sharing import DecodedSharing
 from hub.domain.slots import SlotStep, SlotVersion, StatedSlot
 from hub.domain.statements import DecodedBatch, OfferedSlot, SlotFault, SlotRule
 from hub.intake.checking import Content, Unreadable
 from hub.intake.checkpoints import apply_checkpoints
 from hub.intake.clue_contents import CLUES, JOIN_RECORDS, ClueContents
 from hub.intake.decoding import SlotRows, digest_fault
+from hub.intake.requests import add_task
 from hub.store import pushed
+from hub.store.heartbeats import keep_heartbeat
 from hub.store.quarantine import QuarantinedSlot, add_quarantined
 from hub.store.slot_index import HeldSlot, SlotBook, SlotKey
 from hub.store.statements import StagedRows, StatementStore
@@ -123,8 +127,8 @@ class ContentBook:
                 origin, "", SlotFault(institution="", month=0, rule=SlotRule.PAYLOAD, mend=mend)
             )
             return 1
-        if isinstance(content, DecodedPush):
-            self._pushes.append((origin, content))
+        if isinstance(content, DecodedPush | DecodedHeartbeat):
+            self._keep(content, origin)
             return 0
         if isinstance(content, DecodedCheckpoints):
             faults = apply_checkpoints(
@@ -142,6 +146,13 @@ class ContentBook:
         if isinstance(content, DecodedClues):
             return self._refuse_all(origin, CLUES, self._clues.apply_clues(content, *place))
         return self._apply_batch(content, origin)
+
+    def _keep(self, content: DecodedPush | DecodedHeartbeat, origin: Origin) -> None:
+        """Keep a content that has no parts that could be refused."""
+        if isinstance(content, DecodedPush):
+            self._pushes.append((origin, content))
+        else:
+            keep_heartbeat(self._connection, origin.sender, content, origin.log_index)
 
     def write(self) -> None:
         """Write everything that was applied."""

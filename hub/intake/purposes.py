@@ -38,6 +38,11 @@ PURPOSES: Final[Mapping[str, Declaration]] = {
     "join_records": Declaration(purpose="supervision", data_class="join_record"),
     "clues": Declaration(purpose="supervision", data_class="clue"),
     "grade_push": Declaration(purpose="grading", data_class="grade"),
+    "heartbeat": Declaration(
+        purpose="operation",
+        data_class="operation",
+        lanes=frozenset({envelope_pb2.LANE_CONTROL}),
+    ),
 }
 """Declarations by payload type."""
 
