@@ -9,7 +9,8 @@ Opening, in order; each step below carries its number:
 0. Bounds and formats of every part, before anything is used.
 1. The envelope is addressed to this member.
 2. It is logged before it expires, and its clock is not ahead by more than a day.
-3. The sender's key is certified by one of the two parties' hubs and valid at the logged time.
+3. The sender's key is certified by one of the two parties' hubs and valid at the logged time. The
+   one exception: what a hub passed on inside another envelope, under a key which it certified.
 4. The signature fits, both halves where the key has two.
 5. The named decryption key is held and opens the ciphertext.
 
@@ -227,6 +228,8 @@ def verify_envelope(
     envelope: envelope_pb2.SealedEnvelope,
     header: envelope_pb2.EnvelopeHeader,
     key: CertifiedKey,
+    *,
+    carrier: str = "",
 ) -> None:
     """Verify that a certified key signed this envelope; needs no decryption key.
 
@@ -234,6 +237,8 @@ def verify_envelope(
         envelope: The envelope as received.
         header: Its header, from ``parse_header``.
         key: The sender's key, found for the logged time.
+        carrier: Hub that passed the envelope on inside another one, and whose certificates count
+            therefore (``security.sharing.forwarded``); empty for every other envelope.
 
     Raises:
         UntrustedEnvelopeError: The key is not the one the header names, was certified by neither
@@ -241,7 +246,7 @@ def verify_envelope(
     """
     if (key.member, key.key_id, key.use) != (header.sender, header.sender_key_id, SIGNING):
         raise UntrustedEnvelopeError("the key is not the sender's signing key")
-    if key.issuer not in {header.sender, header.recipient}:
+    if key.issuer not in {header.sender, header.recipient, carrier}:
         raise UntrustedEnvelopeError(f"the sender's key is certified by {key.issuer}")
     signature = Signature(classical=envelope.signature, post_quantum=envelope.pq_signature)
     try:
@@ -251,7 +256,12 @@ def verify_envelope(
 
 
 def verify_addressed_envelope(
-    envelope: envelope_pb2.SealedEnvelope, *, recipient: str, keyring: Keyring, now_ms: int
+    envelope: envelope_pb2.SealedEnvelope,
+    *,
+    recipient: str,
+    keyring: Keyring,
+    now_ms: int,
+    carrier: str = "",
 ) -> VerifiedEnvelope:
     """Prove sender, header and addressee of a received envelope: steps 0 to 4.
 
@@ -260,6 +270,7 @@ def verify_addressed_envelope(
         recipient: Member id of whoever opens it.
         keyring: Keys that the recipient trusts.
         now_ms: Logged time, milliseconds since the epoch, UTC.
+        carrier: See ``verify_envelope``.
 
     Raises:
         UntrustedEnvelopeError: Any step fails; the wording is the same for all.
@@ -282,7 +293,7 @@ def verify_addressed_envelope(
     except UntrustedCertificateError as error:
         raise UntrustedEnvelopeError(f"sender: {error.cause}", _certificate_rule(error)) from error
     # 4. Signature.
-    verify_envelope(envelope, header, key)
+    verify_envelope(envelope, header, key, carrier=carrier)
     return VerifiedEnvelope(header=header, hash=envelope_hash(envelope), sender_key=key)
 
 

@@ -34,7 +34,7 @@ from hub.intake.heartbeats import HEARTBEAT, decode_heartbeat
 from hub.intake.join_records import decode_join_records
 from hub.intake.purposes import verify_purpose
 from hub.intake.pushes import decode_push
-from hub.intake.requests import FORWARD, PRODUCT_REQUEST, decode_forward, decode_request
+from hub.intake.requests import FORWARD, PRODUCT_REQUEST, decode_sharing
 from protos.yixin.v1 import envelope_pb2
 from scoring_kernel.joining import Joining
 from scoring_kernel.measure_sets import MeasureSet
@@ -59,6 +59,8 @@ SENDERS: Final[Mapping[str, frozenset[MemberKind]]] = {
     LEDGER_CHECKPOINTS: frozenset({MemberKind.NODE}),
     JOIN_RECORDS: frozenset({MemberKind.NODE}),
     CLUES: frozenset({MemberKind.NODE}),
+    PRODUCT_REQUEST: frozenset({MemberKind.DEPARTMENT, MemberKind.HUB}),
+    FORWARD: frozenset({MemberKind.HUB}),
     HEARTBEAT: frozenset({MemberKind.NODE, MemberKind.HUB}),
 }
 """Payload types this hub takes, and the kinds of members that may send them."""
@@ -77,6 +79,7 @@ Content: TypeAlias = (
     | DecodedCheckpoints
     | DecodedJoinRecords
     | DecodedClues
+    | DecodedSharing
     | DecodedHeartbeat
     | Unreadable
 )
@@ -244,11 +247,8 @@ class EnvelopeChecker:
             return decode_checkpoints(
                 payload, sender=header.sender, keyring=self.keyring, at_ms=now_ms
             )
-        if header.payload_type == PRODUCT_REQUEST:
-            return decode_request(header, payload)
-        if header.payload_type == FORWARD:
-            return decode_forward(header, payload)
-        return decode_push(payload)
+        is_push = header.payload_type == GRADE_PUSH
+        return decode_push(payload) if is_push else decode_sharing(header, payload)
 
 
 def _find_header(envelope: envelope_pb2.SealedEnvelope) -> envelope_pb2.EnvelopeHeader | None:

@@ -127,7 +127,7 @@ class ContentBook:
                 origin, "", SlotFault(institution="", month=0, rule=SlotRule.PAYLOAD, mend=mend)
             )
             return 1
-        if isinstance(content, DecodedPush | DecodedHeartbeat):
+        if isinstance(content, DecodedPush | DecodedHeartbeat | DecodedSharing):
             self._keep(content, origin)
             return 0
         if isinstance(content, DecodedCheckpoints):
@@ -147,10 +147,14 @@ class ContentBook:
             return self._refuse_all(origin, CLUES, self._clues.apply_clues(content, *place))
         return self._apply_batch(content, origin)
 
-    def _keep(self, content: DecodedPush | DecodedHeartbeat, origin: Origin) -> None:
+    def _keep(
+        self, content: DecodedPush | DecodedHeartbeat | DecodedSharing, origin: Origin
+    ) -> None:
         """Keep a content that has no parts that could be refused."""
         if isinstance(content, DecodedPush):
             self._pushes.append((origin, content))
+        elif isinstance(content, DecodedSharing):
+            add_task(self._connection, content, origin.sender, origin.log_index)
         else:
             keep_heartbeat(self._connection, origin.sender, content, origin.log_index)
 

@@ -65,7 +65,9 @@ FIELDS: Final = (
 """Everything that can be shared: what a published grade says, and counts of such grades."""
 DIMENSIONS: Final = frozenset({"subject_class", "level", "type", "grade", "basis"})
 
-_WORD: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
+WORD_PATTERN: Final = r"[a-z][a-z0-9_]{0,63}"
+DEPARTMENT_PATTERN: Final = r"department/[A-Za-z0-9._-]{1,64}"
+_WORD: Final = re.compile(WORD_PATTERN)
 _NAME: Final = re.compile(r"[^\x00-\x1f\x7f\u2028\u2029]{1,120}")
 _MAX_VERSION: Final = 999_999
 _MAX_MOMENT_MS: Final = 2**53

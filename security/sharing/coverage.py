@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from security.errors import AgreementError
 from security.members import MemberKind, is_member_id, parse_member_id
-from security.sharing.agreement import COUNT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -145,6 +144,7 @@ def verify_request(
     purpose: str,
     subject_classes: Sequence[str] = (),
     fields: Sequence[str] = (),
+    subjects: Sequence[str] = (),
     at_ms: int,
 ) -> None:
     """Verify that what is asked for lies within an agreement.
@@ -155,6 +155,7 @@ def verify_request(
         purpose: Purpose the request declares.
         subject_classes: Classes asked for; none for all that the agreement covers.
         fields: Fields asked for; none for all that the agreement covers.
+        subjects: Subjects asked for; none for all that the agreement covers.
         at_ms: Present moment, milliseconds since the epoch, UTC.
 
     Raises:
@@ -179,8 +180,11 @@ def verify_request(
             f"field: agreement {agreement.reference} does not cover the field "
             f"{more_fields[0][:64]!r}"
         )
-    if agreement.is_statistic and fields and COUNT not in fields:
-        raise AgreementError(f"field: a statistic of {agreement.reference} is asked with {COUNT!r}")
+    if agreement.is_statistic and (fields or subject_classes or subjects):
+        raise AgreementError(
+            f"statistic: {agreement.reference} is asked for as a whole; two cuts of it could be "
+            "subtracted from one another"
+        )
     verify_validity(agreement, at_ms)
 
 

@@ -15,7 +15,7 @@ CONTROL: Final = "yixin.v1.Control"
 _ALL: Final = frozenset(MemberKind)
 
 AUTHORISED: Final[Mapping[str, frozenset[MemberKind]]] = {
-    f"/{EXCHANGE}/Submit": frozenset({MemberKind.NODE, MemberKind.HUB}),
+    f"/{EXCHANGE}/Submit": _ALL,
     f"/{EXCHANGE}/Collect": frozenset({MemberKind.NODE, MemberKind.HUB, MemberKind.DEPARTMENT}),
     f"/{EXCHANGE}/FetchPack": frozenset({MemberKind.NODE, MemberKind.HUB}),
     f"/{TRANSPARENCY}/GetCheckpoint": _ALL,

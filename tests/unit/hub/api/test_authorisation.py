@@ -13,6 +13,7 @@ from hub.api.authorisation import AUTHORISED, JOB_ROLES, LOCAL, OPEN, authorise,
 from hub.domain.members import MemberKind
 from hub.domain.roles import Role
 from hub.errors import NotPermittedError, RoleError
+from hub.intake.checking import SENDERS
 from hub.job_gate import guarded
 from hub.jobs import READERS, HubJobs
 from hub.operators.four_eyes import FOUR_EYES
@@ -61,7 +62,7 @@ def test_what_needs_four_eyes_is_a_job_that_writes() -> None:
 @pytest.mark.parametrize(
     ("method", "kind"),
     [
-        ("/yixin.v1.Exchange/Submit", MemberKind.DEPARTMENT),
+        ("/yixin.v1.Exchange/FetchPack", MemberKind.DEPARTMENT),
         ("/yixin.v1.Exchange/Unheard", MemberKind.NODE),
         ("/yixin.v1.Enrolment/Join", MemberKind.NODE),
         ("/yixin.v1.Control/Run", MemberKind.HUB),
@@ -76,9 +77,11 @@ def test_what_the_table_does_not_name_is_refused(method: str, kind: MemberKind) 
         authorise(method, kind)
 
 
-def test_nodes_and_hubs_may_submit() -> None:
-    authorise("/yixin.v1.Exchange/Submit", MemberKind.NODE)
-    authorise("/yixin.v1.Exchange/Submit", MemberKind.HUB)
+def test_every_member_may_submit_but_a_department_only_asks_for_products() -> None:
+    for kind in MemberKind:
+        authorise("/yixin.v1.Exchange/Submit", kind)
+    types = {name for name, kinds in SENDERS.items() if MemberKind.DEPARTMENT in kinds}
+    assert types == {"product_request"}
 
 
 def test_a_job_without_a_row_never_runs(city: City) -> None:

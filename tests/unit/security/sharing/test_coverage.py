@@ -123,8 +123,12 @@ def test_a_request_outside_its_agreement_is_refused_by_rule(
         verify_request(BANK, **asked | parts)
 
 
-def test_a_statistic_is_asked_for_with_its_counts() -> None:
-    with pytest.raises(AgreementError, match=r"^field: "):
-        verify_request(
-            statistic(), asker=DEPARTMENT, purpose="credit_loan", fields=["grade"], at_ms=BEGIN_MS
-        )
+@pytest.mark.parametrize(
+    "cut", [{"fields": ["grade", "count"]}, {"subject_classes": ["nurse"]}, {"subjects": ["H1"]}]
+)
+def test_a_statistic_is_asked_for_as_a_whole(cut: dict[str, Any]) -> None:
+    asked: dict[str, Any] = {"asker": DEPARTMENT, "purpose": "credit_loan", "at_ms": BEGIN_MS}
+    agreement = statistic(subject_classes=("nurse",))
+    verify_request(agreement, **asked)
+    with pytest.raises(AgreementError, match=r"^statistic: "):
+        verify_request(agreement, **asked, **cut)

@@ -1,0 +1,86 @@
+"""The gate before sealing: outside an agreement nothing is sealed for a department or a hub.
+
+Rules: deny by default; asked for every envelope in the transaction that seals it, with the
+agreements and the members of that very moment; what is refused is withdrawn from the outbox,
+kept among the refused attempts and logged.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from hub.domain.members import MemberStatus
+from hub.store import agreements, log, members, refusals
+from protos.yixin.v1 import transparency_pb2
+from security.encoding import pae
+from security.errors import AgreementError
+from security.sharing import needs_agreement, verify_coverage
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from security.envelope import OutgoingEnvelope
+
+DIGEST_TYPE: Final = "yixin/withdrawn-delivery/v1"
+WORD: Final = "withdrawn"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgreementGate:
+    """The gate of one hub."""
+
+    hub: str
+    """Member id of the hub."""
+
+    def permits(self, conn: Connection, outgoing: OutgoingEnvelope) -> bool:
+        """Whether an envelope may be sealed now; what is not is logged here."""
+        try:
+            self._verify(conn, outgoing)
+        except AgreementError as error:
+            self._refuse(conn, outgoing, str(error))
+            return False
+        return True
+
+    def _verify(self, conn: Connection, outgoing: OutgoingEnvelope) -> None:
+        if not needs_agreement(outgoing):
+            return
+        held = agreements.find_version(conn, outgoing.agreement)
+        if held is None:
+            raise AgreementError(
+                f"agreement: {outgoing.payload_type!r} names {outgoing.agreement!r}, which was "
+                "never signed"
+            )
+        if held.retired_at_ms is not None:
+            raise AgreementError(f"validity: agreement {outgoing.agreement} was retired")
+        verify_coverage(outgoing, held.agreement, outgoing.created_at_ms)
+        member = members.find_member(conn, outgoing.recipient)
+        if member is not None and member.status is not MemberStatus.ACTIVE:
+            raise AgreementError(f"recipient: {outgoing.recipient} is {member.status}")
+
+    def _refuse(self, conn: Connection, outgoing: OutgoingEnvelope, cause: str) -> None:
+        refusals.add_refusal(
+            conn,
+            refusals.RefusedAttempt(
+                at_ms=outgoing.created_at_ms,
+                peer=outgoing.recipient,
+                method="Seal",
+                code=AgreementError.__name__,
+                cause=cause,
+            ),
+        )
+        parts = (outgoing.recipient, outgoing.agreement, outgoing.payload_type, cause)
+        digest = hashlib.sha256(pae(DIGEST_TYPE, *(part.encode() for part in parts))).digest()
+        leaf = log.event_leaf(
+            transparency_pb2.LOG_KIND_REFUSED_REQUEST,
+            hub=self.hub,
+            digest=digest,
+            word=WORD,
+            at_ms=outgoing.created_at_ms,
+            subject=outgoing.recipient,
+            purpose=outgoing.purpose,
+            period=outgoing.period,
+            agreement=outgoing.agreement,
+        )
+        log.append_leaves(conn, [leaf])
