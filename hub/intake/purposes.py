@@ -45,6 +45,8 @@ PURPOSES: Final[Mapping[str, Declaration]] = {
     ),
 }
 """Declarations by payload type."""
+BY_AGREEMENT: Final = frozenset({"product_request", "forward"})
+"""Types whose purpose and data class are judged against the sharing agreement they name."""
 
 
 def verify_purpose(header: envelope_pb2.EnvelopeHeader) -> None:

@@ -7,14 +7,14 @@ import pytest
 from hub.api.refusals import refusal
 from hub.intake.checking import SENDERS
 from hub.intake.committing import Refused
-from hub.intake.purposes import PURPOSES
+from hub.intake.purposes import BY_AGREEMENT, PURPOSES
 from protos.yixin.v1 import envelope_pb2, exchange_pb2
 from security.errors import BrokenRule, UntrustedEnvelopeError
 from tests.support.hub_city import City, Sender, Slot, batch
 
 
 def test_every_payload_type_that_is_taken_says_what_it_is_for() -> None:
-    assert set(SENDERS) <= set(PURPOSES)
+    assert set(SENDERS) == {*PURPOSES, *BY_AGREEMENT}
 
 
 @pytest.mark.parametrize(
