@@ -17,6 +17,7 @@ from node import (
     cli_gateway,
     cli_identity,
     cli_mapping,
+    cli_operations,
     cli_rules,
     cli_topics,
 )
@@ -278,3 +279,4 @@ cli_mapping.register(app)
 cli_rules.register(app)
 cli_clues.register(app)
 cli_topics.register(app)
+app.registered_commands.extend(cli_operations.app.registered_commands)

@@ -19,13 +19,22 @@ from node.errors import NodeError
 from node.jobs import NodeJobs
 from node.night_jobs import last_night
 from node.nightly import Nightly, night_kept
+from node.operation_jobs import READERS as OPERATION_READERS
 from node.rule_jobs import READERS as RULE_READERS
 from security.errors import HubUnreachableError, SecurityError
 from security.local_channel import ControlServer
 
 __all__ = ["READERS", "serve"]
 
-READERS: Final = ("status", "explain", "receipts", *DESK_READERS, *RULE_READERS, *CLUE_READERS)
+READERS: Final = (
+    "status",
+    "explain",
+    "receipts",
+    *DESK_READERS,
+    *RULE_READERS,
+    *CLUE_READERS,
+    *OPERATION_READERS,
+)
 """Jobs that change nothing and do not wait for the writer."""
 TIDY_EVERY: Final = timedelta(hours=1)
 """Longer than any command reads: files that were merged away before are needed by none."""

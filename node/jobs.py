@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from node.api.authorisation import permitted
 from node.clue_jobs import ClueJobs
 from node.clue_retention import KeptClues
 from node.codes import extended
@@ -27,10 +28,11 @@ from node.errors import ConfigurationError, IntakeFileError, NotJoinedError
 from node.gateway import SPOOL_DIRECTORY, gateway_counts
 from node.intake import ingest_file, load_mapping
 from node.night_jobs import NightJobs
+from node.operation_jobs import OperationJobs
 from node.prescoring.inputs import Subject
 from node.prescoring.prescore import PreScoring, prescore
 from node.renewal import IdentityJobs, certificate_status
-from node.retention import due_months, frozen_through, retain
+from node.retention import due_months, frozen_by_set, frozen_through, retain
 from node.rule_jobs import RuleJobs
 from node.store import NodeStore
 from node.store.measures_file import FILE_NAME as MEASURES_FILE
@@ -71,7 +73,7 @@ class NodeJobs:
 
     def table(self) -> Mapping[str, Callable[[Result, ProgressReporter], Result]]:
         """Jobs by the name under which the command line and the socket know them."""
-        return {
+        table = {
             "ingest": self.ingest,
             "prescore": self.prescore,
             "explain": self.explain,
@@ -80,6 +82,7 @@ class NodeJobs:
             "retain": self.retain,
             **DeskJobs(catalog=self.catalog, store=self.store, now=self.now).table(),
             **IdentityJobs(link=self.link, now=self.now).table(),
+            **OperationJobs(store=self.store).table(),
             **NightJobs(store=self.store, now=self.now).table(),
             **RuleJobs(catalog=self.catalog, store=self.store, now=self.now).table(),
             **ClueJobs(
@@ -90,6 +93,7 @@ class NodeJobs:
                 now=self.now,
             ).table(),
         }
+        return permitted(table)
 
     def ingest(self, arguments: Result, progress: ProgressReporter) -> Result:
         """Take in files; counts are summed over them."""
@@ -301,11 +305,7 @@ class NodeJobs:
 
     def reports(self) -> list[ReportedSet]:
         """What this node states of every measure set."""
-        frozen = self.store.frozen_months()
-        through = {
-            name: frozen_through(month for kind in one.relations for month in frozen.get(kind, ()))
-            for name, one in self.catalog.measure_sets.items()
-        }
+        through = frozen_by_set(self.store, self.catalog)
         tables = {
             name: _after(self.store.measure_rows(measure_set), through[name])
             for name, measure_set in self.catalog.measure_sets.items()

@@ -63,6 +63,16 @@ class DeskStore:
         with self._lock:
             return self._log.entries(limit, subject)
 
+    def log_head(self) -> tuple[int, bytes]:
+        """Number of entries of the operator log, and its last hash; see ``OperatorLog.head``."""
+        with self._lock:
+            return self._log.head()
+
+    def verify_log(self) -> tuple[int, bytes]:
+        """Verify the whole operator log; see ``OperatorLog.verify``."""
+        with self._lock:
+            return self._log.verify()
+
     def put_codes(self, codes: Iterable[ImportedCode]) -> None:
         """Keep codes beyond the national lists."""
         with self._lock, transaction(self._connection):

@@ -13,7 +13,7 @@ from node.store.hits import HIT_TABLES
 from node.store.keys import KEY_TABLES
 from node.store.knowledge import KNOWLEDGE_TABLES
 from node.store.ledger import LEDGER_TABLES
-from node.store.operator_log import OPERATOR_LOG_TABLES
+from node.store.operator_log import OPERATOR_LOG_TABLES, chain_entries
 from node.store.quarantine import QUARANTINE_DESK_TABLES, ROW_FORM
 from node.store.rule_runs import RUN_TABLES
 from node.store.superseded import SUPERSEDED_TABLES
@@ -164,3 +164,9 @@ def _rules(database: Database) -> None:
 def _superseded(database: Database) -> None:
     for statement in SUPERSEDED_TABLES:
         database.execute(statement)
+
+
+@MIGRATIONS(name="0008_operator_chain")
+def _operator_chain(database: Database) -> None:
+    connection = database.conn
+    chain_entries(connection.execute, connection.execute)

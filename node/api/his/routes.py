@@ -9,6 +9,7 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any, Final, TypeAlias
 
+from node.api.authorisation import routes
 from node.api.his import UNIFORM_PATH
 from node.api.his.answering import CONTENT_TYPE, Answering
 from node.api.his.bodies import BodyError, InflightBudget, Receive, read_body
@@ -53,7 +54,7 @@ class InterfaceApp:
         """
         self._desk = desk
         self._answering = answering
-        self._paths = frozenset((UNIFORM_PATH, *paths))
+        self.routes = routes(paths)
         self._message_timeout_s = message_timeout_s
         self._budget = InflightBudget(max_inflight_bytes)
 
@@ -61,7 +62,7 @@ class InterfaceApp:
         """Serve one call."""
         if scope["type"] != "http":
             return
-        if scope["method"] != "POST" or scope["path"] not in self._paths:
+        if (scope["method"], scope["path"]) not in self.routes:
             await _say(send, self._answering.failed(_NO_PATH))
             return
         try:
