@@ -10,7 +10,7 @@ from typing import Annotated, Final
 
 import typer
 
-from deploy.audit import trust_commands
+from deploy.audit import spot_command, trust_commands
 from deploy.audit.output import show_progress, show_report
 from security.audit import AuditReport, Trust, Verdict, load_trust, verify_bundle
 from security.audit.seen import load_note, save_note
@@ -50,6 +50,10 @@ def verify(
         Path | None,
         typer.Option("--save-checkpoint", help="Keep the checkpoint here for the next audit."),
     ] = None,
+    pdf: Annotated[
+        Path | None,
+        typer.Option("--pdf", help="Write the report for the file here, Chinese and English."),
+    ] = None,
     require_witnesses: Annotated[
         bool,
         typer.Option("--require-witnesses", help="A missing quorum is invalid, not indeterminate."),
@@ -60,7 +64,7 @@ def verify(
 
     Exit codes: 0 valid, 1 invalid, 2 indeterminate or unreadable.
 
-    Example: [bold]yixin audit verify 2026H1.zip --trust hub.trust[/bold]
+    Example: [bold]yixin audit verify 2026H1.zip --trust hub.trust --pdf report.pdf[/bold]
     """
     try:
         relied = _trust(trust, seen or [], require_witnesses=require_witnesses)
@@ -70,6 +74,8 @@ def verify(
             typer.echo(report.to_json())
         else:
             show_report(report)
+        if pdf is not None:
+            _save_pdf(pdf, report, bundle, trust, seen or [], require_witnesses=require_witnesses)
         if save_checkpoint is not None:
             _keep_checkpoint(report, save_checkpoint)
     except AuditInputError as error:
@@ -87,6 +93,25 @@ def _trust(files: list[Path], seen: list[Path], *, require_witnesses: bool) -> T
         seen=tuple(dict.fromkeys((*trust.seen, *found))),
         requires_witnesses=require_witnesses,
     )
+
+
+def _save_pdf(
+    path: Path,
+    report: AuditReport,
+    bundle: Path,
+    trust: list[Path],
+    seen: list[Path],
+    *,
+    require_witnesses: bool,
+) -> None:
+    """Write the report for the file, with the command that makes it again."""
+    from deploy.audit.report_pdf import save_pdf  # noqa: PLC0415 - 34 MB that few runs need
+
+    words = ["yixin", "audit", "verify", bundle.name]
+    words += [word for one in trust for word in ("--trust", one.name)]
+    words += [word for one in seen for word in ("--seen", one.name)]
+    words += ["--require-witnesses"] if require_witnesses else []
+    save_pdf(path, report, [*words, "--pdf", path.name])
 
 
 def _keep_checkpoint(report: AuditReport, path: Path) -> None:
@@ -147,3 +172,6 @@ def export(
             f"{result['envelopes']} envelopes, {result['receipts']} receipts.\n"
             "Hand the trust file over separately: yixin hub export-trust FILE",
         )
+
+
+app.registered_commands.extend(spot_command.app.registered_commands)

@@ -21,6 +21,7 @@ from hub import (
     cli_operators,
     cli_packs,
     cli_proofs,
+    cli_spot,
     cli_topics,
 )
 from hub.cli_options import AsJson, Directory, Limit
@@ -159,6 +160,7 @@ def export_trust(
 
 app.registered_commands.extend(cli_identity.app.registered_commands)
 app.registered_commands.extend(cli_proofs.app.registered_commands)
+app.registered_commands.extend(cli_spot.app.registered_commands)
 app.registered_commands.extend(cli_operators.log_app.registered_commands)
 app.registered_commands.extend(cli_import.app.registered_commands)
 app.registered_commands.extend(cli_grading.app.registered_commands)

@@ -23,6 +23,7 @@ from hub.operator_jobs import OPERATOR_READERS, OperatorJobs
 from hub.pack_jobs import PACK_READERS, PackJobs
 from hub.parts import HubParts
 from hub.proof_jobs import PROOF_READERS, ProofJobs
+from hub.spot_jobs import SPOT_READERS, SpotJobs
 from hub.status import hub_status
 from hub.store import quarantine
 from hub.store.engine import reading
@@ -43,6 +44,7 @@ GROUPS: Final = (
     OperatorJobs,
     AuditJobs,
     ClueJobs,
+    SpotJobs,
 )
 """Jobs of the other rooms."""
 READERS: Final = (
@@ -56,6 +58,7 @@ READERS: Final = (
     | OPERATOR_READERS
     | AUDIT_READERS
     | CLUE_READERS
+    | SPOT_READERS
 )
 """Jobs that change nothing."""
 LISTED: Final = 500

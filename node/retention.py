@@ -18,7 +18,7 @@ from node.store import NodeStore
 from scoring_kernel import Catalog
 from security.progress import ProgressReporter
 
-__all__ = ["DueMonths", "due_months", "frozen_through", "retain"]
+__all__ = ["DueMonths", "due_months", "frozen_by_set", "frozen_through", "retain"]
 
 LOOKING_BACK_MONTHS: Final = 2
 """Months after a frozen one whose figures need records of it: 60 days at most."""
@@ -100,6 +100,15 @@ def frozen_through(frozen: Iterable[int]) -> int:
         return 0
     months = last // 100 * 12 + last % 100 - 1 + LOOKING_BACK_MONTHS
     return months // 12 * 100 + months % 12 + 1
+
+
+def frozen_by_set(store: NodeStore, catalog: Catalog) -> dict[str, int]:
+    """Month through which figures are no longer stated, by measure set; 0 when none is frozen."""
+    frozen = store.frozen_months()
+    return {
+        name: frozen_through(month for kind in one.relations for month in frozen.get(kind, ()))
+        for name, one in catalog.measure_sets.items()
+    }
 
 
 def _is_due(month: int, years: int, today: date) -> bool:

@@ -4,7 +4,7 @@ Port rules: written in the transaction of their envelope; never removed: one tha
 because a restored node's tree began anew before it, stays as evidence.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy import ColumnElement, Connection, func, insert, select, update
 
@@ -26,6 +26,20 @@ class CheckpointFigures:
     """Leaves that were lost by it, of all nodes."""
     last_day: int
     """Latest closed day, yyyymmdd; 0 when there is none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Commitment:
+    """A checkpoint that counts, as it was signed."""
+
+    day: int
+    """The closed day, yyyymmdd."""
+    size: int
+    """Number of leaves."""
+    note: str = field(repr=False)
+    """The signed note."""
+    log_index: int
+    """Leaf of the envelope that brought it."""
 
 
 def latest(connection: Connection, member: str) -> HeldCheckpoint | None:
@@ -74,16 +88,18 @@ def abandon(connection: Connection, member: str, size: int) -> None:
     )
 
 
-def notes(connection: Connection, member: str, limit: int = 400) -> tuple[str, ...]:
-    """The signed notes of a node that count, largest tree first, as an inspector needs them."""
+def commitments(connection: Connection, member: str) -> tuple[Commitment, ...]:
+    """What a node committed to and what counts, the smallest tree first, for an inspector."""
     columns = ledger_checkpoint.c
     query = (
-        select(columns.note)
+        select(columns.day, columns.size, columns.note, columns.log_index)
         .where(columns.member == member, columns.counts)
-        .order_by(columns.size.desc())
-        .limit(limit)
+        .order_by(columns.size)
     )
-    return tuple(connection.execute(query).scalars())
+    return tuple(
+        Commitment(day=row.day, size=row.size, note=row.note, log_index=row.log_index)
+        for row in connection.execute(query)
+    )
 
 
 def figures(connection: Connection) -> CheckpointFigures:

@@ -36,6 +36,8 @@ from security.transparency import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from security.keys import SigningKey
 
 FORMAT: Final = 1
@@ -84,32 +86,38 @@ def sign_spot_file(body: spot_pb2.SpotFileBody, key: SigningKey) -> bytes:
     ).SerializeToString(deterministic=True)
 
 
-def open_spot_file(content: bytes, anchor: identity_pb2.TrustAnchor) -> SpotFile:
-    """Verify a spot file against a hub's anchor.
+def open_spot_file(content: bytes, anchors: Mapping[str, identity_pb2.TrustAnchor]) -> SpotFile:
+    """Verify a spot file against the anchor of its hub.
 
     Raises:
         SpotCheckError: The file is damaged, of another hub, or holds something that is not
             proved.
     """
     try:
-        return _open(content, anchor)
+        return _open(content, anchors)
     except (SecurityError, ValueError) as error:
         if isinstance(error, SpotCheckError):
             raise
         raise SpotCheckError(
-            f"the spot file is not what {anchor.hub} signed ({error}); ask its officer for a "
+            f"the spot file is not what its hub signed ({error}); ask the hub's officer for a "
             "new one, and compare the trust file's fingerprint with him"
         ) from error
 
 
-def _open(content: bytes, anchor: identity_pb2.TrustAnchor) -> SpotFile:
+def _open(content: bytes, anchors: Mapping[str, identity_pb2.TrustAnchor]) -> SpotFile:
     # 0. Bounds and the hub's signature.
     outer = parse_exactly(spot_pb2.SpotFile, content, MAX_FILE_BYTES)
     body = parse_exactly(spot_pb2.SpotFileBody, outer.body, MAX_FILE_BYTES)
-    if body.format != FORMAT or body.hub != anchor.hub or not 1 <= len(body.notes) <= MAX_NOTES:
+    anchor = anchors.get(body.hub)
+    if anchor is None:
         raise SpotCheckError(
-            f"spot file of format {body.format} by {body.hub[:120]!r} with {len(body.notes)} "
-            f"checkpoints, expected format {FORMAT} by {anchor.hub!r}; take the hub's trust file"
+            f"the spot file is of {body.hub[:120]!r}, the trust file knows "
+            f"{', '.join(sorted(anchors))}; take the trust file of that hub"
+        )
+    if body.format != FORMAT or not 1 <= len(body.notes) <= MAX_NOTES:
+        raise SpotCheckError(
+            f"spot file of format {body.format} with {len(body.notes)} checkpoints, expected "
+            f"format {FORMAT} and 1 to {MAX_NOTES}; install the program that wrote it"
         )
     keyring = Keyring([anchor])
     for certificate in body.certificates:

@@ -39,12 +39,15 @@ JOB_ROLES: Final[Mapping[str, frozenset[Role]]] = {
     "token": _WORK,
     "members": _READ,
     "revoke": _OFFICER,
+    "suites": _READ,
+    "require-suite": _OFFICER,
     "join": _OFFICER,
     # Clues.
     "clues": _PERSONS,
     "clue": _PERSONS,
     "clues-join": _WORK,
     # Evidence.
+    "spot-file": _OFFICER,
     "export-trust": _ALL,
     "audit-export": _OFFICER,
     # People and what they did.

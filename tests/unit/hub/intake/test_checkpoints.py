@@ -95,8 +95,8 @@ def test_checkpoints_that_continue_each_other_are_kept(
         "last_day": 20261031,
     }
     with reading(city.parts.engine) as connection:
-        notes = checkpoints.notes(connection, NODE)
-        assert notes == tuple(one.note for one in reversed(stated))
+        notes = tuple(one.note for one in checkpoints.commitments(connection, NODE))
+        assert notes == tuple(one.note for one in stated)
 
 
 def test_trees_of_two_nodes_are_apart(

@@ -133,9 +133,9 @@ def test_notes_are_signed_by_the_member_for_its_own_tree(node: Node) -> None:
     node.state()
     node.send()
     with reading(node.city.parts.engine) as connection:
-        (note,) = held_checkpoints.notes(connection, NODE)
+        (held,) = held_checkpoints.commitments(connection, NODE)
     key = node.link.membership.signing_key.verifying
-    checkpoint = open_checkpoint(note, ledger_origin(NODE), key)
+    checkpoint = open_checkpoint(held.note, ledger_origin(NODE), key)
     assert (checkpoint.size, checkpoint.origin) == (5, f"{NODE}/records")
 
 
