@@ -22,6 +22,7 @@ from hub.api.enrolment import EnrolmentServicer
 from hub.api.errors import describe
 from hub.api.exchange import ExchangeServicer
 from hub.api.servers import RunningServer, ServerKeys, start_enrolment, start_exchange
+from hub.api.transparency import TransparencyServicer
 from hub.config import CONTROL_SOCKET
 from hub.errors import ConfigurationError, HubError
 from hub.exchange import enrolment
@@ -160,13 +161,15 @@ class Daemon:
             outbox=parts.outbox,
             keyring=parts.keys.keyring,
         )
+        admission = Admission(
+            engine=parts.engine,
+            ca_certificate_pem=parts.identity.ca_certificate_pem,
+            confirm=self._confirm,
+            now=parts.now,
+        )
+        transparency = TransparencyServicer(admission=admission, log=parts.log)
         exchange_servicer = ExchangeServicer(
-            admission=Admission(
-                engine=parts.engine,
-                ca_certificate_pem=parts.identity.ca_certificate_pem,
-                confirm=self._confirm,
-                now=parts.now,
-            ),
+            admission=admission,
             opening=Opening(engine=parts.engine, identity=parts.identity, keys=parts.keys),
             pipeline=pipeline,
             downlink=downlink,
@@ -177,7 +180,7 @@ class Daemon:
         )
 
         async def exchange_at(port: int) -> RunningServer:
-            return await start_exchange(exchange_servicer, keys, network.bind, port)
+            return await start_exchange(exchange_servicer, transparency, keys, network.bind, port)
 
         async def enrolment_at(port: int) -> RunningServer:
             return await start_enrolment(enrolment_servicer, keys, network.bind, port)

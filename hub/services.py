@@ -4,10 +4,21 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Final, TypeAlias
 
+from hub.log.service import keep_log
 from hub.parts import HubParts
+from hub.policy_service import suite_policy
 
 Say: TypeAlias = Callable[[str], None]
 Service: TypeAlias = Callable[[HubParts, Say], AbstractAsyncContextManager[None]]
 
-SERVICES: Final[tuple[Service, ...]] = ()
+
+def transparency_log(parts: HubParts, say: Say) -> AbstractAsyncContextManager[None]:
+    """Check the log, then keep it published and witnessed."""
+    return keep_log(parts.log, parts.parent_directory, parts.settings.log.publish_ms, say)
+
+
+SERVICES: Final[tuple[Service, ...]] = (
+    transparency_log,
+    suite_policy,
+)
 """In the order in which they are started; the last one is stopped first."""

@@ -53,12 +53,13 @@ class Admission:
     now: Callable[[], datetime] = field(repr=False)
     """Tells the present moment, UTC-aware."""
 
-    async def admit(self, context: Context, method: str) -> Caller:
+    async def admit(self, context: Context, method: str, service: str = EXCHANGE) -> Caller:
         """Admit a caller, or end the call; its certificate is asked for in the register too.
 
         Args:
             context: Context of the call.
-            method: Name of the method of Exchange.
+            method: Name of the method.
+            service: Service it belongs to.
 
         Returns:
             The caller.
@@ -68,7 +69,7 @@ class Admission:
             # Read once: the context of a call that has ended must not be asked again.
             certificate = peer_certificate(context)
             member = verify_member_certificate(certificate, self.ca_certificate_pem, self.now())
-            authorise(f"/{EXCHANGE}/{method}", MemberKind(parse_member_id(member).kind))
+            authorise(f"/{service}/{method}", MemberKind(parse_member_id(member).kind))
             digest = tls_digest(certificate_der(certificate))
             await asyncio.to_thread(self._check_register, member, digest)
         except (SecurityError, HubError) as error:

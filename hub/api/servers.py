@@ -13,15 +13,21 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_health.v1._async import HealthServicer
 from grpc_reflection.v1alpha import reflection
 
-from hub.api.authorisation import ENROLMENT, EXCHANGE, LINK_DESK
+from hub.api.authorisation import ENROLMENT, EXCHANGE, LINK_DESK, TRANSPARENCY
 from hub.errors import ConfigurationError
-from protos.yixin.v1 import enrolment_pb2_grpc, exchange_pb2_grpc, linking_pb2_grpc
+from protos.yixin.v1 import (
+    enrolment_pb2_grpc,
+    exchange_pb2_grpc,
+    linking_pb2_grpc,
+    transparency_pb2_grpc,
+)
 from security.channels import SERVER_OPTIONS, enrolment_credentials, exchange_credentials
 
 if TYPE_CHECKING:
     from hub.api.enrolment import EnrolmentServicer
     from hub.api.exchange import ExchangeServicer
     from hub.api.linking import LinkDeskServicer
+    from hub.api.transparency import TransparencyServicer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,17 +60,22 @@ class RunningServer:
 
 
 async def start_exchange(
-    servicer: ExchangeServicer, keys: ServerKeys, bind: str, port: int
+    servicer: ExchangeServicer,
+    transparency: TransparencyServicer,
+    keys: ServerKeys,
+    bind: str,
+    port: int,
 ) -> RunningServer:
-    """Listen for members.
+    """Listen for members: Exchange, and Transparency beside it.
 
     Raises:
         ConfigurationError: The address cannot be bound.
     """
     server = grpc.aio.server(options=SERVER_OPTIONS)
     exchange_pb2_grpc.add_ExchangeServicer_to_server(servicer, server)
+    transparency_pb2_grpc.add_TransparencyServicer_to_server(transparency, server)
     credentials = exchange_credentials(keys.key_pem, keys.certificate_pem, keys.ca_certificate_pem)
-    return await _start(server, EXCHANGE, credentials, bind, port)
+    return await _start(server, (EXCHANGE, TRANSPARENCY), credentials, bind, port)
 
 
 async def start_enrolment(
@@ -78,7 +89,7 @@ async def start_enrolment(
     server = grpc.aio.server(options=SERVER_OPTIONS)
     enrolment_pb2_grpc.add_EnrolmentServicer_to_server(servicer, server)
     credentials = enrolment_credentials(keys.key_pem, keys.certificate_pem)
-    return await _start(server, ENROLMENT, credentials, bind, port)
+    return await _start(server, (ENROLMENT,), credentials, bind, port)
 
 
 async def start_link_desk(
@@ -92,12 +103,12 @@ async def start_link_desk(
     server = grpc.aio.server(options=SERVER_OPTIONS)
     linking_pb2_grpc.add_LinkDeskServicer_to_server(servicer, server)
     credentials = exchange_credentials(keys.key_pem, keys.certificate_pem, keys.ca_certificate_pem)
-    return await _start(server, LINK_DESK, credentials, bind, port)
+    return await _start(server, (LINK_DESK,), credentials, bind, port)
 
 
 async def _start(
     server: grpc.aio.Server,
-    service: str,
+    services: tuple[str, ...],
     credentials: grpc.ServerCredentials,
     bind: str,
     port: int,
@@ -105,7 +116,7 @@ async def _start(
     status = HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(status, server)
     reflection.enable_server_reflection(
-        (service, health.SERVICE_NAME, reflection.SERVICE_NAME), server
+        (*services, health.SERVICE_NAME, reflection.SERVICE_NAME), server
     )
     host = f"[{bind}]" if ":" in bind else bind
     try:
@@ -116,6 +127,6 @@ async def _start(
             "not an address of this machine. Correct [network] in hub.toml."
         ) from error
     await server.start()
-    for name in ("", service):
+    for name in ("", *services):
         await status.set(name, health_pb2.HealthCheckResponse.SERVING)
     return RunningServer(server=server, port=bound, health=status)

@@ -1,6 +1,7 @@
 """One hub's log: its database, its published tiles, its keys, and whether it may grow."""
 
 import hashlib
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,6 +12,8 @@ from sqlalchemy import Connection, Engine
 
 from hub.log.mode import HubMode
 from hub.store import log as leaf_log
+from hub.store import log_peers
+from hub.store.engine import reading
 from protos.yixin.v1 import identity_pb2
 from security.errors import KeyFileError, LogCorruptError
 from security.keys import SigningKey
@@ -66,6 +69,8 @@ class HubLog:
     """Witnesses that must confirm the log."""
     now: Callable[[], datetime] = field(repr=False)
     """Tells the present moment, UTC-aware."""
+    witnessing: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    """Held while another log is witnessed: one at a time."""
 
     @property
     def now_ms(self) -> int:
@@ -101,6 +106,33 @@ class HubLog:
             OSError: The store cannot be read.
         """
         return find_note(self.tiles(number), self.anchor, self.origin(number))
+
+    def newest_note(self) -> str:
+        """The newest published checkpoint as it lies there, for members; empty when none does."""
+        with reading(self.engine) as connection:
+            number = leaf_log.state(connection).number
+        try:
+            return self.tiles(number).read(CHECKPOINT).decode(errors="replace")
+        except OSError:
+            return ""
+
+    def cosigned_note(self, connection: Connection, quorum: int = 1) -> str:
+        """The newest checkpoint that enough witnesses cosigned, with their lines.
+
+        Args:
+            connection: A reading transaction.
+            quorum: Witnesses that must have signed it, at least 1.
+
+        Returns:
+            The signed checkpoint; empty when none was cosigned by so many.
+        """
+        origin = self.origin(leaf_log.state(connection).number)
+        found = log_peers.cosignatures(connection, origin)
+        for one in found:
+            lines = [same.lines for same in found if same.checkpoint == one.checkpoint]
+            if len(lines) >= max(1, quorum):
+                return self.sign(one.checkpoint) + "".join(lines)
+        return ""
 
     def checkpoint_at(self, connection: Connection, size: int) -> Checkpoint:
         """State of the log when it had a size.
