@@ -109,6 +109,43 @@ def members(
         out.done(result, "") if as_json else out.rows("Members", result["rows"])
 
 
+@app.command()
+def suites(
+    *,
+    member: Annotated[
+        str | None, typer.Option("--member", help="Member id, with --require or --lift.")
+    ] = None,
+    require: Annotated[
+        str | None, typer.Option("--require", help="Suite it must use: INTL-PQ, INTL or GM.")
+    ] = None,
+    lift: Annotated[bool, typer.Option("--lift", help="Require nothing of it any more.")] = False,
+    directory: Directory = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the suites that members may use, or require one of a member.
+
+    What all members may use stands in hub.toml, table suites. A member learns a change when it next
+    synchronises, and renews its keys under a suite it may use; until then nothing of it is taken.
+
+    Example: [bold]yixin hub suites[/bold]
+
+    Example: [bold]yixin hub suites --member yixin://330302/node/H33030200001 --require GM[/bold]
+
+    Example: [bold]yixin hub suites --member yixin://330302/node/H33030200001 --lift[/bold]
+    """
+    with start(as_json) as out:
+        where = hub_directory(directory)
+        if (member is None) != (require is None and not lift) or (lift and require is not None):
+            raise typer.BadParameter("name a --member with either --require SUITE or --lift")
+        if member is None:
+            result = run_job(where, "suites", {}, out, writes=False)
+            out.done(result, "") if as_json else out.rows("Suites", result["rows"])
+            return
+        arguments: Result = {"member": member, "suite": require or ""}
+        result = run_job(where, "require-suite", arguments, out)
+        out.done(result, f"{result['member']}: {result['suites']}, version {result['version']}.")
+
+
 def _institutions(text: str | None) -> Result:
     """What --institutions names: codes, or the text of a file."""
     from hub.domain.institution_list import is_code_list  # noqa: PLC0415 - keeps --help fast

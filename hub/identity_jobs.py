@@ -12,15 +12,16 @@ from hub.exchange.enrolment import Invitation, issue_token
 from hub.exchange.parent import join_parent
 from hub.listings import moment_text
 from hub.parts import HubParts
-from hub.store import members
+from hub.store import members, policies
 from hub.store.engine import reading, writing
 from security.members import parse_member_id
 from security.moments import to_ms
+from security.policy import Policy
 from security.progress import ProgressReporter
 
 Result: TypeAlias = dict[str, Any]
 Job: TypeAlias = Callable[[Result, ProgressReporter], Result | Awaitable[Result]]
-IDENTITY_READERS: Final = frozenset({"members"})
+IDENTITY_READERS: Final = frozenset({"members", "suites"})
 """Jobs that change nothing."""
 
 
@@ -36,6 +37,8 @@ class IdentityJobs:
             "token": self.token,
             "members": self.members,
             "revoke": self.revoke,
+            "suites": self.suites,
+            "require-suite": self.require_suite,
             "join": self.join,
         }
 
@@ -88,6 +91,24 @@ class IdentityJobs:
             members.revoke(connection, member, reason, to_ms(self.parts.now()))
         return {"member": member, "status": "revoked"}
 
+    def suites(self, _arguments: Result, _progress: ProgressReporter) -> Result:
+        """What the members may seal and sign with."""
+        hub = self.parts.identity.hub
+        with reading(self.parts.engine) as connection:
+            names = [row.member for row in members.list_members(connection)]
+            found = policies.policies_of(connection, hub, [policies.EVERYBODY, *names])
+        return {"rows": [_policy_row(found[name], name) for name in (policies.EVERYBODY, *names)]}
+
+    def require_suite(self, arguments: Result, _progress: ProgressReporter) -> Result:
+        """Require one suite of a member, or lift what was required."""
+        parts, now_ms = self.parts, to_ms(self.parts.now())
+        with writing(parts.engine) as connection:
+            policies.state_policy(connection, parts.identity, parts.settings.suites.names, now_ms)
+            policy = policies.require_suite(
+                connection, parts.identity, arguments["member"], arguments["suite"], now_ms
+            )
+        return _policy_row(policy, arguments["member"])
+
     async def join(self, arguments: Result, _progress: ProgressReporter) -> Result:
         """Join the parent hub."""
         parts = self.parts
@@ -98,6 +119,15 @@ class IdentityJobs:
             now=parts.now(),
         )
         return {"member": membership.member_id, "hub": membership.hub_id}
+
+
+def _policy_row(policy: Policy, member: str) -> Result:
+    return {
+        "member": member or "all others",
+        "suites": ", ".join(policy.suites),
+        "required": policy.required,
+        "version": policy.version,
+    }
 
 
 def _custody_rows(arguments: Result, member: MemberId) -> tuple[Custody, ...]:

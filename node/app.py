@@ -113,16 +113,23 @@ def run_here(
             return jobs.table()[command](arguments, progress)
     with writer_lock(directory, LOCK_FILE):
         if command == "join":
-            return join_node(directory, arguments["token"])
+            return join_node(directory, arguments["token"], arguments["suite"])
         with opened(directory) as jobs:
             return jobs.table()[command](arguments, progress)
 
 
-def join_node(directory: Path, token: str) -> Result:
+def join_node(directory: Path, token: str, suite: str) -> Result:
     """Join a hub and take over the custody register that comes with the answer."""
     now = utc_now()
     joined = asyncio.run(
-        join(directory / MEMBERSHIP_DIRECTORY, token, kind="node", post_quantum=False, now=now)
+        join(
+            directory / MEMBERSHIP_DIRECTORY,
+            token,
+            kind="node",
+            post_quantum=False,
+            now=now,
+            suite=suite,
+        )
     )
     register = open_custody(
         joined.joined.custody,

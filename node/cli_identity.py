@@ -35,6 +35,14 @@ def join(
             "--wait", min=0, max=86_400, help="How long to wait for the officer, seconds."
         ),
     ] = WAIT_S,
+    suite: Annotated[
+        str,
+        typer.Option(
+            "--suite",
+            help="Suite of the keys: INTL-PQ, INTL or GM, as the hub's policy takes. Default: that "
+            "of the keys that are there, else INTL-PQ.",
+        ),
+    ] = "",
     directory: Directory = None,
     as_json: AsJson = False,
 ) -> None:
@@ -45,11 +53,13 @@ def join(
     nothing, the same command goes on. Certificates renew themselves later: yixin node renew
 
     Example: [bold]yixin node join --dir /var/lib/yixin --token yixin1.eyJ…[/bold]
+
+    Example: [bold]yixin node join --token yixin1.eyJ… --suite GM[/bold]
     """
     with start(as_json) as out:
         # Not through the daemon: it works with the membership it was started with.
         home = existing(node_directory(directory))
-        result = _approved(home, token, wait, out)
+        result = _approved(home, {"token": token, "suite": suite}, wait, out)
         out.done(
             result,
             f"Joined {result['hub']} as {result['member']}, "
@@ -58,7 +68,7 @@ def join(
         )
 
 
-def _approved(home: Path, token: str, wait: int, out: NodeOutput) -> Result:
+def _approved(home: Path, arguments: Result, wait: int, out: NodeOutput) -> Result:
     """Ask until the officer has approved, or the time is over."""
     from node.app import run_here  # noqa: PLC0415  # keeps `--help` fast
     from security.errors import JoinPendingError  # noqa: PLC0415
@@ -68,7 +78,7 @@ def _approved(home: Path, token: str, wait: int, out: NodeOutput) -> Result:
         with out.bar():
             while True:
                 try:
-                    return run_here(home, "join", {"token": token}, out.progress, writes=True)
+                    return run_here(home, "join", arguments, out.progress, writes=True)
                 except JoinPendingError as pending:
                     if waited == 0:
                         out.hint(str(pending))

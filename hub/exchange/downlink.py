@@ -4,7 +4,9 @@ Numbered as applied on every call:
 
 1. The member's signed heads acknowledge what it holds. A new incarnation of the lane starts when
    they are not in the hub's history (the member was restored from an old copy), and when what
-   waits was sealed to a key that the member gave up: it is then sealed anew.
+   waits can no longer be taken: it was sealed to a key that the member gave up, under a key of the
+   hub that has ended, or too long ago. It is then sealed anew. An earlier epoch of a member's key
+   still opens what was sealed to it.
 2. Envelopes sealed before and not acknowledged are given again, byte for byte.
 3. Then queued payloads are sealed under the member's current key; every sealed envelope is a
    DELIVERY leaf of the log, in the transaction that seals it.
@@ -17,16 +19,19 @@ from typing import Final
 
 from sqlalchemy import Connection, Engine
 
-from hub.store import envelopes, log
+from hub.store import envelopes, log, members
 from hub.store.engine import writing
 from hub.store.identity import HubIdentity
+from hub.store.policies import policy_of
 from protos.yixin.v1 import envelope_pb2, transparency_pb2
-from security.certificates import ENCRYPTION, Keyring
+from security.certificates import ENCRYPTION, SIGNING, Keyring
 from security.chain import GENESIS, LANES, ChainPosition
+from security.errors import UntrustedCertificateError
 from security.exchange import archive
 from security.exchange.outbox import Outbox
 from security.exchange.sealing import SealedRow, SealingContext
 from security.headers import parse_header
+from security.policy import check_suite
 
 MAX_ENVELOPES: Final = 1_000
 ROUND_ENVELOPES: Final = 64
@@ -60,7 +65,7 @@ class Downlink:
             UntrustedCertificateError: The member has no valid encryption key.
             HubStoreError: The database failed.
         """
-        key_id = self.keyring.current(member, ENCRYPTION, now_ms).key_id
+        self.keyring.current(member, ENCRYPTION, now_ms)
         with writing(self.engine) as connection:
             delivered = 0
             own = self.outbox.heads(connection, member)
@@ -69,10 +74,42 @@ class Downlink:
                 known = archive.is_known(connection, member, lane, stated)
                 if known:
                     delivered += archive.mark_collected(connection, member, lane, stated)
-                if lane in own and not (known and _opens(connection, member, lane, key_id)):
+                if lane in own and not (
+                    known and self._can_be_taken(connection, member, lane, now_ms)
+                ):
                     incarnation = max(own[lane].incarnation, stated.incarnation) + 1
                     self.outbox.start_incarnation(connection, member, lane, incarnation, stated)
             return delivered
+
+    def _can_be_taken(self, connection: Connection, member: str, lane: int, now_ms: int) -> bool:
+        """Whether the member still opens and believes what waits on a lane.
+
+        The envelopes of a lane were sealed in its order: when the first one holds, all do.
+        """
+        first = archive.find_unreceipted(connection, member, lane)
+        if first is None:
+            return True
+        before = ChainPosition(incarnation=first.incarnation, seq=first.seq - 1, hash=GENESIS.hash)
+        for row in archive.after(connection, member, lane, before, limit=1):
+            header = parse_header(row.message())
+            try:
+                self.keyring.find(member, header.recipient_key_id, ENCRYPTION, now_ms)
+            except UntrustedCertificateError:
+                return False
+            return now_ms <= header.expires_at_ms and self._is_own(
+                connection, header.sender_key_id, now_ms
+            )
+        return True
+
+    def _is_own(self, connection: Connection, key_id: str, now_ms: int) -> bool:
+        """Whether a signing key of the hub is valid now; the identity key does not end."""
+        return key_id == self.identity.root.key_id or any(
+            row.key_id == key_id
+            and row.use == SIGNING
+            and row.not_before_ms <= now_ms <= row.not_after_ms
+            and row.revoked_at_ms is None
+            for row in members.certificates(connection, member_id=self.identity.hub)
+        )
 
     def next_round(
         self, member: str, cursors: dict[int, ChainPosition], limit: int, now_ms: int
@@ -91,6 +128,7 @@ class Downlink:
 
         Raises:
             UntrustedCertificateError: The member has no valid encryption key.
+            SuitePolicyError: Its encryption key is of a suite outside its policy.
             HubStoreError: The database failed.
         """
         with writing(self.engine) as connection:
@@ -100,10 +138,15 @@ class Downlink:
                     cursors[lane] = rows[-1].position
                     return [row.message() for row in rows]
                 del cursors[lane]
+            if log.read_only_reason(connection):
+                # What is sealed must be logged; what was sealed before was given above.
+                return []
+            recipient_key = self.keyring.current(member, ENCRYPTION, now_ms)
+            check_suite(policy_of(connection, self.identity.hub, member), recipient_key.suite)
             context = SealingContext(
                 sender=self.identity.hub,
                 signing_key=self.identity.signing,
-                recipient_key=self.keyring.current(member, ENCRYPTION, now_ms),
+                recipient_key=recipient_key,
                 now_ms=now_ms,
             )
             rows = self.outbox.seal_ahead(connection, member, context, limit=limit)
@@ -137,16 +180,6 @@ class Downlink:
             [(index, row.envelope) for index, row in enumerate(rows, start=first)],
         )
         return messages
-
-
-def _opens(connection: Connection, member: str, lane: int, key_id: str) -> bool:
-    """Whether what waits on a lane was sealed to the member's present key."""
-    first = archive.find_unreceipted(connection, member, lane)
-    if first is None:
-        return True
-    before = ChainPosition(incarnation=first.incarnation, seq=first.seq - 1, hash=GENESIS.hash)
-    rows = archive.after(connection, member, lane, before, limit=1)
-    return all(parse_header(row.message()).recipient_key_id == key_id for row in rows)
 
 
 def limits(wanted: int) -> Iterator[int]:

@@ -2,43 +2,47 @@
 
 Joining, in protocol order; each step below carries its number:
 
-0. Sizes are bounded, the request parses, and its moment is close to the hub's clock.
-1. The token exists, has not expired and was not used up by the member's first call.
-2. The request is signed by the signing key it names: proof of possession.
-3. A token that was answered answers the same keys with the same response, and no others.
-4. The hub certifies the TLS key (the request proves possession itself), the signing key and the
-   encryption key, activates the member and its custody rows, and stores the answer.
-
-Left out: an officer's approval between request and certificate. Here the officer approves by
-issuing the token for one member id with its institutions.
+0. Sizes are bounded and the request parses exactly.
+1. The token exists and was not used up by the member's first call.
+2. The request is signed by the signing key it names, and its certificate request by the TLS key:
+   proof of possession.
+3. A token that was answered answers the same keys with the same response, and no others. A token
+   that is new has not expired, and the request's moment is close to the hub's clock.
+4. The suite is one that the policy takes.
+5. An officer approved these keys, after comparing their fingerprint; or approved whoever holds the
+   token, when issuing it; or ``[enrolment] approval`` leaves it to the token.
+6. The hub revokes what it certified for the member before, certifies the three keys, activates the
+   member and its custody rows, and stores the answer.
 """
 
+import hashlib
 import secrets
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from cryptography import x509
-from cryptography.hazmat.primitives import serialization
-from google.protobuf.message import DecodeError
 from sqlalchemy import Connection, Engine
 
-from hub.config import LifetimeSettings
+from hub.config import LifetimeSettings, Settings
 from hub.domain.custody import Custody
 from hub.domain.members import MemberId, MemberKind, MemberName
+from hub.domain.requested_keys import RequestedKeys, prove_keys
 from hub.errors import EnrolmentRefusedError
-from hub.store import custody, members, revocations, tokens
-from hub.store.certifying import certify, own_certificates
+from hub.exchange import requests
+from hub.store import custody, enrolment_requests, members, revocations, tokens
+from hub.store.certifying import own_certificates
 from hub.store.engine import writing
-from hub.store.epochs import SUITE
 from hub.store.identity import HubIdentity
+from hub.store.issuing import issue_certificates
+from hub.store.policies import policy_of, signed_policy
 from hub.store.revocation_lists import current_list, issue_list
-from protos.yixin.v1 import enrolment_pb2, identity_pb2, statement_pb2
-from security.certificates import keys_digest
-from security.errors import BadSignatureError, UntrustedCertificateError
+from protos.yixin.v1 import enrolment_pb2, statement_pb2
+from security.encoding import parse_exactly
+from security.errors import UntrustedCertificateError
 from security.exchange.custody import sign_custody
-from security.keys import Signature, VerifyingKey
-from security.tls import issue_member_certificate
+from security.keys import Signature
+from security.moments import to_ms
+from security.policy import check_suite
 from security.tokens import JoinToken, secret_digest
 
 PAYLOAD_TYPE: Final = "yixin/join/v1"
@@ -65,6 +69,7 @@ def issue_token(
     enrolment_address: str,
     lifetime: LifetimeSettings,
     now: datetime,
+    approved: bool = False,
 ) -> JoinToken:
     """Invite a member: enter it with its custody rows and make its one-use token.
 
@@ -77,6 +82,7 @@ def issue_token(
         enrolment_address: host:port of the Enrolment service.
         lifetime: Validity of tokens.
         now: Present moment, UTC-aware.
+        approved: Whether an officer approves in advance whoever joins with the token.
 
     Returns:
         The token; the hub keeps only the digest of its secret.
@@ -85,7 +91,7 @@ def issue_token(
         CustodyError: A row covers a slot of another member.
         HubStoreError: The database failed.
     """
-    now_ms = int(now.timestamp() * 1000)
+    now_ms = to_ms(now)
     member = invitation.name.member_id
     token = JoinToken(
         hub=identity.hub,
@@ -100,11 +106,13 @@ def issue_token(
         member=member,
         kind=MemberKind(invitation.name.kind),
         expires_at_ms=token.expires_at_ms,
+        approved_at_ms=now_ms if approved else None,
     )
     with writing(engine) as connection:
         members.invite(connection, invitation.name)
         custody.propose(connection, member, invitation.custody)
         tokens.add_token(connection, row, now_ms)
+        enrolment_requests.drop_joins(connection, member)
     return token
 
 
@@ -114,7 +122,7 @@ def join(
     request: enrolment_pb2.JoinRequest,
     *,
     exchange_address: str,
-    lifetime: LifetimeSettings,
+    settings: Settings,
     now: datetime,
 ) -> enrolment_pb2.JoinResponse:
     """Answer a join request.
@@ -124,19 +132,21 @@ def join(
         identity: The hub.
         request: The request as received.
         exchange_address: host:port of the Exchange service.
-        lifetime: Validity of what is issued.
+        settings: Settings of the hub.
         now: Present moment, UTC-aware.
 
     Returns:
-        Certificates, anchor, the hub's keys and the member's custody rows.
+        Certificates, anchor, the hub's keys and the member's custody rows; or what to tell the
+        officer, and nothing else, while the request waits.
 
     Raises:
-        EnrolmentRefusedError: Any step fails; the wording is the same for all.
+        EnrolmentRefusedError: Any step fails; the wording is the same for all but a rejection.
+        SuitePolicyError: The policy takes no keys of that suite.
         HubStoreError: The database failed; the same request may be sent again.
     """
-    now_ms = int(now.timestamp() * 1000)
-    # 0. Bounds and moment.
-    body = _parse(request, now_ms)
+    now_ms = to_ms(now)
+    # 0. Bounds.
+    body = _parse(request)
     with writing(engine) as connection:
         # 1. The token.
         token = tokens.find_token(connection, secret_digest(body.token_secret))
@@ -144,28 +154,53 @@ def join(
             raise EnrolmentRefusedError("the token is unknown")
         if token.consumed_at_ms is not None:
             raise EnrolmentRefusedError(f"the token of {token.member} is used up")
-        if now_ms > token.expires_at_ms:
-            raise EnrolmentRefusedError(f"the token of {token.member} has expired")
         # 2. Proof of possession.
-        signing = _proved_key(request, body, token.kind)
-        # 3. The same keys get the same answer.
-        digest = keys_digest(
-            signing.public_key,
-            signing.pq_public_key,
-            body.encryption_public_key,
-            _tls_public_key(body.tls_csr_der),
+        keys = prove_keys(
+            body,
+            kind=token.kind,
+            signature=Signature(classical=request.signature, post_quantum=request.pq_signature),
+            payload_type=PAYLOAD_TYPE,
+            signed=request.body,
         )
+        # 3. The same keys get the same answer; new ones come in time.
+        if token.keys_digest is None:
+            _verify_in_time(token, body, now_ms)
+        elif token.keys_digest != keys.digest:
+            raise EnrolmentRefusedError(f"the token of {token.member} was used by other keys")
         if token.response is not None:
-            if token.keys_digest != digest:
-                raise EnrolmentRefusedError(f"the token of {token.member} was used by other keys")
             return enrolment_pb2.JoinResponse.FromString(token.response)
-        # 4. Certificates, register and answer.
+        # 4. The suite.
+        check_suite(policy_of(connection, identity.hub, token.member), keys.suite)
+        # 5. Approval.
+        approved = _approval(token, settings)
+        if not approved:
+            pending = requests.ask(
+                connection,
+                method="join",
+                member=token.member,
+                digest=hashlib.sha256(token.secret_digest + keys.digest).digest(),
+                fingerprint=keys.fingerprint,
+                now_ms=now_ms,
+            )
+            if pending is not None:
+                tokens.bind_token(connection, token.secret_digest, keys.digest)
+                return enrolment_pb2.JoinResponse(pending=pending)
+        # 6. Certificates, register and answer.
         response = _certify_member(
-            connection, identity, body, member=token.member, lifetime=lifetime, now=now
+            connection,
+            identity,
+            token.member,
+            keys,
+            lifetime=settings.lifetime,
+            now=now,
+            approved=approved or "officer",
         )
         response.exchange_address = exchange_address
         tokens.answer_token(
-            connection, token.secret_digest, digest, response.SerializeToString(deterministic=True)
+            connection,
+            token.secret_digest,
+            keys.digest,
+            response.SerializeToString(deterministic=True),
         )
     return response
 
@@ -189,102 +224,63 @@ def signed_custody(
     return sign_custody(identity.signing, register)
 
 
-def _parse(request: enrolment_pb2.JoinRequest, now_ms: int) -> enrolment_pb2.JoinBody:
-    if request.ByteSize() > MAX_REQUEST_BYTES:
-        raise EnrolmentRefusedError(f"a request of {request.ByteSize()} bytes")
+def _parse(request: enrolment_pb2.JoinRequest) -> enrolment_pb2.JoinBody:
     try:
-        body = enrolment_pb2.JoinBody.FromString(request.body)
-    except DecodeError as error:
-        raise EnrolmentRefusedError("the body does not parse") from error
-    if body.format != _FORMAT or body.suite != SUITE:
-        raise EnrolmentRefusedError(f"format {body.format}, suite {body.suite[:40]!r}")
-    if abs(body.at_ms - now_ms) > MAX_CLOCK_DIFFERENCE_MS:
-        raise EnrolmentRefusedError(f"the clocks differ by {(body.at_ms - now_ms) // 1000} s")
+        raw = request.SerializeToString(deterministic=True)
+        parse_exactly(enrolment_pb2.JoinRequest, raw, MAX_REQUEST_BYTES)
+        body = parse_exactly(enrolment_pb2.JoinBody, request.body, MAX_REQUEST_BYTES)
+    except ValueError as error:
+        raise EnrolmentRefusedError(f"join: {error}") from error
+    if body.format != _FORMAT:
+        raise EnrolmentRefusedError(f"join of format {body.format}")
     return body
 
 
-def _proved_key(
-    request: enrolment_pb2.JoinRequest, body: enrolment_pb2.JoinBody, kind: MemberKind
-) -> VerifyingKey:
-    if (kind is MemberKind.HUB) != bool(body.signing_pq_public_key):
-        raise EnrolmentRefusedError(f"a {kind} with a post-quantum half that does not fit")
-    try:
-        key = VerifyingKey(
-            public_key=body.signing_public_key, pq_public_key=body.signing_pq_public_key
-        )
-        key.verify(
-            Signature(classical=request.signature, post_quantum=request.pq_signature),
-            PAYLOAD_TYPE,
-            request.body,
-        )
-    except (ValueError, BadSignatureError) as error:
-        raise EnrolmentRefusedError(f"proof of possession: {error}") from error
-    return key
+def _verify_in_time(token: tokens.TokenRow, body: enrolment_pb2.JoinBody, now_ms: int) -> None:
+    if now_ms > token.expires_at_ms:
+        raise EnrolmentRefusedError(f"the token of {token.member} has expired")
+    if abs(body.at_ms - now_ms) > MAX_CLOCK_DIFFERENCE_MS:
+        raise EnrolmentRefusedError(f"the clocks differ by {(body.at_ms - now_ms) // 1000} s")
 
 
-def _tls_public_key(request_der: bytes) -> bytes:
-    try:
-        key = x509.load_der_x509_csr(request_der).public_key()
-        return key.public_bytes(
-            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-        )
-    except ValueError as error:
-        raise EnrolmentRefusedError("the certificate request does not parse") from error
+def _approval(token: tokens.TokenRow, settings: Settings) -> str:
+    """Who approved in advance, as a word of the log; empty when an officer must do so now."""
+    if token.approved_at_ms is not None:
+        return "advance"
+    return "token" if settings.enrolment.approval == "token" else ""
 
 
 def _certify_member(
     connection: Connection,
     identity: HubIdentity,
-    body: enrolment_pb2.JoinBody,
-    *,
     member: MemberId,
+    keys: RequestedKeys,
+    *,
     lifetime: LifetimeSettings,
     now: datetime,
+    approved: str,
 ) -> enrolment_pb2.JoinResponse:
-    now_ms = int(now.timestamp() * 1000)
-    uses = (
-        (identity_pb2.KEY_USE_SIGNING, body.signing_public_key, body.signing_pq_public_key),
-        (identity_pb2.KEY_USE_ENCRYPTION, body.encryption_public_key, b""),
-    )
+    now_ms = to_ms(now)
     # Keys of an earlier join may be lost or stolen: from now on they prove nothing.
     if revocations.revoke_all(connection, member, now_ms):
         issue_list(connection, identity, now_ms)
     try:
-        tls_certificate = issue_member_certificate(
-            identity.ca_key_pem,
-            identity.ca_certificate_pem,
-            body.tls_csr_der,
-            member,
-            now,
-            days=lifetime.tls_days,
-        )
-        signing, encryption = (
-            certify(
-                connection,
-                identity,
-                member=member,
-                use=use,
-                suite=body.suite,
-                public_key=public_key,
-                pq_public_key=pq_public_key,
-                now_ms=now_ms,
-                days=lifetime.key_days,
-            )
-            for use, public_key, pq_public_key in uses
+        issued = issue_certificates(
+            connection, identity, member, keys, lifetime=lifetime, now=now, approved=approved
         )
     except UntrustedCertificateError as error:
         raise EnrolmentRefusedError(error.cause) from error
-    revocations.add_tls(connection, member, tls_certificate)
     members.activate(connection, member, now_ms)
     custody.activate(connection, member)
     return enrolment_pb2.JoinResponse(
         member=member,
-        tls_certificate_der=tls_certificate,
+        tls_certificate_der=issued.tls,
         anchor=identity.anchor,
-        signing_certificate=signing,
-        encryption_certificate=encryption,
-        hub_keys=own_certificates(connection, identity, now_ms),
+        signing_certificate=issued.signing,
+        encryption_certificate=issued.encryption,
+        hub_keys=own_certificates(connection, identity, now_ms, keys.suite),
         custody=signed_custody(connection, identity, member),
+        policy=signed_policy(connection, identity, member),
         revocations=current_list(connection),
     )
 

@@ -5,16 +5,18 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Engine
 
-from hub.store import envelopes
+from hub.store import collected_heads, envelopes
 from hub.store.certifying import own_keys
-from hub.store.engine import reading
+from hub.store.engine import reading, writing
 from hub.store.epochs import SUITE
 from hub.store.identity import HubIdentity, MemberKeys
+from hub.store.policies import signed_policy
 from hub.store.revocation_lists import current_list
 from protos.yixin.v1 import exchange_pb2, identity_pb2
 from security.certificates import ENCRYPTION
 from security.chain import GENESIS, LANES, ChainPosition
 from security.errors import RemoteSyncError, UntrustedCertificateError
+from security.exchange import archive
 from security.exchange.heads import (
     issue_incarnation,
     open_heads,
@@ -58,6 +60,7 @@ class Opening:
         with reading(self.engine) as connection:
             held = envelopes.heads_of(connection, member)
             revoked = current_list(connection)
+            policy = signed_policy(connection, self.identity, member)
         return exchange_pb2.StreamAccepted(
             heads=sign_heads(
                 self.identity.signing,
@@ -69,6 +72,7 @@ class Opening:
             ),
             hub_keys=hub_keys,
             revocations=revoked,
+            policy=policy,
             incarnations=[
                 to_chain_head(lane, issue_incarnation(held.get(lane, GENESIS), stated.get(lane)))
                 for lane in LANES
@@ -87,7 +91,28 @@ class Opening:
             RemoteSyncError: The heads are not the member's own.
         """
         heads = self._verified(member, signed, now_ms, downlink=True)
+        self._keep(member, signed, heads, now_ms)
         return heads, self._hub_keys(member, now_ms)
+
+    def _keep(
+        self,
+        member: str,
+        signed: exchange_pb2.SignedHeads,
+        heads: Mapping[int, ChainPosition],
+        now_ms: int,
+    ) -> None:
+        """Keep signed heads that acknowledge something new: they prove the delivery."""
+        with reading(self.engine) as connection:
+            if not collected_heads.find_new(connection, member, heads):
+                return
+        with writing(self.engine) as connection:
+            own = {
+                lane: position
+                for lane, position in collected_heads.find_new(connection, member, heads).items()
+                if archive.is_known(connection, member, lane, position)
+            }
+            raw = signed.SerializeToString(deterministic=True)
+            collected_heads.add_heads(connection, member, own, raw, now_ms)
 
     @staticmethod
     def cursors(heads: Mapping[int, ChainPosition]) -> dict[int, ChainPosition]:

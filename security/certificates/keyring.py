@@ -96,14 +96,21 @@ class Keyring:
             )
         return self._newest(named, at_ms)
 
-    def current(self, member: str, use: KeyUse, at_ms: int) -> CertifiedKey:
+    def current(self, member: str, use: KeyUse, at_ms: int, *, suite: str = "") -> CertifiedKey:
         """The key of a member to use at a moment: of the valid ones, the one that began last.
+
+        Args:
+            member: Member id of the owner.
+            use: Signing or encryption.
+            at_ms: The moment, milliseconds since the epoch, UTC.
+            suite: Suite that the key must have; empty for any.
 
         Raises:
             UntrustedCertificateError: No key of this use is valid at that moment.
             RevokedError: The last valid one was revoked by then; a subclass.
         """
-        return self._newest(self._keys.get((member, use), ()), at_ms)
+        keys = self._keys.get((member, use), ())
+        return self._newest([key for key in keys if suite in {"", key.suite}], at_ms)
 
     def _newest(self, keys: Sequence[CertifiedKey], at_ms: int) -> CertifiedKey:
         in_time = [key for key in keys if key.is_valid_at(at_ms)]

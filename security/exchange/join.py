@@ -75,6 +75,7 @@ async def join(
     kind: str,
     post_quantum: bool,
     now: datetime,
+    suite: str = "",
     call_timeout_s: float = CALL_TIMEOUT_S,
 ) -> Membership:
     """Join the hub that a token invites to.
@@ -85,6 +86,7 @@ async def join(
         kind: Kind of member to become; the hub must name one of that kind.
         post_quantum: Whether the signing key has an ML-DSA-65 half; hubs do.
         now: Present moment, UTC-aware.
+        suite: Suite of the keys; empty for that of the keys that are there, or the default.
         call_timeout_s: Longest wait for the hub, seconds.
 
     Returns:
@@ -96,10 +98,11 @@ async def join(
         JoinPendingError: The hub's officer has not approved the request; ask again later.
         JoinRefusedError: The hub refused, or its answer is not the one the token pins.
         KeyFileError: A key file is damaged or open to others.
+        UnknownSuiteError: No suite has that name, or its extra is not installed.
     """
     # 0.
     token = JoinToken.decode(token_text)
-    keys = create_keys(directory, post_quantum=post_quantum)
+    keys = create_keys(directory, post_quantum=post_quantum, suite=suite)
     # 1.
     request = _request(directory, token, keys, to_ms(now))
     # 2.

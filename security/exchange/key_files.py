@@ -81,25 +81,35 @@ def find_epochs(directory: Path, use: KeyFile) -> dict[int, Path]:
     return dict(sorted(found.items()))
 
 
-def create_keys(directory: Path, *, post_quantum: bool, suite: str = DEFAULT_SUITE) -> MemberKeys:
+def create_keys(directory: Path, *, post_quantum: bool, suite: str = "") -> MemberKeys:
     """Make the keys that are not there yet, and load the newest of each use.
+
+    Where another suite is asked for than the newest keys have, the next epoch begins.
 
     A second call after a crash keeps what the first one made.
 
     Args:
         directory: The member's directory; created with mode 0700.
         post_quantum: Whether the signing key has an ML-DSA-65 half; hubs do.
-        suite: Suite of the keys.
+        suite: Suite of the keys; empty for that of the newest, or the default.
 
     Raises:
         KeyFileError: A key file is damaged or open to others.
         UnknownSuiteError: No suite has that name.
     """
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for use in KeyFile:
-        if not find_epochs(directory, use):
-            add_epoch(directory, use, post_quantum=post_quantum, suite=suite)
+    wanted = suite or _newest_suite(directory) or DEFAULT_SUITE
+    # The encryption key comes last: until it is there, a crash leaves the change unfinished.
+    for use in (KeyFile.TLS, KeyFile.SIGNING, KeyFile.ENCRYPTION):
+        is_another = use is not KeyFile.TLS and _newest_suite(directory) not in {"", wanted}
+        if is_another or not find_epochs(directory, use):
+            add_epoch(directory, use, post_quantum=post_quantum, suite=wanted)
     return load_keys(directory)
+
+
+def _newest_suite(directory: Path) -> str:
+    epochs = find_epochs(directory, KeyFile.ENCRYPTION)
+    return EncryptionKey.load(epochs[max(epochs)]).suite.name if epochs else ""
 
 
 def add_epoch(

@@ -129,12 +129,16 @@ class Membership:
         """Keys to seal for the hub now.
 
         Raises:
-            UntrustedCertificateError: No encryption key of the hub is valid now.
-            SuitePolicyError: The hub's key is of a suite that its own policy does not take.
+            UntrustedCertificateError: No encryption key of the hub of this member's suite is valid
+                now.
+            SuitePolicyError: The hub's policy does not take this member's suite.
         """
-        key = self.keyring.current(self.hub_id, identity_pb2.KEY_USE_ENCRYPTION, now_ms)
+        suite = self.keys.encryption.suite.name
         if self.policy is not None:
-            check_suite(self.policy, key.suite)
+            check_suite(self.policy, suite)
+        key = self.keyring.current(
+            self.hub_id, identity_pb2.KEY_USE_ENCRYPTION, now_ms, suite=suite
+        )
         return SealingContext(
             sender=self.member_id,
             signing_key=self.keys.signing,

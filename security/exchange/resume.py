@@ -74,7 +74,14 @@ class LaneView:
 
 
 def view_lane(
-    conn: Connection, hub: str, lane: int, accepted: Accepted, *, demanded: bool, now_ms: int
+    conn: Connection,
+    hub: str,
+    lane: int,
+    accepted: Accepted,
+    *,
+    demanded: bool,
+    refused: bool = False,
+    now_ms: int,
 ) -> LaneView:
     """Read our side of a lane.
 
@@ -84,19 +91,22 @@ def view_lane(
         lane: The lane.
         accepted: The hub's verified answer.
         demanded: Whether the stream's opening asked for a new incarnation.
+        refused: Whether the hub refused what was sealed under earlier keys.
         now_ms: Present moment, milliseconds since the epoch, UTC.
     """
     held = accepted.held.get(lane, GENESIS)
     issued = accepted.issued.get(lane)
     state = find_chain(conn, hub, lane)
+    first = archive.find_unreceipted(conn, hub, lane)
+    is_useless = refused and first is not None
     return LaneView(
         lane=lane,
         held=held,
         issued=issued.incarnation if issued else max(1, held.incarnation),
         own_incarnation=state.head.incarnation if state else 0,
         is_known=archive.is_known(conn, hub, lane, held),
-        has_expired=archive.has_expired(conn, hub, lane, held, now_ms),
-        first_unreceipted=archive.find_unreceipted(conn, hub, lane),
+        has_expired=is_useless or archive.has_expired(conn, hub, lane, held, now_ms),
+        first_unreceipted=first,
         demanded=demanded,
     )
 

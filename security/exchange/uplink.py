@@ -5,6 +5,8 @@ Rules:
     2. Sealed bytes are committed before their first frame is written, receipts are committed
        before they count. The process may die between any two lines: the next run goes on.
     3. Memory is bounded: one sealing round and one window of envelopes.
+    4. Before anything is sent, what the hub states of keys, suites and its log is compared with
+       what was seen before; an older statement ends the run.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from security.channels import member_channel
 from security.errors import HubRefusedError, SecurityError
 from security.exchange import archive
 from security.exchange.resume import Continue, Restart, plan_lane, view_lane
+from security.exchange.seen_checkpoints import watch_log
 from security.exchange.submit_stream import SubmitStream
 from security.exchange.uplink_protocol import WINDOW_BYTES, Uplink
 from security.moments import to_ms
@@ -41,6 +44,8 @@ if TYPE_CHECKING:
 STALL_TIMEOUT_S: Final = 120.0
 MAX_GAPS: Final = 3
 """Gaps that one run resumes from before it reports them."""
+SEAL_ANEW: Final = frozenset({"certificate", "policy"})
+"""Refusals of what was sealed under earlier keys: once in a run all lanes begin anew."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -92,6 +97,7 @@ async def sync_up(
         HubRefusedError: The hub refused an envelope.
         UntrustedReceiptError: A receipt did not prove its promise.
         UntrustedCertificateError: The hub presented a key that its anchor did not certify.
+        SuitePolicyError: The hub's policy is a downgrade, or does not take this member's suite.
         RemoteSyncError: The hub broke the protocol or lost history.
     """
     run = _Run(
@@ -127,14 +133,20 @@ class _Run:
     report: UplinkReport = field(default_factory=UplinkReport)
     demanded: frozenset[int] = frozenset()
     gaps: int = 0
+    sealed_anew: bool = False
+    refused: frozenset[int] = frozenset()
     total: int = 0
     cursors: dict[int, ChainPosition] = field(default_factory=dict)
 
     async def attempt(self, channel: grpc.aio.Channel) -> bool:
-        """Run one stream, and take a gap as the order to resume where the hub stands."""
+        """Run one stream; a gap is the order to resume, a rule that changed one to seal anew."""
         try:
             return await self.stream(channel)
         except HubRefusedError as refused:
+            if refused.code in SEAL_ANEW and not self.sealed_anew:
+                self.sealed_anew = True
+                self.demanded = self.refused = frozenset(LANES)
+                return False
             self.gaps += 1
             if refused.code != "gap" or self.gaps > MAX_GAPS:
                 raise
@@ -154,8 +166,17 @@ class _Run:
         try:
             heads = await asyncio.to_thread(self._heads)
             wire.write(uplink.open(heads, to_ms(self.now())))
-            accepted = uplink.accept(await wire.next(), to_ms(self.now()))
-            await asyncio.to_thread(self.membership.learn_hub_keys, accepted.hub_keys)
+            answer = await wire.next()
+            # First the revocations: a key of the hub that is revoked must not open the stream.
+            if answer.accepted.HasField("revocations"):
+                await asyncio.to_thread(
+                    self.membership.learn_revocations, answer.accepted.revocations
+                )
+            accepted = uplink.accept(answer, to_ms(self.now()))
+            await watch_log(
+                channel, self.engine, self.membership, answer.accepted.checkpoint, self.now()
+            )
+            await asyncio.to_thread(self._learn, accepted)
             if not await asyncio.to_thread(self._plan, accepted):
                 return False
             await self._pump(uplink, wire)
@@ -199,6 +220,12 @@ class _Run:
         if fault is not None:
             raise fault
 
+    def _learn(self, accepted: Accepted) -> None:
+        """Take what the hub states of itself; nothing is sealed under an older statement."""
+        self.membership.learn_hub_keys(accepted.hub_keys)
+        if accepted.policy is not None:
+            self.membership.learn_policy(accepted.policy)
+
     def _heads(self) -> dict[int, ChainPosition]:
         with self.engine.begin() as conn:
             heads = self.outbox.heads(conn, self.membership.hub_id)
@@ -215,7 +242,13 @@ class _Run:
         with self.engine.begin() as conn:
             for lane in LANES:
                 view = view_lane(
-                    conn, hub, lane, accepted, demanded=lane in self.demanded, now_ms=now_ms
+                    conn,
+                    hub,
+                    lane,
+                    accepted,
+                    demanded=lane in self.demanded,
+                    refused=lane in self.refused,
+                    now_ms=now_ms,
                 )
                 plan = plan_lane(view)
                 if isinstance(plan, Continue):
@@ -223,6 +256,7 @@ class _Run:
                 elif isinstance(plan, Restart):
                     self.outbox.start_incarnation(conn, hub, lane, plan.incarnation, plan.base)
                     self.report.restarted = (*self.report.restarted, lane)
+                    self.refused -= {lane}
                 else:
                     demands.add(lane)
         # A lane that asked does not ask again, so that the streams of a run come to an end.

@@ -76,6 +76,8 @@ class Accepted:
     """Incarnation to use per lane, with the seq and hash to cite."""
     hub_keys: tuple[identity_pb2.KeyCertificate, ...]
     """Keys the hub presented; certified by its anchor."""
+    policy: identity_pb2.SuitePolicy | None = None
+    """The hub's suite policy as received; ``Membership.learn_policy`` verifies it."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -245,7 +247,12 @@ class Uplink:
                     f"seq {position.seq}, but its signed head is {place(cited)}"
                 )
         self._move(UplinkEvent.PEER_VERIFIED)
-        return Accepted(held=held, issued=issued, hub_keys=tuple(accepted.hub_keys))
+        return Accepted(
+            held=held,
+            issued=issued,
+            hub_keys=tuple(accepted.hub_keys),
+            policy=accepted.policy if accepted.HasField("policy") else None,
+        )
 
     def _receipt(self, receipt: exchange_pb2.Receipt) -> VerifiedReceipt:
         verified = verify_receipt(receipt, self.keyring, hub=self.hub, sender=self.member)

@@ -42,6 +42,11 @@ JOB_ROLES: Final[Mapping[str, frozenset[Role]]] = {
     "suites": _READ,
     "require-suite": _OFFICER,
     "join": _OFFICER,
+    # Model packs.
+    "packs-fetch": _WORK,
+    "packs-groups": _OFFICER,
+    "packs-order": _OFFICER,
+    "packs-status": _READ,
     # Clues.
     "clues": _PERSONS,
     "clue": _PERSONS,

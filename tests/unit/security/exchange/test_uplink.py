@@ -122,12 +122,45 @@ async def test_a_refusal_says_what_to_do_and_settles_nothing(
     words: str,
 ) -> None:
     member.append(*numbers(2))
-    hub.faults.refusals = iter([exchange_pb2.Refusal(code=code, detail="the hub's wording")])
+    # Twice: once in a run what was sealed under earlier keys is sealed anew.
+    refusal = exchange_pb2.Refusal(code=code, detail="the hub's wording")
+    hub.faults.refusals = iter([refusal, refusal])
     with pytest.raises(HubRefusedError, match=words):
         await member.sync()
+    hub.faults.refusals = iter([])
     assert member.pending().sealed == 2
     await member.sync()
     assert hub.payloads() == numbers(2)
+
+
+@pytest.mark.parametrize(
+    "code", [exchange_pb2.REFUSAL_CODE_CERTIFICATE, exchange_pb2.REFUSAL_CODE_POLICY]
+)
+async def test_what_was_sealed_under_earlier_rules_is_sealed_anew_in_the_same_run(
+    hub: ExchangeHub, member: ExchangeMember, code: exchange_pb2.RefusalCode.ValueType
+) -> None:
+    member.append(*numbers(3))
+    earlier = [row.envelope for row in member.seal()]
+    hub.faults.refusals = iter([exchange_pb2.Refusal(code=code, rule="the rule", mend="Mend.")])
+    report = await reopened(member).sync()
+    assert hub.payloads() == numbers(3)
+    assert not set(hub.received[-3:]) & set(earlier)
+    assert report.receipts == 3
+    assert report.restarted
+
+
+async def test_a_rule_and_its_mend_are_shown_as_the_hub_states_them(
+    hub: ExchangeHub, member: ExchangeMember
+) -> None:
+    member.append(*numbers(1))
+    refusal = exchange_pb2.Refusal(
+        code=exchange_pb2.REFUSAL_CODE_REVOKED, detail="d", rule="It is revoked.", mend="Ask Ann."
+    )
+    hub.faults.refusals = iter([refusal])
+    with pytest.raises(
+        HubRefusedError, match=r"\(revoked\): It is revoked. What to do: Ask Ann\.$"
+    ):
+        await member.sync()
 
 
 async def test_receipts_before_a_refusal_are_settled(
