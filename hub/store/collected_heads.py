@@ -13,7 +13,7 @@ from hub.store.proof_tables import collected_head
 from hub.store.tables import key_certificate
 from security.chain import ChainPosition, place
 
-__all__ = ["CollectedHead", "add_heads", "certificates_of", "list_heads"]
+__all__ = ["CollectedHead", "add_heads", "certificates_of", "find_new", "list_heads"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,27 +28,12 @@ class CollectedHead:
     """Serialised SignedHeads that say so."""
 
 
-def add_heads(
-    connection: Connection,
-    member: str,
-    stated: Mapping[int, ChainPosition],
-    signed: bytes,
-    at_ms: int,
-) -> int:
-    """Keep verified heads of a collection, for the lanes on which they are new.
-
-    Args:
-        connection: A writing transaction.
-        member: Who signed them.
-        stated: The positions they state, by lane; those of chains that are this hub's.
-        signed: Serialised SignedHeads.
-        at_ms: Moment of the collection, milliseconds since the epoch, UTC.
-
-    Returns:
-        Lanes on which they were new.
-    """
+def find_new(
+    connection: Connection, member: str, stated: Mapping[int, ChainPosition]
+) -> dict[int, ChainPosition]:
+    """Of stated heads, those behind which no kept one of their lane stands."""
     columns = collected_head.c
-    new = 0
+    found: dict[int, ChainPosition] = {}
     for lane, position in stated.items():
         query = (
             select(columns.incarnation, columns.seq)
@@ -57,21 +42,44 @@ def add_heads(
             .limit(1)
         )
         held = connection.execute(query).first()
-        if position.seq == 0 or (held is not None and place(position) <= tuple(held)):
-            continue
-        connection.execute(
-            insert(collected_head).values(
-                member=member,
-                lane=lane,
-                incarnation=position.incarnation,
-                seq=position.seq,
-                hash=position.hash,
-                at_ms=at_ms,
-                heads=signed,
-            )
-        )
-        new += 1
-    return new
+        if position.seq and (held is None or place(position) > (held.incarnation, held.seq)):
+            found[lane] = position
+    return found
+
+
+def add_heads(
+    connection: Connection,
+    member: str,
+    new: Mapping[int, ChainPosition],
+    signed: bytes,
+    at_ms: int,
+) -> None:
+    """Keep verified heads of a collection.
+
+    Args:
+        connection: A writing transaction.
+        member: Who signed them.
+        new: The positions that are new and of this hub's chains, by lane (``find_new``).
+        signed: Serialised SignedHeads that state them.
+        at_ms: Moment of the collection, milliseconds since the epoch, UTC.
+    """
+    if not new:
+        return
+    connection.execute(
+        insert(collected_head),
+        [
+            {
+                "member": member,
+                "lane": lane,
+                "incarnation": position.incarnation,
+                "seq": position.seq,
+                "hash": position.hash,
+                "at_ms": at_ms,
+                "heads": signed,
+            }
+            for lane, position in new.items()
+        ],
+    )
 
 
 def list_heads(connection: Connection, member: str) -> Iterator[CollectedHead]:

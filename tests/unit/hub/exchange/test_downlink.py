@@ -3,14 +3,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import update
 
 from hub.exchange.downlink import MAX_ENVELOPES, Downlink, limits
-from hub.store import envelopes, log
+from hub.exchange.opening import Opening
+from hub.store import collected_heads, envelopes, log
+from hub.store.certifying import certify
 from hub.store.engine import reading, writing
-from protos.yixin.v1 import envelope_pb2, transparency_pb2
+from hub.store.tables import key_certificate
+from protos.yixin.v1 import envelope_pb2, exchange_pb2, transparency_pb2
+from security.certificates import ENCRYPTION
 from security.chain import GENESIS, ChainPosition
 from security.envelope import envelope_hash, open_envelope
 from security.errors import UntrustedCertificateError
+from security.exchange.heads import open_heads, sign_heads
+from security.headers import parse_header
+from security.keys import EncryptionKey
 from security.transparency import parse_leaf
 from tests.support.hub_city import FIRST, NODE, SECOND, City, Sender
 
@@ -83,7 +91,7 @@ def test_control_comes_before_bulk_and_every_envelope_is_a_logged_delivery(
 
     assert [opened(city, node, one) for one in found] == [b"urgent", b"one", b"two", b"three"]
     with reading(city.parts.engine) as connection:
-        leaves = [parse_leaf(leaf.leaf) for leaf in log.leaves(connection, 0, 10)]
+        leaves = [parse_leaf(leaf.leaf) for leaf in log.leaves(connection, 0, 20)][-4:]
         assert envelopes.count(connection) == (0, 4)
     assert [leaf.kind for leaf in leaves] == [transparency_pb2.LOG_KIND_DELIVERY] * 4
     assert [leaf.envelope_hash for leaf in leaves] == [envelope_hash(one) for one in found]
@@ -93,6 +101,8 @@ def test_what_was_not_acknowledged_is_given_again_byte_for_byte_and_logged_once(
     city: City, downlink: Downlink
 ) -> None:
     queue(city, b"one", b"two")
+    with reading(city.parts.engine) as connection:
+        before = log.size(connection)
     first = collect(city, downlink)
 
     again = collect(city, downlink)
@@ -103,7 +113,7 @@ def test_what_was_not_acknowledged_is_given_again_byte_for_byte_and_logged_once(
     assert behind == first[1:]
     assert nothing == []
     with reading(city.parts.engine) as connection:
-        assert log.size(connection) == 2
+        assert log.size(connection) == before + 2
         assert city.parts.outbox.pending(connection, NODE).total == 0
 
 
@@ -144,6 +154,99 @@ def test_what_waits_is_sealed_anew_for_a_member_that_joined_with_new_keys(
     (found,) = collect(city, downlink)
 
     assert opened(city, again, found) == b"one"
+
+
+def test_what_waits_for_an_earlier_epoch_that_still_holds_is_given_byte_for_byte(
+    city: City, node: Sender, downlink: Downlink
+) -> None:
+    queue(city, b"one")
+    first = collect(city, downlink)
+    key = EncryptionKey.generate("INTL-PQ")
+    city.clock.advance(days=30)
+    with writing(city.parts.engine) as connection:
+        certify(
+            connection,
+            city.parts.identity,
+            member=NODE,
+            use=ENCRYPTION,
+            suite="INTL-PQ",
+            public_key=key.public_bytes,
+            pq_public_key=b"",
+            now_ms=city.clock.ms,
+            days=365,
+            approved="renewal",
+        )
+    city.learn(NODE)
+
+    assert collect(city, downlink) == first
+    queue(city, b"two")
+    old, new = collect(city, downlink)
+    assert parse_header(old).recipient_key_id == node.keys.encryption.key_id
+    assert parse_header(new).recipient_key_id == key.key_id
+
+    # The earlier epoch has ended: what is still there is sealed to the new one.
+    city.clock.advance(days=340)
+    anew = collect(city, downlink)
+    assert {parse_header(one).recipient_key_id for one in anew} == {key.key_id}
+    assert {parse_header(one).incarnation for one in anew} == {2}
+    assert len(anew) == 2
+
+
+def test_what_waits_under_a_key_of_the_hub_that_was_revoked_is_sealed_anew(
+    city: City, node: Sender, downlink: Downlink
+) -> None:
+    queue(city, b"one")
+    (first,) = collect(city, downlink)
+    signed_by = parse_header(first).sender_key_id
+    assert collect(city, downlink) == [first]
+
+    with writing(city.parts.engine) as connection:
+        connection.execute(
+            update(key_certificate)
+            .where(key_certificate.c.key_id == signed_by)
+            .values(revoked_at_ms=city.clock.ms)
+        )
+    (anew,) = collect(city, downlink)
+
+    assert parse_header(anew).incarnation == 2
+    assert opened(city, node, first) == b"one"
+
+
+def test_signed_heads_that_acknowledge_something_new_are_kept_once(
+    city: City, node: Sender, downlink: Downlink
+) -> None:
+    opening = Opening(engine=city.parts.engine, identity=city.parts.identity, keys=city.parts.keys)
+
+    def state(*heads: ChainPosition) -> None:
+        signed = sign_heads(
+            node.keys.signing,
+            signer=NODE,
+            peer=city.parts.identity.hub,
+            heads=dict(zip((BULK, envelope_pb2.LANE_CONTROL), heads, strict=False)),
+            at_ms=city.clock.ms,
+            downlink=True,
+        )
+        opening.downlink_heads(NODE, signed, city.clock.ms)
+
+    queue(city, b"one", b"two")
+    first = collect(city, downlink)
+    strange = ChainPosition(incarnation=1, seq=9, hash=bytes(31) + b"x")
+    for position in (GENESIS, head(first[0], 1), head(first[0], 1), strange, head(first[1], 2)):
+        state(position)
+    state(head(first[0], 1), head(first[1], 2))
+
+    with reading(city.parts.engine) as connection:
+        kept = list(collected_heads.list_heads(connection, NODE))
+    assert [(one.lane, one.position.seq) for one in kept] == [(BULK, 1), (BULK, 2)]
+    last = exchange_pb2.SignedHeads.FromString(kept[1].heads)
+    assert open_heads(
+        last,
+        city.parts.keys.keyring,
+        signer=NODE,
+        peer=city.parts.identity.hub,
+        downlink=True,
+        now_ms=city.clock.ms,
+    ) == {BULK: head(first[1], 2)}
 
 
 def test_a_member_whose_keys_expired_is_not_served(city: City, downlink: Downlink) -> None:
