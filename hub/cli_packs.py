@@ -1,5 +1,148 @@
-"""Commands `yixin hub packs …`."""
+"""Commands ``yixin hub packs``: groups, orders and what became of them."""
+
+from datetime import date
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
+from hub.cli_options import AsJson, Directory
+from hub.commands import CommandOutput, Result, run_job, start
+from hub.config import hub_directory
+from security.errors import PackError
+
 app = typer.Typer(no_args_is_help=True, help="Model packs (模型包): what is in force where.")
+
+
+@app.command()
+def groups(
+    *,
+    order: Annotated[
+        str | None,
+        typer.Option("--order", help="All groups, the first to be given a pack first: a,b,c."),
+    ] = None,
+    placed: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="MEMBER=GROUP; repeat for each member."),
+    ] = None,
+    directory: Directory = None,
+    as_json: AsJson = False,
+) -> None:
+    """Set or show the groups by which packs are rolled out.
+
+    Example: [bold]yixin hub packs groups --order pilot,county,all
+    --set yixin://330302/node/H33030200001=pilot[/bold]
+    """
+    with start(as_json) as out:
+        pairs = [text.rpartition("=") for text in placed or []]
+        for member, _, group in pairs:
+            if not member or not group:
+                raise PackError("--set: expected MEMBER=GROUP, as listed by yixin hub members")
+        arguments: Result = {
+            "order": [name.strip() for name in order.split(",")] if order else [],
+            "set": {member: group for member, _, group in pairs},
+        }
+        result = run_job(hub_directory(directory), "packs-groups", arguments, out)
+        if as_json:
+            out.done(result, "")
+            return
+        _show_groups(out, result)
+
+
+@app.command("order")
+def order_pack(
+    *,
+    group: Annotated[str, typer.Option("--group", help="Group that is to use it.")],
+    from_day: Annotated[
+        str | None, typer.Option("--from", help="First day, yyyy-mm-dd; else today.")
+    ] = None,
+    version: Annotated[
+        str | None, typer.Option("--version", help="Version of the pack; else the newest.")
+    ] = None,
+    directory: Directory = None,
+    as_json: AsJson = False,
+) -> None:
+    """Order a pack for a group. The next group follows when all of this one have passed.
+
+    Example: [bold]yixin hub packs order --group county --from 2026-12-01[/bold]
+    """
+    with start(as_json) as out:
+        from hub.clock import utc_now  # noqa: PLC0415 - keeps --help fast
+
+        try:
+            day = utc_now().date() if from_day is None else date.fromisoformat(from_day)
+        except ValueError as error:
+            raise PackError(f"--from {from_day!r}: expected yyyy-mm-dd") from error
+        result = run_job(
+            hub_directory(directory),
+            "packs-order",
+            {"group": group, "from_day": day.isoformat(), "version": version},
+            out,
+        )
+        out.done(
+            result,
+            f"Ordered {result['target']} for {group} from {result['from_day']}: "
+            f"{result['members']} members, order {result['version']}, leaf {result['log_index']}.",
+        )
+
+
+@app.command()
+def fetch(
+    *,
+    folder: Annotated[
+        Path | None, typer.Option("--from", help="A repository on a stick.", file_okay=False)
+    ] = None,
+    directory: Directory = None,
+    as_json: AsJson = False,
+) -> None:
+    """Bring this hub's copy of the packs' repository up to date.
+
+    Example: [bold]yixin hub packs fetch[/bold]
+    """
+    with start(as_json) as out:
+        arguments: Result = {"from": str(folder.absolute()) if folder else None}
+        result = run_job(hub_directory(directory), "packs-fetch", arguments, out)
+        found = result["repository"]
+        text = (
+            "This hub has no source of packs: set repository in [packs] of hub.toml, or join a "
+            "parent hub that has one."
+            if found is None
+            else f"{len(found['packs'])} packs, metadata holds until {found['expires_at']}."
+        )
+        out.done(result, text)
+
+
+@app.command()
+def status(*, directory: Directory = None, as_json: AsJson = False) -> None:
+    """Show groups, orders and what members reported.
+
+    Example: [bold]yixin hub packs status[/bold]
+    """
+    with start(as_json) as out:
+        result = run_job(hub_directory(directory), "packs-status", {}, out, writes=False)
+        if as_json:
+            out.done(result, "")
+            return
+        _show_groups(out, result)
+        if result["orders"]:
+            shown = [{**one, "stopped": one["stopped"] or "no"} for one in result["orders"]]
+            out.rows("Orders", shown)
+        held = result["repository"]
+        if held is None:
+            out.say("No copy of a packs' repository yet: yixin hub packs fetch")
+        else:
+            word = "EXPIRED on" if held["is_expired"] else "holds until"
+            out.say(f"Repository: {len(held['packs'])} packs; metadata {word} {held['expires_at']}")
+
+
+def _show_groups(out: CommandOutput, result: Result) -> None:
+    rows = [
+        {"group": name, "members": len(rows), "first": ", ".join(rows[:3])}
+        for name, rows in result["groups"].items()
+    ]
+    if rows:
+        out.rows("Groups, in their order", rows)
+    else:
+        out.say("There are no groups yet: yixin hub packs groups --order pilot,all")
+    if result["without_group"]:
+        out.say(f"{len(result['without_group'])} nodes are in no group and are given no pack.")

@@ -32,6 +32,7 @@ from hub.intake.checking import EnvelopeChecker
 from hub.intake.committing import Committer
 from hub.intake.pipeline import IntakePipeline
 from hub.jobs import READERS, HubJobs
+from hub.packs.serving import place_of
 from hub.parts import (
     SERVE_FILE,
     Addresses,
@@ -173,6 +174,7 @@ class Daemon:
             opening=Opening(engine=parts.engine, identity=parts.identity, keys=parts.keys),
             pipeline=pipeline,
             downlink=downlink,
+            packs=place_of(parts).served,
             now=parts.now,
         )
         enrolment_servicer = EnrolmentServicer(

@@ -2,6 +2,8 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from hub.parts import HubParts
@@ -9,7 +11,7 @@ from security.progress import ProgressReporter
 
 Result: TypeAlias = dict[str, Any]
 Job: TypeAlias = Callable[[Result, ProgressReporter], Result | Awaitable[Result]]
-PACK_READERS: Final[frozenset[str]] = frozenset()
+PACK_READERS: Final = frozenset({"packs-status"})
 """Jobs that change nothing."""
 
 
@@ -21,4 +23,43 @@ class PackJobs:
 
     def table(self) -> Mapping[str, Job]:
         """Jobs by name."""
-        return {}
+        return {
+            "packs-fetch": self.fetch,
+            "packs-groups": self.groups,
+            "packs-order": self.order,
+            "packs-status": self.status,
+        }
+
+    def fetch(self, arguments: Result, _progress: ProgressReporter) -> Result:
+        """Bring the hub's copy of the repository up to date."""
+        from hub.packs.serving import refresh_packs  # noqa: PLC0415 - a room of its own
+
+        named = arguments.get("from")
+        folder = Path(named) if named else None
+        found = refresh_packs(self.parts, self.parts.now(), folder=folder)
+        return {"repository": found}
+
+    def groups(self, arguments: Result, _progress: ProgressReporter) -> Result:
+        """Set groups and who is in them; without arguments, show them."""
+        from hub.packs.rollout import assign  # noqa: PLC0415 - a room of its own
+
+        return assign(self.parts, arguments.get("order") or [], arguments.get("set") or {})
+
+    def order(self, arguments: Result, _progress: ProgressReporter) -> Result:
+        """Order a pack for a group; the copy of the repository is brought up to date before."""
+        from hub.packs.rollout import order  # noqa: PLC0415 - a room of its own
+        from hub.packs.serving import refresh_packs  # noqa: PLC0415 - the same
+
+        refresh_packs(self.parts, self.parts.now())
+        return order(
+            self.parts,
+            arguments["group"],
+            date.fromisoformat(arguments["from_day"]),
+            arguments.get("version"),
+        )
+
+    def status(self, _arguments: Result, _progress: ProgressReporter) -> Result:
+        """Groups, orders and reports."""
+        from hub.packs.rollout import rollout_status  # noqa: PLC0415 - a room of its own
+
+        return rollout_status(self.parts)

@@ -12,6 +12,7 @@ import asyncio
 import itertools
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime
+from pathlib import Path
 from typing import Final, TypeAlias
 
 import grpc.aio
@@ -24,8 +25,9 @@ from hub.exchange.opening import Opening
 from hub.intake.checking import Submitted
 from hub.intake.committing import Refused, Result
 from hub.intake.pipeline import IntakePipeline, StreamGuard
+from hub.packs.serving import open_file
 from protos.yixin.v1 import exchange_pb2, exchange_pb2_grpc
-from security.errors import SecurityError
+from security.errors import PackAbsentError, SecurityError
 from security.moments import to_ms
 
 SubmitContext: TypeAlias = grpc.aio.ServicerContext[
@@ -50,6 +52,7 @@ class ExchangeServicer(exchange_pb2_grpc.ExchangeServicer):
         opening: Opening,
         pipeline: IntakePipeline,
         downlink: Downlink,
+        packs: Path,
         now: Callable[[], datetime],
     ) -> None:
         """Serve the flows of one hub.
@@ -59,12 +62,14 @@ class ExchangeServicer(exchange_pb2_grpc.ExchangeServicer):
             opening: Answers the opening of a stream.
             pipeline: Takes envelopes.
             downlink: Gives out envelopes.
+            packs: The hub's copy of the packs' repository.
             now: Tells the present moment, UTC-aware.
         """
         self._admission = admission
         self._opening = opening
         self._pipeline = pipeline
         self._downlink = downlink
+        self._packs = packs
         self._now = now
         self._streams = itertools.count(1)
 
@@ -123,9 +128,16 @@ class ExchangeServicer(exchange_pb2_grpc.ExchangeServicer):
         request: exchange_pb2.PackFileRequest,
         context: grpc.aio.ServicerContext[exchange_pb2.PackFileRequest, exchange_pb2.PackFileChunk],
     ) -> AsyncIterator[exchange_pb2.PackFileChunk]:
-        """Refuse: this hub serves no packs yet."""
-        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "This hub serves no packs.")
-        yield exchange_pb2.PackFileChunk(size=len(request.name))  # pragma: no cover
+        """Give out a file of the packs' repository, from an offset."""
+        caller = await self._admission.admit(context, "FetchPack")
+        try:
+            file = await asyncio.to_thread(open_file, self._packs, request.name, request.offset)
+            while piece := await asyncio.to_thread(next, file.pieces, b""):
+                yield exchange_pb2.PackFileChunk(content=piece, size=file.size)
+        except PackAbsentError:
+            await context.abort(grpc.StatusCode.NOT_FOUND, "There is no such file of packs here.")
+        except SecurityError as error:
+            await self._admission.refuse(context, caller.member, "FetchPack", error)
 
     async def _answers(
         self,

@@ -14,7 +14,7 @@ Left to the commit: revocation, suite policy, the chain, custody and the slot ru
 
 import hashlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
@@ -22,6 +22,7 @@ from hub.domain.checkpoints import DecodedCheckpoints
 from hub.domain.clues import DecodedClues, DecodedJoinRecords
 from hub.domain.heartbeats import DecodedHeartbeat
 from hub.domain.members import MemberKind
+from hub.domain.packs import DecodedPackReport
 from hub.domain.pushes import DecodedPush
 from hub.domain.sharing import DecodedSharing
 from hub.domain.statements import DecodedBatch
@@ -32,6 +33,7 @@ from hub.intake.clues import decode_clues
 from hub.intake.decoding import decode_batch
 from hub.intake.heartbeats import HEARTBEAT, decode_heartbeat
 from hub.intake.join_records import decode_join_records
+from hub.intake.pack_reports import PACK_REPORT, decode_pack_report
 from hub.intake.purposes import verify_purpose
 from hub.intake.pushes import decode_push
 from hub.intake.requests import FORWARD, PRODUCT_REQUEST, decode_sharing
@@ -62,6 +64,7 @@ SENDERS: Final[Mapping[str, frozenset[MemberKind]]] = {
     PRODUCT_REQUEST: frozenset({MemberKind.DEPARTMENT, MemberKind.HUB}),
     FORWARD: frozenset({MemberKind.HUB}),
     HEARTBEAT: frozenset({MemberKind.NODE, MemberKind.HUB}),
+    PACK_REPORT: frozenset({MemberKind.NODE}),
 }
 """Payload types this hub takes, and the kinds of members that may send them."""
 
@@ -81,8 +84,17 @@ Content: TypeAlias = (
     | DecodedClues
     | DecodedSharing
     | DecodedHeartbeat
+    | DecodedPackReport
     | Unreadable
 )
+
+
+_PLAIN: Final[Mapping[str, Callable[[bytes], Content]]] = {
+    CLUES: decode_clues,
+    PACK_REPORT: decode_pack_report,
+    GRADE_PUSH: decode_push,
+}
+"""Decoders that need nothing but the payload."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,16 +251,16 @@ class EnvelopeChecker:
             return decode_batch(payload, self.measure_sets)
         if header.payload_type == JOIN_RECORDS:
             return decode_join_records(payload, self.joining)
-        if header.payload_type == CLUES:
-            return decode_clues(payload)
+        plain = _PLAIN.get(header.payload_type)
+        if plain is not None:
+            return plain(payload)
         if header.payload_type == HEARTBEAT:
             return decode_heartbeat(payload, now_ms)
         if header.payload_type == LEDGER_CHECKPOINTS:
             return decode_checkpoints(
                 payload, sender=header.sender, keyring=self.keyring, at_ms=now_ms
             )
-        is_push = header.payload_type == GRADE_PUSH
-        return decode_push(payload) if is_push else decode_sharing(header, payload)
+        return decode_sharing(header, payload)
 
 
 def _find_header(envelope: envelope_pb2.SealedEnvelope) -> envelope_pb2.EnvelopeHeader | None:

@@ -24,6 +24,7 @@ from hub.domain.clues import DecodedClues, DecodedJoinRecords, shanghai_day
 from hub.domain.custody import CustodyRegister
 from hub.domain.heartbeats import DecodedHeartbeat
 from hub.domain.members import MemberId
+from hub.domain.packs import DecodedPackReport
 from hub.domain.pushes import DecodedPush
 from hub.domain.sharing import DecodedSharing
 from hub.domain.slots import SlotStep, SlotVersion, StatedSlot
@@ -32,6 +33,7 @@ from hub.intake.checking import Content, Unreadable
 from hub.intake.checkpoints import apply_checkpoints
 from hub.intake.clue_contents import CLUES, JOIN_RECORDS, ClueContents
 from hub.intake.decoding import SlotRows, digest_fault
+from hub.intake.pack_reports import PACK_REPORT, apply_pack_report
 from hub.intake.requests import add_task
 from hub.store import pushed
 from hub.store.heartbeats import keep_heartbeat
@@ -130,15 +132,8 @@ class ContentBook:
         if isinstance(content, DecodedPush | DecodedHeartbeat | DecodedSharing):
             self._keep(content, origin)
             return 0
-        if isinstance(content, DecodedCheckpoints):
-            faults = apply_checkpoints(
-                self._connection,
-                content.checkpoints,
-                member=origin.sender,
-                incarnation=origin.incarnation,
-                log_index=origin.log_index,
-            )
-            return self._refuse_all(origin, "", faults)
+        if isinstance(content, DecodedPackReport | DecodedCheckpoints):
+            return self._apply_stated(content, origin)
         place = (origin.sender, origin.incarnation, origin.log_index)
         if isinstance(content, DecodedJoinRecords):
             faults = self._clues.apply_join_records(content, *place)
@@ -146,6 +141,20 @@ class ContentBook:
         if isinstance(content, DecodedClues):
             return self._refuse_all(origin, CLUES, self._clues.apply_clues(content, *place))
         return self._apply_batch(content, origin)
+
+    def _apply_stated(self, content: DecodedPackReport | DecodedCheckpoints, origin: Origin) -> int:
+        """Apply what a member states of itself."""
+        if isinstance(content, DecodedPackReport):
+            faults = apply_pack_report(self._connection, content, origin.sender, origin.log_index)
+            return self._refuse_all(origin, PACK_REPORT, faults)
+        faults = apply_checkpoints(
+            self._connection,
+            content.checkpoints,
+            member=origin.sender,
+            incarnation=origin.incarnation,
+            log_index=origin.log_index,
+        )
+        return self._refuse_all(origin, "", faults)
 
     def _keep(
         self, content: DecodedPush | DecodedHeartbeat | DecodedSharing, origin: Origin

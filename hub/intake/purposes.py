@@ -43,6 +43,11 @@ PURPOSES: Final[Mapping[str, Declaration]] = {
         data_class="operation",
         lanes=frozenset({envelope_pb2.LANE_CONTROL}),
     ),
+    "pack_report": Declaration(
+        purpose="operation",
+        data_class="operation",
+        lanes=frozenset({envelope_pb2.LANE_CONTROL}),
+    ),
 }
 """Declarations by payload type."""
 BY_AGREEMENT: Final = frozenset({"product_request", "forward"})

@@ -1,0 +1,226 @@
+"""Orders of packs: group by group, each logged, none after a failure.
+
+Numbered as applied by an order, all in one transaction:
+
+1. The pack is one that both officers signed, as this hub's own copy of the repository says.
+2. Every group before has passed, and no member has refused it (``hub.domain.packs``).
+3. Its release is a leaf of the log, once.
+4. Every active member of the group is given the order, sealed and addressed to it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+
+from sqlalchemy import Connection
+
+from hub.domain.members import MemberKind
+from hub.domain.packs import find_obstacle, newest
+from hub.packs.serving import place_of
+from hub.parts import HubParts
+from hub.store import log, members, packs
+from hub.store.engine import reading, writing
+from protos.yixin.v1 import envelope_pb2, exchange_pb2, transparency_pb2
+from security.errors import PackError
+from security.moments import to_ms
+
+__all__ = ["assign", "order", "rollout_status"]
+
+PACK_ORDER: Final = "pack_order"
+PURPOSE: Final = "operation"
+MAX_GROUPS: Final = 16
+_FORMAT: Final = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """A pack of the repository."""
+
+    target: str
+    digest: bytes
+
+
+def order(
+    parts: HubParts, group: str, from_day: date, version: str | None = None
+) -> dict[str, object]:
+    """Order a pack for a group.
+
+    Args:
+        parts: The hub.
+        group: Group of members.
+        from_day: First day of use.
+        version: Version of the pack; the newest when None.
+
+    Raises:
+        PackError: The pack is unknown, was stopped, or another group comes first.
+        HubStoreError: The database failed.
+    """
+    # 1.
+    wanted = _find(parts, version)
+    now_ms = to_ms(parts.now())
+    with writing(parts.engine) as connection:
+        # 2.
+        stop = packs.find_stop(connection, wanted.digest)
+        groups = packs.progress(connection, wanted.digest)
+        obstacle = find_obstacle(groups, group, None if stop is None else stop.member)
+        if obstacle:
+            raise PackError(f"{wanted.target} is not ordered for {group}: {obstacle}")
+        # 3.
+        index = packs.find_release(connection, wanted.digest)
+        if index is None:
+            leaf = log.event_leaf(
+                transparency_pb2.LOG_KIND_PACK_RELEASE,
+                hub=parts.identity.hub,
+                digest=wanted.digest,
+                word="pack",
+                at_ms=now_ms,
+            )
+            index = log.append_leaves(connection, [leaf])
+            packs.add_release(connection, wanted.digest, wanted.target, index, now_ms)
+        # 4.
+        given = packs.Order(
+            version=packs.next_version(connection),
+            digest=wanted.digest,
+            target=wanted.target,
+            group=group,
+            from_day=int(from_day.strftime("%Y%m%d")),
+            at_ms=now_ms,
+        )
+        addressed = packs.groups(connection)[group]
+        _give(connection, parts, given, addressed)
+    return {
+        "target": wanted.target,
+        "digest": wanted.digest.hex(),
+        "group": group,
+        "from_day": given.from_day,
+        "version": given.version,
+        "members": len(addressed),
+        "log_index": index,
+    }
+
+
+def assign(parts: HubParts, names: Sequence[str], placed: Mapping[str, str]) -> dict[str, object]:
+    """Set the groups, in their order, and put members into them.
+
+    A member that comes into a group is given the group's newest order, unless it was stopped.
+
+    Args:
+        parts: The hub.
+        names: Groups in their order; empty to keep them.
+        placed: Group by member id.
+
+    Raises:
+        PackError: A group or member is unknown, or a member is no node.
+    """
+    if len(names) > MAX_GROUPS or len(set(names)) != len(names):
+        raise PackError(f"{len(names)} groups, expected at most {MAX_GROUPS}, each once")
+    for name in names:
+        if not name.isidentifier() or len(name) > 40:
+            raise PackError(f"{name[:40]!r}: name a group by letters, digits and _")
+    with writing(parts.engine) as connection:
+        if names:
+            packs.set_groups(connection, names)
+        known = packs.groups(connection)
+        for member_id, group in placed.items():
+            row = members.find_member(connection, member_id)
+            if row is None or row.kind is not MemberKind.NODE:
+                raise PackError(f"{member_id[:96]} is no node of this hub: see yixin hub members")
+            if group not in known:
+                raise PackError(f"there is no group {group[:40]!r}: name it with --order first")
+            packs.set_group(connection, member_id, group)
+            held = packs.latest_order(connection, group)
+            is_new = held is not None and not packs.was_ordered(
+                connection, held.version, member_id, held.digest
+            )
+            if held is not None and is_new and packs.find_stop(connection, held.digest) is None:
+                _give(connection, parts, held, [member_id])
+    return rollout_status(parts)
+
+
+def rollout_status(parts: HubParts) -> dict[str, object]:
+    """Groups, orders, reports and stops; and what the copy of the repository holds."""
+    with reading(parts.engine) as connection:
+        held = packs.orders(connection)
+        given = []
+        for one in held:
+            states = packs.states(connection, one.version)
+            stop = packs.find_stop(connection, one.digest)
+            said = [str(report.state) for report in states.values()]
+            given.append(
+                {
+                    "order": one.version,
+                    "pack": one.target,
+                    "group": one.group,
+                    "from_day": one.from_day,
+                    "passed": sum(report.passed for report in states.values()),
+                    "in_force": said.count("in_force"),
+                    "refused": said.count("refused"),
+                    "stopped": None if stop is None else f"{stop.member}: {stop.reason}",
+                }
+            )
+        return {
+            "groups": {name: list(rows) for name, rows in packs.groups(connection).items()},
+            "without_group": list(packs.without_group(connection, MemberKind.NODE)),
+            "orders": given,
+            "repository": _repository(parts),
+        }
+
+
+def _give(
+    connection: Connection, parts: HubParts, given: packs.Order, addressed: Sequence[str]
+) -> None:
+    packs.add_order(connection, given, addressed)
+    payload = exchange_pb2.PackOrder(
+        format=_FORMAT,
+        target=given.target,
+        digest=given.digest,
+        from_day=given.from_day,
+        group=given.group,
+        version=given.version,
+    ).SerializeToString(deterministic=True)
+    for member_id in addressed:
+        parts.outbox.append(
+            connection,
+            recipient=member_id,
+            lane=envelope_pb2.LANE_CONTROL,
+            payload_type=PACK_ORDER,
+            schema_version=1,
+            purpose=PURPOSE,
+            data_class=PURPOSE,
+            period="",
+            payload=payload,
+        )
+
+
+def _find(parts: HubParts, version: str | None) -> Wanted:
+    from security.packs.client import load_release  # noqa: PLC0415 - TUF only where packs are used
+    from security.packs.layout import target_name  # noqa: PLC0415 - beside it
+
+    release = load_release(place_of(parts).directory / "client")
+    name = newest(list(release.targets)) if version is None else target_name(version)
+    found = None if name is None else release.targets.get(name)
+    if found is None:
+        raise PackError(
+            f"{name or 'a pack'} is not in the packs' repository: it holds "
+            f"{', '.join(sorted(release.targets)) or 'none'}; run yixin hub packs fetch"
+        )
+    if release.expires_at <= parts.now():
+        raise PackError(
+            f"the packs' metadata expired on {release.expires_at:%Y-%m-%d}: sign it anew with "
+            "yixin model release, then yixin hub packs fetch"
+        )
+    return Wanted(target=found.name, digest=found.digest)
+
+
+def _repository(parts: HubParts) -> dict[str, object] | None:
+    if not (place_of(parts).directory / "client").exists():
+        return None
+    from security.packs.client import load_release  # noqa: PLC0415 - TUF only where packs are used
+
+    release = load_release(place_of(parts).directory / "client")
+    return {
+        "packs": sorted(release.targets),
+        "expires_at": release.expires_at.isoformat(),
+        "is_expired": release.expires_at <= parts.now(),
+    }

@@ -1,0 +1,224 @@
+"""Roll-out: one group after the other, each order logged, and one failure stops it."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from hub.errors import StatementError
+from hub.intake.pack_reports import decode_pack_report
+from hub.packs.rollout import assign, order, rollout_status
+from hub.packs.serving import (
+    open_file,
+    place_of,
+    refresh_packs,
+    root_digest,
+    served_root,
+    sign_timestamp,
+)
+from hub.store import log
+from hub.store.engine import reading
+from hub.store.quarantine import count
+from protos.yixin.v1 import envelope_pb2, exchange_pb2, transparency_pb2
+from security.errors import PackAbsentError, PackError
+from security.packs.layout import TIMESTAMP
+from tests.support.hub_city import NODE, NOW, OTHER
+from tests.support.pack_repository import Repository
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hub.parts import HubParts
+    from tests.support.hub_city import City, Sender
+
+DAY = date(2026, 12, 1)
+CONTROL: dict[str, Any] = {
+    "payload_type": "pack_report",
+    "lane": envelope_pb2.LANE_CONTROL,
+    "period": "",
+}
+DIGEST = hashlib.sha256(b"pack one").digest()
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Repository:
+    made = Repository(tmp_path / "packs", NOW)
+    made.publish("2026.12.1", b"pack one")
+    return made
+
+
+@pytest.fixture
+def parts(city: City, node: Sender, other: Sender, repository: Repository) -> HubParts:
+    assert node.city is other.city
+    packs = replace(city.parts.settings.packs, repository=str(repository.directory))
+    made = replace(city.parts, settings=replace(city.parts.settings, packs=packs))
+    refresh_packs(made, city.clock())
+    assign(made, ["pilot", "rest"], {NODE: "pilot", OTHER: "rest"})
+    return made
+
+
+def report(city: City, **changes: Any) -> bytes:  # noqa: ANN401 - parts of any type
+    parts: dict[str, Any] = {
+        "format": 1,
+        "digest": DIGEST,
+        "version": 1,
+        "passed": True,
+        "vectors": 34,
+        "state": "in_force",
+        "at_ms": city.clock.ms,
+    }
+    return exchange_pb2.PackReport(**(parts | changes)).SerializeToString(deterministic=True)
+
+
+def say(city: City, sender: Sender, **changes: Any) -> None:  # noqa: ANN401 - the same
+    city.submit(sender.seal(report(city, **changes), **CONTROL), peer=sender.member)
+
+
+def orders_for(parts: HubParts, member: str) -> int:
+    with reading(parts.engine) as connection:
+        return parts.outbox.pending(connection, member).total
+
+
+def test_the_next_group_waits_until_the_one_before_has_passed(
+    city: City, node: Sender, parts: HubParts
+) -> None:
+    with pytest.raises(PackError, match="group pilot comes first: 0 of its 1 members"):
+        order(parts, "rest", DAY)
+    with pytest.raises(PackError, match="there is no group 'none'"):
+        order(parts, "none", DAY)
+    given = order(parts, "pilot", DAY)
+    assert (given["target"], given["members"]) == ("packs/2026.12.1.zip", 1)
+    assert (orders_for(parts, NODE), orders_for(parts, OTHER)) == (1, 0)
+    with pytest.raises(PackError, match="comes first"):
+        order(parts, "rest", DAY)
+    say(city, node, state="waiting")
+    given = order(parts, "rest", DAY)
+    assert orders_for(parts, OTHER) == 1
+    with reading(parts.engine) as connection:
+        leaves = [
+            transparency_pb2.LogLeaf.FromString(one.leaf)
+            for one in log.leaves(connection, 0, log.size(connection))
+            if one.kind == transparency_pb2.LOG_KIND_PACK_RELEASE
+        ]
+    assert [leaf.envelope_hash for leaf in leaves] == [DIGEST]
+
+
+def test_a_failed_group_stops_the_roll_out(
+    city: City, node: Sender, parts: HubParts, repository: Repository
+) -> None:
+    order(parts, "pilot", DAY)
+    say(city, node, passed=False, state="refused", failures=["scores-employer onnx"])
+    with pytest.raises(PackError, match=f"its roll-out stopped at {NODE}: mend the pack"):
+        order(parts, "rest", DAY)
+    with pytest.raises(PackError, match="stopped"):
+        order(parts, "pilot", DAY)
+    shown: Any = rollout_status(parts)["orders"]
+    assert shown[0]["stopped"] == f"{NODE}: scores-employer onnx"
+    assert (shown[0]["refused"], shown[0]["passed"]) == (1, 0)
+    say(city, node)
+    with pytest.raises(PackError, match="stopped"):
+        order(parts, "rest", DAY)
+    repository.publish("2026.12.2", b"pack two")
+    refresh_packs(parts, city.clock())
+    assert order(parts, "pilot", DAY)["target"] == "packs/2026.12.2.zip"
+
+
+def test_a_member_that_comes_later_is_given_the_order_of_its_group(parts: HubParts) -> None:
+    order(parts, "pilot", DAY)
+    assign(parts, [], {OTHER: "pilot"})
+    assign(parts, [], {OTHER: "pilot"})
+    assert orders_for(parts, OTHER) == 1
+
+
+def test_a_report_of_no_order_of_the_member_is_quarantined(
+    city: City, other: Sender, parts: HubParts
+) -> None:
+    order(parts, "pilot", DAY)
+    say(city, other, passed=False, state="refused", failures=["x"])
+    with reading(parts.engine) as connection:
+        assert count(connection) == 1
+    shown: Any = rollout_status(parts)["orders"]
+    assert shown[0]["stopped"] is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"format": 2}, "format 2"),
+        ({"digest": bytes(31)}, "32 bytes"),
+        ({"state": "fine"}, "malformed"),
+        ({"version": 0}, "out of bounds"),
+        ({"vectors": 10_001}, "too many"),
+        ({"failures": ["x"] * 21, "passed": False}, "too many"),
+        ({"failures": ["\x1b[2J"], "passed": False}, "printable"),
+        ({"failures": ["x"]}, "passed and failed"),
+        ({"state": "refused"}, "passed and failed"),
+    ],
+)
+def test_a_malformed_report_is_refused(city: City, changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(StatementError, match=words):
+        decode_pack_report(report(city, **changes))
+    with pytest.raises(StatementError, match="malformed"):
+        decode_pack_report(report(city)[:-1])
+
+
+@pytest.mark.parametrize(
+    ("names", "placed", "words"),
+    [
+        (["a", "a"], {}, "each once"),
+        (["a b"], {}, "letters, digits"),
+        ([], {NODE: "none"}, "there is no group"),
+        ([], {"yixin://330300/node/nobody": "pilot"}, "is no node of this hub"),
+    ],
+)
+def test_groups_that_cannot_be_are_refused(
+    parts: HubParts, names: list[str], placed: dict[str, str], words: str
+) -> None:
+    with pytest.raises(PackError, match=words):
+        assign(parts, names, placed)
+
+
+def test_only_what_was_verified_is_served(
+    city: City, parts: HubParts, repository: Repository
+) -> None:
+    assert served_root(parts) == repository.root
+    assert root_digest(parts) == hashlib.sha256(repository.root).digest()
+    served = place_of(parts).served
+    whole = b"".join(open_file(served, TIMESTAMP, 0).pieces)
+    assert b"".join(open_file(served, TIMESTAMP, 10).pieces) == whole[10:]
+    with pytest.raises(PackError, match="asked for from"):
+        open_file(served, TIMESTAMP, len(whole) + 1)
+    with pytest.raises(PackAbsentError):
+        open_file(served, "metadata/9.root.json", 0)
+    with pytest.raises(PackError, match="no name of"):
+        open_file(served, "../keys/hub.key", 0)
+    (repository.directory / TIMESTAMP).write_bytes(whole[:-1])
+    with pytest.raises(PackError):
+        refresh_packs(parts, city.clock())
+    assert b"".join(open_file(served, TIMESTAMP, 0).pieces) == whole
+
+
+def test_expired_metadata_orders_nothing(city: City, parts: HubParts) -> None:
+    city.clock.advance(days=8)
+    with pytest.raises(PackError, match="expired"):
+        order(parts, "pilot", DAY)
+    shown: Any = rollout_status(parts)["repository"]
+    assert shown["is_expired"]
+
+
+def test_the_timestamp_is_signed_anew_where_the_key_is(
+    city: City, parts: HubParts, repository: Repository
+) -> None:
+    later = city.clock() + timedelta(days=4)
+    assert not sign_timestamp(parts, later)
+    key = parts.directory / "keys" / "packs-online.key"
+    key.write_bytes((repository.keys / "desk").read_bytes())
+    key.chmod(0o600)
+    assert not sign_timestamp(parts, city.clock())
+    assert sign_timestamp(parts, later)
+    found: Any = refresh_packs(parts, later)
+    assert found["versions"]["timestamp"] == 2
