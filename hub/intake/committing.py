@@ -28,6 +28,7 @@ from hub.store.custody import CustodyCache
 from hub.store.engine import writing
 from hub.store.envelopes import AcceptedEnvelope, GroupSeal
 from hub.store.identity import HubIdentity
+from hub.store.log_recovered import RecoveredLeaf, find_recovered, settle_recovered
 from hub.store.statements import StatementStore
 from protos.yixin.v1 import envelope_pb2, exchange_pb2, transparency_pb2
 from scoring_kernel.joining import Joining
@@ -69,6 +70,8 @@ class _Taken:
     header: envelope_pb2.EnvelopeHeader
     checked: Checked
     refused_parts: int
+    recovered: RecoveredLeaf | None
+    """Its leaf, where the log has it from before: the envelope comes again."""
 
     @property
     def position(self) -> ChainPosition:
@@ -87,6 +90,7 @@ class _Group:
     policies: Mapping[str, Policy]
     heads: dict[tuple[str, int], ChainPosition]
     next_log_index: int
+    recovered: Mapping[bytes, RecoveredLeaf]
     taken: list[_Taken] = field(default_factory=list)
     at_place: dict[tuple[str, int, int, int], _Taken] = field(default_factory=dict)
     repeated: dict[int, int] = field(default_factory=dict)
@@ -170,6 +174,7 @@ class Committer:
             policies=policies.policies_of(connection, self._identity.hub, peers),
             heads=envelopes.heads(connection, peers),
             next_log_index=log.size(connection),
+            recovered=find_recovered(connection, [item.hash for item in checked]),
         )
 
     def _take(self, group: _Group, index: int, item: Checked) -> None:
@@ -202,7 +207,8 @@ class Committer:
         _verify_suite(group.policies[item.peer], header.suite, item.signed_by)
         # 3. Custody and the slot rule.
         content: Content = item.content or Unreadable(reason="there is no content")
-        log_index = group.next_log_index
+        recovered = group.recovered.get(item.hash)
+        log_index = recovered.log_index if recovered else group.next_log_index
         origin = Origin(
             sender=MemberId(header.sender), incarnation=header.incarnation, log_index=log_index
         )
@@ -212,8 +218,9 @@ class Committer:
             header=header,
             checked=item,
             refused_parts=group.contents.apply(content, origin),
+            recovered=recovered,
         )
-        group.next_log_index += 1
+        group.next_log_index += recovered is None
         group.heads[chain] = taken.position
         group.at_place[place] = taken
         group.taken.append(taken)
@@ -234,23 +241,25 @@ class Committer:
 
     def _write(self, group: _Group, now_ms: int) -> None:
         # 4. Log, receipts, envelopes, heads, rows and index.
-        log.append_leaves(
-            group.connection,
-            [
-                log.NewLeaf(
+        leaves = [
+            log.NewLeaf(
+                kind=transparency_pb2.LOG_KIND_ENVELOPE,
+                leaf=log.envelope_leaf(
+                    taken.header,
+                    taken.checked.hash,
+                    taken.checked.ciphertext_hash,
                     kind=transparency_pb2.LOG_KIND_ENVELOPE,
-                    leaf=log.envelope_leaf(
-                        taken.header,
-                        taken.checked.hash,
-                        taken.checked.ciphertext_hash,
-                        kind=transparency_pb2.LOG_KIND_ENVELOPE,
-                        logged_at_ms=now_ms,
-                    ),
-                    period=taken.header.period,
-                )
-                for taken in group.taken
-            ],
-        )
+                    logged_at_ms=now_ms,
+                ),
+                period=taken.header.period,
+            )
+            for taken in group.taken
+            if taken.recovered is None
+        ]
+        if leaves:
+            log.append_leaves(group.connection, leaves)
+        came = [taken.checked.hash for taken in group.taken if taken.recovered]
+        settle_recovered(group.connection, came)
         backed_up = backups.through(
             group.connection, sorted({taken.header.sender for taken in group.taken})
         )
@@ -293,7 +302,7 @@ class Committer:
             seq=taken.header.seq,
             envelope_hash=taken.checked.hash,
             log_index=taken.log_index,
-            logged_at_ms=now_ms,
+            logged_at_ms=taken.recovered.logged_at_ms if taken.recovered else now_ms,
             status=(
                 exchange_pb2.RECEIPT_STATUS_QUARANTINED
                 if taken.refused_parts

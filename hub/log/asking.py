@@ -11,12 +11,10 @@ done in a round:
 
 import asyncio
 import functools
-from collections.abc import Awaitable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, TypeVar
+from dataclasses import dataclass
+from typing import Final
 
-import grpc.aio
-
+from hub.log.calls import LogCalls
 from hub.log.hub_log import HubLog, Published
 from hub.log.witnessing import Answer, Asked, compare, keep_evidence, take_cosignature, witness
 from hub.store import log as leaf_log
@@ -25,22 +23,13 @@ from hub.store.engine import reading, writing
 from hub.store.log_peers import Peer, Witnessed
 from protos.yixin.v1 import transparency_pb2
 from security.errors import CosignatureError, LogRollbackError
-from security.exchange.wire_errors import rpc_error
 from security.merkle import consistency_path_over
 from security.tlog.reader import TileReader
-from security.tlog.tiles import WIDTH, bundle_name, split_entries, width_at
 from security.tlog.writer import extend_tiles
 from security.transparency import Checkpoint, verify_checkpoint
 
-if TYPE_CHECKING:
-    from protos.yixin.v1.transparency_pb2_grpc import TransparencyAsyncStub
-
 MAX_ENTRIES: Final = 512
 """Leaves of one request to cosign: at most 1 MiB."""
-CALL_S: Final = 20.0
-"""Longest wait for one answer, seconds."""
-_BUNDLES: Final = 16
-AnswerT = TypeVar("AnswerT")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +40,7 @@ class Round:
     """This hub's log."""
     peer: Peer
     """The witness."""
-    stub: "TransparencyAsyncStub" = field(repr=False)
+    calls: LogCalls
     """Calls it."""
 
     async def run(self) -> None:
@@ -73,7 +62,7 @@ class Round:
         """Tell what was cosigned (step 1)."""
         for held in await asyncio.to_thread(self._held):
             request = transparency_pb2.CosignRequest(note=held.note)
-            answer = await self._call(self.stub.Cosign(request, timeout=CALL_S))
+            answer = await self.calls.cosign(request)
             if answer.refusal:
                 raise LogRollbackError(
                     f"{self.peer.hub} does not hold the {held.checkpoint.size} leaves of its own "
@@ -89,7 +78,7 @@ class Round:
         """Hear what was cosigned of this log (step 2)."""
         number = await asyncio.to_thread(self._number)
         for origin in (self.log.origin(number + 1), self.log.origin(number)):
-            note = await self._note(origin)
+            note = await self.calls.note(origin)
             if note:
                 seen = verify_checkpoint(note, self.log.anchor)
                 await asyncio.to_thread(compare, self.log, self.peer.hub, seen, note)
@@ -109,11 +98,11 @@ class Round:
         published = await asyncio.to_thread(self._published)
         if published is None:
             return
-        note = await self._note(published.checkpoint.origin)
+        note = await self.calls.note(published.checkpoint.origin)
         size = verify_checkpoint(note, self.log.anchor).size if note else 0
         while size < published.checkpoint.size or not note:
             request, asked = await asyncio.to_thread(self._request, published, size)
-            answer = await self._call(self.stub.Cosign(request, timeout=CALL_S))
+            answer = await self.calls.cosign(request)
             if not answer.lines:
                 raise CosignatureError(
                     f"{self.peer.hub} did not cosign {asked.size} leaves: "
@@ -149,7 +138,7 @@ class Round:
 
     async def _witness(self) -> None:
         """Cosign the witness's own log (step 4)."""
-        note = await self._note("")
+        note = await self.calls.note("")
         if not note:
             return
         checkpoint = verify_checkpoint(note, self.peer.anchor)
@@ -176,47 +165,14 @@ class Round:
             raise error
         if held is not None and held.checkpoint == checkpoint:
             return
-        path = await self._path(size, checkpoint)
-        await self._mirror(size, checkpoint)
+        path = await self.calls.consistency(size, checkpoint.size)
+        at, store = size, self.log.mirror(checkpoint.origin)
+        # What lies beyond a cosigned size proves nothing yet, and is written again if need be.
+        async for leaves in self.calls.leaves(checkpoint, size):
+            at = await asyncio.to_thread(extend_tiles, store, at, leaves)
         asked = Asked(old_size=size, path=path, note=note)
         answer: Answer = await asyncio.to_thread(witness, self.log, self.peer, asked)
         if not answer.lines:
             raise LogRollbackError(f"{checkpoint.origin} was not cosigned: {answer.refusal}")
         request = transparency_pb2.CosignRequest(note=note + answer.lines)
-        await self._call(self.stub.Cosign(request, timeout=CALL_S))
-
-    async def _path(self, size: int, checkpoint: Checkpoint) -> tuple[bytes, ...]:
-        if size in {0, checkpoint.size}:
-            return ()
-        request = transparency_pb2.ProofRequest(
-            consistency=True, old_size=size, size=checkpoint.size
-        )
-        proof = await self._call(self.stub.Prove(request, timeout=CALL_S))
-        return tuple(proof.path)
-
-    async def _mirror(self, size: int, checkpoint: Checkpoint) -> None:
-        """Fetch the leaves from a size on; what lies beyond a cosigned size proves nothing yet."""
-        store = self.log.mirror(checkpoint.origin)
-        leaves: list[bytes] = []
-        at = size
-        last = -(-checkpoint.size // WIDTH)
-        for index in range(size // WIDTH, last):
-            width = width_at(0, index, checkpoint.size)
-            request = transparency_pb2.TileRequest(index=index, width=width, entries=True)
-            tile = await self._call(self.stub.GetTile(request, timeout=CALL_S))
-            entries = split_entries(tile.content, width, bundle_name(index, width))
-            leaves += entries[max(0, size - index * WIDTH) :]
-            if len(leaves) >= _BUNDLES * WIDTH or index == last - 1:
-                at = await asyncio.to_thread(extend_tiles, store, at, leaves)
-                leaves = []
-
-    async def _note(self, origin: str) -> str:
-        request = transparency_pb2.OriginRequest(origin=origin)
-        found = await self._call(self.stub.GetCheckpoint(request, timeout=CALL_S))
-        return found.note
-
-    async def _call(self, call: Awaitable[AnswerT]) -> AnswerT:
-        try:
-            return await call
-        except grpc.aio.AioRpcError as error:
-            raise rpc_error(error, self.peer.hub) from error
+        await self.calls.cosign(request)

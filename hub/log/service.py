@@ -15,6 +15,7 @@ from typing import Final
 from hub.config import usable
 from hub.errors import HubError
 from hub.log.asking import Round
+from hub.log.calls import LogCalls
 from hub.log.hub_log import HubLog
 from hub.log.sequencer import publish
 from hub.log.starting import check_state
@@ -117,7 +118,8 @@ class _Keeper:
 
     async def _round(self, membership: Membership, peer: Peer) -> None:
         async with member_channel(membership, self._log.now()) as channel:
-            await Round(log=self._log, peer=peer, stub=TransparencyStub(channel)).run()
+            calls = LogCalls(hub=peer.hub, stub=TransparencyStub(channel))
+            await Round(log=self._log, peer=peer, calls=calls).run()
 
     def _find_peer(self, hub: str) -> Peer | None:
         with reading(self._log.engine) as connection:

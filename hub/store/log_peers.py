@@ -4,17 +4,15 @@ Port rules: a witnessed log never goes back, and is changed only by whoever read
 evidence is added and never removed.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from hub.store.log_tables import (
     log_cosignature,
     log_evidence,
     log_peer,
-    log_recovered,
     log_witnessed,
 )
 from protos.yixin.v1 import identity_pb2
@@ -249,24 +247,3 @@ def evidence(connection: Connection) -> tuple[dict[str, str | int], ...]:
         columns.at_ms, columns.hub, columns.origin, columns.cause, columns.held, columns.shown
     ).order_by(columns.id)
     return tuple(dict(row._mapping) for row in connection.execute(query))  # noqa: SLF001 - as above
-
-
-def add_recovered(connection: Connection, leaves: Sequence[tuple[bytes, int]]) -> None:
-    """Note leaves that came back without their envelope: its hash, and their index."""
-    rows = [{"envelope_hash": digest, "log_index": index} for digest, index in dict(leaves).items()]
-    connection.execute(insert(log_recovered), rows)
-
-
-def take_recovered(connection: Connection, hashes: Sequence[bytes]) -> dict[bytes, int]:
-    """Indexes of recovered leaves that wait for these envelopes; they wait no more."""
-    if not connection.execute(select(log_recovered.c.log_index).limit(1)).first():
-        return {}
-    wanted = log_recovered.c.envelope_hash.in_(list(hashes))
-    rows = connection.execute(select(log_recovered).where(wanted)).all()
-    connection.execute(delete(log_recovered).where(wanted))
-    return {row.envelope_hash: int(row.log_index) for row in rows}
-
-
-def count_recovered(connection: Connection) -> int:
-    """Leaves that came back and whose envelope has not come again yet."""
-    return int(connection.execute(select(func.count()).select_from(log_recovered)).scalar_one())
