@@ -86,7 +86,9 @@ class StatementFindings:
     agreed: int
     """Of them: equal to the last row."""
     not_counted: Mapping[str, int]
-    """Statements that could not be counted again, by reason."""
+    """Statements that another day or pack could count again, by reason."""
+    outside: Mapping[str, int]
+    """Statements of what is in no tree, by reason."""
     findings: tuple[Finding, ...]
 
 

@@ -176,6 +176,10 @@ def _report(
         cannot_show.append(WITHOUT_CLEARING)
     if outside.totals is None:
         cannot_show.append(WITHOUT_TOTALS)
+    if statements is not None:
+        cannot_show += [
+            f"{count} statements {reason}." for reason, count in sorted(statements.outside.items())
+        ]
     return SpotReport(
         hub=spot.hub,
         member=spot.member,

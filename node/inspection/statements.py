@@ -37,6 +37,8 @@ OWN_RUN: Final = "counted by the nightly run of supervision"
 NOT_COMMITTED: Final = "cites records that came after the commitment: ask again tomorrow"
 OTHER_PACK: Final = "counted with another pack than the one in use here: name it with --pack"
 DELETED: Final = "looks back into a month that retention deleted"
+OUTSIDE: Final = frozenset({NOT_IN_TREE, OWN_RUN})
+"""Reasons that no other moment or pack would change."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +86,8 @@ def check_statements(
     return StatementFindings(
         counted=counted,
         agreed=counted - len(findings),
-        not_counted=dict(left),
+        not_counted={reason: count for reason, count in left.items() if reason not in OUTSIDE},
+        outside={reason: count for reason, count in left.items() if reason in OUTSIDE},
         findings=tuple(findings[:MOST_LISTED]),
     )
 
