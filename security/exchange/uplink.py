@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 STALL_TIMEOUT_S: Final = 120.0
 MAX_GAPS: Final = 3
 """Gaps that one run resumes from before it reports them."""
-SEAL_ANEW: Final = frozenset({"certificate", "policy"})
+SEAL_ANEW: Final = frozenset({"certificate", "policy", "revoked"})
 """Refusals of what was sealed under earlier keys: once in a run all lanes begin anew."""
 
 

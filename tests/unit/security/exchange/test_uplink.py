@@ -134,7 +134,12 @@ async def test_a_refusal_says_what_to_do_and_settles_nothing(
 
 
 @pytest.mark.parametrize(
-    "code", [exchange_pb2.REFUSAL_CODE_CERTIFICATE, exchange_pb2.REFUSAL_CODE_POLICY]
+    "code",
+    [
+        exchange_pb2.REFUSAL_CODE_CERTIFICATE,
+        exchange_pb2.REFUSAL_CODE_POLICY,
+        exchange_pb2.REFUSAL_CODE_REVOKED,
+    ],
 )
 async def test_what_was_sealed_under_earlier_rules_is_sealed_anew_in_the_same_run(
     hub: ExchangeHub, member: ExchangeMember, code: exchange_pb2.RefusalCode.ValueType
@@ -154,11 +159,11 @@ async def test_a_rule_and_its_mend_are_shown_as_the_hub_states_them(
 ) -> None:
     member.append(*numbers(1))
     refusal = exchange_pb2.Refusal(
-        code=exchange_pb2.REFUSAL_CODE_REVOKED, detail="d", rule="It is revoked.", mend="Ask Ann."
+        code=exchange_pb2.REFUSAL_CODE_AGREEMENT, detail="d", rule="Not covered.", mend="Ask Ann."
     )
     hub.faults.refusals = iter([refusal])
     with pytest.raises(
-        HubRefusedError, match=r"\(revoked\): It is revoked. What to do: Ask Ann\.$"
+        HubRefusedError, match=r"\(agreement\): Not covered. What to do: Ask Ann\.$"
     ):
         await member.sync()
 
