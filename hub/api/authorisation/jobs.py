@@ -37,6 +37,10 @@ JOB_ROLES: Final[Mapping[str, frozenset[Role]]] = {
     "quarantine": _READ,
     # Members.
     "token": _WORK,
+    "token-approved": _OFFICER,
+    "members-pending": _READ,
+    "approve-member": _OFFICER,
+    "reject-member": _OFFICER,
     "members": _READ,
     "revoke": _OFFICER,
     "suites": _READ,
@@ -47,12 +51,26 @@ JOB_ROLES: Final[Mapping[str, frozenset[Role]]] = {
     "packs-groups": _OFFICER,
     "packs-order": _OFFICER,
     "packs-status": _READ,
+    # Sharing.
+    "agreements": _READ,
+    "agreement": _READ,
+    "agreement-check": _READ,
+    "agreement-sign": _OFFICER,
+    "agreement-retire": _OFFICER,
+    "deliver": _OFFICER,
+    "deliveries": _READ,
+    "sharing-queries": _READ,
+    "query": _WORK,
+    "sharing-sync": _WORK,
     # Clues.
     "clues": _PERSONS,
     "clue": _PERSONS,
     "clues-join": _WORK,
     # Evidence.
     "spot-file": _OFFICER,
+    "delivery-proofs": _OFFICER,
+    "fork-proofs": _OFFICER,
+    "backup-done": _WORK,
     "export-trust": _ALL,
     "audit-export": _OFFICER,
     # People and what they did.
