@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
+from hub.agreement_jobs import sign_push
 from hub.domain.custody import Custody
 from hub.domain.institution_list import parse_codes, parse_list
 from hub.domain.members import MemberId, MemberKind, MemberName
@@ -118,6 +119,8 @@ class IdentityJobs:
             own=parts.identity.hub,
             now=parts.now(),
         )
+        with writing(parts.engine) as connection:
+            sign_push(connection, parts, membership.hub_id)
         return {"member": membership.member_id, "hub": membership.hub_id}
 
 

@@ -29,6 +29,7 @@ from hub.store import quarantine
 from hub.store.engine import reading
 from hub.store.item_imports import count_open_faults
 from scoring_kernel.periods import Period
+from security.moments import to_ms
 from security.progress import ProgressReporter
 
 Result: TypeAlias = dict[str, Any]
@@ -222,16 +223,23 @@ class HubJobs:
 
     async def push(self, arguments: Result, progress: ProgressReporter) -> Result:
         """Push the publication of a period to the parent hub."""
+        from hub.agreements.pushing import push_agreement  # noqa: PLC0415 - a room of its own
         from hub.grading import push_payloads  # noqa: PLC0415 - a room of its own
 
         parts = self.parts
         period = Period.parse(arguments["period"])
+        membership = await asyncio.to_thread(load_parent, parts.parent_directory)
+        with reading(parts.engine) as connection:
+            agreement = push_agreement(connection, membership.hub_id, to_ms(parts.now()))
         pusher = Pusher(
             engine=parts.engine,
             outbox=parts.outbox,
-            membership=await asyncio.to_thread(load_parent, parts.parent_directory),
-            payloads=lambda connection: push_payloads(connection, parts.catalog, period),
+            membership=membership,
+            payloads=lambda connection: push_payloads(
+                connection, parts.catalog, period, agreement.subject_classes
+            ),
             pack_digest=parts.catalog.digest,
+            agreement=agreement.reference,
             now=parts.now,
         )
         return asdict(await pusher.push(period.name, progress))

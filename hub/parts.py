@@ -10,6 +10,7 @@ from typing import Final
 
 from sqlalchemy import Engine
 
+from hub.agreements.gate import AgreementGate
 from hub.config import Settings, load_settings, usable
 from hub.errors import ConfigurationError
 from hub.log.hub_log import HubLog
@@ -145,7 +146,7 @@ def open_parts(directory: Path, now: Callable[[], datetime], *, writer: bool) ->
             engine=engine,
             catalog=catalog,
             statements=statements,
-            outbox=Outbox(identity.vault),
+            outbox=Outbox(identity.vault, AgreementGate(hub=identity.hub)),
             keys=MemberKeys(identity),
             log=log,
             now=now,

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Final, TypeAlias
 
+from hub.agreement_jobs import AgreementJobs
+from hub.agreements.services import keep_sharing
 from hub.log.service import keep_log
 from hub.parts import HubParts
 from hub.policy_service import suite_policy
@@ -17,8 +19,14 @@ def transparency_log(parts: HubParts, say: Say) -> AbstractAsyncContextManager[N
     return keep_log(parts.log, parts.parent_directory, parts.settings.log.publish_ms, say)
 
 
+def sharing(parts: HubParts, _say: Say) -> AbstractAsyncContextManager[None]:
+    """Answer requests for products, and announce the keys of members."""
+    return keep_sharing(AgreementJobs(parts=parts).room(), parts.now)
+
+
 SERVICES: Final[tuple[Service, ...]] = (
     transparency_log,
     suite_policy,
+    sharing,
 )
 """In the order in which they are started; the last one is stopped first."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Engine
 
-from hub.store.identity import HubIdentity
+from hub.store.identity import HubIdentity, MemberKeys
 from scoring_kernel import Catalog
 from security.exchange.outbox import Outbox
 
@@ -21,3 +21,5 @@ class SharingRoom:
     """Models and legal bases."""
     outbox: Outbox = field(repr=False)
     """Payloads for members and for the parent hub."""
+    keys: MemberKeys = field(repr=False)
+    """Certified keys of members."""

@@ -108,6 +108,8 @@ class Pusher:
     """Parts of a push."""
     pack_digest: bytes
     """SHA-256 of the catalogue."""
+    agreement: str
+    """Sharing agreement ``id@version`` that the push stands under."""
     now: Callable[[], datetime]
     """Tells the present moment, UTC-aware."""
 
@@ -164,6 +166,7 @@ class Pusher:
                     payload=payload,
                     marks={key: digest},
                     pack_digest=self.pack_digest,
+                    agreement=self.agreement,
                 )
                 new += 1
         return parts, new

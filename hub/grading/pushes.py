@@ -2,7 +2,8 @@
 
 Rules: the newest published version of each subject, under the root of the publication
 that holds it; the same publications give the same bytes, so a push can be repeated. Classes
-whose model says ``pushed: false`` stay at home, and so does a class without a model.
+whose model says ``pushed: false`` stay at home, and so does a class without a model or outside
+the sharing agreement of the push.
 
 Source: half-yearly push of grades to the provincial platform (每半年推送).
 """
@@ -18,7 +19,7 @@ from hub.store.publications import published_classes, published_grades
 from protos.yixin.v1 import statement_pb2
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from sqlalchemy import Connection, RowMapping
 
@@ -29,13 +30,16 @@ GRADES_PER_PAYLOAD: Final = 2000
 """A pushed grade is at most some 200 bytes; so a payload stays below 512 KiB."""
 
 
-def push_payloads(connection: Connection, catalog: Catalog, period: Period) -> Iterator[bytes]:
+def push_payloads(
+    connection: Connection, catalog: Catalog, period: Period, agreed: Collection[str]
+) -> Iterator[bytes]:
     """Serialised GradePush payloads of a period, in order of publication.
 
     Args:
         connection: A transaction, open until the last payload was taken.
         catalog: Its models say which classes are pushed.
         period: The rating period.
+        agreed: Classes that the sharing agreement of the push covers.
 
     Yields:
         One payload for at most ``GRADES_PER_PAYLOAD`` grades of one publication.
@@ -43,7 +47,8 @@ def push_payloads(connection: Connection, catalog: Catalog, period: Period) -> I
     Raises:
         NotPublishedError: Nothing of the classes that are pushed was published for the period.
     """
-    classes = sorted({*published_classes(connection, period.name)} & {*pushed_classes(catalog)})
+    pushed = {*pushed_classes(catalog)} & {*agreed}
+    classes = sorted({*published_classes(connection, period.name)} & pushed)
     if not classes:
         raise NotPublishedError(
             f"Nothing that goes to the parent hub was published for {period.name} yet; run "

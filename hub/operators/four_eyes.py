@@ -76,6 +76,7 @@ class FourEyes:
 FOUR_EYES: Final[Mapping[str, FourEyes]] = {
     "publish": FourEyes(state=_graded),
     "audit-export": FourEyes(),
+    "agreement-sign": FourEyes(files=("terms",)),
     "packs-order": FourEyes(),
     "revoke": FourEyes(applies=_is_hub, state=_member_status),
     "operator-add": FourEyes(applies=_two_can_approve, state=_people),

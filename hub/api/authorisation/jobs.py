@@ -62,6 +62,17 @@ JOB_ROLES: Final[Mapping[str, frozenset[Role]]] = {
     "sharing-queries": _READ,
     "query": _WORK,
     "sharing-sync": _WORK,
+    # Sharing.
+    "agreements": _READ,
+    "agreement": _READ,
+    "agreement-check": _READ,
+    "agreement-sign": _OFFICER,
+    "agreement-retire": _OFFICER,
+    "deliver": _OFFICER,
+    "deliveries": _READ,
+    "sharing-queries": _READ,
+    "query": _WORK,
+    "sharing-sync": _WORK,
     # Clues.
     "clues": _PERSONS,
     "clue": _PERSONS,

@@ -22,6 +22,7 @@ from hub.grading import (
     pushes,
     regrade,
 )
+from hub.grading.classes import pushed_classes
 from hub.intake.pushes import decode_push
 from hub.store import custody
 from hub.store.engine import reading, writing
@@ -263,8 +264,12 @@ def test_what_was_not_graded_cannot_be_published(world: World) -> None:
 def test_a_push_names_the_published_grades_and_statements(graded: World) -> None:
     report = publish_now(graded)
     with reading(graded.engine) as connection:
-        payloads = list(push_payloads(connection, graded.catalog, PERIOD))
-        assert payloads == list(push_payloads(connection, graded.catalog, PERIOD))
+        payloads = list(
+            push_payloads(connection, graded.catalog, PERIOD, pushed_classes(graded.catalog))
+        )
+        assert payloads == list(
+            push_payloads(connection, graded.catalog, PERIOD, pushed_classes(graded.catalog))
+        )
     (push,) = (decode_push(payload) for payload in payloads)
     assert (push.period, push.publication_root) == ("2026H1", report.root)
     assert [one.subject for one in push.grades] == list(HOSPITALS)
@@ -288,7 +293,10 @@ def test_a_push_after_an_appeal_holds_each_subject_once_under_its_own_root(
     second = publish_now(graded)
     with reading(graded.engine) as connection:
         found = [
-            decode_push(payload) for payload in push_payloads(connection, graded.catalog, PERIOD)
+            decode_push(payload)
+            for payload in push_payloads(
+                connection, graded.catalog, PERIOD, pushed_classes(graded.catalog)
+            )
         ]
     assert [push.publication_root for push in found] == [first.root] * 3 + [second.root]
     assert [len(push.grades) for push in found] == [5, 5, 1, 1]
@@ -302,4 +310,4 @@ def test_what_was_not_published_cannot_be_pushed(graded: World) -> None:
         reading(graded.engine) as connection,
         pytest.raises(NotPublishedError, match="`yixin hub publish`"),
     ):
-        list(push_payloads(connection, graded.catalog, PERIOD))
+        list(push_payloads(connection, graded.catalog, PERIOD, pushed_classes(graded.catalog)))

@@ -19,6 +19,7 @@ from hub.grading import (
     publish,
     push_payloads,
 )
+from hub.grading.classes import pushed_classes
 from hub.intake.pushes import decode_push
 from hub.store.engine import reading
 from hub.store.grading_tables import published_statement
@@ -153,10 +154,12 @@ def test_grades_of_insured_persons_never_go_up(city: World) -> None:
         reading(city.engine) as connection,
         pytest.raises(NotPublishedError, match="Nothing that goes to the parent hub"),
     ):
-        list(push_payloads(connection, city.catalog, PERIOD))
+        list(push_payloads(connection, city.catalog, PERIOD, pushed_classes(city.catalog)))
     publish_now(city)
     with reading(city.engine) as connection:
-        payloads = list(push_payloads(connection, city.catalog, PERIOD))
+        payloads = list(
+            push_payloads(connection, city.catalog, PERIOD, pushed_classes(city.catalog))
+        )
     pushed = [one for payload in payloads for one in decode_push(payload).grades]
     assert {one.subject_class for one in pushed} == {"physician", "nurse", "pharmacist", "employer"}
     assert len(pushed) == 4 * COUNT
