@@ -20,6 +20,7 @@ from protos.yixin.v1 import (
     exchange_pb2_grpc,
     identity_pb2,
     statement_pb2,
+    transparency_pb2_grpc,
 )
 from security.at_rest import Vault
 from security.certificates import ENCRYPTION, CertifiedKey, Keyring
@@ -56,6 +57,8 @@ from tests.support.pack_files import PackFiles
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
+
+    from tests.support.seen_logs import SeenLog
 
 TLS_NOW = datetime.now(UTC)  # noqa: TID251  # gRPC's TLS judges certificates by the machine's clock
 
@@ -371,10 +374,14 @@ def _owner(certificate: identity_pb2.KeyCertificate) -> str:
 
 
 @asynccontextmanager
-async def serving(directory: Path, hub: HubUnderTest | None = None) -> AsyncIterator[ExchangeHub]:
-    """Serve the exchange on a free loopback port."""
+async def serving(
+    directory: Path, hub: HubUnderTest | None = None, log: SeenLog | None = None
+) -> AsyncIterator[ExchangeHub]:
+    """Serve the exchange on a free loopback port, and a log beside it."""
     servicer = ExchangeHub(hub or make_hub(), directory)
     server = grpc.aio.server(options=SERVER_OPTIONS)
+    if log is not None:
+        transparency_pb2_grpc.add_TransparencyServicer_to_server(log, server)
     exchange_pb2_grpc.add_ExchangeServicer_to_server(servicer, server)
     key, certificate = tls_identity(servicer.hub)
     credentials = exchange_credentials(key, certificate, servicer.hub.ca_certificate_pem)
