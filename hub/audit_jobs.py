@@ -1,13 +1,16 @@
 """The jobs that hand evidence to auditors, each a JSON object in and a JSON object out."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from hub.exchange.audit_export import AuditRange, export_audit
+from hub.packs.serving import place_of, root_digest
 from hub.parts import HubParts
-from security.audit.trust import save_anchor
+from hub.store import log_peers
+from hub.store.engine import reading
+from security.audit.trust import Trust, save_trust
 from security.progress import ProgressReporter
 
 Result: TypeAlias = dict[str, Any]
@@ -26,13 +29,24 @@ class AuditJobs:
         return {"export-trust": self.export_trust, "audit-export": self.audit_export}
 
     def export_trust(self, arguments: Result, _progress: ProgressReporter) -> Result:
-        """Write the hub's trust anchor to a file, for auditors."""
-        path = Path(arguments["file"])
-        save_anchor(path, self.parts.identity.anchor)
+        """Write a trust file for auditors: anchor, witnesses, quorum, root of the packs."""
+        path, identity = Path(arguments["file"]), self.parts.identity
+        with reading(self.parts.engine) as connection:
+            witnesses = tuple(peer.witness for peer in log_peers.peers(connection))
+        trust = replace(
+            Trust.of(identity.anchor),
+            witnesses=witnesses,
+            quorum=min(self.parts.settings.log.quorum, len(witnesses)),
+            pack_root=root_digest(self.parts),
+        )
+        save_trust(path, trust)
         return {
             "file": str(path),
-            "hub": self.parts.identity.hub,
-            "sha256": self.parts.identity.anchor_digest.hex(),
+            "hub": identity.hub,
+            "sha256": identity.anchor_digest.hex(),
+            "witnesses": [witness.name for witness in witnesses],
+            "quorum": trust.quorum,
+            "pack_root": trust.pack_root.hex(),
         }
 
     def audit_export(self, arguments: Result, progress: ProgressReporter) -> Result:
@@ -42,6 +56,7 @@ class AuditJobs:
             from_index=arguments.get("from_index"),
             to_index=arguments.get("to_index"),
             prove_from=tuple(arguments.get("prove_from") or ()),
+            packs=place_of(self.parts).served,
         )
         parts = self.parts
         report = export_audit(

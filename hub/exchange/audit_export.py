@@ -13,7 +13,7 @@ from typing import Final
 from sqlalchemy import Connection, Engine
 
 from hub.errors import AuditExportError
-from hub.exchange.audit_parts import AuditParts
+from hub.exchange.audit_parts import AuditParts, pack_files
 from hub.store import audit_rows, envelopes, log, members
 from hub.store.certifying import own_keys
 from hub.store.engine import reading
@@ -38,12 +38,14 @@ class AuditRange:
         from_index: First log index.
         to_index: Log index after the last.
         prove_from: Sizes of checkpoints that the auditor saw, to be proved from.
+        packs: The hub's copy of the packs' repository; None for none.
     """
 
     period: str | None = None
     from_index: int | None = None
     to_index: int | None = None
     prove_from: tuple[int, ...] = ()
+    packs: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +124,7 @@ def export_audit(
                 operations=audit_rows.operations(connection, first, end),
                 earlier=parts.other_checkpoints(wanted.prove_from),
                 prior=parts.prior_agreements(),
+                packs=pack_files(wanted.packs) if wanted.packs else (),
             ),
         )
     return AuditExport(

@@ -6,6 +6,7 @@ made that was not there before, except proofs and the hub's signature over its o
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 from sqlalchemy import Connection
@@ -22,6 +23,7 @@ from security.merkle import (
     inclusion_path_over,
     leaf_hash,
 )
+from security.packs.layout import METADATA, TARGETS
 from security.transparency import Checkpoint, numbered_origin, sign_checkpoint
 
 _INDEX_BYTES: Final = 8
@@ -140,3 +142,15 @@ class AuditParts:
         for hashed in audit_rows.leaf_hashes(self.connection, low, high):
             grown.append(hashed)
         return grown.root()
+
+
+def pack_files(served: Path) -> Iterator[tuple[str, bytes]]:
+    """Packs and their metadata, as the hub serves them to its members.
+
+    Args:
+        served: The hub's copy of the packs' repository; it may be absent.
+    """
+    for path in sorted((served / METADATA).glob("*.*.json")):
+        yield path.name, path.read_bytes()
+    for path in sorted((served / TARGETS / "packs").glob("*.zip")):
+        yield f"{path.name.partition('.')[0]}.zip", path.read_bytes()

@@ -11,7 +11,8 @@ A bundle holds, for the leaves of [from, to):
   leaves of agreements from before the range, each as index (8 bytes), leaf and inclusion path;
 - ``envelopes.pb`` and ``receipts.pb``: sealed envelopes and receipts, in leaf order;
 - ``publications/<root>.pb``: the signed grade statements of a publication;
-- ``operations.pb``: entries of the operator log; ``packs/<name>.json``: metadata of the packs.
+- ``operations.pb``: entries of the operator log; ``packs/<name>.json`` and
+  ``packs/<sha256>.zip``: metadata of the model packs, and the packs.
 
 Rules: nothing inside is trusted, least of all a trust anchor, so a bundle holds none; files of
 many messages are length-delimited; a period in the manifest limits envelopes, receipts and
@@ -158,7 +159,7 @@ class BundleParts:
     prior: Iterable[bytes] = ()
     """Of every agreement's leaf before the range: index, leaf, path; three messages each."""
     packs: Iterable[tuple[str, bytes]] = ()
-    """Name and content of the packs' metadata files, such as ``1.root.json``."""
+    """Name and content of packs, ``<sha256>.zip``, and of metadata such as ``1.root.json``."""
 
 
 def write_bundle(path: Path, parts: BundleParts) -> dict[str, int]:

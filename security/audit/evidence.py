@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from protos.yixin.v1 import identity_pb2
+    from protos.yixin.v1 import identity_pb2, transparency_pb2
     from security.audit.bundle import Manifest
     from security.audit.report import Findings
     from security.audit.source import BundleSource
@@ -81,10 +81,18 @@ class Evidence:
     """Sharing agreements by ``id@version``."""
     agreed_at_ms: dict[str, int] = field(default_factory=dict)
     """Moment at which an agreement's own leaf was logged, by ``id@version``."""
+    retired_at_ms: dict[str, int] = field(default_factory=dict)
+    """Moment at which an agreement was retired, by ``id@version``."""
+    agreement_leaves: list[transparency_pb2.LogLeaf] = field(default_factory=list)
+    """Leaves of the range that are about agreements, in order."""
+    newest_list: tuple[int, bytes] | None = None
+    """Log index and hash of the newest revocation list that the range logged."""
     shown: dict[int, set[bytes]] = field(default_factory=dict)
     """SHA-256 of what is shown for the leaves of a kind, by kind."""
     released: frozenset[bytes] | None = None
-    """Catalogue digests of released packs; None when no proved metadata is shown."""
+    """SHA-256 of every pack that was released; None when no proved metadata is shown."""
+    catalogues: frozenset[bytes] | None = None
+    """Digests of the catalogues in them; None when a released pack is not shown."""
 
     def show(self, kind: int, digest: bytes) -> None:
         """Note that what a leaf of this kind names is in the bundle."""

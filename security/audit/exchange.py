@@ -193,12 +193,12 @@ def find_agreement_failures(evidence: Evidence, exchange: Exchange) -> list[Fail
 def find_pack_failures(evidence: Evidence, exchange: Exchange) -> list[Failure]:
     """Step 8: whether the pack was one that was released; nothing is said without metadata."""
     header = exchange.header
-    if header is None or evidence.released is None or not any(header.pack_digest):
+    if header is None or evidence.catalogues is None or not any(header.pack_digest):
         return []
-    if header.pack_digest in evidence.released:
+    if header.pack_digest in evidence.catalogues:
         return []
-    detail = f"pack {header.pack_digest.hex()[:16]} is in no release"
-    return [Failure(check="pack", detail=detail)]
+    detail = f"catalogue {header.pack_digest.hex()[:16]} is in no released pack that is shown"
+    return [Failure(check="pack", detail=detail, verdict=Verdict.INDETERMINATE)]
 
 
 def find_receipt_failures(evidence: Evidence, exchange: Exchange) -> list[Failure]:

@@ -82,12 +82,16 @@ def _read_frontier(evidence: Evidence, findings: Findings) -> Frontier:
 
 
 def _note(evidence: Evidence, data: bytes, place: int) -> None:
-    """Note where an envelope stands, and which ones were emptied."""
+    """Note what later checks look for: places of envelopes, agreements, the newest list."""
     try:
         leaf = parse_leaf(data)
     except LogCorruptError:
         return
     if leaf.kind in CHAINED:
         evidence.places.setdefault(leaf.envelope_hash, place)
+    elif leaf.kind == transparency_pb2.LOG_KIND_AGREEMENT:
+        evidence.agreement_leaves.append(leaf)
+    elif leaf.kind == transparency_pb2.LOG_KIND_REVOCATION:
+        evidence.newest_list = (evidence.manifest.from_index + place, leaf.envelope_hash)
     elif leaf.kind == transparency_pb2.LOG_KIND_EMPTIED:
         evidence.emptied.setdefault(leaf.envelope_hash, leaf.logged_at_ms)

@@ -3,7 +3,9 @@
 Rules: the metadata is of The Update Framework; trust begins at the first root, whose SHA-256 the
 auditor's trust file pins; every later root is signed by a threshold of the one before it and of
 itself; what was ever released is what any targets file says that a threshold of a root's targets
-keys signed. Expiry is not judged: it says when to look for news, not what was released then.
+keys signed; a pack's catalogue is named by the card inside the pack. Expiry is not judged: it says
+when to look for news, not what was released then. A hub's copy need not hold every old release,
+so that a catalogue in none of those shown leaves the question open.
 
 Source: TUF specification 1.0, sections 4.2 to 4.5 and 5.3; canonical JSON as OLPC defines it.
 """
@@ -11,7 +13,10 @@ Source: TUF specification 1.0, sections 4.2 to 4.5 and 5.3; canonical JSON as OL
 from __future__ import annotations
 
 import hashlib
+import io
 import re
+import zipfile
+import zlib
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
@@ -19,12 +24,15 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ed25519, mldsa
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-from protos.yixin.v1 import transparency_pb2
+from security.audit.bundle import PACKS
+from security.audit.report import Failure, Verdict
 from security.errors import AuditInputError, PackError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
+    from protos.yixin.v1 import transparency_pb2
     from security.audit.evidence import Evidence
     from security.audit.report import Findings
     from security.audit.trust import Trust
@@ -32,48 +40,93 @@ if TYPE_CHECKING:
 MAX_METADATA_BYTES: Final = 4 * 1024 * 1024
 MAX_METADATA: Final = 2_000
 MAX_SIGNATURES: Final = 32
+CARD: Final = "pack.json"
+MAX_CARD_BYTES: Final = 256 * 1024
+MAX_PACK_BYTES: Final = 64 * 1024 * 1024
 _NAME: Final = re.compile(r"(?P<version>[1-9][0-9]{0,8})\.(?P<role>root|targets|snapshot)\.json")
+_PACK: Final = re.compile(r"[0-9a-f]{64}\.zip")
+_FOREIGN: Final = (OSError, EOFError, RuntimeError, KeyError, zipfile.BadZipFile, zlib.error)
 _HEX_32: Final = re.compile(r"[0-9a-f]{64}")
 _CHECK: Final = "packs"
 
 
 def read_packs(evidence: Evidence, trust: Trust, findings: Findings) -> None:
-    """Find the catalogues that were ever released; says nothing where no metadata is shown."""
+    """Find what was ever released; says nothing where no metadata is shown, or no root pinned."""
     names = evidence.source.pack_files()
+    findings.counts["pack_metadata"] = len(names)
     if not names:
         return
-    findings.counts["pack_metadata"] = len(names)
     if not trust.pack_root:
         findings.counts["pack_metadata_not_judged"] = len(names)
         return
     try:
-        files = _read(evidence, names)
+        files = _read_metadata(evidence, names)
         roots = _verified_roots(files, trust.pack_root)
         released: set[bytes] = set()
         for (role, _), data in sorted(files.items()):
             if role == "targets":
                 released |= _released(data, roots)
-            elif role == "snapshot":
-                digest = hashlib.sha256(data).digest()
-                evidence.show(transparency_pb2.LOG_KIND_PACK_RELEASE, digest)
+        catalogues = _read_catalogues(evidence, names, released)
     except (PackError, AuditInputError) as error:
         findings.fail(_CHECK, str(error))
         return
-    evidence.released = frozenset(released)
     findings.counts["released_packs"] = len(released)
+    evidence.released = frozenset(released)
+    if len(catalogues) == len(released):
+        evidence.catalogues = frozenset(catalogues.values())
 
 
-def _read(evidence: Evidence, names: Sequence[str]) -> dict[tuple[str, int], bytes]:
+def find_release_failures(
+    evidence: Evidence, _index: int, leaf: transparency_pb2.LogLeaf
+) -> list[Failure]:
+    """Whether a pack that the log says was released is in proved metadata."""
+    if evidence.released is None or leaf.envelope_hash in evidence.released:
+        return []
+    detail = f"pack {leaf.envelope_hash.hex()[:16]} is not in the metadata that is shown"
+    return [Failure(check="pack", detail=detail, verdict=Verdict.INDETERMINATE)]
+
+
+def _read_metadata(evidence: Evidence, names: Sequence[str]) -> dict[tuple[str, int], bytes]:
     if len(names) > MAX_METADATA:
-        raise PackError(f"{len(names)} files of pack metadata, at most {MAX_METADATA} are read")
+        raise PackError(f"{len(names)} files of packs, at most {MAX_METADATA} are read")
     files = {}
     for name in names:
         match = _NAME.fullmatch(name)
-        if match is None:
-            raise PackError(f"{name[:80]!r} is no name of pack metadata")
-        content = evidence.source.read(f"packs/{name}", MAX_METADATA_BYTES)
-        files[match["role"], int(match["version"])] = content
+        if match is not None:
+            content = evidence.source.read(f"{PACKS}{name}", MAX_METADATA_BYTES)
+            files[match["role"], int(match["version"])] = content
+        elif not _PACK.fullmatch(name):
+            raise PackError(f"{name[:80]!r} is no name of a pack or its metadata")
     return files
+
+
+def _read_catalogues(
+    evidence: Evidence, names: Sequence[str], released: AbstractSet[bytes]
+) -> dict[bytes, bytes]:
+    """Digest of the catalogue of every released pack that is shown, by the pack's SHA-256."""
+    found: dict[bytes, bytes] = {}
+    for name in names:
+        if _PACK.fullmatch(name):
+            content = evidence.source.read(f"{PACKS}{name}", MAX_PACK_BYTES)
+            digest = hashlib.sha256(content).digest()
+            if digest.hex() != name.removesuffix(".zip"):
+                raise PackError(f"{name} is not the pack that it is called")
+            if digest in released:
+                found[digest] = _catalogue(content)
+    return found
+
+
+def _catalogue(pack: bytes) -> bytes:
+    """Digest of a pack's catalogue, as its card states it; whoever uses a pack checks the card."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(pack)) as archive, archive.open(CARD) as file:
+            card = _mapping(orjson.loads(file.read(MAX_CARD_BYTES)))
+    except (*_FOREIGN, orjson.JSONDecodeError) as error:
+        raise PackError(f"a pack cannot be read: {type(error).__name__}") from error
+    digest = card.get("catalog")
+    if not isinstance(digest, str) or not _HEX_32.fullmatch(digest):
+        raise PackError("the card of a pack names no catalogue")
+    return bytes.fromhex(digest)
 
 
 def _verified_roots(

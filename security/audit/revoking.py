@@ -16,8 +16,7 @@ from security.audit.bundle import REVOCATIONS
 from security.audit.report import Verdict
 from security.certificates.revocations import MAX_LIST_BYTES, open_revocations
 from security.encoding import parse_exactly
-from security.errors import AuditInputError, LogCorruptError, SecurityError
-from security.transparency import parse_leaf
+from security.errors import AuditInputError, SecurityError
 
 if TYPE_CHECKING:
     from security.audit.evidence import Evidence
@@ -63,20 +62,16 @@ def _read_list(evidence: Evidence, trust: Trust, data: bytes) -> None:
 
 def verify_newest_list(evidence: Evidence, _trust: Trust, findings: Findings) -> None:
     """Check that the newest list that the range logged is shown."""
-    for place in range(len(evidence.leaves) - 1, -1, -1):
-        try:
-            leaf = parse_leaf(evidence.leaves[place])
-        except LogCorruptError:
-            continue
-        if leaf.kind == transparency_pb2.LOG_KIND_REVOCATION:
-            if not evidence.is_shown(leaf.kind, leaf.envelope_hash):
-                findings.fail(
-                    "revocations",
-                    f"the newest revocation list, logged at {evidence.manifest.from_index + place}"
-                    ", is not shown: more keys may be revoked than are known here",
-                    Verdict.INDETERMINATE,
-                )
-            return
+    if evidence.newest_list is None:
+        return
+    index, digest = evidence.newest_list
+    if not evidence.is_shown(transparency_pb2.LOG_KIND_REVOCATION, digest):
+        findings.fail(
+            "revocations",
+            f"the newest revocation list, logged at {index}, is not shown: more keys may be "
+            "revoked than are known here",
+            Verdict.INDETERMINATE,
+        )
 
 
 def is_revoked(evidence: Evidence, key: CertifiedKey, at_ms: int) -> bool:

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from security.audit.trust import Trust
 
 AGREEMENT: Final = transparency_pb2.LOG_KIND_AGREEMENT
+RETIRED: Final = "agreement_retired"
+"""Word of the leaf that ends an agreement; another one begins it."""
 _INDEX_BYTES: Final = 8
 _FRAMES: Final = 3
 _CHECK: Final = "agreement"
@@ -38,7 +40,7 @@ _CHECK: Final = "agreement"
 
 def read_agreements(evidence: Evidence, _trust: Trust, findings: Findings) -> None:
     """Verify every agreement by its provider's signature, at the moment of its leaf."""
-    logged = _logged_agreements(evidence, findings)
+    signed_at_ms, retired_at_ms = _logged_moments(evidence, findings)
     try:
         frames = evidence.source.frames(AGREEMENTS, max_bytes=MAX_SIGNED_BYTES, max_count=MAX_RANGE)
         for number, data in enumerate(frames):
@@ -46,37 +48,39 @@ def read_agreements(evidence: Evidence, _trust: Trust, findings: Findings) -> No
             try:
                 signed = parse_signed(data)
                 digest = hashlib.sha256(signed.body).digest()
-                at_ms = logged.get(digest)
-                agreement = open_agreement(signed, evidence.keyring, 0 if at_ms is None else at_ms)
+                at_ms = signed_at_ms.get(digest)
+                agreement = open_agreement(signed, evidence.keyring, at_ms or 0)
             except AgreementError as error:
                 findings.fail(_CHECK, f"agreement {number}: {error}")
                 continue
             evidence.show(AGREEMENT, digest)
-            other = evidence.agreements.setdefault(agreement.reference, agreement)
-            if other != agreement:
-                findings.fail(_CHECK, f"two agreements are called {agreement.reference}")
+            name = agreement.reference
+            if evidence.agreements.setdefault(name, agreement) != agreement:
+                findings.fail(_CHECK, f"two agreements are called {name}")
             if at_ms is not None:
-                evidence.agreed_at_ms[agreement.reference] = at_ms
+                evidence.agreed_at_ms[name] = at_ms
+            if digest in retired_at_ms:
+                evidence.retired_at_ms[name] = retired_at_ms[digest]
     except AuditInputError as error:
         findings.fail("agreements", str(error))
 
 
-def _logged_agreements(evidence: Evidence, findings: Findings) -> dict[bytes, int]:
-    """When the leaves of agreements were logged, by digest: those before the range are proved."""
-    logged: dict[bytes, int] = {}
-    leaves: list[bytes] = []
+def _logged_moments(
+    evidence: Evidence, findings: Findings
+) -> tuple[dict[bytes, int], dict[bytes, int]]:
+    """When agreements were logged and when retired, by digest: by leaves that are proved."""
+    signed_at_ms: dict[bytes, int] = {}
+    retired_at_ms: dict[bytes, int] = {}
+    prior: list[transparency_pb2.LogLeaf] = []
     try:
-        leaves = _prior_leaves(evidence)
+        prior = [parse_leaf(leaf) for leaf in _prior_leaves(evidence)]
     except (AuditInputError, LogCorruptError) as error:
         findings.fail(PRIOR, str(error))
-    for data in [*leaves, *evidence.leaves]:
-        try:
-            leaf = parse_leaf(data)
-        except LogCorruptError:
-            continue
+    for leaf in [*prior, *evidence.agreement_leaves]:
         if leaf.kind == AGREEMENT:
-            logged.setdefault(leaf.envelope_hash, leaf.logged_at_ms)
-    return logged
+            moments = retired_at_ms if leaf.payload_type == RETIRED else signed_at_ms
+            moments.setdefault(leaf.envelope_hash, leaf.logged_at_ms)
+    return signed_at_ms, retired_at_ms
 
 
 def _prior_leaves(evidence: Evidence) -> list[bytes]:
@@ -156,5 +160,9 @@ def find_reference_failures(
         failures.append(Failure(check="coverage", detail=detail, verdict=verdict))
     elif agreed_at_ms > logged_at_ms:
         detail = f"agreement {reference} was logged only afterwards, at {agreed_at_ms}"
+        failures.append(Failure(check="coverage", detail=detail))
+    retired_at_ms = evidence.retired_at_ms.get(reference)
+    if retired_at_ms is not None and retired_at_ms < logged_at_ms:
+        detail = f"agreement {reference} had been retired, at {retired_at_ms}"
         failures.append(Failure(check="coverage", detail=detail))
     return failures

@@ -55,7 +55,7 @@ _FILES: Final = frozenset(
         *(REVOCATIONS, POLICIES, AGREEMENTS, OPERATIONS, EARLIER, PRIOR),
     }
 )
-_FOLDERS: Final = {PUBLICATIONS: ".pb", PACKS: ".json"}
+_FOLDERS: Final = {PUBLICATIONS: (".pb",), PACKS: (".json", ".zip")}
 _FOREIGN: Final = (
     OSError,
     EOFError,
@@ -176,7 +176,7 @@ class BundleSource:
         return publication_name(root) in self._names
 
     def pack_files(self) -> list[str]:
-        """Names of the packs' metadata inside, without their folder, sorted."""
+        """Names of the packs' files inside, without their folder, sorted."""
         return sorted(
             name.removeprefix(PACKS)
             for name in self._names

