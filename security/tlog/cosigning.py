@@ -1,7 +1,8 @@
 """Cosignatures: a witness says that a checkpoint continues all it has signed before.
 
 Rules: what is signed is the time and the checkpoint's body, under a context of its own; a line
-of a witness that is not asked for is skipped; a line of one that is asked for must fit.
+of a witness that is not asked for is skipped; a line of one that is asked for must fit; nobody
+witnesses a log of his own, whatever his key.
 
 Source: C2SP tlog-cosignature, cosignature/v1.
 """
@@ -77,10 +78,11 @@ def verify_cosignatures(
             half, or lies in the future.
     """
     parsed = parse_note(note)
+    owner = parsed.checkpoint.origin.rpartition("/")[0]
     found = []
     for witness in {witness.name: witness for witness in witnesses}.values():
         lines = parsed.lines_of(witness.name)
-        if lines:
+        if lines and witness.name.rpartition("/")[0] != owner:
             at_s = _verify(parsed.checkpoint.body, witness, lines)
             if now_s is not None and at_s > now_s + MAX_AHEAD_S:
                 raise CosignatureError(

@@ -62,17 +62,13 @@ JOB_ROLES: Final[Mapping[str, frozenset[Role]]] = {
     "sharing-queries": _READ,
     "query": _WORK,
     "sharing-sync": _WORK,
-    # Sharing.
-    "agreements": _READ,
-    "agreement": _READ,
-    "agreement-check": _READ,
-    "agreement-sign": _OFFICER,
-    "agreement-retire": _OFFICER,
-    "deliver": _OFFICER,
-    "deliveries": _READ,
-    "sharing-queries": _READ,
-    "query": _WORK,
-    "sharing-sync": _WORK,
+    # The transparency log.
+    "log-status": _READ,
+    "log-verify": _WORK,
+    "log-witness-add": _OFFICER,
+    "log-witness-remove": _OFFICER,
+    "log-recover": _OFFICER,
+    "log-new-origin": _OFFICER,
     # Clues.
     "clues": _PERSONS,
     "clue": _PERSONS,
@@ -84,6 +80,11 @@ JOB_ROLES: Final[Mapping[str, frozenset[Role]]] = {
     "backup-done": _WORK,
     "export-trust": _ALL,
     "audit-export": _OFFICER,
+    # Keys at rest.
+    "keys": _READ,
+    "keys-rotate": _OFFICER,
+    "keys-destroy": _OFFICER,
+    "keys-protect": _OFFICER,
     # People and what they did.
     "operators": _READ,
     "operator-add": _OFFICER,

@@ -21,7 +21,7 @@ AUTHORISED: Final[Mapping[str, frozenset[MemberKind]]] = {
     f"/{TRANSPARENCY}/GetCheckpoint": _ALL,
     f"/{TRANSPARENCY}/GetTile": _ALL,
     f"/{TRANSPARENCY}/Prove": _ALL,
-    f"/{TRANSPARENCY}/Cosign": frozenset({MemberKind.HUB}),
+    f"/{TRANSPARENCY}/Cosign": _ALL,
     f"/{LINK_DESK}/Describe": frozenset({MemberKind.NODE}),
     f"/{LINK_DESK}/Evaluate": frozenset({MemberKind.NODE}),
 }

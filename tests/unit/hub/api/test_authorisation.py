@@ -66,7 +66,6 @@ def test_what_needs_four_eyes_is_a_job_that_writes() -> None:
         ("/yixin.v1.Exchange/Unheard", MemberKind.NODE),
         ("/yixin.v1.Enrolment/Join", MemberKind.NODE),
         ("/yixin.v1.Control/Run", MemberKind.HUB),
-        ("/yixin.v1.Transparency/Cosign", MemberKind.NODE),
         ("/yixin.v1.LinkDesk/Evaluate", MemberKind.HUB),
         ("/yixin.v1.LinkDesk/Evaluate", MemberKind.DEPARTMENT),
         ("/yixin.v1.LinkDesk/Describe", MemberKind.HUB),

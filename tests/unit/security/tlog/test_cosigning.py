@@ -53,6 +53,13 @@ def test_lines_of_others_are_skipped() -> None:
     assert verify_cosignatures(NOTE, [WITNESS], now_s=AT) == ()
 
 
+def test_nobody_witnesses_a_log_of_his_own() -> None:
+    name = HUB.anchor.log_origin.removesuffix("log1") + "witness"
+    own = Witness(name=name, key=KEY.verifying)
+    note = NOTE + cosign(CHECKPOINT.body, name, KEY, AT)
+    assert verify_cosignatures(note, [own], now_s=AT) == ()
+
+
 def _without(at: int) -> str:
     lines = LINES.splitlines(keepends=True)
     return NOTE + "".join(lines[:at] + lines[at + 1 :])
