@@ -27,9 +27,13 @@ def show_spot_report(report: SpotReport) -> None:
         console.print(found)
         if len(report.findings) > MOST_SHOWN:
             console.print(f"{len(report.findings) - MOST_SHOWN} more; --json lists them.")
-    if report.certainties:
-        console.print("Had records been changed or removed, this sample would catch one:")
-        for sure in report.certainties:
+    for what, certainties in (
+        ("records been changed or removed", report.certainties),
+        ("cleared settlements been hidden", report.cleared_certainties),
+    ):
+        if certainties:
+            console.print(f"Had {what}, this sample would catch one with the probability:")
+        for sure in certainties:
             line = f"  {sure.share:>6.1%} of all ({sure.bad:,}): {sure.probability:.2%}"
             console.print(line, highlight=False)
     console.print("Not shown by this check:")

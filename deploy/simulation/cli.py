@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from deploy.errors import SimulationError
+from deploy.simulation.clearing_command import register as register_clearing
 from deploy.simulation.recall_command import register as register_recall
 from deploy.simulation.simulate import DEFAULT_PERIODS, Order, simulate
 from scoring_kernel.errors import PeriodError
@@ -127,3 +128,4 @@ def platform(
 
 
 register_recall(app)
+register_clearing(app)

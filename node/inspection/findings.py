@@ -154,7 +154,9 @@ class SpotReport:
     clearing: ClearingFindings | None
     totals: tuple[TotalRow, ...]
     certainties: tuple[Certainty, ...]
-    """Of the sample of leaves."""
+    """Of the sample of leaves: that a changed or removed record is noticed."""
+    cleared_certainties: tuple[Certainty, ...]
+    """Of the sample of the clearing file: that a hidden settlement is noticed."""
     findings: tuple[Finding, ...]
     """All of them, at most ``MOST_LISTED`` of each part."""
     cannot_show: tuple[str, ...]

@@ -193,6 +193,9 @@ def _report(
         clearing=clearing,
         totals=totals,
         certainties=certainties(leaves.population, leaves.sampled) if leaves else (),
+        cleared_certainties=(
+            certainties(clearing.cleared, clearing.cleared_sampled) if clearing else ()
+        ),
         findings=findings,
         cannot_show=tuple(cannot_show),
     )
