@@ -89,8 +89,8 @@ def check_totals(
         sums = ", ".join(f"coalesce({MEASURES[name]}, 0)" for name in fields)
         begin, end = (datetime.combine(day, time()) for day in (first, last + timedelta(days=1)))
         row = engine.execute(
-            f"select {sums} from typed_settlement where institution = ? and (? = '' or insutype = ?)"  # noqa: S608 - a closed list of sums
-            " and settled_at >= ? and settled_at < ?",
+            f"select {sums} from typed_settlement where institution = ?"  # noqa: S608 - a closed list
+            " and (? = '' or insutype = ?) and settled_at >= ? and settled_at < ?",
             [institution, insutype, insutype, begin, end],
         ).fetchone()
         subject = f"{institution} {insutype or 'all types'} {first} to {last}"
