@@ -139,10 +139,10 @@ def _complement(
     told = determined(hidden, (one.cells for one in touched))
     weak = [one for one in touched if _tells(one, counts, hidden, told, below)]
     candidates = [cell for one in weak for cell in one.cells if cell not in hidden]
-    # A count of 0 hides least; parts before totals, as totals say most to the recipient.
+    # A count of 0 hides least; then what is smallest is missed least.
     return min(
         candidates,
-        key=lambda cell: (counts[cell] == 0, cell.count(ALL), counts[cell], cell),
+        key=lambda cell: (counts[cell] == 0, counts[cell], cell.count(ALL), cell),
         default=None,
     )
 
