@@ -1,6 +1,6 @@
 """Opening of a stream or a collection: verified heads in, signed heads and keys out."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from sqlalchemy import Engine
@@ -35,6 +35,8 @@ class Opening:
     """The hub; it signs its heads."""
     keys: MemberKeys = field(repr=False)
     """Certified keys of members."""
+    checkpoint: Callable[[], str] = field(default=str, repr=False)
+    """Gives the newest published checkpoint of the log; an empty text where there is none."""
 
     def answer(
         self, member: str, first: exchange_pb2.SubmitRequest, now_ms: int
@@ -73,6 +75,7 @@ class Opening:
             hub_keys=hub_keys,
             revocations=revoked,
             policy=policy,
+            checkpoint=self.checkpoint(),
             incarnations=[
                 to_chain_head(lane, issue_incarnation(held.get(lane, GENESIS), stated.get(lane)))
                 for lane in LANES

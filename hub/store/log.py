@@ -177,7 +177,7 @@ def read_only_reason(connection: Connection, held: LogState | None = None) -> st
         held: State of the log, where the caller has read it.
     """
     gate: Gate | None = connection.get_execution_options().get(_GATE)
-    return (gate.reason if gate is not None else "") or (held or state(connection)).conflict
+    return (held or state(connection)).conflict or (gate.reason if gate is not None else "")
 
 
 def append_leaves(connection: Connection, leaves: Sequence[NewLeaf]) -> int:

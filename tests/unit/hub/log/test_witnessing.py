@@ -45,6 +45,7 @@ def held(log: HubLog, origin: str) -> Checkpoint | None:
 
 def test_a_witness_signs_what_continues_and_mirrors_it(city: City, province: City) -> None:
     own, by = city.parts.log, province.parts.log
+    made = publish(own)
     for count in (1, 5, 300):
         append(own, count)
         answer = cosigned(own, by)
