@@ -32,7 +32,7 @@ from hub.intake.checking import EnvelopeChecker
 from hub.intake.committing import Committer
 from hub.intake.pipeline import IntakePipeline
 from hub.jobs import READERS, HubJobs
-from hub.packs.serving import place_of
+from hub.packs.serving import place_of, served_root
 from hub.parts import (
     SERVE_FILE,
     Addresses,
@@ -240,7 +240,7 @@ class Daemon:
         self, request: enrolment_pb2.JoinRequest, now: datetime
     ) -> enrolment_pb2.JoinResponse:
         parts = self.parts
-        return enrolment.join(
+        response = enrolment.join(
             parts.engine,
             parts.identity,
             request,
@@ -248,6 +248,9 @@ class Daemon:
             lifetime=parts.settings.lifetime,
             now=now,
         )
+        if not response.HasField("pending"):
+            response.pack_root = served_root(parts)
+        return response
 
     def _confirm(self, member: str, now_ms: int) -> None:
         enrolment.confirm(self.parts.engine, member, now_ms)

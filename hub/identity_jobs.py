@@ -1,7 +1,7 @@
 """The jobs over a hub's members: invite, list, revoke, join the parent."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, TypeAlias
 
 from hub.agreement_jobs import sign_push
@@ -12,6 +12,7 @@ from hub.errors import ConfigurationError
 from hub.exchange.enrolment import Invitation, issue_token
 from hub.exchange.parent import join_parent
 from hub.listings import moment_text
+from hub.packs.serving import root_digest
 from hub.parts import HubParts
 from hub.store import members, policies
 from hub.store.engine import reading, writing
@@ -65,7 +66,7 @@ class IdentityJobs:
             "member": name.member_id,
             "institutions": len(rows),
             "expires_at": moment_text(made.expires_at_ms),
-            "token": made.encode(),
+            "token": replace(made, pack_root_digest=root_digest(parts)).encode(),
         }
 
     def members(self, _arguments: Result, _progress: ProgressReporter) -> Result:

@@ -7,6 +7,7 @@ from typing import Final, TypeAlias
 from hub.agreement_jobs import AgreementJobs
 from hub.agreements.services import keep_sharing
 from hub.log.service import keep_log
+from hub.packs.service import packs_kept
 from hub.parts import HubParts
 from hub.policy_service import suite_policy
 
@@ -28,5 +29,6 @@ SERVICES: Final[tuple[Service, ...]] = (
     transparency_log,
     suite_policy,
     sharing,
+    packs_kept,
 )
 """In the order in which they are started; the last one is stopped first."""

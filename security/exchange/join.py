@@ -15,6 +15,7 @@ Steps, in order:
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, Final
 
 import grpc
@@ -207,6 +208,7 @@ def verify_answer(
             f"the answer of {token.enrolment_address} carries another anchor than the token pins: "
             "it is not the hub that issued the token. Nothing was kept; tell the hub's officer"
         )
+    _verify_pack_root(response, token)
     try:
         # 4.
         membership = make_membership(directory, response, keys)
@@ -242,6 +244,18 @@ def verify_answer(
                 "ask the hub's officer for another token"
             )
     return membership
+
+
+def _verify_pack_root(response: enrolment_pb2.JoinResponse, token: JoinToken) -> None:
+    """Keep the root of the model packs only where the token pins it, and only that one."""
+    if not token.pack_root_digest:
+        response.ClearField("pack_root")
+        return
+    if hashlib.sha256(response.pack_root).digest() != token.pack_root_digest:
+        raise JoinRefusedError(
+            f"the answer of {token.hub} carries another root of the model packs than the token "
+            "pins. Nothing was kept; tell the hub's officer"
+        )
 
 
 def _request(
