@@ -1,16 +1,18 @@
-"""Commands over a hub's members: invite, list, revoke, join the parent."""
+"""Commands over a hub's members: invite, require suites, join the parent."""
 
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 
+from hub import cli_admission
 from hub.cli_options import AsJson, Directory
 from hub.commands import Result, run_job, start
 from hub.config import hub_directory
 from hub.errors import CustodyError
 
 app = typer.Typer()
+app.registered_commands.extend(cli_admission.app.registered_commands)
 
 MAX_LIST_BYTES: Final = 64 * 1024 * 1024
 
@@ -36,17 +38,27 @@ def token(
     from_month: Annotated[
         int, typer.Option("--from-month", help="First month of the custody, yyyymm.")
     ] = 200001,
+    approved: Annotated[
+        bool,
+        typer.Option(
+            "--approved",
+            help="Approve in advance whoever joins with the token, without comparing a "
+            "fingerprint: an officer's decision, which stays in the transparency log.",
+        ),
+    ] = False,
     directory: Directory = None,
     as_json: AsJson = False,
 ) -> None:
     """Invite a member: print a join token for one use, valid for ten minutes.
 
-    The custody of its institutions counts from the moment it joins.
+    The custody of its institutions counts from the moment it joins. The join waits until an officer
+    compared the fingerprint of the member's keys by telephone and ran `yixin hub approve`; where
+    the token goes from hand to hand in one room, --approved saves the call.
 
     Example: [bold]yixin hub token --kind node --division 330302 --code H33030200001
     --institutions H33030200001[/bold]
 
-    Example: [bold]yixin hub token --kind hub --division 330300 --code city[/bold]
+    Example: [bold]yixin hub token --kind hub --division 330300 --code city --approved[/bold]
     """
     with start(as_json) as out:
         arguments: Result = {
@@ -55,9 +67,9 @@ def token(
             "code": code,
             "from_month": from_month,
         }
-        result = run_job(
-            hub_directory(directory), "token", arguments | _institutions(institutions), out
-        )
+        job = "token-approved" if approved else "token"
+        arguments |= _institutions(institutions)
+        result = run_job(hub_directory(directory), job, arguments, out)
         out.done(result, result["token"])
         if not as_json:
             out.hint(
@@ -80,33 +92,6 @@ def join(
     with start(as_json) as out:
         result = run_job(hub_directory(directory), "join", {"token": token}, out)
         out.done(result, f"{result['member']} joined {result['hub']}.")
-
-
-@app.command()
-def members(
-    *,
-    revoke: Annotated[
-        str | None, typer.Option("--revoke", help="Member id to revoke, with --reason.")
-    ] = None,
-    reason: Annotated[str, typer.Option("--reason", help="Why it is revoked.")] = "",
-    directory: Directory = None,
-    as_json: AsJson = False,
-) -> None:
-    """List the members, or revoke one: it is refused from the next commit group on.
-
-    Example: [bold]yixin hub members[/bold]
-
-    Example: [bold]yixin hub members --revoke yixin://330302/node/H33030200001 --reason theft[/bold]
-    """
-    with start(as_json) as out:
-        where = hub_directory(directory)
-        if revoke is not None:
-            arguments: Result = {"member": revoke, "reason": reason}
-            result = run_job(where, "revoke", arguments, out)
-            out.done(result, f"{result['member']} is revoked.")
-            return
-        result = run_job(where, "members", {}, out, writes=False)
-        out.done(result, "") if as_json else out.rows("Members", result["rows"])
 
 
 @app.command()

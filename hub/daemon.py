@@ -28,6 +28,7 @@ from hub.errors import ConfigurationError, HubError
 from hub.exchange import enrolment
 from hub.exchange.downlink import Downlink
 from hub.exchange.opening import Opening
+from hub.exchange.renewing import renew
 from hub.intake.checking import EnvelopeChecker
 from hub.intake.committing import Committer
 from hub.intake.pipeline import IntakePipeline
@@ -171,14 +172,19 @@ class Daemon:
         transparency = TransparencyServicer(admission=admission, log=parts.log)
         exchange_servicer = ExchangeServicer(
             admission=admission,
-            opening=Opening(engine=parts.engine, identity=parts.identity, keys=parts.keys),
+            opening=Opening(
+                engine=parts.engine,
+                identity=parts.identity,
+                keys=parts.keys,
+                checkpoint=parts.log.newest_note,
+            ),
             pipeline=pipeline,
             downlink=downlink,
             packs=place_of(parts).served,
             now=parts.now,
         )
         enrolment_servicer = EnrolmentServicer(
-            join=self._join, log_refusal=self._log_refusal, now=parts.now
+            join=self._join, renew=self._renew, log_refusal=self._log_refusal, now=parts.now
         )
 
         async def exchange_at(port: int) -> RunningServer:
@@ -245,12 +251,18 @@ class Daemon:
             parts.identity,
             request,
             exchange_address=parts.address(parts.addresses().exchange_port),
-            lifetime=parts.settings.lifetime,
+            settings=parts.settings,
             now=now,
         )
         if not response.HasField("pending"):
             response.pack_root = served_root(parts)
         return response
+
+    def _renew(
+        self, request: enrolment_pb2.RenewRequest, now: datetime
+    ) -> enrolment_pb2.RenewResponse:
+        parts = self.parts
+        return renew(parts.engine, parts.identity, request, settings=parts.settings, now=now)
 
     def _confirm(self, member: str, now_ms: int) -> None:
         enrolment.confirm(self.parts.engine, member, now_ms)

@@ -25,16 +25,23 @@ class NotJoinedError(HubError):
 
 
 class EnrolmentRefusedError(HubError):
-    """A join request is refused: one wording for every cause, the cause goes to the log.
+    """A join or a renewal is refused: one wording for every cause, the cause goes to the log.
 
     Attributes:
         cause: What was wrong, for the hub's own log; never sent to the peer.
     """
 
-    def __init__(self, cause: str) -> None:
-        """Remember the cause beside the one public wording."""
+    def __init__(self, cause: str, public: str = "") -> None:
+        """Remember the cause beside the public wording.
+
+        Args:
+            cause: What was wrong, for the hub's own log.
+            public: Constant wording for a member that has proved who it is; by default the one
+                that tells nothing.
+        """
         super().__init__(
-            "The join request is refused: the token is unknown, used or expired, or the request "
+            public
+            or "The request is refused: the token is unknown, used or expired, or the request "
             "is not signed by its own keys. Ask the hub's operator for a new token."
         )
         self.cause = cause

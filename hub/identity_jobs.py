@@ -1,14 +1,15 @@
-"""The jobs over a hub's members: invite, list, revoke, join the parent."""
+"""The jobs over a hub's members: invite, require suites, join the parent."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypeAlias
 
+from hub.admission_jobs import ADMISSION_READERS, AdmissionJobs
 from hub.agreement_jobs import sign_push
 from hub.domain.custody import Custody
 from hub.domain.institution_list import parse_codes, parse_list
 from hub.domain.members import MemberId, MemberKind, MemberName
-from hub.errors import ConfigurationError
+from hub.errors import ApprovalNeededError, ConfigurationError
 from hub.exchange.enrolment import Invitation, issue_token
 from hub.exchange.parent import join_parent
 from hub.listings import moment_text
@@ -16,6 +17,7 @@ from hub.packs.serving import root_digest
 from hub.parts import HubParts
 from hub.store import members, policies
 from hub.store.engine import reading, writing
+from security.errors import JoinPendingError
 from security.members import parse_member_id
 from security.moments import to_ms
 from security.policy import Policy
@@ -23,7 +25,7 @@ from security.progress import ProgressReporter
 
 Result: TypeAlias = dict[str, Any]
 Job: TypeAlias = Callable[[Result, ProgressReporter], Result | Awaitable[Result]]
-IDENTITY_READERS: Final = frozenset({"members", "suites"})
+IDENTITY_READERS: Final = frozenset({"suites"}) | ADMISSION_READERS
 """Jobs that change nothing."""
 
 
@@ -36,9 +38,9 @@ class IdentityJobs:
     def table(self) -> Mapping[str, Job]:
         """Jobs by name."""
         return {
+            **AdmissionJobs(parts=self.parts).table(),
             "token": self.token,
-            "members": self.members,
-            "revoke": self.revoke,
+            "token-approved": self.token_approved,
             "suites": self.suites,
             "require-suite": self.require_suite,
             "join": self.join,
@@ -46,6 +48,13 @@ class IdentityJobs:
 
     def token(self, arguments: Result, _progress: ProgressReporter) -> Result:
         """Invite a member and make its one-use token."""
+        return self._invite(arguments, approved=False)
+
+    def token_approved(self, arguments: Result, _progress: ProgressReporter) -> Result:
+        """The same, and approve in advance whoever joins with it."""
+        return self._invite(arguments, approved=True)
+
+    def _invite(self, arguments: Result, *, approved: bool) -> Result:
         parts = self.parts
         name = _member_name(arguments)
         rows = _custody_rows(arguments, name.member_id)
@@ -61,37 +70,15 @@ class IdentityJobs:
             enrolment_address=parts.address(parts.addresses().enrolment_port),
             lifetime=parts.settings.lifetime,
             now=parts.now(),
+            approved=approved,
         )
         return {
+            "approved": approved,
             "member": name.member_id,
             "institutions": len(rows),
             "expires_at": moment_text(made.expires_at_ms),
             "token": replace(made, pack_root_digest=root_digest(parts)).encode(),
         }
-
-    def members(self, _arguments: Result, _progress: ProgressReporter) -> Result:
-        """List the members."""
-        with reading(self.parts.engine) as connection:
-            rows = members.list_members(connection)
-        return {
-            "rows": [
-                {
-                    "member": row.member,
-                    "kind": str(row.kind),
-                    "status": str(row.status),
-                    "joined_at": moment_text(row.joined_at_ms),
-                    "first_call_at": moment_text(row.confirmed_at_ms),
-                }
-                for row in rows
-            ]
-        }
-
-    def revoke(self, arguments: Result, _progress: ProgressReporter) -> Result:
-        """Revoke a member; it is refused from the next commit group on."""
-        member, reason = arguments["member"], arguments["reason"]
-        with writing(self.parts.engine) as connection:
-            members.revoke(connection, member, reason, to_ms(self.parts.now()))
-        return {"member": member, "status": "revoked"}
 
     def suites(self, _arguments: Result, _progress: ProgressReporter) -> Result:
         """What the members may seal and sign with."""
@@ -112,14 +99,17 @@ class IdentityJobs:
         return _policy_row(policy, arguments["member"])
 
     async def join(self, arguments: Result, _progress: ProgressReporter) -> Result:
-        """Join the parent hub."""
+        """Join the parent hub; the same token again after its officer approved."""
         parts = self.parts
-        membership = await join_parent(
-            parts.parent_directory,
-            arguments["token"],
-            own=parts.identity.hub,
-            now=parts.now(),
-        )
+        try:
+            membership = await join_parent(
+                parts.parent_directory,
+                arguments["token"],
+                own=parts.identity.hub,
+                now=parts.now(),
+            )
+        except JoinPendingError as error:
+            raise ApprovalNeededError(f"{error}.") from error
         with writing(parts.engine) as connection:
             sign_push(connection, parts, membership.hub_id)
         return {"member": membership.member_id, "hub": membership.hub_id}

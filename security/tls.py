@@ -129,6 +129,17 @@ def issue_member_certificate(
     )
 
 
+def requested_public_key(request_der: bytes) -> bytes:
+    """The P-256 key of a certificate request, as a SubjectPublicKeyInfo, DER.
+
+    Raises:
+        UntrustedCertificateError: The request is malformed, not signed by its key or not P-256.
+    """
+    return _requested_key(request_der).public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+
+
 def load_certificate(certificate: bytes) -> x509.Certificate:
     """Parse one certificate, PEM or DER.
 

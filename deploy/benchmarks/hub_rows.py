@@ -198,7 +198,8 @@ async def _join(crew: Crew, work: Path) -> _Sender:
     await crew.run("hub", "init", *place, *division)
     await crew.daemon("hub", "hub", "serve", *place, ready=hub / "serve.json")
     out = await crew.run(
-        *("hub", "token", *place, "--kind", "node", "--division", "330302", "--code", "benchmark"),
+        *("hub", "token", *place, "--approved", "--kind", "node", "--division", "330302"),
+        *("--code", "benchmark"),
         *("--institutions", str(work / "custody.csv")),
     )
     found = _TOKEN.search(out)

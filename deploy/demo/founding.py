@@ -36,11 +36,12 @@ def inviting(city: DemoHub, province: DemoHub, nodes: Sequence[DemoNode]) -> Ite
         nodes: The nodes.
     """
     own = ("--division", city.division, "--code", city.level)
-    yield ("hub", "token", "--kind", "hub", *own, "--dir", str(province.directory))
+    place = ("--approved", "--dir")
+    yield ("hub", "token", "--kind", "hub", *own, *place, str(province.directory))
     for node in nodes:
         own = ("--division", node.division, "--code", node.custodian)
         custody = ("--institutions", str(node.custody))
-        yield ("hub", "token", "--kind", "node", *own, *custody, "--dir", str(city.directory))
+        yield ("hub", "token", "--kind", "node", *own, *custody, *place, str(city.directory))
 
 
 def joining(

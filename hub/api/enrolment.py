@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from datetime import datetime
+from typing import TypeAlias, TypeVar
 
 import grpc.aio
 
@@ -13,27 +14,33 @@ from protos.yixin.v1 import enrolment_pb2, enrolment_pb2_grpc
 from security.errors import SecurityError
 from security.moments import to_ms
 
-JoinFlow = Callable[[enrolment_pb2.JoinRequest, datetime], enrolment_pb2.JoinResponse]
+RequestT = TypeVar("RequestT")
+ResponseT = TypeVar("ResponseT")
+JoinFlow: TypeAlias = Callable[[enrolment_pb2.JoinRequest, datetime], enrolment_pb2.JoinResponse]
+RenewFlow: TypeAlias = Callable[[enrolment_pb2.RenewRequest, datetime], enrolment_pb2.RenewResponse]
 
 
 class EnrolmentServicer(enrolment_pb2_grpc.EnrolmentServicer):
-    """Lets members join."""
+    """Lets members join, and renew what they got."""
 
     def __init__(
         self,
         *,
         join: JoinFlow,
+        renew: RenewFlow,
         log_refusal: Callable[[RefusedAttempt], None],
         now: Callable[[], datetime],
     ) -> None:
-        """Serve a join flow.
+        """Serve both flows; each runs in a thread.
 
         Args:
-            join: The flow; runs in a thread.
+            join: Answers a join.
+            renew: Answers a renewal.
             log_refusal: Stores a refused attempt; runs in a thread.
             now: Tells the present moment, UTC-aware.
         """
         self._join = join
+        self._renew = renew
         self._log_refusal = log_refusal
         self._now = now
 
@@ -43,29 +50,39 @@ class EnrolmentServicer(enrolment_pb2_grpc.EnrolmentServicer):
         context: grpc.aio.ServicerContext[enrolment_pb2.JoinRequest, enrolment_pb2.JoinResponse],
     ) -> enrolment_pb2.JoinResponse:
         """Answer one join request."""
-        now = self._now()
-        peer = context.peer()  # Asked while the call lives: it may have ended when Join answers.
-        try:
-            return await asyncio.to_thread(self._join, request, now)
-        except (HubError, SecurityError) as error:
-            row = row_of(error)
-            if isinstance(error, EnrolmentRefusedError):
-                attempt = RefusedAttempt(
-                    at_ms=to_ms(now),
-                    peer=peer,
-                    method="Join",
-                    code=row.code,
-                    cause=error.cause,
-                )
-                await asyncio.to_thread(self._log_refusal, attempt)
-            await context.abort(row.status, row.wording)
-            raise AssertionError from error  # pragma: no cover - abort raises
+        return await self._answer("Join", self._join, request, context)
 
     async def Renew(  # noqa: N802 - named by the service definition
         self,
         request: enrolment_pb2.RenewRequest,
         context: grpc.aio.ServicerContext[enrolment_pb2.RenewRequest, enrolment_pb2.RenewResponse],
     ) -> enrolment_pb2.RenewResponse:
-        """Refuse: this hub renews nothing yet."""
-        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "This hub does not renew certificates.")
-        raise AssertionError(request)  # pragma: no cover - abort raises
+        """Answer one renewal."""
+        return await self._answer("Renew", self._renew, request, context)
+
+    async def _answer(
+        self,
+        method: str,
+        flow: Callable[[RequestT, datetime], ResponseT],
+        request: RequestT,
+        context: grpc.aio.ServicerContext[RequestT, ResponseT],
+    ) -> ResponseT:
+        now = self._now()
+        peer = context.peer()  # Asked while the call lives: it may have ended when the flow does.
+        try:
+            return await asyncio.to_thread(flow, request, now)
+        except (HubError, SecurityError) as error:
+            row = row_of(error)
+            if isinstance(error, EnrolmentRefusedError | SecurityError):
+                attempt = RefusedAttempt(
+                    at_ms=to_ms(now),
+                    peer=peer,
+                    method=method,
+                    code=row.code,
+                    cause=str(getattr(error, "cause", error)),
+                )
+                await asyncio.to_thread(self._log_refusal, attempt)
+            # Every wording of a refused enrolment is constant, and its own message.
+            told = str(error) if isinstance(error, EnrolmentRefusedError) else row.wording
+            await context.abort(row.status, told)
+            raise AssertionError from error  # pragma: no cover - abort raises

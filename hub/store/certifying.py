@@ -1,9 +1,11 @@
 """Certificates that a hub issues: of its members' keys, and of its own epochs.
 
-Rules: the identity key signs every certificate; a new epoch of the hub begins 90 days before the
-old one ends, and signs from the day after it was first shown to members on.
+Rules: the identity key signs every certificate; each is a leaf of the log, in the transaction that
+issues it; a new epoch of the hub begins 90 days before the old one ends, and signs from the day
+after it was first shown to members on.
 """
 
+import hashlib
 import logging
 from collections.abc import Sequence
 from typing import Final, TypeAlias
@@ -12,17 +14,18 @@ from sqlalchemy import Connection, Engine
 
 from hub.domain.members import MemberId
 from hub.errors import LogReadOnlyError
-from hub.store import members
+from hub.store import log, members
 from hub.store.engine import reading, writing
 from hub.store.epochs import SUITE
 from hub.store.identity import HubIdentity
 from hub.store.members import StoredCertificate
-from protos.yixin.v1 import identity_pb2
+from protos.yixin.v1 import identity_pb2, transparency_pb2
 from security.certificates import ENCRYPTION, SIGNING, issue_key_certificate
 from security.keys import EncryptionKey, SigningKey
 from security.members import parse_member_id
 
 SERIAL_COUNTER: Final = "certificate_serial"
+LEAF_WORD: Final = "key_certificate"
 KEY_DAYS: Final = 365
 RENEW_BEFORE_MS: Final = 90 * 86_400_000
 """Overlap of two epochs, milliseconds."""
@@ -47,8 +50,9 @@ def certify(
     pq_public_key: bytes,
     now_ms: int,
     days: int,
+    approved: str,
 ) -> identity_pb2.KeyCertificate:
-    """Certify a key of a member and store the certificate.
+    """Certify a key of a member, store the certificate and log it.
 
     Args:
         connection: A writing transaction.
@@ -60,6 +64,8 @@ def certify(
         pq_public_key: ML-DSA-65 half of a signing key, or empty.
         now_ms: Present moment, milliseconds since the epoch, UTC.
         days: Validity, days.
+        approved: Who let the key in, as the log says it: ``officer``, ``advance`` (an officer,
+            when issuing the token), ``token``, ``renewal``, or ``own`` for the hub's own keys.
 
     Raises:
         UntrustedCertificateError: The parts do not make a valid certificate.
@@ -90,6 +96,16 @@ def certify(
         certificate=certificate.SerializeToString(deterministic=True),
     )
     members.add_certificates(connection, [stored])
+    leaf = log.event_leaf(
+        transparency_pb2.LOG_KIND_CERTIFICATE,
+        hub=identity.hub,
+        digest=hashlib.sha256(certificate.body).digest(),
+        word=LEAF_WORD,
+        at_ms=now_ms,
+        subject=member,
+        purpose=approved,
+    )
+    log.append_leaves(connection, [leaf])
     return certificate
 
 
@@ -145,6 +161,7 @@ def own_certificates(
             pq_public_key=key.verifying.pq_public_key if isinstance(key, SigningKey) else b"",
             now_ms=now_ms,
             days=KEY_DAYS,
+            approved="own",
         )
     return _in_force(identity, _own_rows(connection, identity), now_ms, suite)
 

@@ -25,6 +25,7 @@ class MemberRow:
     status: MemberStatus
     joined_at_ms: int | None
     confirmed_at_ms: int | None
+    revoked_at_ms: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +53,7 @@ def find_member(connection: Connection, member_id: str) -> MemberRow | None:
         status=MemberStatus(row.status),
         joined_at_ms=row.joined_at_ms,
         confirmed_at_ms=row.confirmed_at_ms,
+        revoked_at_ms=row.revoked_at_ms,
     )
 
 
@@ -64,6 +66,7 @@ def list_members(connection: Connection) -> tuple[MemberRow, ...]:
             status=MemberStatus(row.status),
             joined_at_ms=row.joined_at_ms,
             confirmed_at_ms=row.confirmed_at_ms,
+            revoked_at_ms=row.revoked_at_ms,
         )
         for row in connection.execute(select(member).order_by(member.c.member))
     )
@@ -199,6 +202,20 @@ def certificates(
         )
         for row in connection.execute(query)
     )
+
+
+def key_ends(connection: Connection) -> dict[tuple[str, int], int]:
+    """Last moment of each member's unrevoked key certificates by use, milliseconds, UTC."""
+    query = (
+        select(
+            key_certificate.c.member,
+            key_certificate.c.use,
+            func.max(key_certificate.c.not_after_ms),
+        )
+        .where(key_certificate.c.revoked_at_ms.is_(None))
+        .group_by(key_certificate.c.member, key_certificate.c.use)
+    )
+    return {(member_id, use): end for member_id, use, end in connection.execute(query)}
 
 
 def count_by_status(connection: Connection) -> dict[str, int]:

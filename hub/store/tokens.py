@@ -24,6 +24,7 @@ class TokenRow:
         keys_digest: SHA-256 over the keys that used it; None before.
         response: The stored answer; None before.
         consumed_at_ms: When the member first used its certificate; None before.
+        approved_at_ms: When an officer approved whoever holds it, in advance; None for not.
     """
 
     secret_digest: bytes = field(repr=False)
@@ -33,6 +34,7 @@ class TokenRow:
     keys_digest: bytes | None = None
     response: bytes | None = field(default=None, repr=False)
     consumed_at_ms: int | None = None
+    approved_at_ms: int | None = None
 
 
 def add_token(connection: Connection, row: TokenRow, now_ms: int) -> None:
@@ -49,6 +51,7 @@ def add_token(connection: Connection, row: TokenRow, now_ms: int) -> None:
             kind=str(row.kind),
             created_at_ms=now_ms,
             expires_at_ms=row.expires_at_ms,
+            approved_at_ms=row.approved_at_ms,
         )
     )
 
@@ -66,6 +69,14 @@ def find_token(connection: Connection, secret_digest: bytes) -> TokenRow | None:
         keys_digest=row.keys_digest,
         response=row.response,
         consumed_at_ms=row.consumed_at_ms,
+        approved_at_ms=row.approved_at_ms,
+    )
+
+
+def bind_token(connection: Connection, secret_digest: bytes, keys_digest: bytes) -> None:
+    """Bind a token to the first keys that came with it; they wait for an officer."""
+    connection.execute(
+        update(token).where(token.c.secret_digest == secret_digest).values(keys_digest=keys_digest)
     )
 
 

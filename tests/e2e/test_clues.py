@@ -132,7 +132,8 @@ class City:
     async def _found_node(self, name: str, code: str, division: str) -> None:
         run, where = self.crew.run, ("--dir", self.at(name))
         said = await run(
-            *("hub", "token", "--kind", "node", "--division", division, "--code", code),
+            *("hub", "token", "--approved", "--kind", "node", "--division", division),
+            *("--code", code),
             *("--institutions", code, "--dir", self.at("hub")),
         )
         (token,) = TOKEN.findall(said)

@@ -44,6 +44,10 @@ FIRST = "H33030200001"
 SECOND = "H33030200002"
 THIRD = "H33030300003"
 NOW = datetime(2026, 11, 1, 4, 0, tzinfo=UTC)
+OWN_LEAVES = 2
+"""Leaves with which a hub's log begins: certificates of its signing and encryption key."""
+JOIN_LEAVES = 2
+"""Leaves of a join: certificates of the member's signing and encryption key."""
 MEASURES = ("settlements", "medfee_fen", "fund_fen", "inscp_fen")
 
 
@@ -119,7 +123,9 @@ class City:
     clock: Clock
     senders: dict[str, Sender] = field(default_factory=dict)
 
-    def token(self, member: str, *codes: str, from_month: int = 200001) -> JoinToken:
+    def token(
+        self, member: str, *codes: str, from_month: int = 200001, approved: bool = True
+    ) -> JoinToken:
         name = parse_member_id(member)
         rows = parse_codes(",".join(codes), name.member_id, from_month) if codes else ()
         return issue_token(
@@ -129,6 +135,7 @@ class City:
             enrolment_address="localhost:1",
             lifetime=self.parts.settings.lifetime,
             now=self.clock(),
+            approved=approved,
         )
 
     def join(self, request: enrolment_pb2.JoinRequest) -> enrolment_pb2.JoinResponse:
@@ -137,7 +144,7 @@ class City:
             self.parts.identity,
             request,
             exchange_address="localhost:2",
-            lifetime=self.parts.settings.lifetime,
+            settings=self.parts.settings,
             now=self.clock(),
         )
 

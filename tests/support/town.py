@@ -36,7 +36,8 @@ class Town:
         await self.crew.run("hub", "init", *where, "--level", self.hub.level, *division)
         await self.serve_hub()
         invited = await self.crew.ask(
-            *("hub", "token", *where, "--kind", "node", "--division", self.node.division),
+            *("hub", "token", *where, "--approved", "--kind", "node"),
+            *("--division", self.node.division),
             *("--code", self.node.custodian, "--institutions", str(self.node.custody)),
         )
         own = ("--dir", str(self.node.directory))

@@ -192,7 +192,7 @@ def test_a_token_needs_known_ports(hub: Path) -> None:
 
 def test_a_writing_command_waits_for_no_other_writer(hub: Path) -> None:
     with writer_lock(hub, LOCK_FILE):
-        found = as_json("members", "--revoke", NODE, "--dir", hub, code=4)
+        found = as_json("revoke", NODE, "--reason", "theft", "--dir", hub, code=4)
         assert found["error"] == "lock_held"
         assert as_json("members", "--dir", hub) == {"rows": []}
 
@@ -203,9 +203,13 @@ def test_members_are_listed_and_revoked(hub: Path, tmp_path: Path) -> None:
 
     (row,) = as_json("members", "--dir", hub)["rows"]
     assert (row["member"], row["status"]) == (NODE, "active")
-    call("members", "--dir", hub, "--revoke", NODE, "--reason", "theft")
+    assert row["tls_until"]
+    assert row["signing_until"] > row["tls_until"]
+    found = as_json("revoke", NODE, "--dir", hub, "--reason", "theft")
+    assert (found["certificates"], found["list"]) == (3, 1)
     assert "revoked" in call("members", "--dir", hub)
-    call("members", "--dir", hub, "--revoke", "yixin://330302/node/nobody", code=3)
+    call("revoke", "yixin://330302/node/nobody", "--reason", "theft", "--dir", hub, code=3)
+    call("revoke", NODE, "--reason", " ", "--dir", hub, code=3)
 
 
 def test_what_was_refused_and_quarantined_is_shown(hub: Path, tmp_path: Path) -> None:

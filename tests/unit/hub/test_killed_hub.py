@@ -14,7 +14,7 @@ from hub.app import HubApp, init_hub
 from hub.clock import utc_now
 from hub.store import envelopes, log
 from hub.store.engine import reading
-from protos.yixin.v1 import envelope_pb2
+from protos.yixin.v1 import envelope_pb2, transparency_pb2
 from security.at_rest import Vault
 from security.errors import HubUnreachableError
 from security.exchange.archive import count_receipts
@@ -23,7 +23,7 @@ from security.exchange.join import join
 from security.exchange.outbox import Outbox
 from security.exchange.uplink import sync_up
 from security.local_channel import call_daemon
-from tests.support.hub_city import FIRST, Slot, batch
+from tests.support.hub_city import FIRST, JOIN_LEAVES, OWN_LEAVES, Slot, batch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,7 +67,7 @@ async def test_a_hub_killed_between_commit_and_receipt_loses_and_doubles_nothing
     init_hub(directory, level="city", division="330300", name="温州市")
     processes.append(Process(directory, fatal_group))
     arguments = {"kind": "node", "division": "330302", "code": "n1", "from_month": 200001}
-    token = call_daemon(directory / "control.sock", "token", arguments | {"codes": FIRST})
+    token = call_daemon(directory / "control.sock", "token-approved", arguments | {"codes": FIRST})
     membership = await join(
         tmp_path / "member", token["token"], kind="node", post_quantum=False, now=utc_now()
     )
@@ -104,7 +104,9 @@ async def test_a_hub_killed_between_commit_and_receipt_loses_and_doubles_nothing
     engine.dispose()
     with HubApp(directory).opened() as parts, reading(parts.engine) as connection:
         assert envelopes.count(connection)[0] == ENVELOPES
-        assert log.size(connection) == ENVELOPES
+        kinds = [leaf.kind for leaf in log.leaves(connection, 0, log.size(connection))]
+        assert kinds.count(transparency_pb2.LOG_KIND_ENVELOPE) == ENVELOPES
+        assert kinds.count(transparency_pb2.LOG_KIND_CERTIFICATE) == OWN_LEAVES + JOIN_LEAVES
         months = [202601 + month for month in range(ENVELOPES)]
         monthly = parts.statements.monthly(connection, "settlement", months)
         assert monthly.columns["settlements"].tolist() == list(range(1, ENVELOPES + 1))

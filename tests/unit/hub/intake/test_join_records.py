@@ -15,7 +15,7 @@ from protos.yixin.v1 import clue_pb2, exchange_pb2
 from scoring_kernel import load_catalog
 from scoring_kernel.joining import JoinKind, staff_of
 from tests.support import join_payloads as made
-from tests.support.hub_city import FIRST, NODE, THIRD, City, Sender
+from tests.support.hub_city import FIRST, JOIN_LEAVES, NODE, OWN_LEAVES, THIRD, City, Sender
 from tests.support.join_payloads import Record, join_day
 
 if TYPE_CHECKING:
@@ -120,15 +120,16 @@ def test_what_is_kept_too_long_goes_and_its_envelope_is_emptied(city: City, node
     young = Record(who="ann", begins="2026-04-20 09:00", ends="2026-05-02 09:00")
     day = join_day(FIRST, [young])
     assert send(city, node, payload(day, period="2026H1")) == 0
+    first = OWN_LEAVES + JOIN_LEAVES
     with reading(city.parts.engine) as connection:
-        assert envelopes.load_raw(connection, [0])[0]
+        assert envelopes.load_raw(connection, [first])[first]
     city.clock.at = datetime(2026, 11, 1, 16, tzinfo=UTC)
     assert send(city, node, payload(join_day(FIRST, [STAY]))) == 0
     expire(city.parts.engine, JOINING, city.clock())
     with reading(city.parts.engine) as connection:
-        raw = envelopes.load_raw(connection, [0, 1])
+        raw = envelopes.load_raw(connection, [first, first + 1])
         assert join_records.figures(connection).first_expiry == 20270410
-    assert (raw[0], bool(raw[1])) == (b"", True)
+    assert (raw[first], bool(raw[first + 1])) == (b"", True)
     assert held(city) == 1
 
 
