@@ -47,6 +47,8 @@ _NAME: Final = re.compile(r"(?P<version>[1-9][0-9]{0,8})\.(?P<role>root|targets|
 _PACK: Final = re.compile(r"[0-9a-f]{64}\.zip")
 _FOREIGN: Final = (OSError, EOFError, RuntimeError, KeyError, zipfile.BadZipFile, zlib.error)
 _HEX_32: Final = re.compile(r"[0-9a-f]{64}")
+_MLDSA_PREFIX: Final = b"tuf\x01"
+"""Before the SHA-512 that ML-DSA keys sign. Source: TUF's TAP 21."""
 _CHECK: Final = "packs"
 
 
@@ -218,8 +220,8 @@ def _signer(key: Mapping[str, Any], signature: object, message: bytes) -> bytes:
             ed25519.Ed25519PublicKey.from_public_bytes(content).verify(raw, message)
             return content
         loaded = load_pem_public_key(public.encode())
-        if isinstance(loaded, mldsa.MLDSA65PublicKey):
-            loaded.verify(raw, message)
+        if key.get("scheme") == "ml-dsa-65/1" and isinstance(loaded, mldsa.MLDSA65PublicKey):
+            loaded.verify(raw, _MLDSA_PREFIX + hashlib.sha512(message).digest())
             return loaded.public_bytes_raw()
     except (ValueError, InvalidSignature):
         return b""

@@ -110,6 +110,22 @@ class LogUnderTest:
         ]
         self.publications.append((root, statements))
 
+    def event(
+        self,
+        kind: transparency_pb2.LogKind.ValueType,
+        digest: bytes,
+        **changes: Any,  # noqa: ANN401 - parts of any type
+    ) -> None:
+        """Log what is no envelope, in the hub's name; ``changes`` falsify its leaf."""
+        leaf: dict[str, Any] = {
+            "kind": kind,
+            "logged_at_ms": NOW_MS,
+            "envelope_hash": digest,
+            "sender": self.hub.hub_id,
+            "payload_type": "event",
+        }
+        self.append(transparency_pb2.LogLeaf(**(leaf | changes)))
+
     def append(self, leaf: transparency_pb2.LogLeaf) -> None:
         self.leaves.append(leaf.SerializeToString(deterministic=True))
 
