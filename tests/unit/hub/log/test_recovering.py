@@ -1,0 +1,180 @@
+from __future__ import annotations
+
+import sqlite3
+from typing import TYPE_CHECKING
+
+import pytest
+
+from hub.errors import ConfigurationError, LogReadOnlyError
+from hub.log.hub_log import find_note
+from hub.log.recovering import recover_from, start_origin
+from hub.log.sequencer import publish
+from hub.log.starting import check_state
+from hub.log.witnessing import hear
+from hub.log_jobs import LogJobs
+from hub.store import log as leaf_log
+from hub.store.engine import reading
+from protos.yixin.v1 import exchange_pb2, transparency_pb2
+from security.errors import LogRollbackError
+from security.merkle import consistency_path_over, verify_consistency
+from security.progress import no_progress
+from security.tlog.reader import TileReader
+from security.transparency import parse_leaf, verify_checkpoint
+from tests.support.hub_city import Slot, batch
+from tests.support.hub_logs import append, size
+from tests.support.witnesses import befriend, cosigned
+
+if TYPE_CHECKING:
+    from hub.log.hub_log import HubLog
+    from tests.support.hub_city import City, Sender
+
+
+def copied(log: HubLog) -> sqlite3.Connection:
+    """A copy of the database, as a backup has it."""
+    image = sqlite3.connect(":memory:", check_same_thread=False)
+    live = log.engine.raw_connection()
+    live.driver_connection.backup(image)  # type: ignore[union-attr]  # SQLite's own connection
+    live.close()
+    return image
+
+
+def put_back(log: HubLog, image: sqlite3.Connection) -> None:
+    """Restore an old copy of the database; keys and tiles stay as they are."""
+    live = log.engine.raw_connection()
+    image.backup(live.driver_connection)  # type: ignore[arg-type]  # SQLite's own connection
+    live.close()
+
+
+async def test_leaves_come_back_from_the_hubs_own_tiles(city: City) -> None:
+    log = city.parts.log
+    before = append(log, 4)
+    backup = copied(log)
+    whole = append(log, 300)
+    publish(log)
+    put_back(log, backup)
+    with pytest.raises(LogRollbackError):
+        check_state(log)
+    found = await LogJobs(parts=city.parts).recover({}, no_progress)
+    assert (found["before"], found["size"]) == (before, whole)
+    check_state(log)
+    append(log, 1)
+
+
+async def test_an_envelope_that_comes_again_gets_its_own_place_and_time(
+    city: City, node: Sender
+) -> None:
+    log = city.parts.log
+    before = size(log)
+    backup = copied(log)
+    sealed = [node.seal(batch(Slot(month=month))) for month in (202601, 202602)]
+    first = [_body(one) for one in city.submit(*sealed)]
+    publish(log)
+    put_back(log, backup)
+    found = await LogJobs(parts=city.parts).recover({}, no_progress)
+    assert found["envelopes"] == 2
+    city.clock.advance(hours=1)
+
+    again = [_body(one) for one in city.submit(*sealed)]
+
+    for old, new in zip(first, again, strict=True):
+        assert (old.log_index, old.logged_at_ms) == (new.log_index, new.logged_at_ms)
+    assert size(log) == before + 2
+    assert LogJobs(parts=city.parts).status({}, no_progress)["envelopes_awaited"] == 0
+    third = _body(city.submit(node.seal(batch(Slot(month=202603))))[0])
+    assert third.log_index == before + 2
+
+
+def _body(result: object) -> exchange_pb2.ReceiptBody:
+    assert isinstance(result, exchange_pb2.Receipt), result
+    return exchange_pb2.ReceiptBody.FromString(result.body)
+
+
+async def test_leaves_come_back_from_a_mirror_that_was_carried_here(
+    city: City, province: City
+) -> None:
+    log, by = city.parts.log, province.parts.log
+    before = append(log, 4)
+    backup = copied(log)
+    whole = append(log, 9)
+    cosigned(log, by)
+    put_back(log, backup)
+    mirror = next((province.parts.directory / "log-mirrors").iterdir())
+    jobs = LogJobs(parts=city.parts)
+    found = await jobs.recover({"mirror": str(mirror)}, no_progress)
+    assert (found["before"], found["size"]) == (before, whole)
+
+
+def test_a_database_that_went_another_way_is_not_joined_with_the_old_log(city: City) -> None:
+    log = city.parts.log
+    before = append(log, 4)
+    backup = copied(log)
+    append(log, 9)
+    publish(log)
+    put_back(log, backup)
+    append(log, 2, word="another way")
+    found = find_note(log.tiles(1), log.anchor, log.origin(1))
+    assert found is not None
+    with pytest.raises(LogRollbackError, match="another way"):
+        recover_from(log, log.tiles(1), found)
+    assert size(log) == before + 2
+
+
+async def test_a_hub_that_finds_nothing_says_what_is_left_to_do(city: City) -> None:
+    append(city.parts.log, 1)
+    with pytest.raises(LogReadOnlyError, match="--mirror"):
+        await LogJobs(parts=city.parts).recover({}, no_progress)
+
+
+def test_lost_leaves_are_named_and_the_log_goes_on(city: City, province: City) -> None:
+    log = city.parts.log
+    befriend(log, province.parts.log)
+    before = append(log, 4)
+    backup = copied(log)
+    old = publish(log)
+    whole = append(log, 6)
+    seen = publish(log).note
+    put_back(log, backup)
+    hear(log, "yixin://330302/node/H33030200001", seen)
+
+    for first, end in ((before - 1, whole), (before, whole - 1), (before, before + 2_000_000)):
+        with pytest.raises(ConfigurationError, match=f"--lost {before}:TO"):
+            start_origin(log, first, end)
+    made = start_origin(log, before, whole)
+
+    assert made.origin == log.origin(2) != log.origin(1)
+    published = publish(log)
+    assert published.checkpoint == made
+    assert verify_checkpoint(published.note, log.anchor) == made
+    reader = TileReader(log.tiles(2), made)
+    lost = [parse_leaf(leaf) for leaf in reader.entries(before, whole)]
+    assert {leaf.kind for leaf in lost} == {transparency_pb2.LOG_KIND_ORIGIN}
+    assert {leaf.purpose for leaf in lost} == {f"{before}:{whole}"}
+    # What was not lost is the beginning of the new log as well.
+    path = consistency_path_over(reader.subtree, before, made.size)
+    verify_consistency(before, made.size, path, old.checkpoint.root, made.root)
+    check_state(log)
+    append(log, 1)
+    # What was seen of the old log stands against nothing any more.
+    assert not hear(log, "somebody", seen).refusal
+    append(log, 1)
+    cosigned_origins = LogJobs(parts=city.parts).status({}, no_progress)
+    assert cosigned_origins["origin"] == made.origin
+
+
+def test_a_log_that_is_whole_gets_no_new_origin(city: City) -> None:
+    log = city.parts.log
+    total = append(log, 3)
+    publish(log)
+    with pytest.raises(ConfigurationError, match="goes on as it is"):
+        start_origin(log, total, total + 1)
+
+
+def test_a_contradiction_without_lost_leaves_is_named_by_one_leaf(city: City) -> None:
+    log = city.parts.log
+    total = append(log, 3)
+    with log.engine.begin() as connection:
+        leaf_log.save_state(connection, {"conflict": "somebody saw another root"})
+    assert start_origin(log, total, total).size == total + 1
+    assert publish(log).checkpoint.origin == log.origin(2)
+    with reading(log.engine) as connection:
+        assert leaf_log.state(connection).number == 2
