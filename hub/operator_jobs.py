@@ -1,9 +1,10 @@
-"""The jobs over operators, approvals and their log: JSON objects in and out."""
+"""The jobs over operators, approvals, their log and keys at rest: JSON objects in and out."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
+from hub.key_jobs import KEY_READERS, KeyJobs
 from hub.listings import moment_text
 from hub.operators import register, retire, verify_log, waiting_arguments
 from hub.parts import HubParts
@@ -15,7 +16,9 @@ from security.progress import ProgressReporter
 
 Result: TypeAlias = dict[str, Any]
 Job: TypeAlias = Callable[[Result, ProgressReporter], Result | Awaitable[Result]]
-OPERATOR_READERS: Final[frozenset[str]] = frozenset({"operators", "approvals", "operations"})
+OPERATOR_READERS: Final[frozenset[str]] = (
+    frozenset({"operators", "approvals", "operations"}) | KEY_READERS
+)
 """Jobs that change nothing."""
 
 
@@ -33,6 +36,7 @@ class OperatorJobs:
             "operator-retire": self.retire,
             "approvals": self.approvals,
             "operations": self.operations,
+            **KeyJobs(parts=self.parts).table(),
         }
 
     def operators(self, _arguments: Result, _progress: ProgressReporter) -> Result:

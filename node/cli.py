@@ -16,6 +16,7 @@ from node import (
     cli_desk,
     cli_gateway,
     cli_identity,
+    cli_keys,
     cli_mapping,
     cli_operations,
     cli_rules,
@@ -280,3 +281,4 @@ cli_rules.register(app)
 cli_clues.register(app)
 cli_topics.register(app)
 app.registered_commands.extend(cli_operations.app.registered_commands)
+app.add_typer(cli_keys.app, name="keys")

@@ -82,7 +82,7 @@ class NodeJobs:
             "retain": self.retain,
             **DeskJobs(catalog=self.catalog, store=self.store, now=self.now).table(),
             **IdentityJobs(link=self.link, now=self.now).table(),
-            **OperationJobs(store=self.store).table(),
+            **OperationJobs(directory=self.directory, store=self.store, now=self.now).table(),
             **NightJobs(store=self.store, now=self.now).table(),
             **RuleJobs(catalog=self.catalog, store=self.store, now=self.now).table(),
             **ClueJobs(

@@ -79,6 +79,7 @@ FOUR_EYES: Final[Mapping[str, FourEyes]] = {
     "agreement-sign": FourEyes(files=("terms",)),
     "packs-order": FourEyes(),
     "revoke": FourEyes(applies=_is_hub, state=_member_status),
+    "keys-destroy": FourEyes(),
     "operator-add": FourEyes(applies=_two_can_approve, state=_people),
     "operator-retire": FourEyes(applies=_two_can_approve, state=_people),
 }

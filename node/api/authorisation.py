@@ -39,6 +39,7 @@ JOB_AUDIENCE: Final[Mapping[str, Audience]] = {
             *("quarantine_replay", "quarantine_export", "codes", "codes_import", "export"),
             *("renew", "receipts"),
             *("completeness", "proof", "operations"),
+            *("keys", "keys_rotate", "keys_destroy", "keys_protect"),
             *("rules_show", "rules_explain", "knowledge", "knowledge_import"),
             *("clues", "clues_send", "clues_desks", "clues_key"),
         ),

@@ -1,21 +1,21 @@
 """Whose backup a location holds: one location belongs to one node.
 
-A second node in the same place would have its snapshots pruned with the first one's. The mark is a
-digest of the node's key, so a restored node goes on with its own location.
+A second node in the same place would have its snapshots pruned with the first one's. The mark is
+that of the node's key ring, so a restored node goes on with its own location.
 """
 
-import hashlib
 from pathlib import Path
 from typing import Final
 
 from node.config import NODE_KEY
 from node.errors import BackupError
+from security.at_rest.key_ring import KeyRing
+from security.errors import KeyFileError
 from security.private_files import write_private
 
 __all__ = ["claim_location"]
 
 MARK: Final = "node"
-_CONTEXT: Final = b"yixin/backup/owner/v1\n"
 
 
 def claim_location(home: Path, location: Path) -> None:
@@ -29,8 +29,7 @@ def claim_location(home: Path, location: Path) -> None:
         BackupError: It is another node's, holds something else, or cannot be written.
     """
     try:
-        key = (home / NODE_KEY).read_bytes()
-        mark = hashlib.sha256(_CONTEXT + key).hexdigest().encode() + b"\n"
+        mark = KeyRing.load(home / NODE_KEY).mark.encode() + b"\n"
         location.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = location / MARK
         if not path.exists():
@@ -43,6 +42,8 @@ def claim_location(home: Path, location: Path) -> None:
             raise BackupError(
                 f"{location} holds the backup of another node; give every node its own directory"
             )
+    except KeyFileError as error:
+        raise BackupError(str(error)) from error
     except OSError as error:
         raise BackupError(
             f"the backup location {location} cannot be used ({error.strerror}); name another one"

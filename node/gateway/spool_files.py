@@ -13,7 +13,9 @@
 """
 
 import struct
+from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -23,6 +25,7 @@ import orjson
 from node.errors import StoreError
 from node.gateway.exchanges import MAX_KEPT_BYTES, Exchange, pack_exchange, unpack_exchange
 from security.at_rest import Vault
+from security.at_rest.vault import epoch_of
 from security.errors import LockHeldError, VaultError
 from security.operator import writer_lock
 from security.private_files import sync_directory
@@ -38,6 +41,7 @@ __all__ = [
     "close_left_open",
     "close_orphans",
     "closed_files",
+    "frame_epochs",
     "gateway_counts",
     "seal_frame",
     "spool_bytes",
@@ -159,6 +163,25 @@ def spool_bytes(directory: Path) -> int:
             except FileNotFoundError:  # The daemon took it in meanwhile.
                 continue
     return total
+
+
+def frame_epochs(directory: Path) -> Mapping[int, int]:
+    """Count the copies that wait, damaged ones included, by the key epoch they are sealed under."""
+    counts: Counter[int] = Counter()
+    for path in sorted(directory.glob("*")):
+        if path.suffix in (OPEN, CLOSED, _DAMAGED):
+            with suppress(FileNotFoundError):  # The daemon took it in meanwhile.
+                counts.update(_frame_epochs(path))
+    return counts
+
+
+def _frame_epochs(path: Path) -> Iterator[int]:
+    with path.open("rb") as file:
+        while len(head := file.read(_LENGTH.size)) == _LENGTH.size:
+            length = _LENGTH.unpack(head)[0]
+            frame = file.read(length) if length <= _MAX_FRAME_BYTES else b""
+            with suppress(VaultError):  # Opens under no key at all.
+                yield epoch_of(frame)
 
 
 def gateway_counts(directory: Path) -> Mapping[str, object] | None:

@@ -11,9 +11,10 @@ from node.store.transactions import transaction
 from node.store.versions import SECRET_BYTES
 from security.at_rest import Vault
 
-__all__ = ["key_secret"]
+__all__ = ["KEY_SECRET_CONTEXT", "key_secret"]
 
-_CONTEXT: Final = "keys"
+KEY_SECRET_CONTEXT: Final = "keys"  # noqa: S105 - a name
+"""Names the place that the secret is wrapped for."""
 
 
 def key_secret(connection: sqlite3.Connection, vault: Vault) -> bytes:
@@ -29,9 +30,9 @@ def key_secret(connection: sqlite3.Connection, vault: Vault) -> bytes:
             # Another process may have made it since.
             wrapped = _find(connection)
             if wrapped is None:
-                wrapped = vault.wrap(secrets.token_bytes(SECRET_BYTES), _CONTEXT)
+                wrapped = vault.wrap(secrets.token_bytes(SECRET_BYTES), KEY_SECRET_CONTEXT)
                 connection.execute("insert into key_secret values(1, ?)", (wrapped,))
-    return vault.unwrap(wrapped, _CONTEXT)
+    return vault.unwrap(wrapped, KEY_SECRET_CONTEXT)
 
 
 def _find(connection: sqlite3.Connection) -> bytes | None:

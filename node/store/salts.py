@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from node.errors import StoreError
 from security.at_rest import Vault
 
-__all__ = ["SALT_BYTES", "SALT_TABLES", "Salts"]
+__all__ = ["SALT_BYTES", "SALT_TABLES", "Salts", "salt_context"]
 
 SALT_BYTES: Final = 16
 SALT_TABLES: Final = (
@@ -113,7 +113,7 @@ class Salts:
             return None
         # Kept by the wrapped secret: a row that was rolled back leaves nothing that is used.
         if row[0] not in self._ciphers:
-            secret = self._vault.unwrap(row[0], _context(kind, month))
+            secret = self._vault.unwrap(row[0], salt_context(kind, month))
             self._ciphers[row[0]] = _make_cipher(secret)
         return self._ciphers[row[0]]
 
@@ -121,7 +121,7 @@ class Salts:
         secret = secrets.token_bytes(_SECRET_BYTES)
         self._connection.execute(
             "insert into salt values(?, ?, ?, ?)",
-            (kind, month, first_seq, self._vault.wrap(secret, _context(kind, month))),
+            (kind, month, first_seq, self._vault.wrap(secret, salt_context(kind, month))),
         )
         return _make_cipher(secret)
 
@@ -135,5 +135,6 @@ def _encrypted(cipher: Cipher[Any], blocks: npt.NDArray[Any]) -> npt.NDArray[np.
     return np.frombuffer(found, np.uint8).reshape(-1, SALT_BYTES)
 
 
-def _context(kind: str, month: int) -> str:
+def salt_context(kind: str, month: int) -> str:
+    """Name the place that the secret of a kind and month is wrapped for."""
     return f"salt:{kind}:{month}"

@@ -13,7 +13,8 @@ from typing import Final
 
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
-from security.at_rest.vault import KEY_BYTES, Vault
+from security.at_rest.key_ring import KEY_BYTES
+from security.at_rest.vault import Vault
 from security.errors import VaultError
 
 MIN_PASSPHRASE_CHARS: Final = 12

@@ -111,7 +111,7 @@ class SegmentStore:
             name=name,
             rows=table.num_rows,
             sha256=digest,
-            wrapped_key=self._vault.wrap(key, _context(name)),
+            wrapped_key=self._vault.wrap(key, segment_context(name)),
             bytes=size,
         )
         self._verified.add(self._fingerprint(segment))
@@ -226,7 +226,7 @@ class SegmentStore:
             self._verified.add(fingerprint)
         if not self._keys.is_held(segment.name):
             try:
-                key = self._vault.unwrap(segment.wrapped_key, _context(segment.name))
+                key = self._vault.unwrap(segment.wrapped_key, segment_context(segment.name))
             except VaultError as error:
                 raise SegmentTamperedError(f"key of segment {segment.name}: {error}") from error
             self._keys.hold(segment.name, key)
@@ -247,5 +247,6 @@ def _digest(path: Path) -> bytes:
         return hashlib.file_digest(file, "sha256").digest()
 
 
-def _context(name: str) -> str:
+def segment_context(name: str) -> str:
+    """Name the place that a segment's key is wrapped for."""
     return f"segment/{name}"
