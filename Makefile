@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PROTOS := $(wildcard protos/yixin/v1/*.proto)
 
-.PHONY: setup demo test check bench protos lock faults fuzz clean
+.PHONY: setup demo test check bench protos lock faults mutations fuzz clean
 
 setup: $(STAMP)
 
@@ -26,6 +26,10 @@ test: setup
 
 faults: setup
 	$(BIN)/python -m pytest -m faults
+
+# A hundred thousand changed envelopes, receipts, checkpoints, bundles and so on; ten minutes.
+mutations: setup
+	$(BIN)/python -m pytest -m faults -n 2 tests/property/security/test_mutations.py
 
 fuzz: setup
 	$(BIN)/python -m tests.fuzz.messages --count 1000000

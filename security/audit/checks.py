@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Final
 from security.audit.continuity import read_other_checkpoints, verify_continuity
 from security.audit.judging import judge_leaves
 from security.audit.log import read_checkpoint, read_leaves
-from security.audit.opening import read_certificates, read_hub, read_operations, read_policies
+from security.audit.opening import (
+    find_foreign_operations,
+    read_certificates,
+    read_hub,
+    read_operations,
+    read_policies,
+)
 from security.audit.pack_checks import read_packs
 from security.audit.publication import find_foreign_publications
 from security.audit.revoking import read_revocations, verify_newest_list
@@ -36,5 +42,6 @@ CHECKS: Final[tuple[Check, ...]] = (
     read_operations,
     judge_leaves,
     find_foreign_publications,
+    find_foreign_operations,
 )
 """Later ones read what earlier ones proved."""

@@ -148,12 +148,12 @@ def envelopes() -> None:
             f"A true signature of the same key, over the same bytes, as yixin/{other}/v1.",
             resigned(good, f"yixin/{other}/v1"),
         )
-    other = sealed(payload=b"another")
+    another = sealed(payload=b"another")
     refused(
         "swapped_ciphertext",
         "Header and signature of one envelope, ciphertext of another.",
         envelope_pb2.SealedEnvelope(
-            header=good.header, ciphertext=other.ciphertext, signature=good.signature
+            header=good.header, ciphertext=another.ciphertext, signature=good.signature
         ),
     )
     flipped = envelope_pb2.SealedEnvelope()

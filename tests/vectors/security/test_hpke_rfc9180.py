@@ -23,7 +23,7 @@ from security.private_files import write_private
 from security.suites import INTL, INTL_PQ, Suite
 from tests.support import hpke_oracle
 from tests.support.members import city, outgoing
-from tests.support.published import published
+from tests.support.published_vectors import published
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -22,7 +22,7 @@ from security.signatures import SignatureScheme
 from security.sm2 import Sm2PrivateKey, Sm2PublicKey
 from security.suites import GM
 from tests.support import sm2_oracle
-from tests.support.published import published
+from tests.support.published_vectors import published
 
 CIPHERTEXT: Final = re.compile(
     "30818A" + "02(?:20|2100)([0-9A-F]{64})" * 2 + "0420([0-9A-F]{64})" + "0422([0-9A-F]{68})"

@@ -100,6 +100,17 @@ def test_entries_of_the_operator_log_are_matched_with_their_leaves(
     assert checks(report, 0) == ["operator_missing"]
 
 
+def test_entries_that_no_leaf_speaks_of_are_named(
+    empty_log: LogUnderTest, auditor: Auditor
+) -> None:
+    words = (b"officer", b"revoke")
+    empty_log.event(transparency_pb2.LOG_KIND_OPERATOR, entry_hash(NO_ENTRY, 1, words))
+    shown = entry_bytes(NO_ENTRY, 1, words)
+    report = auditor.verify(empty_log.parts(operations=[shown, b""]))
+    assert report.verdict is Verdict.INVALID
+    assert "belongs to no leaf" in str(report.failures)
+
+
 def test_a_new_origin_stands_at_the_beginning_only(
     empty_log: LogUnderTest, auditor: Auditor
 ) -> None:
