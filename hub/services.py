@@ -6,6 +6,7 @@ from typing import Final, TypeAlias
 
 from hub.agreement_jobs import AgreementJobs
 from hub.agreements.services import keep_sharing
+from hub.identity_service import identity_kept
 from hub.log.service import keep_log
 from hub.packs.service import packs_kept
 from hub.parts import HubParts
@@ -28,6 +29,7 @@ def sharing(parts: HubParts, _say: Say) -> AbstractAsyncContextManager[None]:
 SERVICES: Final[tuple[Service, ...]] = (
     transparency_log,
     suite_policy,
+    identity_kept,
     sharing,
     packs_kept,
 )

@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import TypeVar
 
 from google.protobuf.message import DecodeError, Message
-from google.protobuf.unknown_fields import UnknownFieldSet
 
 _PREFIX = b"DSSEv1"
 
@@ -64,6 +63,8 @@ def parse_exactly(message_type: type[MessageT], data: bytes, max_bytes: int) -> 
         message.ParseFromString(data)
     except DecodeError as error:
         raise ValueError(f"not a serialised {message_type.DESCRIPTOR.name}") from error
-    if len(UnknownFieldSet(message)):
+    size = message.ByteSize()
+    message.DiscardUnknownFields()  # Of the messages within, too.
+    if message.ByteSize() != size:
         raise ValueError(f"unknown fields in {message_type.DESCRIPTOR.name}")
     return message

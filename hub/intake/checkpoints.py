@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Final
 
-from google.protobuf.message import DecodeError
 from sqlalchemy import Connection
 
 from hub.domain.checkpoints import (
@@ -28,7 +27,9 @@ from hub.errors import StatementError
 from hub.store import checkpoints
 from protos.yixin.v1 import identity_pb2, ledger_pb2
 from security.certificates import Keyring
+from security.encoding import parse_exactly
 from security.errors import SecurityError
+from security.headers import MAX_ENVELOPE_BYTES
 from security.keys import VerifyingKey
 from security.merkle import HASH_BYTES, MAX_PATH
 from security.transparency import ledger_origin, open_checkpoint
@@ -66,8 +67,8 @@ def decode_checkpoints(
             sender's.
     """
     try:
-        batch = ledger_pb2.LedgerCheckpoints.FromString(payload)
-    except DecodeError as error:
+        batch = parse_exactly(ledger_pb2.LedgerCheckpoints, payload, MAX_ENVELOPE_BYTES)
+    except ValueError as error:
         raise StatementError("The payload is no LedgerCheckpoints.") from error
     # 0. Bounds and order.
     if not 1 <= len(batch.checkpoints) <= MAX_CHECKPOINTS:

@@ -12,8 +12,6 @@ Numbered as applied:
 import re
 from typing import Final
 
-from google.protobuf.message import DecodeError
-
 from hub.domain.clues import CluePart, DecodedClues, MeasurePointer, Pointer, StatedClue
 from hub.domain.custody import is_month
 from hub.domain.members import InstitutionCode, is_institution
@@ -23,6 +21,8 @@ from hub.intake.join_records import MAX_PARTS, MAX_VERSION, verify_period
 from protos.yixin.v1 import clue_pb2
 from scoring_kernel.joining import MAX_SCORE
 from scoring_kernel.subject_ids import STAFF, is_subject_id
+from security.encoding import parse_exactly
+from security.headers import MAX_ENVELOPE_BYTES
 from security.linking import TOKEN_BYTES
 
 MAX_MONTHS: Final = 4_096
@@ -59,8 +59,8 @@ def decode_clues(payload: bytes) -> DecodedClues:
     """
     # 0. The payload as a whole.
     try:
-        found = clue_pb2.Clues.FromString(payload)
-    except DecodeError as error:
+        found = parse_exactly(clue_pb2.Clues, payload, MAX_ENVELOPE_BYTES)
+    except ValueError as error:
         raise StatementError("The payload is no Clues.") from error
     if not 1 <= len(found.months) <= MAX_MONTHS:
         raise StatementError(f"Found {len(found.months)} months, expected 1 to {MAX_MONTHS}.")

@@ -16,7 +16,6 @@ from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 import pyarrow as pa
-from google.protobuf.message import DecodeError
 
 from hub.domain.custody import is_month
 from hub.domain.members import InstitutionCode, is_institution
@@ -28,6 +27,8 @@ from scoring_kernel.errors import KernelInputError
 from scoring_kernel.measure_sets import MeasureSet
 from scoring_kernel.statements import row_digest, rows_digest
 from scoring_kernel.subject_ids import INSTITUTION, is_subject_id
+from security.encoding import parse_exactly
+from security.headers import MAX_ENVELOPE_BYTES
 
 MAX_SLOTS: Final = 50_000
 MAX_PARTS: Final = 1_024
@@ -71,8 +72,8 @@ def decode_batch(payload: bytes, measure_sets: Mapping[str, MeasureSet]) -> Deco
     """
     # 0. The batch as a whole.
     try:
-        batch = statement_pb2.StatementBatch.FromString(payload)
-    except DecodeError as error:
+        batch = parse_exactly(statement_pb2.StatementBatch, payload, MAX_ENVELOPE_BYTES)
+    except ValueError as error:
         raise StatementError("The payload is no StatementBatch.") from error
     measure_set = measure_sets.get(batch.measure_set)
     if measure_set is None:

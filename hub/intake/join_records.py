@@ -15,8 +15,6 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import Final
 
-from google.protobuf.message import DecodeError
-
 from hub.domain.clues import (
     MINUTES_PER_DAY,
     DecodedJoinRecords,
@@ -33,6 +31,8 @@ from protos.yixin.v1 import clue_pb2
 from scoring_kernel.errors import PeriodError
 from scoring_kernel.joining import Joining, JoinKind, staff_of
 from scoring_kernel.periods import Period
+from security.encoding import parse_exactly
+from security.headers import MAX_ENVELOPE_BYTES
 from security.linking import TOKEN_BYTES
 
 MAX_DAYS: Final = 4_096
@@ -67,8 +67,8 @@ def decode_join_records(payload: bytes, joining: Joining) -> DecodedJoinRecords:
     """
     # 0. The payload as a whole.
     try:
-        found = clue_pb2.JoinRecords.FromString(payload)
-    except DecodeError as error:
+        found = parse_exactly(clue_pb2.JoinRecords, payload, MAX_ENVELOPE_BYTES)
+    except ValueError as error:
         raise StatementError("The payload is no JoinRecords.") from error
     kind = _KINDS.get(found.kind)
     if kind is None:

@@ -8,11 +8,11 @@ that names an insured person is refused, and its subject does not enter the mess
 import re
 from typing import Final
 
-from google.protobuf.message import DecodeError
-
 from hub.domain.pushes import DecodedPush, PushedRow, is_pushed_subject
 from hub.errors import StatementError
 from protos.yixin.v1 import statement_pb2
+from security.encoding import parse_exactly
+from security.headers import MAX_ENVELOPE_BYTES
 
 MAX_GRADES: Final = 20_000
 MAX_TOTAL_CENTI: Final = 1_000_000
@@ -34,8 +34,8 @@ def decode_push(payload: bytes) -> DecodedPush:
         StatementError: The payload does not parse, or a grade is out of bounds.
     """
     try:
-        push = statement_pb2.GradePush.FromString(payload)
-    except DecodeError as error:
+        push = parse_exactly(statement_pb2.GradePush, payload, MAX_ENVELOPE_BYTES)
+    except ValueError as error:
         raise StatementError("The payload is no GradePush.") from error
     if not _PERIOD.fullmatch(push.period) or len(push.publication_root) != _DIGEST_BYTES:
         raise StatementError("The push names no rating period or no publication root.")

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from google.protobuf.message import DecodeError
-
 from node.domain.institutions import Institution
 from protos.yixin.v1 import identity_pb2, statement_pb2
+from security.encoding import parse_exactly
 from security.errors import RemoteSyncError
 from security.group_signature import Proof, verify_member
+from security.headers import MAX_ENVELOPE_BYTES
 from security.keys import Signature
 
 if TYPE_CHECKING:
@@ -56,8 +56,8 @@ def verified_statements(
         RemoteSyncError: The payload cannot be read.
     """
     try:
-        batch = statement_pb2.GradeStatements.FromString(payload)
-    except DecodeError as error:
+        batch = parse_exactly(statement_pb2.GradeStatements, payload, MAX_ENVELOPE_BYTES)
+    except ValueError as error:
         raise RemoteSyncError(f"the hub's grade statements cannot be read: {error}") from error
     for signed in batch.statements:
         key = keyring.find(hub, signed.key_id, identity_pb2.KEY_USE_SIGNING, now_ms)

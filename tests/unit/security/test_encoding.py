@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protos.yixin.v1 import envelope_pb2
+from protos.yixin.v1 import envelope_pb2, exchange_pb2
 from security.encoding import pae, parse_exactly
 
 
@@ -47,3 +47,10 @@ def test_content_smuggled_in_an_unknown_field_is_refused() -> None:
 def test_a_known_message_is_parsed() -> None:
     data = envelope_pb2.EnvelopeHeader(format=1, period="2026H1").SerializeToString()
     assert parse_exactly(envelope_pb2.EnvelopeHeader, data, 100).period == "2026H1"
+
+
+def test_content_smuggled_in_a_message_within_is_refused() -> None:
+    inner = exchange_pb2.ChainHead(seq=1).SerializeToString() + b"\xfa\x07\x06secret"
+    smuggled = b"\x1a" + bytes([len(inner)]) + inner  # field 3, heads, of a statement of heads
+    with pytest.raises(ValueError, match="unknown fields in HeadsBody"):
+        parse_exactly(exchange_pb2.HeadsBody, smuggled, 100)

@@ -1,0 +1,87 @@
+"""What keeps a hub's identity fresh while its daemon runs.
+
+Every hour: the next epoch of its own keys is begun when it is due, the revocation list is signed
+anew before its time is over, and this hub's own membership in its parent is renewed at half of its
+time. What fails is tried again an hour later: everything is begun long before it is needed.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from hub.errors import HubError
+from hub.parts import HubParts
+from hub.store.certifying import own_keys
+from hub.store.revocation_lists import refresh_list
+from security.errors import JoinPendingError, SecurityError
+from security.exchange.membership import is_joined, load
+from security.exchange.renew import renew, renewal_due
+from security.moments import to_ms
+
+EVERY_S: Final = 3600.0
+_LOG: Final = logging.getLogger(__name__)
+
+
+@asynccontextmanager
+async def identity_kept(parts: HubParts, say: Callable[[str], None]) -> AsyncIterator[None]:
+    """Keep the identity of a hub while the body runs."""
+    task = asyncio.create_task(_keep(parts, say))
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def _keep(parts: HubParts, say: Callable[[str], None]) -> None:
+    while True:
+        try:
+            await asyncio.to_thread(keep_identity, parts, parts.now())
+            if await renew_parent(parts.parent_directory, parts.now()):
+                say("Renewed this hub's certificates at its parent.")
+        except JoinPendingError as error:
+            say(str(error))
+        except (HubError, SecurityError):
+            _LOG.exception("this hub's certificates or revocation list could not be renewed")
+        await asyncio.sleep(EVERY_S)
+
+
+def keep_identity(parts: HubParts, now: datetime) -> None:
+    """Begin the epoch and sign the revocation list that are due.
+
+    Raises:
+        HubStoreError: The database failed.
+    """
+    own_keys(parts.engine, parts.identity, to_ms(now))
+    refresh_list(parts.engine, parts.identity, to_ms(now))
+
+
+async def renew_parent(directory: Path, now: datetime) -> bool:
+    """Renew this hub's membership in its parent when it is due.
+
+    Args:
+        directory: Directory of the membership.
+        now: Present moment, UTC-aware.
+
+    Returns:
+        Whether anything was renewed.
+
+    Raises:
+        JoinPendingError: The parent's officer has to approve first.
+        HubUnreachableError: The parent did not answer.
+        JoinRefusedError: The parent refused, or its answer does not hold.
+        MembershipError: The membership is damaged.
+    """
+    if not is_joined(directory):
+        return False
+    membership = await asyncio.to_thread(load, directory)
+    due = renewal_due(membership, now)
+    if not due:
+        return False
+    await renew(membership, now=now, new_epoch=due.keys)
+    return True

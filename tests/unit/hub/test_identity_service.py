@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from hub.exchange.parent import join_parent, load_parent
+from hub.exchange.requests import approve
+from hub.exchange.revoking import revoke_member
+from hub.identity_service import keep_identity, renew_parent
+from hub.store.engine import reading, writing
+from hub.store.revocations import newest_list
+from security.errors import JoinPendingError
+from security.members import MemberId
+from security.tls import not_after
+from tests.support.hub_city import CITY, NODE, City, Clock, Sender, open_city, serving
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def province(tmp_path: Path) -> Iterator[City]:
+    with open_city(tmp_path / "province", Clock(), level="province", division="330000") as opened:
+        yield opened
+
+
+async def joined(city: City, province: City) -> None:
+    address = province.parts.address(province.parts.addresses().enrolment_port)
+    token = replace(province.token(CITY), enrolment_address=address).encode()
+    await join_parent(city.parts.parent_directory, token, own=MemberId(CITY), now=province.clock())
+
+
+async def test_a_hub_renews_its_membership_in_its_parent(city: City, province: City) -> None:
+    directory = city.parts.parent_directory
+    assert not await renew_parent(directory, city.clock())
+    async with serving(province.parts):
+        await joined(city, province)
+        assert not await renew_parent(directory, province.clock())
+        before = load_parent(directory)
+        province.clock.advance(days=16)
+
+        assert await renew_parent(directory, province.clock())
+
+        after = load_parent(directory)
+        assert (not_after(after.tls_certificate_pem) - province.clock()).days == 30
+        assert after.keys.signing.key_id == before.keys.signing.key_id
+        province.clock.advance(days=170)
+        assert await renew_parent(directory, province.clock())
+        assert load_parent(directory).keys.signing.key_id != before.keys.signing.key_id
+        assert set(before.decryption_keys) < set(load_parent(directory).decryption_keys)
+
+
+async def test_a_hub_that_was_away_for_months_waits_for_its_parents_officer(
+    city: City, province: City
+) -> None:
+    directory = city.parts.parent_directory
+    async with serving(province.parts):
+        await joined(city, province)
+        province.clock.advance(days=365 + 91)
+        with pytest.raises(JoinPendingError) as pending:
+            await renew_parent(directory, province.clock())
+        with writing(province.parts.engine) as connection:
+            found = approve(connection, CITY, province.clock.ms)
+        assert found is not None
+        assert (found.id, found.fingerprint) == (pending.value.request, pending.value.fingerprint)
+
+        assert await renew_parent(directory, province.clock())
+        assert not await renew_parent(directory, province.clock())
+
+
+def test_epochs_and_lists_are_kept_fresh(city: City, node: Sender) -> None:
+    parts = city.parts
+    with writing(parts.engine) as connection:
+        revoke_member(connection, parts.identity, node.member, "theft", city.clock.ms)
+    keep_identity(parts, city.clock())
+    city.clock.advance(days=280)
+
+    keep_identity(parts, city.clock())
+
+    assert len(parts.identity.epochs.signing_keys) == 2
+    with reading(parts.engine) as connection:
+        newest = newest_list(connection)
+    assert newest is not None
+    assert (newest.version, NODE) == (2, node.member)
