@@ -7,16 +7,14 @@ does not verify is recorded and left out.
 from __future__ import annotations
 
 import hashlib
-from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from protos.yixin.v1 import identity_pb2, transparency_pb2
 from security.audit.bundle import CERTIFICATES, MAX_RANGE, OPERATIONS, POLICIES
 from security.audit.evidence import SuiteRule
 from security.encoding import parse_exactly
-from security.errors import AuditInputError, LogCorruptError, SecurityError
+from security.errors import AuditInputError, SecurityError
 from security.policy import open_policy
-from security.transparency import parse_leaf
 
 if TYPE_CHECKING:
     from security.audit.evidence import Evidence
@@ -111,8 +109,8 @@ def find_foreign_operations(evidence: Evidence, _trust: Trust, findings: Finding
     foreign = set(evidence.shown.get(transparency_pb2.LOG_KIND_OPERATOR, ()))
     if not foreign:
         return
-    for data in evidence.leaves:
-        with suppress(LogCorruptError):  # Told already, where the leaf was judged.
-            foreign.discard(parse_leaf(data).envelope_hash)
+    for leaf in evidence.leaves:
+        if isinstance(leaf, transparency_pb2.LogLeaf):
+            foreign.discard(leaf.envelope_hash)
     for digest in sorted(foreign)[:_MAX_FAILURES]:
         findings.fail("operations", f"entry {digest.hex()} belongs to no leaf")

@@ -15,7 +15,7 @@ import importlib
 import random
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from google.protobuf.message import Message
 
@@ -76,7 +76,7 @@ def change_message(message: Message, draw: Draw) -> Message:
     """A copy with one field of it, or of a message in it, changed."""
     changed = type(message)()
     changed.CopyFrom(message)
-    fields: list[FieldDescriptor] = list(message.DESCRIPTOR.fields)
+    fields = cast("list[FieldDescriptor]", list(message.DESCRIPTOR.fields))
     descriptor = draw.choice(fields)
     name = descriptor.name
     if descriptor.is_repeated:
