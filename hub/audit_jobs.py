@@ -32,11 +32,12 @@ class AuditJobs:
         """Write a trust file for auditors: anchor, witnesses, quorum, root of the packs."""
         path, identity = Path(arguments["file"]), self.parts.identity
         with reading(self.parts.engine) as connection:
-            witnesses = tuple(peer.witness for peer in log_peers.peers(connection))
+            named = [peer.witness for peer in log_peers.peers(connection)]
         trust = replace(
             Trust.of(identity.anchor),
-            witnesses=witnesses,
-            quorum=min(self.parts.settings.log.quorum, len(witnesses)),
+            # Its own key is for hubs that name it as a witness; it never counts for its own log.
+            witnesses=(*named, self.parts.log.witness()),
+            quorum=min(self.parts.settings.log.quorum, len(named)),
             pack_root=root_digest(self.parts),
         )
         save_trust(path, trust)
@@ -44,7 +45,7 @@ class AuditJobs:
             "file": str(path),
             "hub": identity.hub,
             "sha256": identity.anchor_digest.hex(),
-            "witnesses": [witness.name for witness in witnesses],
+            "witnesses": [witness.name for witness in named],
             "quorum": trust.quorum,
             "pack_root": trust.pack_root.hex(),
         }

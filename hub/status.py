@@ -1,7 +1,7 @@
 """What a hub holds, owes and refused, as one JSON object; a line for every graded class."""
 
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, func, select
 
@@ -14,6 +14,7 @@ from hub.store import (
     envelopes,
     join_records,
     log,
+    log_peers,
     members,
     operators,
     pushed,
@@ -27,6 +28,8 @@ from security.exchange.archive import count_receipts
 from security.exchange.membership import is_joined, load
 
 __all__ = ["hub_status"]
+
+UNWITNESSED: Final = "none: a rollback would go unnoticed; see `yixin hub log status`"
 
 
 def hub_status(parts: HubParts) -> dict[str, Any]:
@@ -50,6 +53,8 @@ def hub_status(parts: HubParts) -> dict[str, Any]:
             "deliveries": sealed,
             "log_size": log.size(connection),
             "log_root": log.frontier(connection).root().hex(),
+            "log_mode": log.read_only_reason(connection) or "read-write",
+            "log_witnesses": len(log_peers.peers(connection)) or UNWITNESSED,
             "refused": refusals.count(connection),
             "quarantined": quarantine.count(connection),
             "refused_item_lines": count_open_faults(connection),
