@@ -17,6 +17,7 @@ from sqlalchemy import func, insert, select, tuple_, update
 
 from protos.yixin.v1 import exchange_pb2
 from security.chain import ChainPosition, place
+from security.envelope import parse_envelope, parse_header
 from security.errors import RemoteSyncError, UntrustedReceiptError
 from security.exchange.chains import find_chain
 from security.exchange.sealing import SealedRow
@@ -79,6 +80,25 @@ def has_expired(
     )
     expires_at_ms = conn.execute(query).scalar_one()
     return expires_at_ms is not None and expires_at_ms < now_ms
+
+
+def find_signer(conn: Connection, recipient: str, lane: int, held: ChainPosition) -> str | None:
+    """Key id that signed the first sealed envelope the recipient does not hold, or None.
+
+    A lane is sealed in its order: no later envelope was signed by an earlier key.
+    """
+    query = (
+        select(outbox.c.envelope)
+        .where(
+            _of(recipient, lane),
+            outbox.c.state == SEALED,
+            tuple_(outbox.c.incarnation, outbox.c.seq) > tuple_(held.incarnation, held.seq),
+        )
+        .order_by(outbox.c.incarnation, outbox.c.seq)
+        .limit(1)
+    )
+    raw = conn.execute(query).scalar_one_or_none()
+    return None if raw is None else parse_header(parse_envelope(bytes(raw))).sender_key_id
 
 
 def after(
@@ -204,8 +224,9 @@ def _settle(conn: Connection, receipt: VerifiedReceipt) -> bool:
             update(outbox)
             .where(
                 _of(receipt.hub, lane),
-                outbox.c.incarnation == position.incarnation,
-                outbox.c.seq <= receipt.backed_up_through,
+                # The hub logs a chain in its order: earlier incarnations lie below.
+                tuple_(outbox.c.incarnation, outbox.c.seq)
+                <= tuple_(position.incarnation, receipt.backed_up_through),
                 outbox.c.state == RECEIPTED,
                 outbox.c.envelope.is_not(None),
             )

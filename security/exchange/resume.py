@@ -3,8 +3,9 @@
 Rules (``plan_lane``), in order:
     1. The hub issued a later incarnation than ours: it is ahead of us (we were restored from an
        old copy) or we asked for it. We start it, citing the hub's head.
-    2. The hub's head is in our history and nothing unsent has expired: we send everything after
-       it, and everything without a receipt. The hub may be behind us, even across incarnations.
+    2. The hub's head is in our history and nothing unsent has expired, with its key or by itself:
+       we send everything after it, and everything without a receipt. The hub may be behind us,
+       even across incarnations.
     3. Otherwise we ask for a new incarnation by stating nothing for the lane.
     4. We asked, and what the hub issues is the incarnation we are in, of which it holds nothing:
        we start it over.
@@ -23,6 +24,8 @@ from security.exchange import archive
 from security.exchange.chains import find_chain
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sqlalchemy import Connection
 
     from security.exchange.uplink_protocol import Accepted
@@ -81,6 +84,7 @@ def view_lane(
     *,
     demanded: bool,
     refused: bool = False,
+    signs: Callable[[str], bool] = lambda _: True,
     now_ms: int,
 ) -> LaneView:
     """Read our side of a lane.
@@ -92,13 +96,15 @@ def view_lane(
         accepted: The hub's verified answer.
         demanded: Whether the stream's opening asked for a new incarnation.
         refused: Whether the hub refused what was sealed under earlier keys.
+        signs: Whether the hub still takes what the key of an id signed.
         now_ms: Present moment, milliseconds since the epoch, UTC.
     """
     held = accepted.held.get(lane, GENESIS)
     issued = accepted.issued.get(lane)
     state = find_chain(conn, hub, lane)
     first = archive.find_unreceipted(conn, hub, lane)
-    is_useless = refused and first is not None
+    signer = archive.find_signer(conn, hub, lane, held)
+    is_useless = (refused and first is not None) or (signer is not None and not signs(signer))
     return LaneView(
         lane=lane,
         held=held,

@@ -98,6 +98,7 @@ async def sync_up(
         UntrustedReceiptError: A receipt did not prove its promise.
         UntrustedCertificateError: The hub presented a key that its anchor did not certify.
         SuitePolicyError: The hub's policy is a downgrade, or does not take this member's suite.
+        LogRollbackError: The hub's log is smaller than was seen, or contradicts it.
         RemoteSyncError: The hub broke the protocol or lost history.
     """
     run = _Run(
@@ -248,6 +249,7 @@ class _Run:
                     accepted,
                     demanded=lane in self.demanded,
                     refused=lane in self.refused,
+                    signs=lambda key_id: self.membership.can_be_logged(key_id, now_ms),
                     now_ms=now_ms,
                 )
                 plan = plan_lane(view)

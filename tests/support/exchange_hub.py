@@ -7,19 +7,16 @@ last days, tamper with receipts, present a stranger's key, refuse.
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import grpc
 import grpc.aio
 
 from protos.yixin.v1 import (
-    enrolment_pb2,
     envelope_pb2,
     exchange_pb2,
     exchange_pb2_grpc,
-    identity_pb2,
-    statement_pb2,
     transparency_pb2_grpc,
 )
 from security.at_rest import Vault
@@ -30,9 +27,13 @@ from security.channels import (
     exchange_credentials,
 )
 from security.envelope import open_envelope
-from security.errors import ChainForkError, ChainGapError, UntrustedEnvelopeError
+from security.errors import (
+    ChainForkError,
+    ChainGapError,
+    UntrustedCertificateError,
+    UntrustedEnvelopeError,
+)
 from security.exchange import archive
-from security.exchange.custody import sign_custody
 from security.exchange.engine import open_exchange
 from security.exchange.heads import (
     issue_incarnation,
@@ -41,15 +42,20 @@ from security.exchange.heads import (
     sign_heads,
     to_chain_head,
 )
-from security.exchange.key_files import create_keys
-from security.exchange.membership import Membership, load, save_join
 from security.exchange.outbox import Outbox
 from security.exchange.receipts import PAYLOAD_TYPE as RECEIPT_TYPE
 from security.exchange.sealing import SealedRow, SealingContext
 from security.group_signature import sign_group
-from security.keys import EncryptionKey, SigningKey, VerifyingKey
-from security.tls import certificate_pem, csr_der, issue_member_certificate, new_tls_key
+from security.headers import parse_header
+from security.tls import (
+    MEMBER_DAYS,
+    certificate_pem,
+    csr_der,
+    issue_member_certificate,
+    new_tls_key,
+)
 from tests.support.callers import caller_of
+from tests.support.exchange_enrolling import TLS_NOW, Enrolling
 from tests.support.exchange_memory import Chain, Faults, Stored
 from tests.support.members import NODE, NOW_MS, HubUnderTest, make_hub
 from tests.support.pack_files import PackFiles
@@ -58,12 +64,12 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
+    from sqlalchemy import Connection
+
     from tests.support.seen_logs import SeenLog
 
-TLS_NOW = datetime.now(UTC)  # noqa: TID251  # gRPC's TLS judges certificates by the machine's clock
 
-
-class ExchangeHub(PackFiles):
+class ExchangeHub(Enrolling, PackFiles):
     """The servicer, its memory and its switches."""
 
     def __init__(self, hub: HubUnderTest, directory: Path) -> None:
@@ -80,6 +86,9 @@ class ExchangeHub(PackFiles):
         self.outbox = Outbox(Vault.create(directory / "hub-vault.key"))
         self.tamper_download: Callable[[exchange_pb2.CollectResponse], None] | None = None
         self.port = 0
+        self.now_ms = NOW_MS
+        self.tls_days = MEMBER_DAYS
+        self.seals_anew = False
 
     def chain(self, lane: int = 3, member: str = NODE) -> Chain:
         return self.chains.setdefault((member, lane), Chain())
@@ -106,7 +115,7 @@ class ExchangeHub(PackFiles):
             signer=member,
             peer=self.hub.hub_id,
             downlink=False,
-            now_ms=NOW_MS,
+            now_ms=self.now_ms,
         )
         self.openings.append(stated)
         accepted, issued = self._accepted(member, stated)
@@ -150,14 +159,10 @@ class ExchangeHub(PackFiles):
                 signer=self.hub.hub_id,
                 peer=member,
                 heads={lane: head for lane, head in held.items() if head.seq},
-                at_ms=NOW_MS,
+                at_ms=self.now_ms,
                 downlink=False,
             ),
-            hub_keys=[
-                certificate
-                for certificate in self.hub.certificates
-                if _owner(certificate) == self.hub.hub_id
-            ],
+            hub_keys=self.hub_keys(),
             incarnations=[to_chain_head(lane, position) for lane, position in issued.items()],
         )
         return accepted, issued
@@ -174,7 +179,7 @@ class ExchangeHub(PackFiles):
                 recipient=self.hub.hub_id,
                 decryption_keys=self.hub.decryption_keys,
                 keyring=self.keyring,
-                now_ms=NOW_MS,
+                now_ms=self.now_ms,
             )
         except UntrustedEnvelopeError as error:
             return exchange_pb2.Refusal(code=exchange_pb2.REFUSAL_CODE_UNTRUSTED, detail=str(error))
@@ -223,7 +228,7 @@ class ExchangeHub(PackFiles):
                 seq=header.seq,
                 envelope_hash=stored.hash,
                 log_index=stored.log_index,
-                logged_at_ms=NOW_MS,
+                logged_at_ms=self.now_ms,
                 status=exchange_pb2.RECEIPT_STATUS_QUARANTINED
                 if is_poison
                 else exchange_pb2.RECEIPT_STATUS_STORED,
@@ -276,19 +281,15 @@ class ExchangeHub(PackFiles):
             signer=member,
             peer=self.hub.hub_id,
             downlink=True,
-            now_ms=NOW_MS,
+            now_ms=self.now_ms,
         )
         self.openings.append(stated)
         with self.engine.begin() as conn:
             self.outbox.acknowledge(conn, member, stated)
+            if self.seals_anew:
+                self._seal_anew(conn, member, stated)
             self.outbox.seal_ahead(conn, member, self.sealing_context(member))
-        yield exchange_pb2.CollectResponse(
-            hub_keys=[
-                certificate
-                for certificate in self.hub.certificates
-                if _owner(certificate) == self.hub.hub_id
-            ]
-        )
+        yield exchange_pb2.CollectResponse(hub_keys=self.hub_keys())
         rows: list[SealedRow] = []
         with self.engine.begin() as conn:
             for lane in (1, 2, 3):
@@ -299,78 +300,33 @@ class ExchangeHub(PackFiles):
                 self.tamper_download(response)
             yield response
 
+    def _seal_anew(self, conn: Connection, member: str, stated: dict[int, ChainPosition]) -> None:
+        """Start lanes over whose first waiting envelope the member could take no more."""
+        for lane, head in self.outbox.heads(conn, member).items():
+            first = archive.find_unreceipted(conn, member, lane)
+            if first is None:
+                continue
+            before = replace(first, seq=first.seq - 1)
+            header = parse_header(archive.after(conn, member, lane, before, limit=1)[0].message())
+            try:
+                self.keyring.find(member, header.recipient_key_id, ENCRYPTION, self.now_ms)
+                holds = self.now_ms <= header.expires_at_ms
+            except UntrustedCertificateError:
+                holds = False
+            if not holds:
+                base = stated.get(lane, GENESIS)
+                self.outbox.start_incarnation(conn, member, lane, head.incarnation + 1, base)
+
     def sealing_context(self, member: str) -> SealingContext:
         return SealingContext(
             sender=self.hub.hub_id,
             signing_key=self.hub.signing,
             recipient_key=self.member_key(member),
-            now_ms=NOW_MS,
+            now_ms=self.now_ms,
         )
 
     def member_key(self, member: str) -> CertifiedKey:
-        return self.keyring.current(member, ENCRYPTION, NOW_MS)
-
-    # -- enrolment
-
-    def enrol(self, directory: Path, member: str = NODE) -> Membership:
-        """Make keys in a directory and certify them, as if the member had joined."""
-        keys = create_keys(directory, post_quantum="/hub/" in member)
-        response = self.answer(
-            member,
-            keys.signing.verifying,
-            keys.encryption.suite.name,
-            keys.encryption.public_bytes,
-            csr_der(keys.tls_key_pem),
-        )
-        save_join(directory, response)
-        return load(directory)
-
-    def answer(
-        self, member: str, signing: VerifyingKey, suite: str, encryption: bytes, csr: bytes
-    ) -> enrolment_pb2.JoinResponse:
-        """The answer to a join request for these public keys."""
-        certificates = [
-            self.hub.certify(
-                member,
-                SigningKey.generate(post_quantum=False),
-                public_key=signing.public_key,
-                pq_public_key=signing.pq_public_key,
-            ),
-            self.hub.certify(
-                member,
-                EncryptionKey.generate(suite),
-                public_key=encryption,
-            ),
-        ]
-        for certificate in certificates:
-            self.keyring.add(certificate)
-        return enrolment_pb2.JoinResponse(
-            member=member,
-            tls_certificate_der=issue_member_certificate(
-                self.hub.ca_key_pem, self.hub.ca_certificate_pem, csr, member, TLS_NOW
-            ),
-            anchor=self.hub.anchor,
-            signing_certificate=certificates[0],
-            encryption_certificate=certificates[1],
-            hub_keys=[
-                certificate
-                for certificate in self.hub.certificates
-                if _owner(certificate) == self.hub.hub_id
-            ],
-            exchange_address=f"127.0.0.1:{self.port}",
-            custody=sign_custody(
-                self.hub.signing,
-                statement_pb2.CustodyRegister(
-                    hub=self.hub.hub_id,
-                    version=1,
-                    rows=[statement_pb2.CustodyRow(institution="H33030200001", member=member)],
-                ),
-            ),
-        )
-
-
-def _owner(certificate: identity_pb2.KeyCertificate) -> str:
-    return identity_pb2.KeyCertificateBody.FromString(certificate.body).member
+        return self.keyring.current(member, ENCRYPTION, self.now_ms)
 
 
 @asynccontextmanager

@@ -11,9 +11,11 @@ from security.exchange.engine import open_exchange
 from security.exchange.inbox import Inbox
 from security.exchange.outbox import Outbox, Pending
 from security.exchange.uplink import UplinkReport, sync_up
+from security.moments import to_ms
 from tests.support.members import HUB, NOW
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from pathlib import Path
 
     from sqlalchemy import Engine
@@ -34,6 +36,7 @@ class ExchangeMember:
     engine: Engine
     outbox: Outbox
     inbox: Inbox
+    at: datetime = NOW
 
     def append(self, *payloads: bytes, lane: int = BULK, **parts: Any) -> None:  # noqa: ANN401
         fields: dict[str, Any] = {
@@ -51,7 +54,7 @@ class ExchangeMember:
     def seal(self, limit: int = 1_000) -> list[SealedRow]:
         """Seal without sending, as if the process died right after."""
         with self.engine.begin() as conn:
-            context = self.membership.sealing_context(int(NOW.timestamp() * 1000))
+            context = self.membership.sealing_context(to_ms(self.at))
             return self.outbox.seal_ahead(conn, HUB, context, limit)
 
     def pending(self) -> Pending:
@@ -59,10 +62,14 @@ class ExchangeMember:
             return self.outbox.pending(conn, HUB)
 
     async def sync(self, **options: Any) -> UplinkReport:  # noqa: ANN401
-        return await sync_up(self.membership, self.engine, self.outbox, now=lambda: NOW, **options)
+        return await sync_up(
+            self.membership, self.engine, self.outbox, now=lambda: self.at, **options
+        )
 
     async def collect(self, **options: Any) -> int:  # noqa: ANN401
-        return await collect(self.membership, self.engine, self.inbox, now=lambda: NOW, **options)
+        return await collect(
+            self.membership, self.engine, self.inbox, now=lambda: self.at, **options
+        )
 
 
 def make_member(directory: Path, hub: ExchangeHub) -> ExchangeMember:

@@ -8,6 +8,7 @@ from itertools import repeat
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import select
 
 from protos.yixin.v1 import envelope_pb2, exchange_pb2
 from security.chain import ChainPosition
@@ -15,7 +16,9 @@ from security.errors import (
     HubRefusedError,
     RemoteSyncError,
 )
+from security.exchange.key_files import KeyFile, add_epoch
 from security.exchange.sealing import ENVELOPE_LIFETIME_MS
+from security.exchange.tables import outbox
 from tests.support.exchange_member import BULK, numbers, open_member, reopened
 from tests.support.members import HUB, NODE
 
@@ -255,3 +258,39 @@ def _forget_own_history(member: ExchangeMember) -> None:
     with member.engine.begin() as conn:
         conn.exec_driver_sql("UPDATE x_outbox SET hash = zeroblob(32) WHERE state = 2")
         assert member.membership.member_id == NODE
+
+
+async def test_what_was_sealed_under_a_key_that_is_revoked_is_sealed_anew(
+    hub: ExchangeHub, member: ExchangeMember
+) -> None:
+    member.append(*numbers(3))
+    first = [row.envelope for row in member.seal()]
+    old = member.membership.certified[0]
+    add_epoch(member.membership.directory, KeyFile.SIGNING)
+    member.membership = hub.enrol(member.membership.directory)
+    member.membership.keyring.revoke(HUB, old.serial, hub.now_ms)
+    hub.keyring.revoke(HUB, old.serial, hub.now_ms)
+
+    report = await member.sync()
+
+    assert report.restarted == (BULK,)
+    assert hub.payloads() == numbers(3)
+    assert not set(first) & set(hub.received)
+    signed_by = {stored.header.sender_key_id for stored in hub.chain().stored}
+    assert signed_by == {member.membership.signing_key.key_id}
+
+
+async def test_what_lies_in_an_earlier_incarnation_leaves_the_archive_with_the_backup(
+    hub: ExchangeHub, member: ExchangeMember
+) -> None:
+    member.append(*numbers(2))
+    await member.sync()
+    await member.sync(new_incarnations=True)
+    hub.backed_up_through = 1
+    member.append(b"of the second incarnation")
+    await member.sync()
+
+    with member.engine.begin() as conn:
+        rows = conn.execute(select(outbox.c.incarnation, outbox.c.envelope)).all()
+    assert [row.incarnation for row in rows] == [1, 1, 2]
+    assert [row.envelope for row in rows] == [None, None, None]
