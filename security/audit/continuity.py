@@ -14,7 +14,7 @@ from security.audit.bundle import EARLIER
 from security.audit.report import Verdict
 from security.encoding import parse_exactly
 from security.errors import AuditInputError, SecurityError
-from security.merkle import Frontier, leaf_hash, verify_consistency
+from security.merkle import Frontier, verify_consistency
 from security.transparency import (
     MAX_CHECKPOINT_CHARS,
     find_origin_number,
@@ -118,13 +118,13 @@ def _roots_at(evidence: Evidence, sizes: set[int]) -> dict[int, bytes]:
     if evidence.before is None or not evidence.is_rooted:
         return {}
     grown = Frontier.from_bytes(evidence.before.to_bytes())
-    leaves = iter(evidence.leaves)
+    hashes = iter(evidence.hashes)
     roots: dict[int, bytes] = {}
     for size in sorted(size for size in sizes if size >= grown.size):
         while grown.size < size:
-            leaf = next(leaves, None)
-            if leaf is None:
+            hashed = next(hashes, None)
+            if hashed is None:
                 return roots
-            grown.append(leaf_hash(leaf))
+            grown.append(hashed)
         roots[size] = grown.root()
     return roots

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from protos.yixin.v1 import identity_pb2, transparency_pb2
     from security.audit.bundle import Manifest
-    from security.audit.report import Findings
+    from security.audit.report import Failure, Findings
     from security.audit.source import BundleSource
     from security.audit.trust import Trust
     from security.certificates import Keyring
@@ -53,8 +53,10 @@ class Evidence:
     """Takes the progress."""
     anchor: identity_pb2.TrustAnchor | None = None
     """The auditor's anchor of the hub; None when it holds none."""
-    leaves: list[bytes] = field(default_factory=list)
-    """Bytes of the leaves, in order."""
+    leaves: list[transparency_pb2.LogLeaf | Failure] = field(default_factory=list)
+    """The leaves, in order; a failure in the place of one that is none."""
+    hashes: list[bytes] = field(default_factory=list)
+    """Hashes of the leaves, in order."""
     places: dict[bytes, int] = field(default_factory=dict)
     """Place in the range of every envelope's leaf, by hash of the envelope."""
     emptied: dict[bytes, int] = field(default_factory=dict)

@@ -21,6 +21,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from protos.yixin.v1 import transparency_pb2
@@ -56,6 +57,7 @@ _SHARED_FIELDS: Final = (
     "period",
     "agreement",
 )
+_shared: Final = attrgetter(*_SHARED_FIELDS)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -117,11 +119,13 @@ def find_header_failures(_evidence: Evidence, exchange: Exchange) -> list[Failur
     except UntrustedEnvelopeError as error:
         return [Failure(check="envelope_format", detail=error.cause)]
     exchange.header, leaf = header, exchange.leaf
-    failures = [
-        Failure(check="leaf_differs", detail=f"{name} of header and leaf differ")
-        for name in _SHARED_FIELDS
-        if getattr(header, name) != getattr(leaf, name)
-    ]
+    failures = []
+    if _shared(header) != _shared(leaf):
+        failures = [
+            Failure(check="leaf_differs", detail=f"{name} of header and leaf differ")
+            for name in _SHARED_FIELDS
+            if getattr(header, name) != getattr(leaf, name)
+        ]
     if hashlib.sha256(exchange.envelope.ciphertext).digest() != leaf.ciphertext_hash:
         failures.append(Failure(check="leaf_differs", detail="hash of the ciphertext differs"))
     return failures
@@ -211,8 +215,7 @@ def find_receipt_failures(evidence: Evidence, exchange: Exchange) -> list[Failur
         return [Failure(check="receipt", detail=missing, verdict=Verdict.INDETERMINATE)]
     try:
         found = verify_receipt(receipt, evidence.keyring, hub=leaf.recipient, sender=leaf.sender)
-        key = evidence.keyring.find(leaf.recipient, receipt.key_id, SIGNING, found.logged_at_ms)
-    except (UntrustedReceiptError, UntrustedCertificateError) as error:
+    except UntrustedReceiptError as error:
         return [Failure(check="receipt", detail=error.cause)]
     exchange.is_quarantined = found.is_quarantined
     here = ChainPosition(incarnation=leaf.incarnation, seq=leaf.seq, hash=leaf.envelope_hash)
@@ -227,9 +230,12 @@ def find_receipt_failures(evidence: Evidence, exchange: Exchange) -> list[Failur
         for name, differs in differences.items()
         if differs
     ]
-    if is_revoked(evidence, key, found.logged_at_ms):
-        detail = f"the hub's certificate {key.serial} was revoked before it signed"
-        failures.append(Failure(check="receipt_key_revoked", detail=detail))
+    if evidence.revoked:
+        at_ms = found.logged_at_ms
+        key = evidence.keyring.find(leaf.recipient, receipt.key_id, SIGNING, at_ms)
+        if is_revoked(evidence, key, at_ms):
+            detail = f"the hub's certificate {key.serial} was revoked before it signed"
+            failures.append(Failure(check="receipt_key_revoked", detail=detail))
     return failures
 
 

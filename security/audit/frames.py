@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 _MAX_VARINT_BYTES: Final = 4
+_AHEAD_BYTES: Final = 256 * 1024
 
 
 def write_frames(file: IO[bytes], messages: Iterable[bytes]) -> int:
@@ -45,30 +46,35 @@ def read_frames(file: IO[bytes], name: str, *, max_bytes: int, max_count: int) -
     Raises:
         AuditInputError: The file is truncated, or a bound is broken.
     """
-    number = 0
-    while (length := _read_length(file, name)) is not None:
+    # A zip file is slow at reading single bytes, and lengths are single bytes: read ahead.
+    data, at, number = b"", 0, 0
+    while True:
+        if len(data) - at < _MAX_VARINT_BYTES:
+            data, at = data[at:] + file.read(_AHEAD_BYTES), 0
+        if at == len(data):
+            return
+        length, begin = _read_length(data, at, name)
         if number == max_count:
             raise AuditInputError(f"{name}: more than the {max_count} messages announced")
         if length > max_bytes:
             raise AuditInputError(f"{name}: message {number} has {length} bytes, over {max_bytes}")
-        message = file.read(length)
-        if len(message) != length:
-            raise AuditInputError(f"{name}: truncated inside message {number}")
-        yield message
+        at = begin + length
+        if at > len(data):
+            data, at = data[begin:] + file.read(max(length, _AHEAD_BYTES)), length
+            begin = 0
+            if at > len(data):
+                raise AuditInputError(f"{name}: truncated inside message {number}")
+        yield data[begin:at]
         number += 1
 
 
-def _read_length(file: IO[bytes], name: str) -> int | None:
+def _read_length(data: bytes, at: int, name: str) -> tuple[int, int]:
+    """The length that begins at a place, and the place after it."""
     length = 0
-    for at in range(_MAX_VARINT_BYTES):
-        read = file.read(1)
-        if not read:
-            if at == 0:
-                return None
-            break
-        length |= (read[0] & 0x7F) << 7 * at
-        if read[0] < 0x80:
-            return length
+    for shift, byte in enumerate(data[at : at + _MAX_VARINT_BYTES]):
+        length |= (byte & 0x7F) << 7 * shift
+        if byte < 0x80:
+            return length, at + shift + 1
     raise AuditInputError(f"{name}: truncated or damaged before a message")
 
 

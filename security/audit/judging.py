@@ -15,8 +15,7 @@ from security.audit.publication import find_publication_failures
 from security.audit.report import Failure
 from security.encoding import parse_exactly
 from security.envelope import MAX_ENVELOPE_BYTES, envelope_hash, parse_envelope
-from security.errors import LogCorruptError, UntrustedEnvelopeError
-from security.transparency import parse_leaf
+from security.errors import UntrustedEnvelopeError
 
 if TYPE_CHECKING:
     from security.audit.evidence import Evidence
@@ -54,8 +53,8 @@ class _Judge:
         """Judge every leaf, then whatever is left over."""
         evidence, findings = self._evidence, self._findings
         total = len(evidence.leaves)
-        for place, data in enumerate(evidence.leaves):
-            kind, failures = self._judge(place, data)
+        for place, leaf in enumerate(evidence.leaves):
+            kind, failures = self._judge(place, leaf)
             findings.judge(evidence.manifest.from_index + place, kind, failures)
             if place % PROGRESS_EVERY == 0:
                 evidence.progress("verify", place, total, "exchanges")
@@ -67,11 +66,11 @@ class _Judge:
             if matcher.strangers:
                 findings.fail(name, f"{matcher.strangers} messages belong to no leaf")
 
-    def _judge(self, place: int, data: bytes) -> tuple[str, list[Failure]]:
-        try:
-            leaf = parse_leaf(data)
-        except LogCorruptError as error:
-            return UNREADABLE, [Failure(check="leaf", detail=str(error))]
+    def _judge(
+        self, place: int, leaf: transparency_pb2.LogLeaf | Failure
+    ) -> tuple[str, list[Failure]]:
+        if isinstance(leaf, Failure):
+            return UNREADABLE, [leaf]
         name = NAMES.get(leaf.kind, UNREADABLE)
         self._findings.counts[f"kind_{name}"] += 1
         is_covered = self._evidence.manifest.covers(leaf.period)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from protos.yixin.v1 import transparency_pb2
 from security.audit.bundle import CHECKPOINT, FRONTIER, LEAVES
+from security.audit.report import Failure
 from security.errors import AuditInputError, LogCorruptError, SecurityError
 from security.merkle import Frontier, leaf_hash
 from security.transparency import (
@@ -46,9 +47,10 @@ def read_leaves(evidence: Evidence, _trust: Trust, findings: Findings) -> None:
     try:
         frames = evidence.source.frames(LEAVES, max_bytes=MAX_LEAF_BYTES, max_count=manifest.size)
         for leaf in frames:
-            evidence.leaves.append(leaf)
-            frontier.append(leaf_hash(leaf))
-            _note(evidence, leaf, len(evidence.leaves) - 1)
+            hashed = leaf_hash(leaf)
+            frontier.append(hashed)
+            evidence.hashes.append(hashed)
+            _hold(evidence, leaf)
     except AuditInputError as error:
         findings.fail("leaves", str(error))
     shown = len(evidence.leaves)
@@ -81,12 +83,15 @@ def _read_frontier(evidence: Evidence, findings: Findings) -> Frontier:
     return frontier
 
 
-def _note(evidence: Evidence, data: bytes, place: int) -> None:
-    """Note what later checks look for: places of envelopes, agreements, the newest list."""
+def _hold(evidence: Evidence, data: bytes) -> None:
+    """Hold a leaf, and note what later checks look for: places, agreements, the newest list."""
+    place = len(evidence.leaves)
     try:
         leaf = parse_leaf(data)
-    except LogCorruptError:
+    except LogCorruptError as error:
+        evidence.leaves.append(Failure(check="leaf", detail=str(error)))
         return
+    evidence.leaves.append(leaf)
     if leaf.kind in CHAINED:
         evidence.places.setdefault(leaf.envelope_hash, place)
     elif leaf.kind == transparency_pb2.LOG_KIND_AGREEMENT:
