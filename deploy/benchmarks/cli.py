@@ -68,16 +68,22 @@ def _rules(work: Path, scale: float, repeats: int) -> Sequence[Row]:
     return measure_rules(work, lines=max(20_000, round(LINES * scale)), repeats=repeats)
 
 
-def _hub(work: Path, scale: float, repeats: int) -> Sequence[Row]:
+def _hub(work: Path, scale: float, repeats: int) -> Sequence[Row | Skipped]:
     from deploy.benchmarks.hub_rows import measure_hub  # noqa: PLC0415
 
-    return measure_hub(work, envelopes=round(2_000 * scale), repeats=repeats)
+    return measure_hub(work, envelopes=max(3, round(1_000 * scale)), repeats=repeats)
 
 
 def _clues(work: Path, scale: float, _repeats: int) -> Sequence[Row | Skipped]:
     from deploy.benchmarks.clue_rows import measure_clues  # noqa: PLC0415
 
     return measure_clues(work, splits=max(20, round(200 * scale)))
+
+
+def _audit(work: Path, scale: float, repeats: int) -> Sequence[Row]:
+    from deploy.benchmarks.audit_rows import measure_audit  # noqa: PLC0415
+
+    return measure_audit(work, exchanges=round(10_000 * scale), repeats=repeats)
 
 
 def _demo(work: Path, _scale: float, _repeats: int) -> Sequence[Row]:
@@ -96,6 +102,7 @@ ROWS: Final[Mapping[str, Callable[[Path, float, int], Sequence[Row | Skipped]]]]
     "P7": _hub,
     "P9K": _grading,
     "P11": _demo,
+    "P13": _audit,
     "CLUES": _clues,
 }
 """Rows by id; each imports what it measures only when it runs."""

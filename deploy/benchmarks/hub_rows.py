@@ -1,4 +1,4 @@
-"""P7: envelopes of about 2 KB through one hub process on SQLite.
+"""P7: envelopes of about 2 KB through one hub process on SQLite, under each suite.
 
 Ours: sealed ahead, sent over mutual TLS, verified, opened, logged, durably stored and receipted;
 the clock runs until the last receipt is verified and settled. References: a bare gRPC echo of the
@@ -22,22 +22,23 @@ import numpy as np
 from sqlalchemy import Engine
 
 from deploy.benchmarks import echo_server
-from deploy.benchmarks.measuring import Bound, Row, alternate
+from deploy.benchmarks.measuring import Bound, Row, Skipped, alternate
 from deploy.demo.processes import Crew, environment
 from deploy.errors import BenchmarkError
 from deploy.simulation.codes import institution_code
 from node.domain.reported import ReportedSet
 from node.sync.statements import ChangedSlot, statement_payloads
+from protos.yixin.v1.envelope_pb2 import LANE_BULK
 from scoring_kernel.statements import rows_digest
 from security.at_rest import Vault
-from security.chain import LANES
+from security.errors import UnknownSuiteError
 from security.exchange.engine import open_exchange
 from security.exchange.join import join
 from security.exchange.membership import Membership
 from security.exchange.outbox import SEAL_AHEAD_LIMIT, Outbox
 from security.exchange.uplink import sync_up
 from security.keys import EncryptionKey, SigningKey
-from security.suites import get_suite
+from security.suites import SUITE_NAMES, available_suites, get_suite
 
 GROWTH: Final = "logarithmic per envelope"
 _TOKEN: Final = re.compile(r"yixin1\.[A-Za-z0-9_-]+")
@@ -72,7 +73,7 @@ class _Sender:
                 self.outbox.append(
                     connection,
                     recipient=self.membership.hub_id,
-                    lane=LANES[number * len(LANES) // envelopes],
+                    lane=LANE_BULK,
                     payload_type="statements",
                     schema_version=1,
                     purpose="supervision",
@@ -131,27 +132,40 @@ def _payload(code: str, version: int) -> bytes:
     return packed.payload
 
 
-def measure_hub(work: Path, *, envelopes: int, repeats: int) -> tuple[Row, ...]:
-    """Measure a hub's intake against the echo and against opening alone.
+def measure_hub(work: Path, *, envelopes: int, repeats: int) -> tuple[Row | Skipped, ...]:
+    """Measure a hub's intake against the echo and against opening alone, suite by suite.
 
     Args:
-        work: Empty directory for the hub's and the sender's state.
-        envelopes: Envelopes of one run; at most what may be sealed ahead.
+        work: Empty directory for the hubs' and the senders' state.
+        envelopes: Envelopes of one run; at most what may be sealed ahead on a lane.
         repeats: Runs of each side.
 
     Returns:
-        Two rows, envelopes per second.
+        Two rows for each suite, envelopes per second; one that says what is missing for a suite
+        that does not work here.
 
     Raises:
         BenchmarkError: An envelope got no receipt, or its content was refused.
-        DemoError: The hub did not start.
+        DemoError: A hub did not start.
     """
-    envelopes = max(len(LANES), min(envelopes, len(LANES) * SEAL_AHEAD_LIMIT))
+    rows: list[Row | Skipped] = []
+    for suite in SUITE_NAMES:
+        try:
+            get_suite(suite)
+        except UnknownSuiteError as error:
+            rows.append(Skipped(name=f"P7 {suite} hub intake", reason=str(error)))
+            continue
+        (work / suite).mkdir(mode=0o700)
+        rows += _measure_suite(work / suite, suite, min(envelopes, SEAL_AHEAD_LIMIT), repeats)
+    return tuple(rows)
+
+
+def _measure_suite(work: Path, suite: str, envelopes: int, repeats: int) -> tuple[Row, ...]:
     crew = Crew(work / "logs")
     sealed: list[bytes] = []
     with asyncio.Runner() as runner:
         try:
-            sender = runner.run(_join(crew, work))
+            sender = runner.run(_join(crew, work, suite))
 
             def through_hub(_run: int) -> float:
                 sealed[:] = sender.fill(envelopes)
@@ -163,10 +177,10 @@ def measure_hub(work: Path, *, envelopes: int, repeats: int) -> tuple[Row, ...]:
             ours, echo = alternate(through_hub, through_echo, repeats=repeats)
         finally:
             runner.run(crew.stop())
-    opened = statistics.median(_open_and_verify() for _ in range(repeats))
+    opened = statistics.median(_open_and_verify(suite) for _ in range(repeats))
     return (
-        _row("P7 hub intake vs bare gRPC echo", ours, echo, target=0.15),
-        _row("P7 hub intake vs bare open and verify", ours, opened, target=0.5),
+        _row(f"P7 {suite} hub intake vs bare gRPC echo", ours, echo, target=0.15),
+        _row(f"P7 {suite} hub intake vs bare open and verify", ours, opened, target=0.5),
     )
 
 
@@ -183,8 +197,8 @@ def _row(name: str, ours: float, reference: float, *, target: float) -> Row:
     )
 
 
-async def _join(crew: Crew, work: Path) -> _Sender:
-    """Found a hub in a process of its own and join it as a node."""
+async def _join(crew: Crew, work: Path, suite: str) -> _Sender:
+    """Found a hub that takes every suite in a process of its own, and join it as a node."""
     hub, own = work / "hub", work / "sender"
     own.mkdir(mode=0o700)
     codes = [institution_code("H", "330302", n + 1) for n in range(_INSTITUTIONS)]
@@ -196,6 +210,9 @@ async def _join(crew: Crew, work: Path) -> _Sender:
     place = ("--dir", str(hub))
     division = ("--level", "city", "--division", "330300", "--name", "benchmark")
     await crew.run("hub", "init", *place, *division)
+    allowed = ",".join(available_suites())
+    with (hub / "hub.toml").open("a", encoding="utf-8") as settings:
+        settings.write(f'\n[suites]\nallowed = "{allowed}"\n')
     await crew.daemon("hub", "hub", "serve", *place, ready=hub / "serve.json")
     out = await crew.run(
         *("hub", "token", *place, "--approved", "--kind", "node", "--division", "330302"),
@@ -206,7 +223,12 @@ async def _join(crew: Crew, work: Path) -> _Sender:
     if found is None:
         raise BenchmarkError(f"`yixin hub token` printed no token: {out[:200]!r}")
     membership = await join(
-        own / "membership", found.group(), kind="node", post_quantum=False, now=_now()
+        own / "membership",
+        found.group(),
+        kind="node",
+        post_quantum=False,
+        now=_now(),
+        suite=suite,
     )
     return _Sender(
         membership=membership,
@@ -250,10 +272,11 @@ async def _echo(messages: Sequence[bytes]) -> float:
     return passed
 
 
-def _open_and_verify() -> float:
+def _open_and_verify(name: str) -> float:
     """Verify and open envelopes with nothing around it; returns envelopes per second."""
-    suite = get_suite("INTL-PQ")
-    signer, recipient = SigningKey.generate(post_quantum=False), EncryptionKey.generate(suite)
+    suite = get_suite(name)
+    signer = SigningKey.generate(post_quantum=False, scheme=suite.signature)
+    recipient = EncryptionKey.generate(suite)
     content, info = bytes(range(256)) * (_PAYLOAD_BYTES // 256), b"\0" * 32
     sealed = [suite.seal(recipient.public_bytes, content, info) for _ in range(_OPENED)]
     signed = [signer.sign("yixin/benchmark/v1", info, one) for one in sealed]
