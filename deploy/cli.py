@@ -34,6 +34,10 @@ MOUNTS: Final[Mapping[str, Mount]] = {
     "hub": Mount(
         module="hub.cli", summary="Run a hub: receive, import items, grade, publish, push."
     ),
+    "department": Mount(
+        module="deploy.department.cli",
+        summary="Be a department: join a hub, ask for products, collect and verify them.",
+    ),
     "model": Mount(
         module="deploy.model.cli",
         summary="Check, score, explain, compile and simulate rating models.",

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 EVERY_S: Final = 1.0
 """Time between two looks at what waits, seconds."""
-ANNOUNCE_EVERY: Final = 15
+ANNOUNCE_EVERY: Final = 5
 """Looks between two comparisons of the directory."""
 _LOG: Final = logging.getLogger(__name__)
 
