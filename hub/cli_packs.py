@@ -125,7 +125,18 @@ def status(*, directory: Directory = None, as_json: AsJson = False) -> None:
             return
         _show_groups(out, result)
         if result["orders"]:
-            shown = [{**one, "stopped": one["stopped"] or "no"} for one in result["orders"]]
+            shown = [
+                {
+                    "order": one["order"],
+                    "pack": one["pack"].removeprefix("packs/").removesuffix(".zip"),
+                    "group": one["group"],
+                    "from": one["from_day"],
+                    "passed": f"{one['passed']} of {one['members']}",
+                    "in force": one["in_force"],
+                    "stopped": one["stopped"] or "no",
+                }
+                for one in result["orders"]
+            ]
             out.rows("Orders", shown)
         held = result["repository"]
         if held is None:

@@ -19,6 +19,9 @@ from node.daemon import serve
 from node.domain.institutions import CODE_PATTERN, Institution
 from node.errors import ConfigurationError
 from node.jobs import NodeJobs, Result
+from node.packs.holding import holding_of
+from node.packs.installing import install_pack
+from node.packs.restarting import start_again
 from node.store import NodeStore
 from node.store.scores import ScoreStore
 from node.sync.flow import Link, restate
@@ -72,11 +75,15 @@ def init_node(directory: Path, institutions: Sequence[str]) -> Path:
 @contextmanager
 def opened(directory: Path, *, writer: bool = True) -> Iterator[NodeJobs]:
     """Build the parts of a node over its state directory, and close them."""
+    install_pack(directory)
     vault = Vault.load(directory / NODE_KEY)
     catalog = load_catalog()
     store = NodeStore(directory, vault, catalog=catalog, writer=writer)
     scores = ScoreStore(directory)
     link = _link(directory, vault)
+    if writer and link is not None and link.membership.joined.pack_root:
+        # Also after a restore: what the join pinned stays pinned.
+        holding_of(directory).pin(link.membership.joined.pack_root)
     try:
         yield NodeJobs(
             directory=directory,
@@ -161,4 +168,6 @@ def serve_node(directory: Path, say: Callable[[str], None]) -> None:
         settings = load_settings(directory)
         import uvloop  # noqa: PLC0415  # only the daemon needs it
 
-        uvloop.run(serve(directory, jobs, settings, utc_now, say))
+        restart = uvloop.run(serve(directory, jobs, settings, utc_now, say))
+    if restart:
+        start_again()

@@ -19,6 +19,7 @@ from node import (
     cli_keys,
     cli_mapping,
     cli_operations,
+    cli_packs,
     cli_rules,
     cli_topics,
 )
@@ -281,4 +282,5 @@ cli_rules.register(app)
 cli_clues.register(app)
 cli_topics.register(app)
 app.registered_commands.extend(cli_operations.app.registered_commands)
+app.add_typer(cli_packs.app, name="packs")
 app.add_typer(cli_keys.app, name="keys")

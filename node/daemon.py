@@ -20,6 +20,8 @@ from node.jobs import NodeJobs
 from node.night_jobs import last_night
 from node.nightly import Nightly, night_kept
 from node.operation_jobs import READERS as OPERATION_READERS
+from node.pack_jobs import READERS as PACK_READERS
+from node.packs.restarting import follow_packs
 from node.rule_jobs import READERS as RULE_READERS
 from security.errors import HubUnreachableError, SecurityError
 from security.local_channel import ControlServer
@@ -34,6 +36,7 @@ READERS: Final = (
     *RULE_READERS,
     *CLUE_READERS,
     *OPERATION_READERS,
+    *PACK_READERS,
 )
 """Jobs that change nothing and do not wait for the writer."""
 TIDY_EVERY: Final = timedelta(hours=1)
@@ -46,7 +49,7 @@ async def serve(
     settings: NodeSettings,
     now: Callable[[], datetime],
     say: Callable[[str], None],
-) -> None:
+) -> bool:
     """Serve until SIGTERM or SIGINT; the running job comes to a safe point first.
 
     Args:
@@ -55,6 +58,9 @@ async def serve(
         settings: The node's settings.
         now: The clock.
         say: Takes a line for the operator.
+
+    Returns:
+        Whether to start again, because another pack is in force.
     """
     from node.serving import interface_served  # noqa: PLC0415  # keeps other commands fast
 
@@ -67,6 +73,7 @@ async def serve(
     await server.start()
     say(f"Node {directory} is serving commands on {directory / CONTROL_SOCKET}")
     tidied = now()
+    restart = False
     try:
         nightly = Nightly(
             directory,
@@ -87,12 +94,16 @@ async def serve(
                     await _renew(server, jobs, say)
                     await _sync(server, jobs, say)
                     await _send_clues(server, jobs, say)
+                    if await follow_packs(server, say):
+                        restart = True
+                        stop.set()
                     if now() - tidied >= TIDY_EVERY and not nightly.is_running:
                         await asyncio.to_thread(_tidy, jobs, now(), say)
                         tidied = now()
             say("Stopping after the running job.")
     finally:
         await server.stop()
+    return restart
 
 
 def _tidy(jobs: NodeJobs, now: datetime, say: Callable[[str], None]) -> None:

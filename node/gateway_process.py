@@ -28,6 +28,7 @@ from node.gateway import SPOOL_DIRECTORY, Spool
 from node.gateway.spool_files import GATEWAY_LOCK, close_left_open
 from node.gateway.upstream import Upstream
 from node.interface_settings import GatewaySettings
+from node.packs.installing import install_pack
 from node.supervision_settings import SupervisionSettings
 from security.at_rest import Vault
 from security.operator import writer_lock
@@ -69,6 +70,7 @@ def run_gateway(
             "gateway.upstream is empty: name the core platform in node.toml, for example "
             'upstream = "https://10.72.3.127:20001"'
         )
+    install_pack(directory)
     vault = Vault.load(directory / NODE_KEY)
     with _spool(directory / SPOOL_DIRECTORY, gateway, vault, now) as spool:
         uvloop.run(_serve(directory, settings, spool, now, say))

@@ -29,6 +29,7 @@ from node.gateway import SPOOL_DIRECTORY, gateway_counts
 from node.intake import ingest_file, load_mapping
 from node.night_jobs import NightJobs
 from node.operation_jobs import OperationJobs
+from node.pack_jobs import is_scored, with_packs
 from node.prescoring.inputs import Subject
 from node.prescoring.prescore import PreScoring, prescore
 from node.renewal import IdentityJobs, certificate_status
@@ -93,7 +94,7 @@ class NodeJobs:
                 now=self.now,
             ).table(),
         }
-        return permitted(table)
+        return permitted(with_packs(self, table))
 
     def ingest(self, arguments: Result, progress: ProgressReporter) -> Result:
         """Take in files; counts are summed over them."""
@@ -304,7 +305,9 @@ class NodeJobs:
         }
 
     def reports(self) -> list[ReportedSet]:
-        """What this node states of every measure set."""
+        """What this node states of every measure set; nothing while no pack holds."""
+        if not is_scored(self.directory, self.now()):
+            return []
         through = frozen_by_set(self.store, self.catalog)
         tables = {
             name: _after(self.store.measure_rows(measure_set), through[name])
@@ -328,7 +331,8 @@ class NodeJobs:
 
     def supervised(self) -> list[ReportedSet]:
         """What this node states of the measures of supervision, as they were counted last."""
-        if not (self.directory / MEASURES_FILE).exists():
+        counted = (self.directory / MEASURES_FILE).exists()
+        if not (counted and is_scored(self.directory, self.now())):
             return []
         frozen = self.store.frozen_months()
         after = frozen_through(month for months in frozen.values() for month in months)

@@ -28,6 +28,7 @@ from node.errors import StoreError
 from node.gateway import SPOOL_DIRECTORY
 from node.interface_settings import InterfaceMode, InterfaceSettings
 from node.live_supervision import LiveSupervision
+from node.pack_jobs import is_scored
 from node.store import NodeStore
 from scoring_kernel import Catalog
 from security.at_rest import Vault
@@ -78,7 +79,8 @@ async def interface_served(
         paths=paths,
         now=now,
     )
-    supervision = replace(settings.supervision, live=settings.judges_live)
+    judges = settings.judges_live and is_scored(directory, now())
+    supervision = replace(settings.supervision, live=judges)
     ticks = asyncio.get_running_loop().time
     live = LiveSupervision(directory, supervision, catalog, now, ticks=ticks)
     with ThreadPoolExecutor(1, thread_name_prefix="interface") as writer, _started(live):

@@ -92,20 +92,18 @@ def install_catalog(contents: Mapping[str, bytes]) -> None:
 
     Raises:
         CatalogInstalledError: A catalogue is in use or was installed before: too late.
-        CatalogError: A file is missing, or breaks a rule.
     """
-    if _installed or load_catalog.cache_info().currsize:
+    if is_catalog_used():
         raise CatalogInstalledError(
             "a catalogue is in use in this process already: install a pack's before the first "
             "use, and only one; start the program again to change it"
         )
-    parse_catalog({name: content for name, content in contents.items() if name != CHANGES})
     _installed.update(contents)
 
 
-def is_catalog_installed() -> bool:
-    """Whether this process works with the catalogue of a pack."""
-    return bool(_installed)
+def is_catalog_used() -> bool:
+    """Whether this process has a catalogue already: one was installed, or was read."""
+    return bool(_installed or load_catalog.cache_info().currsize)
 
 
 def read_catalog_files() -> dict[str, bytes]:

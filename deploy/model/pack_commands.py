@@ -221,7 +221,7 @@ def sign(*, directory: RepositoryArgument, key: KeyOption, as_json: JsonOption =
     with speaking(CommandOutput(as_json=as_json), _describe) as out, out.bar():
         from deploy.model.packing import check_pack  # noqa: PLC0415 - DuckDB and ONNX only here
         from security.packs import ceremony, keys  # noqa: PLC0415 - TUF only here
-        from security.packs.client import read_pack  # noqa: PLC0415 - TUF only here
+        from security.packs.files import read_pack  # noqa: PLC0415 - beside the others
         from security.packs.layout import file_of  # noqa: PLC0415 - beside the others
 
         signer = keys.load_signer(key)

@@ -153,6 +153,7 @@ def rollout_status(parts: HubParts) -> dict[str, object]:
                     "pack": one.target,
                     "group": one.group,
                     "from_day": one.from_day,
+                    "members": packs.count_ordered(connection, one.version),
                     "passed": sum(report.passed for report in states.values()),
                     "in_force": said.count("in_force"),
                     "refused": said.count("refused"),

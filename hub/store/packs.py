@@ -30,6 +30,7 @@ __all__ = [
     "add_order",
     "add_release",
     "add_report",
+    "count_ordered",
     "find_release",
     "find_stop",
     "groups",
@@ -170,6 +171,12 @@ def latest_order(connection: Connection, group: str) -> Order | None:
     """The newest order of a group."""
     found = [one for one in orders(connection) if one.group == group]
     return found[-1] if found else None
+
+
+def count_ordered(connection: Connection, version: int) -> int:
+    """Members that were given an order."""
+    query = select(func.count()).select_from(pack_ordered)
+    return int(connection.execute(query.where(pack_ordered.c.version == version)).scalar_one())
 
 
 def was_ordered(connection: Connection, version: int, member_id: str, digest: bytes) -> bool:

@@ -38,6 +38,7 @@ JOB_AUDIENCE: Final[Mapping[str, Audience]] = {
             *("quarantine", "quarantine_show", "quarantine_reveal", "quarantine_fix"),
             *("quarantine_replay", "quarantine_export", "codes", "codes_import", "export"),
             *("renew", "receipts"),
+            *("packs-turn", "packs-fetch", "packs-status"),
             *("completeness", "proof", "operations"),
             *("keys", "keys_rotate", "keys_destroy", "keys_protect"),
             *("rules_show", "rules_explain", "knowledge", "knowledge_import"),

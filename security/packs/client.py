@@ -40,6 +40,7 @@ from security.errors import (
     SecurityError,
 )
 from security.packs.archive import MAX_BYTES
+from security.packs.files import file_digest
 from security.packs.layout import METADATA, TARGETS, file_of, is_target
 from security.private_files import sync_directory
 
@@ -206,29 +207,12 @@ def fetch(target: PackTarget, fetcher: PackFetcher, into: Path) -> Path:
         raise PackAbsentError(
             f"{target.name}: {held} of {target.length} bytes came; the next try goes on there"
         )
-    if held > target.length or _digest(partial) != target.digest:
+    if held > target.length or file_digest(partial) != target.digest:
         partial.unlink()
         raise PackError(f"{target.name} is not the file that was signed; nothing of it is kept")
     partial.replace(path)
     sync_directory(into)
     return path
-
-
-def read_pack(path: Path, digest: bytes) -> bytes:
-    """The file of a pack that was fetched before, verified again.
-
-    Raises:
-        PackAbsentError: It is not there.
-        PackError: It was changed since.
-    """
-    try:
-        with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise PackAbsentError(f"{path} cannot be read: fetch the pack again") from error
-    if hashlib.sha256(content).digest() != digest:
-        raise PackError(f"{path} was changed after it was verified: remove it and fetch it again")
-    return content
 
 
 class _Line(FetcherInterface):
@@ -284,8 +268,3 @@ def _targets(targets: Targets) -> dict[str, PackTarget]:
             raise PackError(f"{name}: {one.length} bytes, at most {MAX_BYTES} are read")
         found[name] = PackTarget(name=name, digest=digest, length=one.length)
     return found
-
-
-def _digest(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").digest()

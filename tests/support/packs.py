@@ -9,6 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from deploy.model.packing import build_pack
+from scoring_kernel.catalog_loader import catalog_digest
 from scoring_kernel.packs import CARD, PackCard, open_pack
 from security.packs.archive import read_archive, write_archive
 from security.progress import no_progress
@@ -73,3 +74,22 @@ def broken_vector() -> bytes:
 def other_version(version: str) -> bytes:
     """The same pack under another version."""
     return write_archive(changed({}, version=version))
+
+
+def edited_pack(name: str, more: bytes, changes: bytes) -> tuple[bytes, str]:
+    """A pack whose catalogue was edited, and the digest of its catalogue.
+
+    Args:
+        name: File of the catalogue to which something is added.
+        more: What.
+        changes: Its change list.
+    """
+    files = {name: pack_contents()[f"catalog/{name}"] + more, "CHANGES.md": changes}
+    catalog = {
+        key.removeprefix("catalog/"): one
+        for key, one in pack_contents().items()
+        if key.startswith("catalog/") and key != "catalog/CHANGES.md"
+    } | {key: one for key, one in files.items() if key != "CHANGES.md"}
+    digest = catalog_digest(catalog).hex()
+    named = {f"catalog/{key}": one for key, one in files.items()}
+    return write_archive(changed(named, catalog=digest, version="2026.1.3")), digest

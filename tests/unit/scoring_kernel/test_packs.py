@@ -90,7 +90,7 @@ _CHILD = """
 import sys
 from pathlib import Path
 from scoring_kernel.catalog_loader import *
-from scoring_kernel.catalog_loader import CHANGES, install_catalog, is_catalog_installed
+from scoring_kernel.catalog_loader import CHANGES, install_catalog, is_catalog_used
 from scoring_kernel.errors import CatalogInstalledError
 from scoring_kernel.rules import load_rules
 from scoring_kernel.supervision.stated import stated_sets
@@ -102,7 +102,7 @@ if sys.argv[1] == "late":
     load_catalog()
 try:
     install_catalog({**edited, CHANGES: b"none"})
-    assert is_catalog_installed()
+    assert is_catalog_used()
     assert load_catalog().digest == catalog_digest(edited) != catalog_digest(packaged)
     assert read_catalog_files() == dict(sorted(edited.items()))
     assert read_changes() == "none"

@@ -18,8 +18,9 @@ from security.errors import (
 )
 from security.packs.ceremony import sign_root as sign
 from security.packs.ceremony import stage_pack, stage_root
-from security.packs.client import PackTarget, Release, fetch, load_release, read_pack, refresh
+from security.packs.client import PackTarget, Release, fetch, load_release, refresh
 from security.packs.fetchers import FolderFetcher
+from security.packs.files import read_pack
 from security.packs.keys import Role, create_key
 from security.packs.layout import TIMESTAMP, file_of
 from tests.support.pack_repository import NOW, Repository

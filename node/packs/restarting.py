@@ -1,0 +1,46 @@
+"""The daemon's turn at packs, and how it starts again when another pack is in force.
+
+A process has one catalogue from its start to its end. So the daemon ends as for a stop: the running
+job comes to a safe point, locks are given back, and the same program begins in its place.
+"""
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Final, NoReturn
+
+from node.api.errors import describe
+from node.errors import NodeError
+from security.errors import HubUnreachableError, SecurityError
+from security.local_channel import ControlServer
+
+__all__ = ["follow_packs", "start_again"]
+
+TURN: Final = "packs-turn"
+
+
+async def follow_packs(server: ControlServer, say: Callable[[str], None]) -> bool:
+    """Follow the hub's orders; a failure is said and tried again at the next turn.
+
+    Returns:
+        Whether another catalogue is in force than the one this process works with.
+    """
+    try:
+        report = await server.run(TURN, {})
+    except (HubUnreachableError, NodeError, SecurityError, OSError) as error:
+        say(f"Packs could not be followed, will try again ({describe(error)[0]}): {error}")
+        return False
+    if report["problem"]:
+        say(f"Packs: {report['problem']}")
+    if report["switched"]:
+        say(f"Packs: {report['switched']} is in force.")
+    if report["restart"]:
+        say("Starting again with the pack that is in force.")
+    return bool(report["restart"])
+
+
+def start_again() -> NoReturn:
+    """Begin this program anew in the same process."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606  # ourselves

@@ -1,0 +1,212 @@
+"""A node's turn at packs: nothing is in force that was not signed, whole, and right."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from node.packs.following import PackTurn
+from node.packs.holding import Phase, holding_of
+from security.errors import PackAbsentError, PackError, PackRolledBackError
+from tests.support.hub_city import FIRST, NODE, NOW, City, open_city
+from tests.support.pack_nodes import BROKEN, SOUND, PackNode
+from tests.support.pack_repository import Repository
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+ONE, TWO = hashlib.sha256(b"pack one").digest(), hashlib.sha256(b"pack two").digest()
+
+
+@pytest.fixture(scope="module")
+def city(tmp_path_factory: pytest.TempPathFactory) -> Iterator[City]:
+    place = tmp_path_factory.mktemp("city")
+    with open_city(place / "hub") as opened:
+        opened.enrol(place / "node", NODE, FIRST)
+        yield opened
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Repository:
+    made = Repository(tmp_path / "packs", NOW)
+    made.publish("2026.12.1", b"pack one")
+    return made
+
+
+@pytest.fixture
+def node(city: City, repository: Repository, tmp_path: Path) -> PackNode:
+    return PackNode(tmp_path / "state", city.senders[NODE], repository.root)
+
+
+def in_force(node: PackNode) -> str | None:
+    current = node.holding.find_current()
+    return None if current is None else current.digest
+
+
+def test_an_ordered_pack_is_fetched_checked_and_put_in_force(
+    node: PackNode, repository: Repository
+) -> None:
+    assert node.holding.standing(NOW).phase is Phase.ABSENT
+    node.order(ONE, 1)
+    report = node.turn(NOW, repository.directory)
+    assert (report.orders, report.switched, report.reports) == (1, "packs/2026.12.1.zip", 1)
+    assert in_force(node) == ONE.hex()
+    assert node.holding.standing(NOW).phase is Phase.IN_FORCE
+    again = node.turn(NOW, repository.directory)
+    assert (again.orders, again.switched, again.reports) == (0, None, 0)
+    assert node.checked == [ONE.hex()]
+
+
+def test_it_waits_for_its_day(node: PackNode, repository: Repository) -> None:
+    node.order(ONE, 1, from_day=20261103)
+    assert node.turn(NOW, repository.directory).switched is None
+    assert node.reports() == [(1, "waiting", True)]
+    assert node.holding.standing(NOW).phase is Phase.ABSENT
+    # 2026-11-02 16:00 UTC is the third of November in Shanghai.
+    eve = NOW.replace(day=2, hour=15, minute=59)
+    assert node.turn(eve, repository.directory).switched is None
+    assert node.turn(eve + timedelta(minutes=1), repository.directory).switched is not None
+    assert node.reports() == [(1, "in_force", True)]
+
+
+def test_a_pack_whose_golden_vectors_differ_is_never_switched_to(
+    node: PackNode, repository: Repository
+) -> None:
+    node.order(ONE, 1)
+    node.turn(NOW, repository.directory)
+    repository.publish("2026.12.2", b"pack two")
+    node.order(TWO, 2)
+    report = node.turn(NOW, repository.directory, BROKEN)
+    assert (report.switched, report.reports) == (None, 1)
+    assert in_force(node) == ONE.hex()
+    assert (2, "refused", False) in node.reports()
+    assert node.turn(NOW, repository.directory, SOUND).switched is None
+    assert node.checked == [ONE.hex(), TWO.hex()], "a failure is not tried again"
+
+
+def test_a_newer_order_replaces_an_older_one_and_never_the_other_way(
+    node: PackNode, repository: Repository
+) -> None:
+    repository.publish("2026.12.2", b"pack two")
+    node.order(TWO, 2)
+    node.order(ONE, 1)
+    node.turn(NOW, repository.directory)
+    assert in_force(node) == TWO.hex()
+    assert [one.version for one in node.holding.load().orders] == [2]
+
+
+def test_an_order_of_what_was_not_signed_is_not_followed(
+    node: PackNode, repository: Repository
+) -> None:
+    node.order(TWO, 1)
+    with pytest.raises(PackError, match="does not hold; it is not followed"):
+        node.turn(NOW, repository.directory)
+    assert in_force(node) is None
+    assert node.checked == []
+    assert "not followed" in node.holding.standing(NOW).problem
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"target": "../../node.db"},
+        {"digest": bytes(31)},
+        {"from_day": 20261301},
+        {"format": 2},
+        {"version": 2**63},
+        {"group": "x" * 41},
+    ],
+)
+def test_an_order_no_hub_gives_is_left_out(
+    node: PackNode, repository: Repository, changes: dict[str, object]
+) -> None:
+    node.order(ONE, 1, **changes)
+    assert node.turn(NOW, repository.directory).orders == 0
+    assert node.holding.load().orders == []
+
+
+def test_a_stick_older_than_what_was_seen_is_refused(
+    node: PackNode, repository: Repository
+) -> None:
+    stick = repository.directory.parent / "stick"
+    shutil.copytree(repository.directory, stick)
+    repository.publish("2026.12.2", b"pack two")
+    node.order(TWO, 1, target="packs/2026.12.2.zip")
+    node.turn(NOW, repository.directory)
+    with pytest.raises(PackRolledBackError):
+        PackTurn(holding=node.holding, link=node.link, now=NOW).run(stick, forced=True)
+    assert in_force(node) == TWO.hex()
+
+
+def test_a_stick_without_the_file_is_tried_again(node: PackNode, repository: Repository) -> None:
+    stick = repository.directory.parent / "stick"
+    shutil.copytree(repository.directory, stick)
+    shutil.rmtree(stick / "targets")
+    node.order(ONE, 1)
+    with pytest.raises(PackAbsentError):
+        node.turn(NOW, stick)
+    assert in_force(node) is None
+    assert node.turn(NOW, repository.directory).switched is not None
+
+
+def test_expired_metadata_allows_the_last_good_pack_for_a_bounded_visible_time(
+    node: PackNode, repository: Repository
+) -> None:
+    node.order(ONE, 1)
+    node.turn(NOW, repository.directory, replace(SOUND, grace_days=3))
+    for days, phase, counted in (
+        (6, Phase.IN_FORCE, 0),
+        (8, Phase.LAST_GOOD, 1),
+        (10, Phase.LAST_GOOD, 3),
+        (11, Phase.EXPIRED, 4),
+    ):
+        standing = node.holding.standing(NOW + timedelta(days=days))
+        assert (standing.phase, standing.days_expired) == (phase, counted)
+    with pytest.raises(PackError, match=r"not scored: packs/2026\.12\.1\.zip ended"):
+        node.holding.standing(NOW + timedelta(days=11)).verify_scored()
+    later = NOW + timedelta(days=11)
+    repository.release(later)
+    PackTurn(holding=node.holding, link=node.link, now=later).run(repository.directory)
+    assert node.holding.standing(later).phase is Phase.IN_FORCE
+
+
+def test_a_packs_last_day_ends_it(node: PackNode, repository: Repository) -> None:
+    node.order(ONE, 1)
+    node.turn(NOW, repository.directory, replace(SOUND, to_day=20261102))
+    assert node.holding.standing(NOW + timedelta(days=1)).is_scored
+    assert not node.holding.standing(NOW + timedelta(days=2)).is_scored
+
+
+def test_without_a_pinned_root_nothing_changes_and_the_order_is_told(
+    city: City, repository: Repository, tmp_path: Path
+) -> None:
+    node = PackNode(tmp_path / "other", city.senders[NODE], b"")
+    assert node.holding.standing(NOW).phase is Phase.PACKAGED
+    node.order(ONE, 1)
+    report = node.turn(NOW, repository.directory)
+    assert "no root of them is pinned" in report.problem
+    assert in_force(node) is None
+    assert node.holding.standing(NOW).is_scored
+
+
+def test_a_pinned_root_is_not_replaced(node: PackNode, repository: Repository) -> None:
+    node.holding.pin(repository.root)
+    with pytest.raises(PackError, match="another root of packs is pinned"):
+        node.holding.pin(b"{}")
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"orders": 1}', b'{"order": 1}'])
+def test_damaged_files_are_told(node: PackNode, content: bytes) -> None:
+    for name in ("state.json", "current"):
+        path = node.holding.directory / name
+        path.write_bytes(content)
+        with pytest.raises(PackError, match="is damaged"):
+            node.holding.standing(NOW)
+        path.unlink()
+    assert holding_of(node.directory).standing(NOW).phase is Phase.ABSENT
