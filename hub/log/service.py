@@ -31,6 +31,9 @@ ASK_EVERY_S: Final = 5.0
 """Time between two rounds with the parent, seconds."""
 ROUND_S: Final = 120.0
 """Longest round, seconds; the next one goes on where it ended."""
+_UNPUBLISHED: Final = "The log cannot be published"
+_UNASKED: Final = "The witness could not be asked"
+_DISAGREED: Final = "This hub and its witness disagree"
 _LOG: Final = logging.getLogger(__name__)
 
 
@@ -92,11 +95,11 @@ class _Keeper:
             await asyncio.to_thread(publish, self._log)
         except LogCorruptError as error:
             self._log.mode.freeze(str(error))
-            self._tell("The log cannot be published and is read-only", str(error))
+            self._tell(_UNPUBLISHED, str(error))
         except (HubError, OSError) as error:
-            self._tell("The log cannot be published", str(error))
+            self._tell(_UNPUBLISHED, str(error))
         else:
-            self._over("The log cannot be published")
+            self._over(_UNPUBLISHED)
 
     async def ask(self) -> None:
         """Speak with the parent, where it is a witness."""
@@ -110,11 +113,12 @@ class _Keeper:
                 await asyncio.wait_for(self._round(membership, peer), ROUND_S)
         except (SecurityError, HubError, OSError, TimeoutError) as error:
             trouble = str(error) or type(error).__name__
-            self._tell("The witness could not be asked", trouble)
+            self._tell(_DISAGREED if isinstance(error, LogCorruptError) else _UNASKED, trouble)
             if peer is not None:
                 await asyncio.to_thread(self._note_trouble, peer.hub, trouble)
         else:
-            self._over("The witness could not be asked")
+            self._over(_UNASKED)
+            self._over(_DISAGREED)
 
     async def _round(self, membership: Membership, peer: Peer) -> None:
         async with member_channel(membership, self._log.now()) as channel:
@@ -135,7 +139,6 @@ class _Keeper:
     def _tell(self, what: str, why: str) -> None:
         if self._troubles.get(what) != why:
             self._troubles[what] = why
-            _LOG.error("%s: %s", what, why)
             self._say(f"{what}: {why}")
 
     def _over(self, what: str) -> None:
