@@ -27,7 +27,7 @@ test: setup
 faults: setup
 	$(BIN)/python -m pytest -m faults
 
-# A hundred thousand changed envelopes, receipts, checkpoints, bundles and so on; ten minutes.
+# A hundred thousand changed envelopes, receipts, checkpoints, bundles and so on: some minutes.
 mutations: setup
 	$(BIN)/python -m pytest -m faults -n 2 tests/property/security/test_mutations.py
 

@@ -118,10 +118,10 @@ def suites(
 
     Example: [bold]yixin hub suites --member yixin://330302/node/H33030200001 --lift[/bold]
     """
+    if (member is None) != (require is None and not lift) or (lift and require is not None):
+        raise typer.BadParameter("name a --member with either --require SUITE or --lift")
     with start(as_json) as out:
         where = hub_directory(directory)
-        if (member is None) != (require is None and not lift) or (lift and require is not None):
-            raise typer.BadParameter("name a --member with either --require SUITE or --lift")
         if member is None:
             result = run_job(where, "suites", {}, out, writes=False)
             out.done(result, "") if as_json else out.rows("Suites", result["rows"])
