@@ -72,7 +72,7 @@ async def serve(
     server = ControlServer(directory / CONTROL_SOCKET, table, describe=describe, readers=READERS)
     await server.start()
     say(f"Node {directory} is serving commands on {directory / CONTROL_SOCKET}")
-    tidied = now()
+    tidied, starting = now(), True
     restart = False
     try:
         nightly = Nightly(
@@ -92,7 +92,8 @@ async def serve(
                     await asyncio.wait_for(stop.wait(), timeout=settings.sync.interval_s)
                 except TimeoutError:
                     await _renew(server, jobs, say)
-                    await _sync(server, jobs, say)
+                    if await _sync(server, jobs, say, starting=starting):
+                        starting = False
                     await _send_clues(server, jobs, say)
                     if await follow_packs(server, say):
                         restart = True
@@ -141,12 +142,14 @@ async def _renew(server: ControlServer, jobs: NodeJobs, say: Callable[[str], Non
             say(f"Certificates renewed: TLS until {report['tls_certificate_ends']}.")
 
 
-async def _sync(server: ControlServer, jobs: NodeJobs, say: Callable[[str], None]) -> None:
+async def _sync(
+    server: ControlServer, jobs: NodeJobs, say: Callable[[str], None], *, starting: bool
+) -> bool:
     """One synchronisation by the clock; a failure is said and tried again at the next turn."""
     if jobs.link is None:
-        return
+        return False
     try:
-        report = await server.run("sync", {})
+        report = await server.run("sync", {"starting": starting})
     except HubUnreachableError as error:
         say(f"Hub unreachable, will try again: {error}")
     except (NodeError, SecurityError) as error:
@@ -157,3 +160,5 @@ async def _sync(server: ControlServer, jobs: NodeJobs, say: Callable[[str], None
             f"{report['receipts_quarantined']} of them with refused content, "
             f"{report['collected']} collected."
         )
+        return True
+    return False

@@ -42,6 +42,7 @@ from node.store.scores import ScoreStore, digests_of
 from node.supervision.stated import supervised_reports
 from node.supervision_status import supervision_status
 from node.sync.flow import Link, restate, synchronise
+from node.vitals import node_vitals
 from protos.yixin.v1 import statement_pb2
 from scoring_kernel import Catalog
 from scoring_kernel.advice import advise
@@ -235,8 +236,8 @@ class NodeJobs:
                 _Registry(store=self.store, scores=self.scores),
                 tree=self.store.record_ledger,
                 custody={one.code for one in self.store.institutions() if not one.foreign},
-                ledger_size=self.store.ledger_size(),
-                pack_digest=self.catalog.digest,
+                vitals=node_vitals(self.store, self.catalog.digest),
+                starting=bool(arguments.get("starting")),
                 now=self.now,
                 progress=progress,
                 restored=restored,

@@ -1,7 +1,8 @@
 """One synchronisation of a node with its hub.
 
 0. State what changed: slots whose rows differ from the last statement, and checkpoints of the
-   records' tree, go into the outbox, together with their marks, in one transaction a payload.
+   records' tree, go into the outbox, together with their marks, in one transaction a payload;
+   and a heartbeat, where one is due.
 1. Uplink: seal, send, keep the receipts. Where the hub issued a new incarnation, statements of
    that lane are made again (step 0), because their versions count within an incarnation.
 2. Downlink: collect, verify, keep, acknowledge.
@@ -32,6 +33,7 @@ from protos.yixin.v1 import envelope_pb2, statement_pb2
 from security.encoding import parse_exactly
 from security.exchange.custody import MAX_REGISTER_BYTES, open_custody
 from security.exchange.downlink import collect
+from security.exchange.heartbeats import Vitals, append_heartbeat
 from security.exchange.inbox import Inbox
 from security.exchange.membership import Membership
 from security.exchange.outbox import Outbox
@@ -94,10 +96,10 @@ async def synchronise(
     *,
     tree: RecordTree,
     custody: Collection[str],
-    ledger_size: int,
-    pack_digest: bytes,
     now: Clock,
     progress: ProgressReporter,
+    vitals: Vitals,
+    starting: bool = False,
     restored: bool = False,
 ) -> SyncReport:
     """Run the four steps.
@@ -108,10 +110,10 @@ async def synchronise(
         registry: Keeps what comes down.
         tree: The tree over the node's records.
         custody: Codes of the institutions this node states.
-        ledger_size: Records in the node's ledger.
-        pack_digest: SHA-256 of the catalogue the measures were made with.
         now: Gives the time, UTC-aware.
         progress: Told the stage, units done, units in all and the unit.
+        vitals: The node's ledger and catalogue, and what else it says of itself in a heartbeat.
+        starting: True for the first synchronisation of a daemon: it sends a heartbeat.
         restored: True when the node was restored and its chains have to begin anew.
 
     Raises:
@@ -124,11 +126,16 @@ async def synchronise(
     for _ in range(_TURNS):
         stated += sum(
             state_changes(
-                link, report, custody=custody, ledger_size=ledger_size, pack_digest=pack_digest
+                link,
+                report,
+                custody=custody,
+                ledger_size=vitals.ledger_size,
+                pack_digest=vitals.pack_digest,
             )
             for report in reports
         )
         checkpoints += state_checkpoints(link, tree)
+        state_heartbeat(link, vitals, now=now(), starting=starting and not anew)
         up = await sync_up(
             link.membership,
             link.engine,
@@ -183,6 +190,21 @@ def state_changes(
                 pack_digest=pack_digest,
             )
     return len(changed)
+
+
+def state_heartbeat(link: Link, vitals: Vitals, *, now: datetime, starting: bool) -> bool:
+    """Put a heartbeat into the outbox, where one is due; returns whether it was."""
+    hub = link.membership.hub_id
+    with link.engine.begin() as connection:
+        return append_heartbeat(
+            connection,
+            link.outbox,
+            hub,
+            vitals,
+            link.inbox.heads(connection, hub),
+            now_ms=_milliseconds(now),
+            starting=starting,
+        )
 
 
 def restate(link: Link) -> int:
