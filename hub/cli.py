@@ -11,11 +11,13 @@ import typer
 
 from hub import (
     cli_agreements,
+    cli_ca,
     cli_clues,
     cli_desk,
     cli_grading,
     cli_identity,
     cli_import,
+    cli_incidents,
     cli_keys,
     cli_log,
     cli_operators,
@@ -162,10 +164,12 @@ app.registered_commands.extend(cli_identity.app.registered_commands)
 app.registered_commands.extend(cli_proofs.app.registered_commands)
 app.registered_commands.extend(cli_spot.app.registered_commands)
 app.registered_commands.extend(cli_operators.log_app.registered_commands)
+app.registered_commands.extend(cli_incidents.app.registered_commands)
 app.registered_commands.extend(cli_import.app.registered_commands)
 app.registered_commands.extend(cli_grading.app.registered_commands)
 app.registered_commands.extend(cli_agreements.query_app.registered_commands)
 app.add_typer(cli_desk.app, name="desk")
+app.add_typer(cli_ca.app, name="ca")
 app.add_typer(cli_clues.app, name="clues")
 app.add_typer(cli_topics.app, name="topics")
 app.add_typer(cli_log.app, name="log")

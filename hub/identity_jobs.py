@@ -6,6 +6,7 @@ from typing import Any, Final, TypeAlias
 
 from hub.admission_jobs import ADMISSION_READERS, AdmissionJobs
 from hub.agreement_jobs import sign_push
+from hub.ca_jobs import CA_READERS, CaJobs
 from hub.domain.custody import Custody
 from hub.domain.institution_list import parse_codes, parse_list
 from hub.domain.members import MemberId, MemberKind, MemberName
@@ -25,7 +26,7 @@ from security.progress import ProgressReporter
 
 Result: TypeAlias = dict[str, Any]
 Job: TypeAlias = Callable[[Result, ProgressReporter], Result | Awaitable[Result]]
-IDENTITY_READERS: Final = frozenset({"suites"}) | ADMISSION_READERS
+IDENTITY_READERS: Final = frozenset({"suites"}) | ADMISSION_READERS | CA_READERS
 """Jobs that change nothing."""
 
 
@@ -39,6 +40,7 @@ class IdentityJobs:
         """Jobs by name."""
         return {
             **AdmissionJobs(parts=self.parts).table(),
+            **CaJobs(parts=self.parts).table(),
             "token": self.token,
             "token-approved": self.token_approved,
             "suites": self.suites,

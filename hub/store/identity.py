@@ -7,6 +7,7 @@ envelopes are signed by the epoch's key, which the identity key certifies.
 """
 
 import hashlib
+import logging
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,7 +23,12 @@ from hub.store.epochs import SUITE, HubEpochs
 from protos.yixin.v1 import identity_pb2
 from security.at_rest import Vault
 from security.certificates import Keyring, anchor_bytes, make_anchor
-from security.errors import KeyFileError
+from security.certificates.subordinate import (
+    MAX_CHAIN_BYTES,
+    presented_pem,
+    verify_subordination,
+)
+from security.errors import KeyFileError, UntrustedCertificateError
 from security.keys import EncryptionKey, SigningKey
 from security.private_files import read_private, write_private
 from security.tls import (
@@ -39,11 +45,14 @@ from security.tls import (
 
 SERVER_CERTIFICATE_DAYS: Final = 90
 _RENEW_BEFORE: Final = timedelta(days=45)
+_LOG: Final = logging.getLogger(__name__)
 _MAX_CERTIFICATE_BYTES: Final = 16 * 1024
 
 IDENTITY_KEY: Final = "identity.key"
 CA_KEY: Final = "ca.key"
 CA_CERTIFICATE: Final = "ca.pem"
+CA_CHAIN: Final = "ca-chain.pem"
+"""Chain of the bureau's own CA, where there is one."""
 TLS_KEY: Final = "tls.key"
 VAULT_KEY: Final = "vault.key"
 
@@ -68,6 +77,8 @@ class HubIdentity:
     """Encrypts what the hub keeps."""
     anchor: identity_pb2.TrustAnchor = field(repr=False)
     """What members and auditors hold to check this hub."""
+    ca_chain_pem: bytes = field(default=b"", repr=False)
+    """The authority's chain to the bureau's root, or empty; members pin the authority itself."""
 
     @property
     def anchor_digest(self) -> bytes:
@@ -114,7 +125,18 @@ class HubIdentity:
             hosts=(host,),
         )
         pem = certificate_pem(certificate)
-        return pem, not_after(pem) - _RENEW_BEFORE
+        return pem + self._presented(now), not_after(pem) - _RENEW_BEFORE
+
+    def _presented(self, now: datetime) -> bytes:
+        """The bureau's chain behind the server's certificate; nothing once it has ended."""
+        if not self.ca_chain_pem:
+            return b""
+        try:
+            chain = verify_subordination(self.ca_chain_pem, self.ca_certificate_pem, now)
+        except UntrustedCertificateError as error:
+            _LOG.warning("the chain of the bureau's CA is not presented: %s", error.cause)
+            return b""
+        return presented_pem(chain)
 
 
 def log_origin(hub: str) -> str:
@@ -170,8 +192,13 @@ def load_identity(directory: Path, hub: MemberId) -> HubIdentity:
         ca_certificate_pem=ca_certificate,
         tls_key_pem=load_tls_key(directory / TLS_KEY),
         vault=Vault.load(directory / VAULT_KEY),
+        ca_chain_pem=_find_chain(directory / CA_CHAIN),
         anchor=make_anchor(hub, root, certificate_der(ca_certificate), log_origin(hub)),
     )
+
+
+def _find_chain(path: Path) -> bytes:
+    return read_private(path, MAX_CHAIN_BYTES) if path.exists() else b""
 
 
 class MemberKeys:

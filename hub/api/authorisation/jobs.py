@@ -38,6 +38,8 @@ JOB_ROLES: Final[Mapping[str, frozenset[Role]]] = {
     # Members.
     "token": _WORK,
     "token-approved": _OFFICER,
+    "ca-request": _READ,
+    "ca-import": _OFFICER,
     "members-pending": _READ,
     "approve-member": _OFFICER,
     "reject-member": _OFFICER,
@@ -80,6 +82,11 @@ JOB_ROLES: Final[Mapping[str, frozenset[Role]]] = {
     "backup-done": _WORK,
     "export-trust": _ALL,
     "audit-export": _OFFICER,
+    # Incidents.
+    "incident": _OFFICER,
+    "incident-lift": _OFFICER,
+    "incidents": _READ,
+    "exposure": _READ,
     # Keys at rest.
     "keys": _READ,
     "keys-rotate": _OFFICER,
