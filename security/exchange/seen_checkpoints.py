@@ -7,13 +7,15 @@ Steps, in order (``watch_log``):
     2. The same size: the same root, or the hub shows two histories.
     3. A smaller size: the log was rolled back.
     4. A larger size: the hub proves that the log continues what was seen, or shows two histories.
-A contradiction is kept with both signed checkpoints, as evidence against the hub, and nothing is
-sent: what the member holds is then not lost to a hub that forgets.
+A contradiction is kept with both signed checkpoints, as evidence against the hub, which is shown
+what it signed before; nothing else is sent, so what the member holds is not lost to a hub that
+forgets.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -73,15 +75,31 @@ async def watch_log(
         return False
     # 0.
     stated = verify_checkpoint(note, membership.anchor)
-    held = await asyncio.to_thread(_compared, engine, membership, stated, note, now)
-    if held is None:
-        return True
-    if held.checkpoint.size == stated.size:
-        return False
-    # 4.
-    path = await _prove(channel, membership.hub_id, held.checkpoint.size, stated.size)
-    await asyncio.to_thread(_continue, engine, membership, held, (stated, note, path), now)
+    try:
+        held = await asyncio.to_thread(_compared, engine, membership, stated, note, now)
+        if held is None:
+            return True
+        if held.checkpoint.size == stated.size:
+            return False
+        # 4.
+        path = await _prove(channel, membership.hub_id, held.checkpoint.size, stated.size)
+        await asyncio.to_thread(_continue, engine, membership, held, (stated, note, path), now)
+    except LogRollbackError:
+        await _tell(channel, engine, membership)
+        raise
     return True
+
+
+async def _tell(channel: grpc.aio.Channel, engine: Engine, membership: Membership) -> None:
+    """Show the hub what it signed before, so that a restored one stops of itself."""
+    with engine.begin() as conn:
+        seen = list_seen(conn, membership.hub_id)
+    request = transparency_pb2.CosignRequest(note=seen[-1].note)
+    with contextlib.suppress(grpc.aio.AioRpcError):
+        # Whether it hears or not: nothing is sent to it, and the evidence stays here.
+        await transparency_pb2_grpc.TransparencyStub(channel).Cosign(
+            request, timeout=CALL_TIMEOUT_S
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,19 +22,24 @@ from protos.yixin.v1 import transparency_pb2
 from protos.yixin.v1.transparency_pb2_grpc import TransparencyStub
 from security.channels import member_channel
 from security.errors import HubRefusedError, LogRollbackError
+from security.exchange.engine import open_exchange
+from security.exchange.join import join
+from security.exchange.seen_checkpoints import watch_log
 from security.progress import no_progress
 from security.tlog.cosigning import verify_cosignatures
 from security.tlog.reader import TileReader
 from security.transparency import Checkpoint, verify_checkpoint
-from tests.support.hub_city import CITY, serving
+from tests.support.hub_city import CITY, FIRST, NODE, serving
 from tests.support.hub_logs import append, size, with_quorum
 from tests.support.witnesses import befriend, peer_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
     from hub.log.hub_log import HubLog
     from protos.yixin.v1.transparency_pb2_grpc import TransparencyAsyncStub
+    from security.merkle import Frontier
     from tests.support.hub_city import City
 
 Request: TypeAlias = (
@@ -241,6 +246,35 @@ async def test_a_node_that_saw_more_closes_the_log(city: City, province: City) -
             append(theirs, 1)
         # What was published is still shown.
         assert await calls.note("")
+
+
+async def test_a_node_that_saw_more_says_so_when_it_next_synchronises(
+    city: City, tmp_path: Path
+) -> None:
+    log = city.parts.log
+    async with serving(city.parts):
+        address = city.parts.address(city.parts.addresses().enrolment_port)
+        token = replace(city.token(NODE, FIRST), enrolment_address=address).encode()
+        membership = await join(
+            tmp_path / "node", token, kind="node", post_quantum=False, now=city.clock()
+        )
+        engine = open_exchange(tmp_path / "exchange.db")
+        async with member_channel(membership, city.clock()) as channel:
+            before = append(log, 2)
+            old = log.sign(log.checkpoint(1, _frontier(log)))
+            append(log, 4)
+            assert await watch_log(channel, engine, membership, publish(log).note, city.clock())
+            truncate(log, before)
+            with pytest.raises(LogRollbackError, match="Nothing was sent"):
+                await watch_log(channel, engine, membership, old, city.clock())
+        engine.dispose()
+        with pytest.raises(LogReadOnlyError, match="restored from an old copy"):
+            append(log, 1)
+
+
+def _frontier(log: HubLog) -> Frontier:
+    with reading(log.engine) as connection:
+        return leaf_log.frontier(connection)
 
 
 async def test_a_caller_that_was_revoked_is_shown_nothing(city: City, province: City) -> None:
