@@ -197,7 +197,10 @@ def _write_zip(path: Path, parts: BundleParts) -> dict[str, int]:
 
         @contextmanager
         def entry(name: str) -> Iterator[IO[bytes]]:
-            with archive.open(name, "w", force_zip64=True) as opened:
+            info = zipfile.ZipInfo(name)
+            # Ciphertexts do not shrink; to deflate them would only cost time, here and there.
+            info.compress_type = zipfile.ZIP_STORED if name == ENVELOPES else zipfile.ZIP_DEFLATED
+            with archive.open(info, "w", force_zip64=True) as opened:
                 yield opened
 
         return _write_parts(entry, parts)
