@@ -5,8 +5,8 @@ and the header's minimum, never personal data; a checkpoint is a C2SP signed not
 fixed by the hub's anchor, with one line per half of the hub's identity key; lines of other
 signers (witnesses) are skipped.
 
-Source: C2SP tlog-checkpoint and signed-note; the line of the post-quantum half uses the
-signature type 0xff, which signed-note leaves to identifiers of one's own.
+Source: C2SP tlog-checkpoint and signed-note; the lines of the post-quantum half and of SM2 use
+the signature type 0xff, which signed-note leaves to identifiers of one's own.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from security.encoding import parse_exactly
 from security.errors import BadSignatureError, LogCorruptError
 from security.keys import Signature
 from security.merkle import HASH_BYTES
+from security.signatures import SignatureScheme
 
 if TYPE_CHECKING:
     from protos.yixin.v1 import identity_pb2
@@ -38,7 +39,10 @@ _NUMBER: Final = re.compile(r"[2-9]|[1-9][0-9]{1,3}")
 _SIZE: Final = re.compile(r"0|[1-9][0-9]{0,18}")
 _SIGNATURE_LINE: Final = re.compile(r"\N{EM DASH} (?P<name>[^ +]+) (?P<value>[A-Za-z0-9+/]+=*)")
 _KEY_HASH_BYTES: Final = 4
-_ED25519_TYPE: Final = b"\x01"
+_CLASSICAL_TYPES: Final = {
+    SignatureScheme.ED25519: b"\x01",
+    SignatureScheme.SM2_SM3: b"\xffyixin/sm2-sm3",
+}
 _MLDSA65_TYPE: Final = b"\xffyixin/ml-dsa-65"
 _KINDS: Final = frozenset(transparency_pb2.LogKind.values()) - {0}
 
@@ -95,7 +99,9 @@ def sign_checkpoint(checkpoint: Checkpoint, key: SigningKey) -> str:
     signature = key.sign_raw(checkpoint.body.encode())
     lines = [
         _line(
-            checkpoint.origin, _ed25519_hash(checkpoint.origin, key.verifying), signature.classical
+            checkpoint.origin,
+            _classical_hash(checkpoint.origin, key.verifying),
+            signature.classical,
         )
     ]
     if signature.post_quantum:
@@ -172,7 +178,7 @@ def open_checkpoint(text: str, origin: str, key: VerifyingKey) -> Checkpoint:
         )
     found = note.lines_of(checkpoint.origin)
     signature = Signature(
-        classical=found.get(_ed25519_hash(checkpoint.origin, key), b""),
+        classical=found.get(_classical_hash(checkpoint.origin, key), b""),
         post_quantum=found.get(_mldsa65_hash(checkpoint.origin, key), b"")
         if key.pq_public_key
         else b"",
@@ -249,8 +255,8 @@ def _line(name: str, key_hash: bytes, signature: bytes) -> str:
     return f"\N{EM DASH} {name} {base64.b64encode(key_hash + signature).decode()}\n"
 
 
-def _ed25519_hash(name: str, key: VerifyingKey) -> bytes:
-    return _key_hash(name, _ED25519_TYPE + key.public_key)
+def _classical_hash(name: str, key: VerifyingKey) -> bytes:
+    return _key_hash(name, _CLASSICAL_TYPES[key.scheme] + key.public_key)
 
 
 def _mldsa65_hash(name: str, key: VerifyingKey) -> bytes:

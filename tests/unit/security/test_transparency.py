@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 
 import pytest
 from hypothesis import given
@@ -8,7 +9,15 @@ from hypothesis import strategies as st
 
 from protos.yixin.v1 import identity_pb2, transparency_pb2
 from security.errors import LogCorruptError
-from security.transparency import Checkpoint, parse_leaf, sign_checkpoint, verify_checkpoint
+from security.keys import SigningKey
+from security.signatures import SignatureScheme
+from security.transparency import (
+    Checkpoint,
+    open_checkpoint,
+    parse_leaf,
+    sign_checkpoint,
+    verify_checkpoint,
+)
 from tests.support.members import HUB, PROVINCE, city, make_hub
 
 HUB_UNDER_TEST, _ = city()
@@ -37,6 +46,17 @@ def test_a_hub_without_a_post_quantum_half_signs_one_line() -> None:
     text = sign_checkpoint(CHECKPOINT, hub.signing)
     assert text.count("\N{EM DASH}") == 1
     assert verify_checkpoint(text, hub.anchor) == CHECKPOINT
+
+
+def test_a_member_of_the_national_suite_signs_a_line_of_its_own_type() -> None:
+    key = SigningKey.generate(post_quantum=False, scheme=SignatureScheme.SM2_SM3)
+    text = sign_checkpoint(CHECKPOINT, key)
+    value = base64.b64decode(text.splitlines()[-1].rpartition(" ")[2])
+    typed = b"\xffyixin/sm2-sm3" + key.verifying.public_key
+    assert value[:4] == hashlib.sha256(ORIGIN.encode() + b"\n" + typed).digest()[:4]
+    assert open_checkpoint(text, ORIGIN, key.verifying) == CHECKPOINT
+    with pytest.raises(LogCorruptError):
+        open_checkpoint(text, ORIGIN, HUB_UNDER_TEST.signing.verifying)
 
 
 def test_lines_of_witnesses_are_skipped() -> None:
