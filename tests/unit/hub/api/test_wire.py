@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import grpc
@@ -12,8 +11,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
-from hub.exchange.revoking import revoke_member
-from hub.store import envelopes, members, refusals
+from hub.store import envelopes
 from hub.store.engine import reading, writing
 from protos.yixin.v1 import (
     enrolment_pb2,
@@ -22,85 +20,15 @@ from protos.yixin.v1 import (
     exchange_pb2,
     exchange_pb2_grpc,
 )
-from security.at_rest import Vault
 from security.channels import enrolment_channel, member_channel
 from security.errors import HubRefusedError, HubUnreachableError, JoinRefusedError
-from security.exchange.downlink import collect
-from security.exchange.engine import open_exchange
-from security.exchange.heads import sign_heads
-from security.exchange.inbox import Inbox
 from security.exchange.join import join
-from security.exchange.outbox import Outbox
-from security.exchange.uplink import sync_up
-from tests.support.hub_city import FIRST, NODE, City, Slot, batch, serving
+from tests.support.hub_city import NODE, City, Slot, serving
+from tests.support.hub_wire import Node, joined, open_frame, refused, wire_token
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
-    from datetime import datetime
+    from collections.abc import AsyncIterator
     from pathlib import Path
-
-    from sqlalchemy import Engine
-
-    from security.exchange.membership import Membership
-
-
-class Node:
-    """A member with a real outbox and inbox."""
-
-    def __init__(self, city: City, membership: Membership, directory: Path) -> None:
-        self.city = city
-        self.membership = membership
-        self.engine: Engine = open_exchange(directory / "exchange.db")
-        vault = Vault.create(directory / "vault.key")
-        self.outbox, self.inbox = Outbox(vault), Inbox(vault)
-
-    def state(self, *slots: Slot) -> None:
-        with self.engine.begin() as connection:
-            self.outbox.append(
-                connection,
-                recipient=self.membership.hub_id,
-                lane=envelope_pb2.LANE_BULK,
-                payload_type="statements",
-                schema_version=1,
-                purpose="supervision",
-                data_class="aggregate",
-                period="2026H1",
-                payload=batch(*slots),
-            )
-
-    async def sync(self, now: Callable[[], datetime] | None = None) -> tuple[int, int]:
-        clock = now or self.city.clock
-        report = await sync_up(self.membership, self.engine, self.outbox, now=clock)
-        return report.receipts, report.quarantined
-
-    async def collect(self) -> int:
-        return await collect(self.membership, self.engine, self.inbox, now=self.city.clock)
-
-
-@asynccontextmanager
-async def joined(city: City, directory: Path, member: str = NODE) -> AsyncIterator[Node]:
-    """A served hub and a node that joined it over the wire."""
-    async with serving(city.parts) as daemon:
-        assert daemon.addresses is not None
-        token = _token(city, member)
-        membership = await join(
-            directory / "member", token, kind="node", post_quantum=False, now=city.clock()
-        )
-        node = Node(city, membership, directory)
-        yield node
-        node.engine.dispose()
-
-
-def _token(city: City, member: str = NODE) -> str:
-    from dataclasses import replace  # noqa: PLC0415
-
-    address = city.parts.address(city.parts.addresses().enrolment_port)
-    return replace(city.token(member, FIRST), enrolment_address=address).encode()
-
-
-def refused(city: City) -> list[tuple[str, str]]:
-    with reading(city.parts.engine) as connection:
-        return [(row.method, row.code) for row in refusals.recent(connection)]
 
 
 async def test_a_member_joins_submits_and_is_receipted(city: City, tmp_path: Path) -> None:
@@ -117,7 +45,7 @@ async def test_a_member_joins_submits_and_is_receipted(city: City, tmp_path: Pat
 
 async def test_a_wrong_and_a_used_token_are_refused_and_logged(city: City, tmp_path: Path) -> None:
     async with joined(city, tmp_path):
-        used = _token(city)
+        used = wire_token(city)
         first = await join(
             tmp_path / "again", used, kind="node", post_quantum=False, now=city.clock()
         )
@@ -202,88 +130,6 @@ async def test_an_expired_certificate_ends_a_stream_at_its_next_group(
     assert [answer.WhichOneof("message") for answer in answers] == ["accepted", "refusal"]
     assert answers[1].refusal.code == exchange_pb2.REFUSAL_CODE_CERTIFICATE
     assert refused(city) == [("Submit", "CertificateEndedError")]
-    assert city.monthly(202601)["values"] == []
-
-
-def open_frame(city: City, node: Node) -> exchange_pb2.SubmitRequest:
-    with node.engine.begin() as connection:
-        heads = node.outbox.heads(connection, node.membership.hub_id)
-    signed = sign_heads(
-        node.membership.signing_key,
-        signer=node.membership.member_id,
-        peer=node.membership.hub_id,
-        heads=heads,
-        at_ms=city.clock.ms,
-        downlink=False,
-    )
-    return exchange_pb2.SubmitRequest(open=signed)
-
-
-async def test_a_revoked_member_is_refused_at_the_door(city: City, tmp_path: Path) -> None:
-    async with joined(city, tmp_path) as node:
-        with writing(city.parts.engine) as connection:
-            members.revoke(connection, NODE, "theft", city.clock.ms)
-        node.state(Slot())
-
-        with pytest.raises(HubRefusedError, match="is revoked"):
-            await node.sync()
-        with pytest.raises(HubRefusedError):
-            await node.collect()
-
-    assert [code for _, code in refused(city)] == ["RevokedError"] * 2
-
-
-async def test_an_old_tls_certificate_is_refused_after_a_join(city: City, tmp_path: Path) -> None:
-    async with joined(city, tmp_path) as thief:
-        thief.state(Slot(value=666))
-        membership = await join(
-            tmp_path / "again", _token(city), kind="node", post_quantum=False, now=city.clock()
-        )
-        assert membership.keys.signing.key_id != thief.membership.keys.signing.key_id
-
-        with pytest.raises(HubRefusedError, match="a later join took its place"):
-            await thief.sync()
-        with pytest.raises(HubRefusedError, match="a later join took its place"):
-            await thief.collect()
-
-    assert refused(city) == [("Collect", "RevokedError"), ("Submit", "RevokedError")]
-    assert city.monthly(202601)["values"] == []
-
-
-@pytest.mark.parametrize("how", ["revoked", "joined again"])
-async def test_a_stream_that_is_open_when_its_certificate_is_revoked_ends(
-    city: City, tmp_path: Path, how: str
-) -> None:
-    async with joined(city, tmp_path) as node:
-        node.state(Slot(value=666))
-        first = open_frame(city, node)
-        with node.engine.begin() as connection:
-            (row,) = node.outbox.seal_ahead(
-                connection, node.membership.hub_id, node.membership.sealing_context(city.clock.ms)
-            )
-        opened = asyncio.Event()
-
-        async def frames() -> AsyncIterator[exchange_pb2.SubmitRequest]:
-            yield first
-            await opened.wait()
-            yield exchange_pb2.SubmitRequest(envelope=row.message())
-
-        async with member_channel(node.membership, city.clock()) as channel:
-            answers = []
-            async for answer in exchange_pb2_grpc.ExchangeStub(channel).Submit(frames()):
-                answers.append(answer.WhichOneof("message"))
-                if how == "revoked" and not opened.is_set():
-                    with writing(city.parts.engine) as connection:
-                        revoke_member(connection, city.parts.identity, NODE, "theft", city.clock.ms)
-                elif not opened.is_set():
-                    again = tmp_path / "again"
-                    await join(
-                        again, _token(city), kind="node", post_quantum=False, now=city.clock()
-                    )
-                opened.set()
-
-    assert answers == ["accepted", "refusal"]
-    assert refused(city) == [("Submit", "RevokedError")]
     assert city.monthly(202601)["values"] == []
 
 
