@@ -8,7 +8,7 @@ from hub.exchange.requests import approve, reject
 from hub.exchange.revoking import revoke_member
 from hub.listings import moment_text
 from hub.parts import HubParts
-from hub.store import enrolment_requests, members, revocations
+from hub.store import enrolment_requests, heartbeats, members, revocations
 from hub.store.certifying import RENEW_BEFORE_MS
 from hub.store.engine import reading, writing
 from hub.store.enrolment_requests import WaitingRequest
@@ -44,6 +44,8 @@ class AdmissionJobs:
             rows = members.list_members(connection)
             tls = revocations.tls_ends(connection)
             keys = members.key_ends(connection)
+            heard = heartbeats.last_heard(connection, [row.member for row in rows])
+            silent = heartbeats.silent_members(connection, now_ms)
             waiting = {one.member for one in enrolment_requests.waiting(connection, now_ms)}
         return {
             "rows": [
@@ -53,6 +55,8 @@ class AdmissionJobs:
                     "status": str(row.status),
                     "joined_at": moment_text(row.joined_at_ms),
                     "first_call_at": moment_text(row.confirmed_at_ms),
+                    "last_heard_at": moment_text(heard.get(row.member)),
+                    "silent": "silent" if row.member in silent else "",
                     "tls_until": moment_text(tls.get(row.member)),
                     "signing_until": moment_text(keys.get((row.member, SIGNING))),
                     "encryption_until": moment_text(keys.get((row.member, ENCRYPTION))),

@@ -6,6 +6,7 @@ from typing import Final, TypeAlias
 
 from hub.agreement_jobs import AgreementJobs
 from hub.agreements.services import keep_sharing
+from hub.heartbeat_service import parent_told
 from hub.identity_service import identity_kept
 from hub.log.service import keep_log
 from hub.packs.service import packs_kept
@@ -32,5 +33,6 @@ SERVICES: Final[tuple[Service, ...]] = (
     identity_kept,
     sharing,
     packs_kept,
+    parent_told,
 )
 """In the order in which they are started; the last one is stopped first."""

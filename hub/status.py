@@ -21,11 +21,14 @@ from hub.store import (
     quarantine,
     refusals,
 )
+from hub.store.backups import last_mark
 from hub.store.engine import reading
+from hub.store.heartbeats import silent_members
 from hub.store.item_imports import count_open_faults
 from hub.store.tables import segment, slot
 from security.exchange.archive import count_receipts
 from security.exchange.membership import is_joined, load
+from security.moments import to_ms
 
 __all__ = ["hub_status"]
 
@@ -49,10 +52,12 @@ def hub_status(parts: HubParts) -> dict[str, Any]:
             "name": parts.settings.hub.name,
             "level": parts.settings.hub.level,
             "members": members.count_by_status(connection),
+            "silent_members": list(silent_members(connection, to_ms(parts.now()))),
             "envelopes": received,
             "deliveries": sealed,
             "log_size": log.size(connection),
             "log_root": log.frontier(connection).root().hex(),
+            "log_backed_up": mark.log_size if (mark := last_mark(connection)) else 0,
             "log_mode": log.read_only_reason(connection) or "read-write",
             "log_witnesses": len(log_peers.peers(connection)) or UNWITNESSED,
             "refused": refusals.count(connection),

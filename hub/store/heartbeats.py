@@ -6,16 +6,22 @@ from the receipts of its chains' heads, and needs no row of its own.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
 from sqlalchemy import Connection, select
 
-from hub.domain.heartbeats import DecodedHeartbeat
+from hub.domain.heartbeats import DecodedHeartbeat, is_silent
+from hub.domain.members import MemberKind, MemberStatus
+from hub.store import members
 from hub.store.proof_tables import heartbeat
 from hub.store.slot_index import upsert
 from hub.store.tables import chain_head, envelope, receipt
 from protos.yixin.v1 import exchange_pb2
 
-__all__ = ["HeldHeartbeat", "find_heartbeat", "keep_heartbeat", "last_heard"]
+__all__ = ["HeldHeartbeat", "find_heartbeat", "keep_heartbeat", "last_heard", "silent_members"]
+
+SPEAKERS: Final = frozenset({MemberKind.NODE, MemberKind.HUB})
+"""Kinds of members whose daemon sends heartbeats; departments only collect."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,12 +69,32 @@ def find_heartbeat(connection: Connection, member: str) -> HeldHeartbeat | None:
     )
 
 
-def last_heard(connection: Connection, members: Iterable[str]) -> dict[str, int]:
+def silent_members(connection: Connection, now_ms: int) -> tuple[str, ...]:
+    """Active members that speak by themselves, from which nothing came for too long, by id.
+
+    Args:
+        connection: A connection that reads.
+        now_ms: Present moment, milliseconds since the epoch, UTC.
+    """
+    rows = [
+        row
+        for row in members.list_members(connection)
+        if row.status is MemberStatus.ACTIVE and row.kind in SPEAKERS
+    ]
+    heard = last_heard(connection, [row.member for row in rows])
+    return tuple(
+        row.member
+        for row in rows
+        if is_silent(heard.get(row.member), row.joined_at_ms or 0, now_ms)
+    )
+
+
+def last_heard(connection: Connection, senders: Iterable[str]) -> dict[str, int]:
     """When the last envelope of each member was logged, milliseconds since the epoch, UTC.
 
     Args:
         connection: A connection that reads.
-        members: Members of interest; one that never sent anything is absent from the result.
+        senders: Members of interest; one that never sent anything is absent from the result.
     """
     at_head = (
         (envelope.c.sender == chain_head.c.sender)
@@ -80,7 +106,7 @@ def last_heard(connection: Connection, members: Iterable[str]) -> dict[str, int]
         select(chain_head.c.sender, receipt.c.body)
         .join_from(chain_head, envelope, at_head)
         .join(receipt, receipt.c.log_index == envelope.c.log_index)
-        .where(chain_head.c.sender.in_(list(members)))
+        .where(chain_head.c.sender.in_(list(senders)))
     )
     found: dict[str, int] = {}
     for row in connection.execute(query):

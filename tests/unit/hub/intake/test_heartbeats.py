@@ -8,13 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hub.admission_jobs import AdmissionJobs
 from hub.domain.heartbeats import SILENT_AFTER_MS, is_silent
 from hub.errors import StatementError
 from hub.intake.heartbeats import decode_heartbeat
-from hub.store.engine import reading
-from hub.store.heartbeats import find_heartbeat, last_heard
+from hub.status import hub_status
+from hub.store import members
+from hub.store.engine import reading, writing
+from hub.store.heartbeats import find_heartbeat, last_heard, silent_members
 from hub.store.quarantine import count
 from protos.yixin.v1 import envelope_pb2, exchange_pb2
+from security.progress import no_progress
 from tests.support.hub_city import JOIN_LEAVES, NODE, OTHER, OWN_LEAVES
 
 if TYPE_CHECKING:
@@ -134,3 +138,25 @@ def test_silence_begins_after_two_heartbeats_and_an_hour() -> None:
     assert is_silent(NOW_MS, 0, NOW_MS + SILENT_AFTER_MS + 1)
     # Who has just joined is not silent yet.
     assert not is_silent(None, NOW_MS, NOW_MS + SILENT_AFTER_MS)
+
+
+def test_silent_members_are_named_and_revoked_ones_are_not(
+    city: City, node: Sender, other: Sender
+) -> None:
+    def silent() -> tuple[str, ...]:
+        with reading(city.parts.engine) as connection:
+            return silent_members(connection, city.clock.ms)
+
+    assert silent() == ()
+    city.clock.advance(hours=13)
+    city.submit(node.seal(heartbeat(at_ms=city.clock.ms), **CONTROL))
+    assert silent() == ()
+    city.clock.advance(hours=1)
+    assert silent() == (OTHER,)
+
+    rows = AdmissionJobs(parts=city.parts).members({}, no_progress)["rows"]
+    assert {row["member"]: row["silent"] for row in rows} == {NODE: "", OTHER: "silent"}
+    assert hub_status(city.parts)["silent_members"] == [OTHER]
+    with writing(city.parts.engine) as connection:
+        members.revoke(connection, other.member, "theft", city.clock.ms)
+    assert silent() == ()
