@@ -1,9 +1,10 @@
-"""The jobs over operators, approvals, their log and keys at rest: JSON objects in and out."""
+"""The jobs over operators and their log, keys at rest and incidents: JSON objects in and out."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
+from hub.incident_jobs import INCIDENT_READERS, IncidentJobs
 from hub.key_jobs import KEY_READERS, KeyJobs
 from hub.listings import moment_text
 from hub.operators import register, retire, verify_log, waiting_arguments
@@ -17,7 +18,7 @@ from security.progress import ProgressReporter
 Result: TypeAlias = dict[str, Any]
 Job: TypeAlias = Callable[[Result, ProgressReporter], Result | Awaitable[Result]]
 OPERATOR_READERS: Final[frozenset[str]] = (
-    frozenset({"operators", "approvals", "operations"}) | KEY_READERS
+    frozenset({"operators", "approvals", "operations"}) | KEY_READERS | INCIDENT_READERS
 )
 """Jobs that change nothing."""
 
@@ -37,6 +38,7 @@ class OperatorJobs:
             "approvals": self.approvals,
             "operations": self.operations,
             **KeyJobs(parts=self.parts).table(),
+            **IncidentJobs(parts=self.parts).table(),
         }
 
     def operators(self, _arguments: Result, _progress: ProgressReporter) -> Result:

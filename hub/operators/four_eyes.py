@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from hub.domain.members import MemberKind
 from hub.domain.roles import Role
-from hub.store import grade_runs, members, operators
+from hub.store import grade_runs, incidents, members, operators
 from security.encoding import pae
 
 __all__ = ["APPROVERS", "FOUR_EYES", "FourEyes", "bound_digest", "needs_four_eyes"]
@@ -50,6 +50,11 @@ def _member_status(connection: Connection, arguments: Arguments) -> bytes:
     return b"" if found is None else str(found.status).encode()
 
 
+def _incident(connection: Connection, arguments: Arguments) -> bytes:
+    """The open incident of the member."""
+    return repr(incidents.find_open(connection, str(arguments.get("member", "")))).encode()
+
+
 def _two_can_approve(connection: Connection, _arguments: Arguments) -> bool:
     """Whether there is anybody else: the first officer registers the second one alone."""
     return operators.count_active(connection, sorted(APPROVERS)) > 1
@@ -79,6 +84,7 @@ FOUR_EYES: Final[Mapping[str, FourEyes]] = {
     "agreement-sign": FourEyes(files=("terms",)),
     "packs-order": FourEyes(),
     "revoke": FourEyes(applies=_is_hub, state=_member_status),
+    "incident-lift": FourEyes(state=_incident),
     "keys-destroy": FourEyes(),
     "operator-add": FourEyes(applies=_two_can_approve, state=_people),
     "operator-retire": FourEyes(applies=_two_can_approve, state=_people),

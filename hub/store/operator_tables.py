@@ -1,4 +1,4 @@
-"""Tables of operators, approvals and the operator log.
+"""Tables of operators, approvals, the operator log and incidents.
 
 Rules of this module:
 
@@ -11,6 +11,7 @@ from typing import Final
 from sqlalchemy import BigInteger, Column, Integer, LargeBinary, String, Table
 
 from hub.store.metadata import metadata
+from hub.store.tables import MEMBER_LENGTH
 
 NAME_LENGTH: Final = 64
 """Longest name of an operator, in characters."""
@@ -58,3 +59,18 @@ operator_log: Final = Table(
     Column("log_index", BigInteger),
 )
 """``log_index`` is the place of the row's leaf; empty where the log was read-only just then."""
+
+incident: Final = Table(
+    "incident",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("member", String(MEMBER_LENGTH), nullable=False, index=True),
+    Column("since_ms", BigInteger, nullable=False),
+    Column("since_index", BigInteger, nullable=False),
+    Column("reason", String(400), nullable=False),
+    Column("opened_at_ms", BigInteger, nullable=False),
+    Column("opened_by", String(NAME_LENGTH), nullable=False),
+    Column("lifted_at_ms", BigInteger),
+    Column("lifted_by", String(NAME_LENGTH)),
+)
+"""What a member stated from ``since_index`` on is suspect until the incident is lifted."""

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, select
 
+from hub.store.incidents import is_trusted
 from hub.store.tables import slot
 
 __all__ = ["stated_institutions", "stated_months"]
@@ -23,6 +24,7 @@ def stated_institutions(
         slot.c.measure_set == measure_set,
         slot.c.month.in_(list(months)),
         slot.c.collecting.is_(False),
+        is_trusted(),
     )
     found: dict[int, set[str]] = {}
     for month, institution in connection.execute(query):
@@ -39,7 +41,11 @@ def stated_months(connection: Connection, measure_sets: Sequence[str]) -> tuple[
     """
     query = (
         select(slot.c.month)
-        .where(slot.c.measure_set.in_(list(measure_sets)), slot.c.collecting.is_(False))
+        .where(
+            slot.c.measure_set.in_(list(measure_sets)),
+            slot.c.collecting.is_(False),
+            is_trusted(),
+        )
         .distinct()
         .order_by(slot.c.month)
     )

@@ -21,7 +21,9 @@ import pyarrow.compute as pc
 from sqlalchemy import Connection, Engine, delete, func, insert, select, union_all
 
 from hub.errors import StatementsMissingError
+from hub.store.counting_slots import every_counting_slot, trusted_slots
 from hub.store.engine import reading, writing
+from hub.store.incidents import is_trusted
 from hub.store.tables import segment, slot, slot_part, staged
 from scoring_kernel.measure_sets import MeasureSet
 from scoring_kernel.measures import MonthlyMeasures
@@ -156,6 +158,7 @@ class StatementStore:
                 slot.c.measure_set == measure_set,
                 slot.c.month.in_(list(months)),
                 slot.c.collecting.is_(False),
+                is_trusted(),
             )
             .group_by(slot.c.institution)
             .having(func.count(slot.c.month.distinct()) < len(set(months)))
@@ -173,7 +176,7 @@ class StatementStore:
         """
         query = (
             select(slot.c.institution)
-            .where(slot.c.month.in_(list(months)), slot.c.collecting.is_(False))
+            .where(slot.c.month.in_(list(months)), slot.c.collecting.is_(False), is_trusted())
             .distinct()
         )
         return frozenset(connection.execute(query).scalars())
@@ -247,7 +250,7 @@ class StatementStore:
         """Rows of statements that count, joined in DuckDB; of some institutions, or of all."""
         stored = _segment_rows(connection, measure_set)
         with duckdb.connect(":memory:", config={"enable_external_access": "false"}) as database:
-            counting = _counting(connection, measure_set, months)
+            counting = trusted_slots(connection, measure_set, months)
             if institutions is not None:
                 counting = counting.filter(
                     pc.is_in(counting.column("institution"), value_set=pa.array(institutions))
@@ -318,7 +321,7 @@ class StatementStore:
         tables = [self._tables(measure_set, rows), *(self._segments.read(item) for item in small)]
         table = pa.concat_tables([found.select(tables[0].schema.names) for found in tables])
         with duckdb.connect(":memory:", config={"enable_external_access": "false"}) as database:
-            database.register("counting", _counting(connection, measure_set, None))
+            database.register("counting", every_counting_slot(connection, measure_set))
             database.register("found", table)
             kept = database.sql(
                 "SELECT r.* FROM found r SEMI JOIN counting c ON r.institution = c.institution "
@@ -339,30 +342,6 @@ class _FlushStep:
     rows: pa.Table
     log_indexes: list[int]
     merged: list[str]
-
-
-def _counting(connection: Connection, measure_set: str, months: Sequence[int] | None) -> pa.Table:
-    """Slots whose statement counts, with the envelopes that hold its rows."""
-    single = select(slot.c.institution, slot.c.month, slot.c.log_index).where(
-        slot.c.measure_set == measure_set,
-        slot.c.collecting.is_(False),
-        slot.c.log_index.is_not(None),
-    )
-    parts = select(slot_part.c.institution, slot_part.c.month, slot_part.c.log_index).where(
-        slot_part.c.measure_set == measure_set, slot_part.c.collecting.is_(False)
-    )
-    if months is not None:
-        single = single.where(slot.c.month.in_(list(months)))
-        parts = parts.where(slot_part.c.month.in_(list(months)))
-    rows = connection.execute(union_all(single, parts)).all()
-    columns = list(zip(*rows, strict=True)) or [(), (), ()]
-    return pa.table(
-        {
-            "institution": pa.array(columns[0], pa.string()),
-            "month": pa.array(columns[1], pa.int32()),
-            "log_index": pa.array(columns[2], pa.int64()),
-        }
-    )
 
 
 def _segment_rows(connection: Connection, measure_set: str) -> list[Segment]:

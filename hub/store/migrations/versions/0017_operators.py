@@ -1,4 +1,4 @@
-"""Operators, approvals, and the operator log with its guards."""
+"""Operators, approvals, the operator log with its guards, and incidents."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -73,6 +73,19 @@ def upgrade() -> None:
         sa.Column("log_index", sa.BigInteger(), nullable=True),
     )
     op.create_index("ix_operator_log_nonce", "operator_log", ["nonce"])
+    op.create_table(
+        "incident",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), primary_key=True),
+        sa.Column("member", sa.String(length=96), nullable=False),
+        sa.Column("since_ms", sa.BigInteger(), nullable=False),
+        sa.Column("since_index", sa.BigInteger(), nullable=False),
+        sa.Column("reason", sa.String(length=400), nullable=False),
+        sa.Column("opened_at_ms", sa.BigInteger(), nullable=False),
+        sa.Column("opened_by", sa.String(length=64), nullable=False),
+        sa.Column("lifted_at_ms", sa.BigInteger(), nullable=True),
+        sa.Column("lifted_by", sa.String(length=64), nullable=True),
+    )
+    op.create_index("ix_incident_member", "incident", ["member"])
     is_sqlite = op.get_bind().dialect.name == "sqlite"
     for statement in _SQLITE_GUARDS if is_sqlite else _POSTGRESQL_GUARDS:
         op.execute(statement)
@@ -80,7 +93,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Drop the tables; their guards go with them."""
-    for table in ("operator_log", "approval", "operator"):
+    for table in ("incident", "operator_log", "approval", "operator"):
         op.drop_table(table)
     if op.get_bind().dialect.name != "sqlite":
         op.execute("drop function operator_log_guard()")

@@ -1,0 +1,134 @@
+"""The jobs over incidents: JSON objects in and out."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta, timezone
+from typing import Any, Final, TypeAlias
+
+from hub.errors import GradingError, IncidentError
+from hub.incidents import exposure, freeze, lift
+from hub.listings import moment_text
+from hub.parts import HubParts
+from hub.store import incidents
+from hub.store.engine import reading, writing
+from hub.store.grade_runs import last_graded_period
+from scoring_kernel.periods import Period
+from security.moments import to_ms
+from security.progress import ProgressReporter
+
+Result: TypeAlias = dict[str, Any]
+Job: TypeAlias = Callable[[Result, ProgressReporter], Result | Awaitable[Result]]
+INCIDENT_READERS: Final[frozenset[str]] = frozenset({"incidents", "exposure"})
+"""Jobs that change nothing."""
+_BEIJING: Final = timezone(timedelta(hours=8))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IncidentJobs:
+    """The jobs over the parts of one hub."""
+
+    parts: HubParts
+
+    def table(self) -> Mapping[str, Job]:
+        """Jobs by name."""
+        return {
+            "incident": self.freeze,
+            "incident-lift": self.lift,
+            "incidents": self.listing,
+            "exposure": self.exposure,
+        }
+
+    def exposure(self, arguments: Result, progress: ProgressReporter) -> Result:
+        """What a member received and sent since a moment."""
+        since_ms = _moment(arguments["since"])
+        with reading(self.parts.engine) as connection:
+            found = exposure(connection, arguments["member"], since_ms, progress)
+        return {
+            "member": arguments["member"],
+            "since": moment_text(since_ms),
+            "since_index": found.since_index,
+            "flows": [
+                asdict(one) | {"last_at": moment_text(one.last_at_ms)} for one in found.flows
+            ],
+        }
+
+    def freeze(self, arguments: Result, progress: ProgressReporter) -> Result:
+        """Freeze a member, grade anew without what is suspect, tell what was exposed."""
+        parts = self.parts
+        exposed = self.exposure(arguments, progress)
+        with writing(parts.engine) as connection:
+            frozen = freeze(
+                connection,
+                parts.identity,
+                member=arguments["member"],
+                since_ms=_moment(arguments["since"]),
+                since_index=exposed["since_index"],
+                reason=arguments["reason"],
+                now_ms=to_ms(parts.now()),
+            )
+        return exposed | asdict(frozen) | {"graded_anew": self._grade(progress)}
+
+    def lift(self, arguments: Result, progress: ProgressReporter) -> Result:
+        """Lift the incident of a member, and grade anew with what counts again."""
+        parts, member = self.parts, arguments["member"]
+        with writing(parts.engine) as connection:
+            lift(connection, member=member, now_ms=to_ms(parts.now()))
+            left = incidents.count_suspect(connection)
+        return {"member": member, "suspect": left, "graded_anew": self._grade(progress)}
+
+    def listing(self, _arguments: Result, _progress: ProgressReporter) -> Result:
+        """All incidents, newest first."""
+        with reading(self.parts.engine) as connection:
+            rows = incidents.list_incidents(connection)
+            suspect = incidents.count_suspect(connection)
+        return {
+            "suspect": suspect,
+            "rows": [
+                {
+                    "member": one.member,
+                    "since": moment_text(one.since_ms),
+                    "reason": one.reason,
+                    "opened": moment_text(one.opened_at_ms),
+                    "by": one.opened_by,
+                    "lifted": moment_text(one.lifted_at_ms),
+                    "lifted_by": one.lifted_by,
+                }
+                for one in rows
+            ],
+        }
+
+    def _grade(self, progress: ProgressReporter) -> Result | None:
+        """Grade the newest graded period anew; None where nothing was ever graded."""
+        from hub.grading import grade  # noqa: PLC0415 - a room of its own
+
+        parts = self.parts
+        with reading(parts.engine) as connection:
+            period = last_graded_period(connection)
+        if period is None:
+            return None
+        try:
+            report = grade(
+                parts.engine,
+                parts.statements,
+                parts.catalog,
+                vault=parts.identity.vault,
+                period=Period.parse(period),
+                now=parts.now(),
+                incomplete=True,
+                progress=progress,
+            )
+        except GradingError as error:
+            return {"period": period, "failed": str(error)}
+        return asdict(report)
+
+
+def _moment(text: str) -> int:
+    """A moment as an operator writes it, milliseconds since the epoch, UTC."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise IncidentError(
+            f"--since {text[:40]!r}: expected a moment such as 2026-11-20 or 2026-11-20T08:00, "
+            "Beijing time."
+        ) from error
+    return to_ms(found if found.tzinfo is not None else found.replace(tzinfo=_BEIJING))

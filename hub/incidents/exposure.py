@@ -1,0 +1,99 @@
+"""What a member received and sent since a moment, from the log alone (暴露面).
+
+The log holds kinds, purposes, periods and times, never content: this tells an officer what the
+member may have passed on, and what it may have falsified.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import Connection
+
+from hub.store import log
+from protos.yixin.v1 import transparency_pb2
+from security.progress import ProgressReporter
+from security.transparency import parse_leaf
+
+__all__ = ["Exposure", "Flow", "exposure"]
+
+_RECEIVED: Final = frozenset({transparency_pb2.LOG_KIND_DELIVERY, transparency_pb2.LOG_KIND_QUERY})
+_CHUNK: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flow:
+    """Equal leaves: what went one way."""
+
+    received: bool
+    """Whether the member received it; else it sent it."""
+    payload_type: str
+    purpose: str
+    period: str
+    agreement: str
+    count: int
+    first_index: int
+    last_index: int
+    last_at_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exposure:
+    """What a member received and sent."""
+
+    since_index: int
+    """First leaf since the moment; the size of the log when there is none."""
+    flows: tuple[Flow, ...]
+    """Received first, then sent; the most frequent first."""
+
+
+def exposure(
+    connection: Connection, member: str, since_ms: int, progress: ProgressReporter
+) -> Exposure:
+    """Read the log since a moment.
+
+    Args:
+        connection: A reading or writing transaction.
+        member: Member id.
+        since_ms: The moment, milliseconds since the epoch, UTC.
+        progress: Told the number of leaves read.
+
+    Raises:
+        LogCorruptError: A leaf does not parse.
+    """
+    size = log.size(connection)
+    since_index = size
+    found: dict[tuple[bool, str, str, str, str], list[tuple[int, int]]] = {}
+    for index, leaf in _leaves(connection, size, progress):
+        if leaf.logged_at_ms < since_ms:
+            continue
+        since_index = min(since_index, index)
+        received = leaf.kind in _RECEIVED and leaf.recipient == member
+        if received or leaf.sender == member:
+            kind = (received, leaf.payload_type, leaf.purpose, leaf.period, leaf.agreement)
+            found.setdefault(kind, []).append((index, leaf.logged_at_ms))
+    flows = [
+        Flow(
+            received=received,
+            payload_type=payload_type,
+            purpose=purpose,
+            period=period,
+            agreement=agreement,
+            count=len(places),
+            first_index=places[0][0],
+            last_index=places[-1][0],
+            last_at_ms=max(at_ms for _, at_ms in places),
+        )
+        for (received, payload_type, purpose, period, agreement), places in found.items()
+    ]
+    flows.sort(key=lambda one: (not one.received, -one.count, one.first_index))
+    return Exposure(since_index=since_index, flows=tuple(flows))
+
+
+def _leaves(
+    connection: Connection, size: int, progress: ProgressReporter
+) -> Iterator[tuple[int, transparency_pb2.LogLeaf]]:
+    for start in range(0, size, _CHUNK):
+        for stored in log.leaves(connection, start, min(start + _CHUNK, size)):
+            yield stored.log_index, parse_leaf(stored.leaf)
+        progress("reading the log", min(start + _CHUNK, size), size, "leaves")
