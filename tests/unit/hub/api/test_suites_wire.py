@@ -26,6 +26,7 @@ from security.exchange.join import join
 from security.exchange.key_files import create_keys
 from security.exchange.membership import make_membership
 from security.exchange.outbox import Outbox
+from security.exchange.renew import renew, renewal_due
 from security.exchange.uplink import sync_up
 from security.policy import Policy, sign_policy
 from tests.support.hub_city import (
@@ -184,6 +185,26 @@ async def test_what_was_sealed_before_a_requirement_is_refused_said_and_sealed_a
         await node.join("GM")
         await node.sync()
     assert city.monthly(202601)["values"] == [2]
+
+
+async def test_a_member_renews_under_the_suite_that_is_required(city: City, tmp_path: Path) -> None:
+    async with served(city, tmp_path) as node:
+        await node.join("INTL-PQ")
+        await node.send(1)
+        node.state(2)
+        node.seal_ahead()
+        require(city, "GM")
+        # The first run learns the policy; what was sealed before it is refused, twice at most.
+        with pytest.raises((SuitePolicyError, HubRefusedError)):
+            await node.sync()
+
+        assert renewal_due(node.membership, city.clock()).keys
+        node.membership = await renew(node.membership, now=city.clock(), new_epoch=True)
+        assert node.membership.keys.encryption.suite.name == "GM"
+        # A new incarnation: the one sealed before, now under GM, and the new one.
+        assert await node.send(3) == ["GM", "GM"]
+        assert await node.collect() == 0
+    assert city.monthly(202601)["values"] == [3]
 
 
 def test_the_hub_refuses_what_a_member_seals_outside_its_policy(city: City, node: Sender) -> None:
