@@ -2,12 +2,14 @@
 
 Numbered as applied by an order, all in one transaction:
 
-1. The pack is one that both officers signed, as this hub's own copy of the repository says.
+1. The pack is one that both officers signed, as this hub's own copy of the repository says, and
+   measures what this hub's catalogue does: statements of its nodes can be read here.
 2. Every group before has passed, and no member has refused it (``hub.domain.packs``).
 3. Its release is a leaf of the log, once.
 4. Every active member of the group is given the order, sealed and addressed to it.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -22,12 +24,14 @@ from hub.parts import HubParts
 from hub.store import log, members, packs
 from hub.store.engine import reading, writing
 from protos.yixin.v1 import envelope_pb2, exchange_pb2, transparency_pb2
+from scoring_kernel.packs import CARD, feature_schema
 from security.errors import PackError
 from security.moments import to_ms
 
 __all__ = ["assign", "order", "rollout_status"]
 
 PACK_ORDER: Final = "pack_order"
+HELD: Final = "held"
 PURPOSE: Final = "operation"
 MAX_GROUPS: Final = 16
 _FORMAT: Final = 1
@@ -211,7 +215,26 @@ def _find(parts: HubParts, version: str | None) -> Wanted:
             f"the packs' metadata expired on {release.expires_at:%Y-%m-%d}: sign it anew with "
             "yixin model release, then yixin hub packs fetch"
         )
+    _verify_schema(parts, found.name, found.digest)
     return Wanted(target=found.name, digest=found.digest)
+
+
+def _verify_schema(parts: HubParts, target: str, digest: bytes) -> None:
+    """Refuse a pack whose statements this hub could not read or grade."""
+    from security.packs.archive import read_archive  # noqa: PLC0415 - only where packs are used
+    from security.packs.files import read_pack  # noqa: PLC0415 - the same
+
+    path = place_of(parts).directory / HELD / f"{digest.hex()}.zip"
+    contents = read_archive(read_pack(path, digest))
+    try:
+        stated = json.loads(contents[CARD])["feature_schema"]
+    except (KeyError, ValueError, TypeError, RecursionError) as error:
+        raise PackError(f"{target} has no card that can be read: publish another pack") from error
+    if stated != feature_schema(parts.catalog).hex():
+        raise PackError(
+            f"{target} measures other things than the catalogue this hub grades with: install the "
+            "program with that catalogue at the hub first, then order the pack"
+        )
 
 
 def _repository(parts: HubParts) -> dict[str, object] | None:

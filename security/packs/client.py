@@ -30,6 +30,7 @@ from tuf.api.exceptions import (
     RepositoryError,
 )
 from tuf.api.metadata import Metadata, Snapshot, Targets, Timestamp
+from tuf.api.serialization.json import JSONSerializer
 from tuf.ngclient import FetcherInterface, Updater, UpdaterConfig
 
 from security.errors import (
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
 MAX_ROTATIONS: Final = 64
 MAX_METADATA_BYTES: Final = 1024 * 1024
 _SIGNATURE: Final = re.compile(r"[0-9a-f]*")
+_SPELLED: Final = JSONSerializer(compact=True)
 _KEPT: Final = ("timestamp", "snapshot", "targets")
 
 
@@ -246,12 +248,17 @@ def _cause(line: _Line, error: DownloadError) -> SecurityError:
 
 
 def _is_spelled(content: bytes) -> bool:
+    """Whether these are the very bytes of what they mean.
+
+    The client of TUF verifies signatures over what it makes of the bytes (a missing
+    ``spec_version`` becomes its own), so that others could mean the same.
+    """
     try:
-        found = json.loads(content)
-        if json.dumps(found, sort_keys=True, separators=(",", ":")).encode() != content:
+        if Metadata.from_bytes(content).to_bytes(_SPELLED) != content:
             return False
+        found = json.loads(content)
         return all(_SIGNATURE.fullmatch(one["sig"]) for one in found["signatures"])
-    except (ValueError, RecursionError, KeyError, TypeError):
+    except (RepositoryError, ValueError, RecursionError, KeyError, TypeError, AttributeError):
         return False
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
@@ -24,7 +25,10 @@ from hub.store import log
 from hub.store.engine import reading
 from hub.store.quarantine import count
 from protos.yixin.v1 import envelope_pb2, exchange_pb2, transparency_pb2
+from scoring_kernel.catalog_loader import load_catalog
+from scoring_kernel.packs import feature_schema
 from security.errors import PackAbsentError, PackError
+from security.packs.archive import write_archive
 from security.packs.layout import TIMESTAMP
 from tests.support.hub_city import NODE, NOW, OTHER
 from tests.support.pack_repository import Repository
@@ -41,24 +45,34 @@ CONTROL: dict[str, Any] = {
     "lane": envelope_pb2.LANE_CONTROL,
     "period": "",
 }
-DIGEST = hashlib.sha256(b"pack one").digest()
+
+
+def made(version: str, schema: bytes | None = None) -> bytes:
+    """A pack as far as a hub reads it: its card."""
+    stated = (schema or feature_schema(load_catalog())).hex()
+    card = {"version": version, "feature_schema": stated}
+    return write_archive({"pack.json": json.dumps(card).encode()})
+
+
+ONE = made("2026.12.1")
+DIGEST = hashlib.sha256(ONE).digest()
 
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Repository:
-    made = Repository(tmp_path / "packs", NOW)
-    made.publish("2026.12.1", b"pack one")
-    return made
+    found = Repository(tmp_path / "packs", NOW)
+    found.publish("2026.12.1", ONE)
+    return found
 
 
 @pytest.fixture
 def parts(city: City, node: Sender, other: Sender, repository: Repository) -> HubParts:
     assert node.city is other.city
     packs = replace(city.parts.settings.packs, repository=str(repository.directory))
-    made = replace(city.parts, settings=replace(city.parts.settings, packs=packs))
-    refresh_packs(made, city.clock())
-    assign(made, ["pilot", "rest"], {NODE: "pilot", OTHER: "rest"})
-    return made
+    opened = replace(city.parts, settings=replace(city.parts.settings, packs=packs))
+    refresh_packs(opened, city.clock())
+    assign(opened, ["pilot", "rest"], {NODE: "pilot", OTHER: "rest"})
+    return opened
 
 
 def report(city: City, **changes: Any) -> bytes:  # noqa: ANN401 - parts of any type
@@ -122,9 +136,22 @@ def test_a_failed_group_stops_the_roll_out(
     say(city, node)
     with pytest.raises(PackError, match="stopped"):
         order(parts, "rest", DAY)
-    repository.publish("2026.12.2", b"pack two")
+    repository.publish("2026.12.2", made("2026.12.2"))
     refresh_packs(parts, city.clock())
     assert order(parts, "pilot", DAY)["target"] == "packs/2026.12.2.zip"
+
+
+def test_a_pack_that_measures_other_things_than_the_hub_is_not_ordered(
+    city: City, parts: HubParts, repository: Repository
+) -> None:
+    repository.publish("2026.12.2", made("2026.12.2", schema=bytes(32)))
+    repository.publish("2026.12.3", write_archive({"other.json": b"{}"}))
+    refresh_packs(parts, city.clock())
+    with pytest.raises(PackError, match="measures other things than the catalogue this hub"):
+        order(parts, "pilot", DAY, "2026.12.2")
+    with pytest.raises(PackError, match="no card that can be read"):
+        order(parts, "pilot", DAY)
+    assert order(parts, "pilot", DAY, "2026.12.1")["target"] == "packs/2026.12.1.zip"
 
 
 def test_a_member_that_comes_later_is_given_the_order_of_its_group(parts: HubParts) -> None:

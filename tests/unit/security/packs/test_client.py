@@ -240,7 +240,11 @@ def test_metadata_spelled_otherwise_is_refused(repository: Repository, member: M
     document = json.loads(content)
     document["signatures"][0]["sig"] = document["signatures"][0]["sig"].upper()
     upper = json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
-    for bad in (content.replace(b",", b", ", 1), content + b"\n", upper, b"[" * 10_000, b""):
+    # The client of TUF would read this as its own version, and find the signature to be good.
+    null = content.replace(b'"spec_version":"1.0.31"', b'"spec_version":null')
+    assert null != content
+    spaced = content.replace(b",", b", ", 1)
+    for bad in (spaced, content + b"\n", upper, null, b"[" * 10_000, b""):
         path.write_bytes(bad)
         with pytest.raises(PackError):
             member.refresh(repository.directory)
