@@ -10,7 +10,7 @@ from typing import Annotated, Final
 
 import typer
 
-from deploy.audit import spot_command, trust_commands
+from deploy.audit import proof_commands, spot_command, trust_commands
 from deploy.audit.output import show_progress, show_report
 from security.audit import AuditReport, Trust, Verdict, load_trust, verify_bundle
 from security.audit.seen import load_note, save_note
@@ -26,6 +26,8 @@ app = typer.Typer(
     help="Export the evidence of a hub's log; verify it offline, without decryption keys.",
 )
 app.add_typer(trust_commands.app)
+app.command("receipt")(proof_commands.judge_receipts)
+app.command("fork")(proof_commands.judge_forks)
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the whole report as JSON.")]
 TrustOption = Annotated[

@@ -15,6 +15,7 @@ from deploy.audit_commands import app, verify
 from hub.app import init_hub
 from security.audit import Trust, save_anchor, save_trust, write_bundle
 from security.certificates import anchor_bytes, anchor_digest
+from security.proof_files import ProofHead, ProofKind, ReceiptProof, write_proofs
 from tests.support.auditor import witness
 from tests.support.logs import LogUnderTest, sample_log
 from tests.support.members import HUB, PROVINCE, city, make_hub
@@ -211,3 +212,32 @@ def test_trust_files_are_shown_and_merged(trust: Path, tmp_path: Path) -> None:
     code, text = run("trust", "merge", merged, tmp_path / "forged.trust", "--out", merged)
     assert code == 2
     assert "contradict" in text
+
+
+def test_receipts_and_forks_are_judged_offline(
+    log: LogUnderTest, trust: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "proofs.jsonl"
+    head = ProofHead(
+        kind=ProofKind.RECEIPTS,
+        hub=HUB,
+        member=NODE_UNDER_TEST.member_id,
+        made_at_ms=1,
+        certificates=tuple(one.SerializeToString() for one in NODE_UNDER_TEST.certificates),
+    )
+    write_proofs(file, head, [ReceiptProof(receipt=one, envelope=None) for one in log.receipts])
+    code, text = run("receipt", file, "--trust", trust)
+    assert code == 0
+    assert "to hold 4 envelopes" in text
+    assert "verdict: valid" in text
+    code, text = run("receipt", file, "--trust", trust, "--json")
+    assert orjson.loads(text)["counts"] == {"valid": 4}
+    code, text = run("fork", file, "--trust", trust)
+    assert code == 2
+    assert "a file of forks is expected" in text
+    broken = [ReceiptProof(receipt=b"\x1b[31m", envelope=None)] * (MOST_SHOWN + 1)
+    write_proofs(file, head, broken)
+    code, text = run("receipt", file, "--trust", trust)
+    assert code == 1
+    assert "1 more failures: see --json" in text
+    assert "\x1b" not in text
