@@ -13,7 +13,6 @@ Source:
 
 from __future__ import annotations
 
-import importlib.metadata
 from functools import lru_cache
 from types import SimpleNamespace
 from typing import Any, Final
@@ -50,13 +49,16 @@ def _library() -> SimpleNamespace:
     Raises:
         UnknownSuiteError: It is not installed, or in a version that was not tried.
     """
+    # In the function: the library may be missing, and the reader of versions drags a socket along.
+    from importlib import metadata  # noqa: PLC0415
+
     try:
         from tongsuopy.backends.tongsuo.backend import backend  # noqa: PLC0415
         from tongsuopy.crypto import exceptions, hashes, serialization  # noqa: PLC0415
         from tongsuopy.crypto.asymciphers import ec  # noqa: PLC0415
     except ImportError as error:
         raise UnknownSuiteError(f"suite GM: {MISSING}") from error
-    found = importlib.metadata.version("tongsuopy")
+    found = metadata.version("tongsuopy")
     if found != VERSION:
         raise UnknownSuiteError(
             f"suite GM: tongsuopy {found} is installed, this release was tried with {VERSION}: "
