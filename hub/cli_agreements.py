@@ -35,7 +35,14 @@ def list_agreements(*, directory: Directory = None, as_json: AsJson = False) -> 
     """
     with start(as_json) as out:
         result = run_job(hub_directory(directory), "agreements", {}, out, writes=False)
-        out.done(result, "") if as_json else out.rows("Agreements", result["rows"])
+        lines = [
+            f"{one['agreement']}  {one['name']}: {one['state']}"
+            f"{' until ' + one['valid_to'][:10] if one['valid_to'] else ''}\n"
+            f"  for {one['recipient']}{' through ' + one['via'] if one['via'] else ''}, "
+            f"{one['frequency'].replace('_', ' ')}; {one['status']} on {one['basis']}"
+            for one in result["rows"]
+        ]
+        out.done(result, "\n".join(lines))
 
 
 @app.command()
@@ -163,8 +170,13 @@ def deliveries(
     with start(as_json) as out:
         arguments: Result = {"limit": limit, "id": name}
         result = run_job(hub_directory(directory), "deliveries", arguments, out, writes=False)
-        title = f"Deliveries, {len(result['rows'])} of {result['total']}"
-        out.done(result, "") if as_json else out.rows(title, result["rows"])
+        lines = [
+            f"{one['at']}  {one['agreement']}, {one['period']}: {one['rows']} rows for "
+            f"{one['recipient']}{' (correction)' if one['correction'] else ''}, by "
+            f"{one['officer']}\n  SHA-256 {one['sha256']}, {one['suppressed']} cells suppressed"
+            for one in result["rows"]
+        ]
+        out.done(result, "\n".join((*lines, f"{len(lines)} of {result['total']} deliveries.")))
 
 
 @app.command()
@@ -176,7 +188,13 @@ def queries(*, limit: Limit = 50, directory: Directory = None, as_json: AsJson =
     with start(as_json) as out:
         arguments: Result = {"limit": limit}
         result = run_job(hub_directory(directory), "sharing-queries", arguments, out, writes=False)
-        out.done(result, "") if as_json else out.rows("Questions", result["rows"])
+        lines = [
+            f"{one['at']}  {one['agreement']}, {one['period']}, asked by {one['asker']}: "
+            f"{'refused by the rule ' + one['refused_by'] if one['refused_by'] else 'answered'}; "
+            f"leaf {one['leaf']}"
+            for one in result["rows"]
+        ]
+        out.done(result, "\n".join(lines) or "Nobody has asked yet.")
 
 
 @app.command()
@@ -217,7 +235,9 @@ def query(
         if as_json:
             out.done(result, "")
             return
-        out.rows(f"Under {result['agreement']}, leaf {result['log_index']}", list(result["rows"]))
+        for row in result["rows"]:
+            out.say(", ".join(f"{name} {value}" for name, value in row.items()))
+        out.say(f"Answered under {result['agreement']}; logged as leaf {result['log_index']}.")
 
 
 def _resolved(terms: str) -> str:

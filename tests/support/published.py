@@ -68,7 +68,7 @@ def _publish(connection: Connection, subject_class: str, rows: list[Grade], peri
             reference_digest=_DIGEST,
             day=20260630,
             basis="proposal",
-            layout=b"{}",
+            layout=b'{"columns": [], "bands": []}',
             fingerprint=_DIGEST,
             subjects=len(rows),
             no_model=0,
