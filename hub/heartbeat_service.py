@@ -61,7 +61,7 @@ async def _keep(parts: HubParts, say: Callable[[str], None], ended: asyncio.Even
 
 
 async def tell_parent(parts: HubParts, *, starting: bool = False) -> bool:
-    """Send a heartbeat to the parent hub, where one is due.
+    """Send a heartbeat to the parent hub, where one is due, and what waits from earlier turns.
 
     Args:
         parts: The hub.
@@ -78,12 +78,13 @@ async def tell_parent(parts: HubParts, *, starting: bool = False) -> bool:
     if not is_joined(parts.parent_directory):
         return False
     membership = await asyncio.to_thread(load, parts.parent_directory)
-    if await asyncio.to_thread(_append, parts, membership.hub_id, starting=starting):
+    if await asyncio.to_thread(_waits, parts, membership.hub_id, starting=starting):
         await sync_up(membership, parts.engine, parts.outbox, now=parts.now)
     return True
 
 
-def _append(parts: HubParts, parent: str, *, starting: bool) -> bool:
+def _waits(parts: HubParts, parent: str, *, starting: bool) -> bool:
+    """Queue what is due; whether anything waits for the parent."""
     try:
         program = metadata.version(DISTRIBUTION)
     except metadata.PackageNotFoundError:
@@ -94,7 +95,7 @@ def _append(parts: HubParts, parent: str, *, starting: bool) -> bool:
             ledger_size=log.size(connection),
             pack_digest=parts.catalog.digest,
         )
-        return append_heartbeat(
+        append_heartbeat(
             connection,
             parts.outbox,
             parent,
@@ -103,3 +104,4 @@ def _append(parts: HubParts, parent: str, *, starting: bool) -> bool:
             now_ms=to_ms(parts.now()),
             starting=starting,
         )
+        return bool(parts.outbox.pending(connection, parent).total)
