@@ -15,6 +15,7 @@ from node.errors import NotJoinedError
 from node.sync.flow import Link
 from security.exchange.receipt_export import export_receipts
 from security.exchange.renew import renew, renewal_due
+from security.exchange.seen_checkpoints import count_contradictions, list_seen
 from security.progress import ProgressReporter
 
 Result = dict[str, Any]
@@ -23,8 +24,11 @@ __all__ = ["IdentityJobs", "certificate_status"]
 
 
 def certificate_status(link: Link, now: datetime) -> Result:
-    """When each certificate of the node ends, and what its hub last said of keys."""
+    """When each certificate of the node ends, and what its hub last said of keys and its log."""
     membership = link.membership
+    with link.engine.begin() as connection:
+        logs = list_seen(connection, membership.hub_id)
+        contradictions = count_contradictions(connection)
     signing, encryption = membership.certified
     due = renewal_due(membership, now)
     policy = membership.policy
@@ -37,6 +41,11 @@ def certificate_status(link: Link, now: datetime) -> Result:
         "suite": encryption.suite,
         "suites_of_the_hub": ", ".join(policy.suites) if policy else "not stated",
         "revocation_list": membership.revocations_version,
+        "hub_log_seen": ", ".join(
+            f"{one.checkpoint.size} of {one.checkpoint.origin}" for one in logs
+        )
+        or "nothing published",
+        "hub_log_contradictions": contradictions,
     }
 
 

@@ -17,7 +17,8 @@ from security.members import parse_member_id
 from security.moments import to_ms
 from security.tls import certificate_der
 from security.tokens import JoinToken
-from tests.support.exchange_hub import TLS_NOW, ExchangeHub, tls_identity
+from tests.support.exchange_enrolling import TLS_NOW
+from tests.support.exchange_hub import ExchangeHub, tls_identity
 from tests.support.members import NODE, NOW_MS
 
 if TYPE_CHECKING:

@@ -28,7 +28,8 @@ from security.exchange.membership import MEMBERSHIP_FILE, is_joined, load
 from security.keys import EncryptionKey, SigningKey
 from security.tls import csr_der, issue_member_certificate, new_tls_key
 from tests.support.enrolment_hub import enrolling
-from tests.support.exchange_hub import TLS_NOW, serving
+from tests.support.exchange_enrolling import TLS_NOW
+from tests.support.exchange_hub import serving
 from tests.support.members import HUB, NODE, NOW_MS, OTHER_NODE, PROVINCE, make_hub
 
 if TYPE_CHECKING:

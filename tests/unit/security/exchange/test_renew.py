@@ -27,7 +27,8 @@ from security.moments import to_ms
 from security.private_files import write_private
 from security.tls import validity
 from tests.support.enrolment_hub import enrolling
-from tests.support.exchange_hub import TLS_NOW, serving
+from tests.support.exchange_enrolling import TLS_NOW
+from tests.support.exchange_hub import serving
 from tests.support.exchange_member import numbers, open_member
 from tests.support.members import DAY_MS, NODE, NOW_MS, OTHER_NODE, YEAR_MS
 
