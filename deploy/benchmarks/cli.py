@@ -86,6 +86,12 @@ def _audit(work: Path, scale: float, repeats: int) -> Sequence[Row]:
     return measure_audit(work, exchanges=round(10_000 * scale), repeats=repeats)
 
 
+def _log(work: Path, scale: float, repeats: int) -> Sequence[Row]:
+    from deploy.benchmarks.log_rows import measure_log  # noqa: PLC0415
+
+    return measure_log(work, leaves=round(10_000 * scale), repeats=repeats)
+
+
 def _demo(work: Path, _scale: float, _repeats: int) -> Sequence[Row]:
     from deploy.benchmarks.demo_rows import measure_demo  # noqa: PLC0415
 
@@ -102,6 +108,7 @@ ROWS: Final[Mapping[str, Callable[[Path, float, int], Sequence[Row | Skipped]]]]
     "P7": _hub,
     "P9K": _grading,
     "P11": _demo,
+    "LOG": _log,
     "P13": _audit,
     "CLUES": _clues,
 }

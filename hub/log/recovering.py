@@ -135,12 +135,13 @@ def start_origin(log: HubLog, first: int, end: int) -> Checkpoint:
         held = leaf_log.state(connection, for_update=True)
         origin = log.origin(held.number)
         published = log.find_published(held.number)
-        seen = max(first, published.checkpoint.size if published else 0, *_seen(connection, origin))
-        if seen == held.size and not held.conflict:
+        seen = max(published.checkpoint.size if published else 0, *_seen(connection, origin))
+        if seen <= held.size and not held.conflict:
             raise ConfigurationError(
                 f"Of {held.size} leaves none is known to be lost, and nothing stands against "
                 "them: a log that is whole goes on as it is. See `yixin hub log status`."
             )
+        seen = max(seen, held.size)
         if first != held.size or not seen <= end <= first + MAX_LOST:
             raise ConfigurationError(
                 f"The lost range is {first}:{end}; the database holds {held.size} leaves and at "

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.hub_city import FIRST, NODE, OTHER, SECOND, THIRD, City, Sender, open_city
+from tests.support.hub_city import FIRST, NODE, OTHER, SECOND, THIRD, City, Clock, Sender, open_city
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,3 +39,20 @@ def node(city: City, tmp_path: Path) -> Sender:
 def other(city: City, tmp_path: Path) -> Sender:
     """Another node, with custody of a third institution."""
     return city.enrol(tmp_path / "other", OTHER, THIRD)
+
+
+@pytest.fixture(scope="session")
+def made_province(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A province that was just made; tests copy it."""
+    directory = tmp_path_factory.mktemp("made") / "province"
+    with open_city(directory, Clock(), level="province", division="330000"):
+        pass
+    return directory
+
+
+@pytest.fixture
+def province(made_province: Path, tmp_path: Path) -> Iterator[City]:
+    """A provincial hub with its parts open."""
+    shutil.copytree(made_province, tmp_path / "province")
+    with open_city(tmp_path / "province") as opened:
+        yield opened
