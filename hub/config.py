@@ -209,13 +209,6 @@ class PackSettings:
 
     repository: str = ""
     """Directory with the packs' repository, for a hub that releases; empty: mirror the parent."""
-    grace_days: int = 30
-    """Days a node goes on with its last pack after the metadata expired, 0 to 400."""
-
-    def __post_init__(self) -> None:
-        """Check the bounds."""
-        days = self.grace_days
-        _expect(0 <= days <= 400, "packs.grace_days", days, "0 to 400")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
