@@ -60,6 +60,7 @@ def grade(
         out.rows("Distribution", _distributions(result["classes"]))
         for one in result["skipped"]:
             out.say(f"{one['subject_class']} was skipped: {one['reason']}.")
+        _say_suspect(out, result["suspect_statements"])
         if faults := max(one["open_faults"] for one in result["classes"]):
             out.say(
                 f"{faults} lines of department files stay refused; list them with "
@@ -95,6 +96,7 @@ def grades(
                 _listed(one["subjects"]),
             )
         out.rows("Distribution", _distributions(result["classes"]))
+        _say_suspect(out, result["suspect_statements"])
 
 
 @app.command()
@@ -222,6 +224,14 @@ def push(*, period: PeriodOption, directory: Directory = None, as_json: AsJson =
         )
         if result["quarantined"]:
             raise typer.Exit(REFUSED_EXIT)
+
+
+def _say_suspect(out: CommandOutput, suspect: int) -> None:
+    if suspect:
+        out.say(
+            f"{suspect} statements are suspect and count for nobody while an incident is open; "
+            "see: yixin hub incidents"
+        )
 
 
 def _say_run(out: CommandOutput, run: Result) -> None:

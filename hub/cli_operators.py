@@ -73,7 +73,13 @@ def approvals(*, directory: Directory = None, as_json: AsJson = False) -> None:
     """
     with start(as_json) as out:
         result = run_job(hub_directory(directory), "approvals", {}, out, writes=False)
-        out.done(result, "") if as_json else out.rows("Waiting", result["rows"])
+        if as_json:
+            out.done(result, "")
+            return
+        names = ("id", "job", "asked_by", "until")
+        out.rows("Waiting", [{name: one[name] for name in names} for one in result["rows"]])
+        for one in result["rows"]:
+            out.say(f"{one['id']}: digest {one['digest']}\n  {one['arguments']}")
 
 
 @key_app.command("new")
@@ -129,9 +135,22 @@ def operations(
         if as_json:
             out.done(result, "")
             return
-        out.rows("Operations", result["rows"])
+        out.rows("Operations", [_operation(one) for one in result["rows"]])
         if verify:
             out.say(
                 f"Verified: {result['size']} entries, {result['leaves']} of them in the "
                 f"transparency log, head {result['head']}."
             )
+
+
+def _operation(row: Result) -> Result:
+    """What of a row fits a line; --json has all of it."""
+    return {
+        "number": row["number"],
+        "at (UTC)": row["at"][:19].replace("T", " "),
+        "who": f"{row['operator']} ({row['role']})",
+        "job": row["job"],
+        "outcome": row["outcome"],
+        "about": row["about"],
+        "leaf": row["leaf"],
+    }

@@ -27,6 +27,7 @@ from hub.spot_jobs import SPOT_READERS, SpotJobs
 from hub.status import hub_status
 from hub.store import quarantine
 from hub.store.engine import reading
+from hub.store.incidents import count_suspect
 from hub.store.item_imports import count_open_faults
 from scoring_kernel.periods import Period
 from security.moments import to_ms
@@ -144,7 +145,8 @@ class HubJobs:
             incomplete=bool(arguments.get("incomplete")),
             progress=progress,
         )
-        return asdict(report)
+        with reading(parts.engine) as connection:
+            return asdict(report) | {"suspect_statements": count_suspect(connection)}
 
     def grades(self, arguments: Result, _progress: ProgressReporter) -> Result:
         """The grades that hold for a period, class by class."""
@@ -159,7 +161,9 @@ class HubJobs:
                 subject_class=arguments.get("class"),
                 limit=arguments.get("limit", LISTED),
             )
-        return {"period": period.name, "classes": [asdict(one) for one in found]}
+            suspect = count_suspect(connection)
+        classes = [asdict(one) for one in found]
+        return {"period": period.name, "classes": classes, "suspect_statements": suspect}
 
     def publish(self, arguments: Result, progress: ProgressReporter) -> Result:
         """Publish the grades of a period, class by class."""

@@ -117,6 +117,24 @@ def test_four_eyes_leave_with_a_code_of_their_own(hub: Path, li: Path, tmp_path:
     assert waiting[0]["id"] in waits["message"]
     assert waiting[0]["digest"] in waits["message"]
     assert json.loads(waiting[0]["arguments"]) == {"name": "wang"}
+    shown = invoke("operators", "approvals", "--dir", hub, *signed).stdout
+    assert '{"name":"wang"}' in shown
+    assert waiting[0]["digest"] in shown
+
+
+def test_a_second_person_approves_on_the_command_line(hub: Path, li: Path, tmp_path: Path) -> None:
+    wang = make_key(tmp_path / "wang.key")
+    first = ("--as", "li", "--key", li, "--dir", hub)
+    second = ("--as", "wang", "--key", tmp_path / "wang.key", "--dir", hub)
+    invoke("operators", "add", "wang", "--role", "officer", "--key", wang, *first)
+    invoke("operators", "retire", "li", *first, code=49)
+    (waiting,) = as_json("operators", "approvals", *second)["rows"]
+
+    own = as_json("approve", waiting["id"], *first, code=50)
+    assert "cannot approve it as well" in own["message"]
+    assert "Approved and run: operator-retire" in invoke("approve", waiting["id"], *second).stdout
+    assert as_json("members", *first, code=50)["error"] == "role"
+    assert as_json("members", *second)["rows"] == []
 
 
 def test_what_was_done_is_shown_and_verified(hub: Path, li: Path) -> None:
@@ -130,6 +148,7 @@ def test_what_was_done_is_shown_and_verified(hub: Path, li: Path) -> None:
     ]
     told = invoke("operations", "--verify", "--dir", hub, *signed).stdout
     assert "Verified: 2 entries, 2 of them in the transparency log" in told
+    assert "(single)" in told
 
 
 async def test_the_daemon_verifies_what_comes_over_its_socket(tmp_path: Path) -> None:

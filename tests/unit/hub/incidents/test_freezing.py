@@ -140,6 +140,8 @@ def test_the_last_graded_period_is_graded_anew_without_it(hub: City, tmp_path: P
 
     assert frozen["graded_anew"]["period"] == "2026H1"
     assert desk.run("status", {})["suspect_statements"] == 2
+    assert desk.run("grades", PERIOD)["suspect_statements"] == 2
+    assert desk.run("grade", PERIOD | {"incomplete": True})["suspect_statements"] == 2
     lifted = desk.run("incident-lift", {"member": NODE})
     assert lifted["graded_anew"]["period"] == "2026H1"
     assert desk.run("grades", PERIOD).keys() == before.keys()
