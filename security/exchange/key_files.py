@@ -16,7 +16,6 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 from security.errors import KeyFileError
@@ -209,15 +208,6 @@ def certificate_public_key(certificate: bytes) -> bytes:
         UntrustedCertificateError: The bytes are not a certificate.
     """
     return load_certificate(certificate).public_key().public_bytes(_DER, _SUBJECT_KEY)
-
-
-def requested_public_key(request_der: bytes) -> bytes:
-    """Public key of a certificate request: SubjectPublicKeyInfo, DER.
-
-    Raises:
-        ValueError: The bytes are no certificate request.
-    """
-    return x509.load_der_x509_csr(request_der).public_key().public_bytes(_DER, _SUBJECT_KEY)
 
 
 def _newest(directory: Path, use: KeyFile) -> Path:

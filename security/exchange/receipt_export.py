@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select
 
+from security.exchange.key_lives import own_of
 from security.exchange.member_files import own_certificates
-from security.exchange.renew import own_of
 from security.exchange.tables import outbox, receipts
 from security.moments import to_ms
 from security.progress import ProgressReporter, no_progress

@@ -11,9 +11,7 @@ Rules:
        request that was refused is made anew, for the same keys.
     4. The answer counts only if the pinned anchor signed what it certifies; the membership is
        replaced whole or not at all, after its certificates were kept.
-    5. The signing key before the last stays until the next renewal, for a hub that was restored
-       from a copy; old TLS keys go at once. A retired encryption key goes when the last envelope
-       that was sealed to it can no longer be taken: its certificate's end and an envelope's life.
+    5. Keys that are of no use any more go (``key_lives``).
 
 An unrevoked key renews by itself until 90 days after its certificate's end; later the hub's officer
 approves. The hub decides; this side only tells.
@@ -43,29 +41,29 @@ from security.exchange.key_files import (
     MemberKeys,
     add_epoch,
     certificate_public_key,
-    drop_epochs,
-    find_epochs,
     load_keys,
-    requested_public_key,
     tls_public_key,
 )
+from security.exchange.key_lives import key_lives, own_of, prune_keys
 from security.exchange.member_files import (
     find_address,
     keep_certificates,
-    own_certificates,
     save_address,
 )
 from security.exchange.membership import Membership, load, make_membership, save_join
-from security.exchange.sealing import ENVELOPE_LIFETIME_MS
 from security.exchange.wire_errors import rpc_error
-from security.keys import EncryptionKey
 from security.moments import to_ms
 from security.policy import open_policy, suite_for
 from security.private_files import read_private, write_private
-from security.tls import csr_der, load_tls_key, validity, verify_member_certificate
+from security.tls import (
+    csr_der,
+    requested_public_key,
+    validity,
+    verify_member_certificate,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
     from datetime import datetime
     from pathlib import Path
 
@@ -78,7 +76,6 @@ FORMAT: Final = 1
 REQUEST_FILE: Final = "renew-request.pb"
 MAX_REQUEST_BYTES: Final = 64 * 1024
 CALL_TIMEOUT_S: Final = 60.0
-SIGNING_EPOCHS_KEPT: Final = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +100,7 @@ def renewal_due(membership: Membership, now: datetime) -> Due:
         now: Present moment, UTC-aware.
     """
     begins, ends = validity(membership.tls_certificate_pem)
-    lives = _lives(membership)
+    lives = key_lives(membership)
     # A key that was certified again for a longer time is not younger for that.
     return Due(
         tls=now >= begins + (ends - begins) / 2,
@@ -184,77 +181,6 @@ async def renew(
     # 5.
     prune_keys(renewed, to_ms(now))
     return renewed
-
-
-def own_of(joined: enrolment_pb2.JoinResponse) -> tuple[identity_pb2.KeyCertificate, ...]:
-    """The member's own two certificates of an answer."""
-    return (joined.signing_certificate, joined.encryption_certificate)
-
-
-def prune_keys(membership: Membership, now_ms: int) -> int:
-    """Delete the keys that are of no use any more (rule 5); how many.
-
-    Args:
-        membership: The membership, just renewed.
-        now_ms: Present moment, milliseconds since the epoch, UTC.
-
-    Raises:
-        MembershipError: The file of old certificates is damaged.
-    """
-    directory = membership.directory
-    wanted = certificate_public_key(membership.tls_certificate_pem)
-    held = find_epochs(directory, KeyFile.TLS)
-    used = next(epoch for epoch, path in held.items() if _is_tls(path, wanted))
-    gone = drop_epochs(
-        directory, KeyFile.TLS, [path for epoch, path in held.items() if epoch >= used]
-    )
-    signing = list(find_epochs(directory, KeyFile.SIGNING).values())
-    gone += drop_epochs(directory, KeyFile.SIGNING, signing[-SIGNING_EPOCHS_KEPT:])
-    lives = _lives(membership)
-    kept = [
-        path
-        for path in find_epochs(directory, KeyFile.ENCRYPTION).values()
-        if _is_of_use(membership, lives, EncryptionKey.load(path).key_id, now_ms)
-    ]
-    return gone + drop_epochs(directory, KeyFile.ENCRYPTION, kept)
-
-
-def _is_tls(path: Path, wanted: bytes) -> bool:
-    return tls_public_key(load_tls_key(path)) == wanted
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Life:
-    """When a key began and when its last certificate ends, milliseconds since the epoch, UTC."""
-
-    begins_ms: int
-    ends_ms: int
-
-
-def _lives(membership: Membership) -> dict[str, _Life]:
-    """Lives of the member's own keys, by key id."""
-    ring = Keyring([membership.anchor])
-    lives: dict[str, _Life] = {}
-    for certificate in (*own_certificates(membership.directory), *own_of(membership.joined)):
-        key = ring.add(certificate)
-        known = lives.get(key.key_id, _Life(begins_ms=key.not_before_ms, ends_ms=0))
-        lives[key.key_id] = _Life(
-            begins_ms=min(known.begins_ms, key.not_before_ms),
-            ends_ms=max(known.ends_ms, key.not_after_ms),
-        )
-    return lives
-
-
-def _is_of_use(
-    membership: Membership, lives: Mapping[str, _Life], key_id: str, now_ms: int
-) -> bool:
-    """Whether an encryption key is in force, waits for its certificate, or may still open."""
-    life = lives.get(key_id)
-    return (
-        life is None
-        or key_id == membership.keys.encryption.key_id
-        or now_ms <= life.ends_ms + ENVELOPE_LIFETIME_MS
-    )
 
 
 def _keys_to_certify(membership: Membership, *, new_epoch: bool) -> MemberKeys:

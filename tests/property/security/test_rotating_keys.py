@@ -22,9 +22,9 @@ from sqlalchemy import select
 from security.certificates import Revoked, sign_revocations
 from security.errors import HubUnreachableError
 from security.exchange.key_files import KeyFile, add_epoch, load_keys
+from security.exchange.key_lives import own_of, prune_keys
 from security.exchange.member_files import keep_certificates
 from security.exchange.membership import load, save_join
-from security.exchange.renew import own_of, prune_keys
 from security.exchange.tables import outbox
 from security.moments import to_ms
 from security.tls import csr_der

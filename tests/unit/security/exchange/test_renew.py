@@ -19,9 +19,10 @@ from security.errors import (
 )
 from security.exchange.join import join
 from security.exchange.key_files import KeyFile, find_epochs
+from security.exchange.key_lives import prune_keys
 from security.exchange.member_files import ADDRESS_FILE, own_certificates
 from security.exchange.membership import MEMBERSHIP_FILE, load
-from security.exchange.renew import REQUEST_FILE, prune_keys, renew, renewal_due
+from security.exchange.renew import REQUEST_FILE, renew, renewal_due
 from security.keys import EncryptionKey
 from security.moments import to_ms
 from security.private_files import write_private
