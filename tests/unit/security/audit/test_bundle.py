@@ -275,3 +275,45 @@ def test_a_stranger_cannot_pass_as_a_member(bundle: Path) -> None:
     with open_bundle(bundle) as source:
         assert source.manifest().hub != NODE
         assert not source.has_publication(bytes(32))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("envelopes.pb", "receipts.pb"),
+        ("leaves.pb", "envelopes.pb"),
+        ("certificates.pb", "revocations.pb"),
+        ("frontier.bin", "checkpoint.txt"),
+    ],
+)
+def test_swapped_files_are_found_out(bundle: Path, one: str, other: str) -> None:
+    first, second = (bundle / one).read_bytes(), (bundle / other).read_bytes()
+    (bundle / one).write_bytes(second)
+    (bundle / other).write_bytes(first)
+    assert verdict(bundle) is Verdict.INVALID
+
+
+def test_the_leaves_of_another_log_are_found_out(bundle: Path, tmp_path: Path) -> None:
+    write_bundle(tmp_path / "other", sample_log(HUB_UNDER_TEST, NODE_UNDER_TEST).parts())
+    (bundle / "leaves.pb").write_bytes((tmp_path / "other" / "leaves.pb").read_bytes())
+    report = verify_bundle(bundle, Trust.of(HUB_UNDER_TEST.anchor))
+    assert "root" in [failure.check for failure in report.failures]
+    assert report.verdict is Verdict.INVALID
+
+
+def test_a_zip_of_thousands_of_tiny_bombs_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "bombs.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for number in range(400):
+            archive.writestr(f"packs/{number}.root.json", bytes(256 * 1024))
+    with pytest.raises(AuditInputError, match="unpacks to"):
+        verdict(path)
+
+
+def test_a_name_that_climbs_out_of_the_bundle_is_never_opened(archive: Path) -> None:
+    with zipfile.ZipFile(archive, "a") as opened:
+        opened.writestr("packs/../../../etc/passwd.json", b"{}")
+        opened.writestr("/etc/passwd", b"root")
+    report = verify_bundle(archive, Trust.of(HUB_UNDER_TEST.anchor))
+    assert report.counts["unknown_files"] == 1
+    assert report.counts["pack_metadata_not_judged"] == 1
