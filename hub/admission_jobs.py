@@ -102,7 +102,7 @@ class AdmissionJobs:
             newest = revocations.newest_list(connection)
         return {
             "member": member,
-            "status": "revoked",
+            "status": "revoked" if member != parts.identity.hub else "renewed",
             "certificates": count,
             "list": newest.version if newest else 0,
         }

@@ -134,8 +134,11 @@ def revoke(
     with start(as_json) as out:
         arguments: Result = {"member": member, "reason": reason}
         result = run_job(hub_directory(directory), "revoke", arguments, out)
+        said = (
+            "is revoked" if result["status"] == "revoked" else "has new keys; the old are revoked"
+        )
         out.done(
             result,
-            f"{result['member']} is revoked, with {result['certificates']} certificates; "
+            f"{result['member']} {said}: {result['certificates']} certificates, "
             f"revocation list {result['list']}.",
         )

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
 
-from hub.errors import ConfigurationError, EnrolmentRefusedError
+from hub.errors import ConfigurationError, EnrolmentRefusedError, LogReadOnlyError
 from hub.exchange.requests import approve, reject
 from hub.store import enrolment_requests, log, members
 from hub.store.engine import reading, writing
 from protos.yixin.v1 import enrolment_pb2, transparency_pb2
 from security.certificates import fingerprint, keys_digest
 from security.exchange.key_files import create_keys, tls_public_key
+from security.tls import csr_der, load_certificate, member_id_of
 from security.transparency import parse_leaf
 from tests.support.hub_city import FIRST, NODE, OTHER, City, join_request
 
@@ -180,3 +187,107 @@ def test_too_many_waiting_requests_of_one_member_are_refused(city: City) -> None
         with pytest.raises(ConfigurationError, match="name one of"):
             approve(connection, NODE, city.clock.ms)
         assert approve(connection, OTHER, city.clock.ms) is None
+
+
+def test_two_requests_at_once_with_one_token_make_one_member(city: City, tmp_path: Path) -> None:
+    token = city.token(NODE, FIRST)
+    requests = [
+        join_request(token, create_keys(tmp_path / str(number), post_quantum=False), city.clock.ms)
+        for number in range(4)
+    ]
+
+    def ask(request: enrolment_pb2.JoinRequest) -> str:
+        try:
+            return city.join(request).member
+        except EnrolmentRefusedError as error:
+            return error.cause
+
+    with ThreadPoolExecutor(len(requests)) as threads:
+        answers = sorted(threads.map(ask, requests))
+
+    assert answers == sorted([NODE, *[f"the token of {NODE} was used by other keys"] * 3])
+    assert len(purposes(city)) == 2
+
+
+def test_nobody_joins_while_the_log_takes_no_leaf(
+    city: City, keys: MemberKeys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> int:
+        raise LogReadOnlyError("no witness was reached")
+
+    request = join_request(city.token(NODE, FIRST), keys, city.clock.ms)
+    with monkeypatch.context() as frozen:
+        frozen.setattr(log, "append_leaves", refuse)
+        with pytest.raises(LogReadOnlyError):
+            city.join(request)
+    assert status(city) == "invited"
+
+    assert city.join(request).member == NODE
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda request: request.MergeFromString(b"\xfa\x06\x01x"),
+        lambda request: setattr(request, "body", request.body + b"\xfa\x06\x01x"),
+        lambda request: setattr(request, "body", request.body[:-3]),
+        lambda request: setattr(request, "body", bytes(20_000)),
+        lambda request: setattr(request, "signature", b""),
+        lambda request: setattr(request, "pq_signature", bytes(3309)),
+    ],
+)
+def test_spoiled_requests_wait_for_nobody(
+    city: City, keys: MemberKeys, token: JoinToken, spoil: object
+) -> None:
+    request = join_request(token, keys, city.clock.ms)
+    assert callable(spoil)
+    spoil(request)
+
+    with pytest.raises(EnrolmentRefusedError, match="not signed by its own keys"):
+        city.join(request)
+    assert not decided(city, NODE)
+
+
+def test_hostile_certificate_requests_are_refused(
+    city: City, keys: MemberKeys, token: JoinToken
+) -> None:
+    sound = csr_der(keys.tls_key_pem)
+    flipped = sound[:-1] + bytes([sound[-1] ^ 1])
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "yixin://330300/hub/city")])
+    other = x509.CertificateSigningRequestBuilder().subject_name(name)
+    of_rsa = other.sign(rsa.generate_private_key(65_537, 2048), SHA256())
+    of_p384 = other.sign(ec.generate_private_key(ec.SECP384R1()), SHA256())
+    hostile = (
+        b"",
+        flipped,
+        sound + sound,
+        bytes(9 * 1024),
+        of_rsa.public_bytes(Encoding.DER),
+        of_p384.public_bytes(Encoding.DER),
+    )
+
+    for request in hostile:
+        with pytest.raises(EnrolmentRefusedError):
+            city.join(join_request(token, keys, city.clock.ms, tls_csr_der=request))
+    assert not decided(city, NODE)
+
+
+def test_the_name_in_a_certificate_request_counts_for_nothing(city: City, keys: MemberKeys) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    alias = x509.SubjectAlternativeName([x509.UniformResourceIdentifier("yixin://330300/hub/city")])
+    claimed = (
+        x509.CertificateSigningRequestBuilder()
+        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "city")]))
+        .add_extension(alias, critical=True)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, SHA256())
+        .public_bytes(Encoding.DER)
+    )
+
+    answer = city.join(
+        join_request(city.token(NODE, FIRST), keys, city.clock.ms, tls_csr_der=claimed)
+    )
+
+    issued = load_certificate(answer.tls_certificate_der)
+    assert member_id_of(answer.tls_certificate_der) == NODE
+    assert not issued.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
