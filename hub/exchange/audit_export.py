@@ -4,6 +4,7 @@ Rules of this module: every leaf of the range goes in, so that omissions show; a
 envelopes and receipts, never leaves; everything is read from one snapshot and streamed.
 """
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,7 +15,7 @@ from sqlalchemy import Connection, Engine
 
 from hub.errors import AuditExportError
 from hub.exchange.audit_parts import AuditParts, pack_files
-from hub.store import audit_rows, envelopes, log, members
+from hub.store import audit_rows, deliveries, envelopes, log, members
 from hub.store.certifying import own_keys
 from hub.store.engine import reading
 from hub.store.identity import HubIdentity
@@ -113,7 +114,10 @@ def export_audit(
                 ),
                 frontier=log.frontier_before(connection, first).to_bytes(),
                 checkpoint=parts.own_checkpoint(),
-                certificates=(row.certificate for row in members.certificates(connection)),
+                certificates=itertools.chain(
+                    (row.certificate for row in members.certificates(connection)),
+                    deliveries.carried_keys(connection, identity.hub),
+                ),
                 leaves=(leaf.leaf for leaf in log.leaves(connection, first, end)),
                 envelopes=source.envelopes(),
                 receipts=source.receipts(),

@@ -110,6 +110,8 @@ class Forwarder:
                 recipient_key=self._key_of(connection, recipient, now_ms),
                 now_ms=now_ms,
             )
+            certificate = self.membership.joined.signing_certificate
+            deliveries.keep_carried_key(connection, self.identity.hub, certificate)
             while rows := self.outbox.seal_ahead(connection, recipient, context):
                 self._wrap(connection, recipient, rows, now_ms)
                 wrapped += len(rows)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection, RowMapping, func, insert, select, update
 
 from hub.store.agreement_tables import directory, product, sharing_query, sharing_task
+from protos.yixin.v1 import identity_pb2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,6 +147,28 @@ def save_directory(connection: Connection, hub: str, version: int, content: byte
     connection.execute(
         update(directory).where(directory.c.hub == hub).values(version=version, content=content)
     )
+
+
+def carried_keys(connection: Connection, hub: str) -> list[bytes]:
+    """Certificates under which this hub sealed past another one, as that one issued them."""
+    held = find_directory(connection, hub)
+    if held is None:
+        return []
+    listed = identity_pb2.MemberDirectory.FromString(held[1]).keys
+    return [one.SerializeToString(deterministic=True) for one in listed]
+
+
+def keep_carried_key(
+    connection: Connection, hub: str, certificate: identity_pb2.KeyCertificate
+) -> None:
+    """Keep the certificate under which this hub seals past another one, for auditors."""
+    held = find_directory(connection, hub)
+    kept = identity_pb2.MemberDirectory.FromString(held[1] if held else b"")
+    if certificate in kept.keys:
+        return
+    kept.keys.append(certificate)
+    content = kept.SerializeToString(deterministic=True)
+    save_directory(connection, hub, len(kept.keys), content)
 
 
 def _product(row: RowMapping) -> StoredProduct:

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from protos.yixin.v1 import transparency_pb2
 from security.audit.report import Failure, Verdict
 from security.audit.revoking import is_revoked
-from security.audit.sharing import find_coverage_failures
+from security.audit.sharing import find_carrier, find_coverage_failures
 from security.certificates import SIGNING
 from security.chain import ChainPosition
 from security.envelope import parse_header, verify_envelope
@@ -147,16 +147,19 @@ def find_sender_failures(evidence: Evidence, exchange: Exchange) -> list[Failure
     header, envelope, at_ms = exchange.header, exchange.envelope, exchange.leaf.logged_at_ms
     if header is None or envelope is None:
         return []
+    carrier = find_carrier(evidence, exchange)
     try:
         key = evidence.keyring.find(header.sender, header.sender_key_id, SIGNING, at_ms)
     except UntrustedCertificateError as error:
-        return [Failure(check="sender_key", detail=error.cause)]
+        verdict = Verdict.INDETERMINATE if carrier else Verdict.INVALID
+        mend = f"; trust the anchor of {carrier}, which routed it" if carrier else ""
+        return [Failure(check="sender_key", detail=error.cause + mend, verdict=verdict)]
     failures = []
     if is_revoked(evidence, key, at_ms):
         detail = f"certificate {key.serial} of the sender was revoked before it was logged"
         failures.append(Failure(check="sender_revoked", detail=detail))
     try:
-        verify_envelope(envelope, header, key)
+        verify_envelope(envelope, header, key, carrier=carrier)
     except UntrustedEnvelopeError as error:
         failures.append(Failure(check="signature", detail=error.cause))
     return failures

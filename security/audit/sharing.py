@@ -27,6 +27,7 @@ from security.transparency import MAX_LEAF_BYTES, parse_leaf
 if TYPE_CHECKING:
     from protos.yixin.v1 import envelope_pb2
     from security.audit.evidence import Evidence
+    from security.audit.exchange import Exchange
     from security.audit.report import Findings
     from security.audit.trust import Trust
 
@@ -166,3 +167,19 @@ def find_reference_failures(
         detail = f"agreement {reference} had been retired, at {retired_at_ms}"
         failures.append(Failure(check="coverage", detail=detail))
     return failures
+
+
+def find_carrier(evidence: Evidence, exchange: Exchange) -> str:
+    """The hub that routed a delivery to its recipient, as its agreement says; else empty.
+
+    What it certified counts for this delivery alone (``security.sharing.forwarded``).
+    """
+    header = exchange.header
+    agreement = evidence.agreements.get(header.agreement) if header is not None else None
+    if (
+        header is None
+        or agreement is None
+        or exchange.leaf.kind != transparency_pb2.LOG_KIND_DELIVERY
+    ):
+        return ""
+    return agreement.via if header.recipient == agreement.recipient else ""

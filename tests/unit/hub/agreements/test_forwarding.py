@@ -17,6 +17,7 @@ from hub.agreements.signing import sign_terms
 from hub.agreements.terms import shipped_terms
 from hub.domain.members import MemberId
 from hub.errors import AgreementRefusedError
+from hub.exchange.audit_export import AuditRange, export_audit
 from hub.exchange.forwarding import Forwarder
 from hub.exchange.parent import join_parent
 from hub.store import envelopes, log, members
@@ -24,6 +25,7 @@ from hub.store.engine import reading, writing
 from protos.yixin.v1 import identity_pb2, sharing_pb2, transparency_pb2
 from scoring_kernel.periods import Period
 from security.at_rest import Vault
+from security.audit import Trust, Verdict, verify_bundle
 from security.certificates import SIGNING, Keyring
 from security.envelope import VerifiedEnvelope, decrypt_envelope, parse_envelope
 from security.errors import UnreadableEnvelopeError, UntrustedEnvelopeError
@@ -317,3 +319,30 @@ async def test_what_a_forwarder_changes_is_not_taken(route: Route) -> None:
         ):
             with pytest.raises(UntrustedEnvelopeError):
                 open_forwarded(payload, **parts | {name: value})
+
+
+async def test_an_auditor_finds_the_citys_side_and_the_provinces_side_valid(
+    route: Route, tmp_path: Path
+) -> None:
+    await sent(route)
+    await route.collect()
+    anchors: dict[str, identity_pb2.TrustAnchor] = {
+        one.parts.identity.hub: one.parts.identity.anchor for one in (route.city, route.province)
+    }
+    for hub in (route.city, route.province):
+        path = tmp_path / f"{hub.parts.settings.hub.level}.zip"
+        export_audit(
+            hub.parts.engine,
+            hub.parts.identity,
+            path,
+            AuditRange(),
+            now=hub.clock(),
+            progress=no_progress,
+        )
+        report = verify_bundle(path, Trust(anchors=anchors))
+        bad = [one for one in report.exchanges if one.failures]
+        assert (report.failures, bad) == ((), [])
+    alone = verify_bundle(tmp_path / "city.zip", Trust.of(route.city.parts.identity.anchor))
+    (open_question,) = [one for one in alone.exchanges if one.failures]
+    assert (alone.verdict, open_question.kind) == (Verdict.INDETERMINATE, "delivery")
+    assert PROVINCE in open_question.failures[0].detail
