@@ -19,11 +19,19 @@ __all__ = ["follow_packs", "start_again"]
 TURN: Final = "packs-turn"
 
 
-async def follow_packs(server: ControlServer, say: Callable[[str], None]) -> bool:
+async def follow_packs(
+    server: ControlServer, say: Callable[[str], None], *, was_scored: bool
+) -> bool:
     """Follow the hub's orders; a failure is said and tried again at the next turn.
 
+    Args:
+        server: Runs the jobs of the node.
+        say: Takes a line for the operator.
+        was_scored: Whether a pack held, or none was needed, when this process began.
+
     Returns:
-        Whether another catalogue is in force than the one this process works with.
+        Whether to start again: another catalogue is in force than the one this process works
+        with, or what it judges live has to begin or to end.
     """
     try:
         report = await server.run(TURN, {})
@@ -36,7 +44,11 @@ async def follow_packs(server: ControlServer, say: Callable[[str], None]) -> boo
         say(f"Packs: {report['switched']} is in force.")
     if report["restart"]:
         say("Starting again with the pack that is in force.")
-    return bool(report["restart"])
+    elif report["standing"]["is_scored"] != was_scored:
+        say(f"Starting again: packs stand at {report['standing']['phase']}.")
+    else:
+        return False
+    return True
 
 
 def start_again() -> NoReturn:
