@@ -82,6 +82,12 @@ def token(
 def join(
     *,
     token: Annotated[str, typer.Option("--token", help="Token of the parent hub.")],
+    suite: Annotated[
+        str,
+        typer.Option(
+            "--suite", help="Suite of the keys: INTL-PQ, INTL or GM, as the parent's policy takes."
+        ),
+    ] = "",
     directory: Directory = None,
     as_json: AsJson = False,
 ) -> None:
@@ -90,7 +96,8 @@ def join(
     Example: [bold]yixin hub join --token yixin1.…[/bold]
     """
     with start(as_json) as out:
-        result = run_job(hub_directory(directory), "join", {"token": token}, out)
+        arguments: Result = {"token": token, "suite": suite}
+        result = run_job(hub_directory(directory), "join", arguments, out)
         out.done(result, f"{result['member']} joined {result['hub']}.")
 
 

@@ -109,6 +109,7 @@ class IdentityJobs:
                 arguments["token"],
                 own=parts.identity.hub,
                 now=parts.now(),
+                suite=arguments.get("suite", ""),
             )
         except JoinPendingError as error:
             raise ApprovalNeededError(f"{error}.") from error

@@ -1,7 +1,8 @@
 """The keys that a member asks certificates for, with the proofs that it holds them.
 
 Rules: signing and TLS key prove their possession in the request; an encryption key signs nothing,
-and a wrong one only harms who asked for it; only hubs have a post-quantum half, and always.
+and a wrong one only harms who asked for it; only hubs have a post-quantum half, and always where
+the suite's signatures know one.
 """
 
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from security.certificates import fingerprint, keys_digest
 from security.errors import BadSignatureError, UnknownSuiteError, UntrustedCertificateError
 from security.keys import Signature, VerifyingKey
 from security.members import MemberKind
+from security.signatures import SignatureScheme
 from security.suites import get_suite
 from security.tls import requested_public_key
 
@@ -70,17 +72,20 @@ def prove_keys(
     Raises:
         EnrolmentRefusedError: A key is malformed, does not fit the member, or is not proved.
     """
-    if (kind is MemberKind.HUB) != bool(body.signing_pq_public_key):
+    try:
+        scheme = get_suite(body.suite).signature
+    except UnknownSuiteError as error:
+        raise EnrolmentRefusedError(f"suite: {error}") from error
+    has_half = kind is MemberKind.HUB and scheme is SignatureScheme.ED25519
+    if has_half != bool(body.signing_pq_public_key):
         raise EnrolmentRefusedError(f"a {kind} with a post-quantum half that does not fit")
     try:
         key = VerifyingKey(
             public_key=body.signing_public_key,
             pq_public_key=body.signing_pq_public_key,
-            scheme=get_suite(body.suite).signature,
+            scheme=scheme,
         )
         key.verify(signature, payload_type, signed)
-    except UnknownSuiteError as error:
-        raise EnrolmentRefusedError(f"suite: {error}") from error
     except (ValueError, BadSignatureError) as error:
         raise EnrolmentRefusedError(f"proof of possession: {error}") from error
     try:

@@ -52,7 +52,7 @@ class PushReport:
 
 
 async def join_parent(
-    directory: Path, token_text: str, *, own: MemberId, now: datetime
+    directory: Path, token_text: str, *, own: MemberId, now: datetime, suite: str = ""
 ) -> Membership:
     """Join the parent hub.
 
@@ -61,6 +61,7 @@ async def join_parent(
         token_text: The parent's token.
         own: Member id of this hub; the parent must name the same.
         now: Present moment, UTC-aware.
+        suite: Suite of the keys towards the parent; empty for the default.
 
     Raises:
         ConfigurationError: The token is of this hub itself, or the parent calls it otherwise.
@@ -70,7 +71,9 @@ async def join_parent(
     """
     if JoinToken.decode(token_text).hub == own:
         raise ConfigurationError(f"The token is of {own} itself; a hub joins its parent hub.")
-    membership = await join(directory, token_text, kind="hub", post_quantum=True, now=now)
+    membership = await join(
+        directory, token_text, kind="hub", post_quantum=True, now=now, suite=suite
+    )
     if membership.member_id != own:
         raise ConfigurationError(
             f"The parent names this hub {membership.member_id}, it is {own}; ask the parent's "

@@ -241,6 +241,20 @@ def test_a_key_that_signs_as_another_suite_does_is_refused(city: City, tmp_path:
     assert "sealed under INTL-PQ, and signed by a key of GM" in str(refused.error)
 
 
+@pytest.mark.parametrize("suite", ["INTL-PQ", "INTL", "GM"])
+def test_a_hub_joins_its_parent_under_every_suite(city: City, tmp_path: Path, suite: str) -> None:
+    member = "yixin://330301/hub/city"
+    with writing(city.parts.engine) as connection:
+        state_policy(connection, city.parts.identity, ALL.names, city.clock.ms)
+    keys = create_keys(tmp_path / "lower", post_quantum=True, suite=suite)
+    # Hubs sign in two halves; SM2 has one.
+    assert bool(keys.signing.verifying.pq_public_key) == (suite != "GM")
+    response = city.join(join_request(city.token(member), keys, city.clock.ms, suite=suite))
+    membership = make_membership(tmp_path / "lower", response, keys)
+    assert membership.member_id == member
+    assert membership.sealing_context(city.clock.ms).recipient_key.suite == suite
+
+
 def test_a_join_outside_the_policy_is_refused_and_said(city: City, tmp_path: Path) -> None:
     keys = create_keys(tmp_path / "keys", post_quantum=False, suite="GM")
     request = join_request(city.token(NODE, FIRST), keys, city.clock.ms, suite="GM")
