@@ -125,7 +125,7 @@ class KeyRing:
         return replace(self, master=master)
 
     def save(self, path: Path) -> None:
-        """Replace the file, durably, and overwrite the bytes of the old one.
+        """Replace the file, durably, and overwrite the bytes of the old one if it has no name left.
 
         Raises:
             KeyFileError: The file cannot be written, or the token is absent or refuses.
@@ -137,9 +137,11 @@ class KeyRing:
         old = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
         try:
             write_private(path, "\n".join([*lines, _END, ""]).encode(), replace=True)
-            size = os.fstat(old).st_size
-            os.pwrite(old, bytes(size), 0)
-            os.fsync(old)
+            left = os.fstat(old)
+            # A second name is somebody's copy of the directory, which needs its key.
+            if not left.st_nlink:
+                os.pwrite(old, bytes(left.st_size), 0)
+                os.fsync(old)
         finally:
             os.close(old)
         sync_directory(path.parent)

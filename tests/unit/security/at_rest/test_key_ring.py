@@ -58,6 +58,16 @@ def test_the_bytes_of_the_old_file_are_overwritten(path: Path) -> None:
         os.close(old)
 
 
+def test_a_copy_by_a_second_name_keeps_its_key(path: Path) -> None:
+    copy = path.with_name("copy.key")
+    copy.hardlink_to(path)
+    before = copy.read_bytes()
+    grow(path)
+
+    assert copy.read_bytes() == before
+    assert KeyRing.load(copy).keys[0] == KeyRing.load(path).keys[0]
+
+
 def test_old_values_open_and_new_ones_are_of_the_newest_epoch(path: Path) -> None:
     before = Vault.load(path)
     old = before.seal(b"then", "place")
