@@ -58,6 +58,7 @@ class AuditJobs:
             to_index=arguments.get("to_index"),
             prove_from=tuple(arguments.get("prove_from") or ()),
             packs=place_of(self.parts).served,
+            quorum=self.parts.settings.log.quorum,
         )
         parts = self.parts
         report = export_audit(

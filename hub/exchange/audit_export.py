@@ -14,7 +14,7 @@ from typing import Final
 from sqlalchemy import Connection, Engine
 
 from hub.errors import AuditExportError
-from hub.exchange.audit_parts import AuditParts, pack_files
+from hub.exchange.audit_parts import AuditParts, confirmed_size, pack_files
 from hub.store import audit_rows, deliveries, envelopes, log, members
 from hub.store.certifying import own_keys
 from hub.store.engine import reading
@@ -40,6 +40,7 @@ class AuditRange:
         to_index: Log index after the last.
         prove_from: Sizes of checkpoints that the auditor saw, to be proved from.
         packs: The hub's copy of the packs' repository; None for none.
+        quorum: Witnesses that must have confirmed the log up to the end, where none is named.
     """
 
     period: str | None = None
@@ -47,6 +48,7 @@ class AuditRange:
     to_index: int | None = None
     prove_from: tuple[int, ...] = ()
     packs: Path | None = None
+    quorum: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +96,7 @@ def export_audit(
     """
     own_keys(engine, identity, to_ms(now))
     with reading(engine) as connection:
-        first, end = _range(connection, wanted)
+        first, end = _range(connection, wanted, identity)
         period = wanted.period or ""
         parts = AuditParts(
             connection=connection, identity=identity, first=first, end=end, period=period
@@ -182,9 +184,12 @@ class _Source:
             yield chunk
 
 
-def _range(connection: Connection, wanted: AuditRange) -> tuple[int, int]:
+def _range(connection: Connection, wanted: AuditRange, identity: HubIdentity) -> tuple[int, int]:
     size = log.size(connection)
-    first, end = wanted.from_index or 0, size if wanted.to_index is None else wanted.to_index
+    first, end = wanted.from_index or 0, wanted.to_index
+    if end is None:
+        confirmed = confirmed_size(connection, identity, wanted.quorum)
+        end = size if confirmed is None or confirmed < first else confirmed
     if wanted.period is not None and wanted.from_index is None and wanted.to_index is None:
         found = log.period_range(connection, wanted.period)
         if found is None:

@@ -4,6 +4,7 @@ Rules of this module: everything is read inside the caller's transaction and str
 made that was not there before, except proofs and the hub's signature over its own log's root.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -74,8 +75,7 @@ class AuditParts:
     @property
     def origin(self) -> str:
         """Origin of the log as it is now."""
-        number = log.state(self.connection).number
-        return numbered_origin(self.identity.anchor.log_origin, number)
+        return _origin(self.connection, self.identity)
 
     def checkpoint(self, size: int) -> str:
         """The log at a size, signed by the identity key."""
@@ -142,6 +142,24 @@ class AuditParts:
         for hashed in audit_rows.leaf_hashes(self.connection, low, high):
             grown.append(hashed)
         return grown.root()
+
+
+def confirmed_size(connection: Connection, identity: HubIdentity, quorum: int) -> int | None:
+    """The largest size that a quorum of witnesses cosigned; None when there is none.
+
+    Args:
+        connection: A reading transaction.
+        identity: The hub.
+        quorum: Witnesses that must have signed; 0 when the hub asks for none.
+    """
+    found = log_peers.cosignatures(connection, _origin(connection, identity))
+    size = log.size(connection)
+    counts = Counter(one.checkpoint.size for one in found if one.checkpoint.size <= size)
+    return max((at for at, count in counts.items() if count >= quorum > 0), default=None)
+
+
+def _origin(connection: Connection, identity: HubIdentity) -> str:
+    return numbered_origin(identity.anchor.log_origin, log.state(connection).number)
 
 
 def pack_files(served: Path) -> Iterator[tuple[str, bytes]]:

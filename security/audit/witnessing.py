@@ -1,8 +1,9 @@
 """Whether witnesses (见证方) confirmed the log: a quorum of those that the auditor trusts.
 
 Rules: a witness counts once, with a cosignature that verifies by the auditor's own copy of its
-key; a checkpoint of the range's end or a later one confirms the whole range, an earlier one only
-the leaves before it; a missing quorum leaves the question open unless the auditor insists.
+key; a hub is no witness of its own log; a checkpoint of the range's end or a later one confirms
+the whole range, an earlier one only the leaves before it; a missing quorum leaves the question
+open unless the auditor insists.
 """
 
 from __future__ import annotations
@@ -14,17 +15,22 @@ from security.errors import SecurityError
 from security.tlog.cosigning import verify_cosignatures
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from security.audit.evidence import Evidence
     from security.audit.report import Findings
     from security.audit.trust import Trust
+    from security.tlog.witness_policy import Witness
 
 
 def verify_witnesses(evidence: Evidence, trust: Trust, findings: Findings) -> None:
     """Count the trusted witnesses of every checkpoint that the bundle shows."""
+    own = f"yixin/{evidence.manifest.hub.removeprefix('yixin://')}/"
+    others = [witness for witness in trust.witnesses if not witness.name.startswith(own)]
     confirmed = 0
     end = evidence.manifest.to_index
     for size, note in sorted(evidence.notes.items()):
-        found = _cosigners(note, trust, findings, size)
+        found = _cosigners(note, others, findings, size)
         if found and len(found) >= trust.quorum:
             confirmed = max(confirmed, size)
         if size >= end and len(found) > len(evidence.cosigned_by):
@@ -35,14 +41,14 @@ def verify_witnesses(evidence: Evidence, trust: Trust, findings: Findings) -> No
     findings.fail(
         "witnesses",
         f"no checkpoint of {end} leaves or more is confirmed by {trust.quorum} of the "
-        f"{len(trust.witnesses)} trusted witnesses; the log is confirmed up to {confirmed} leaves",
+        f"{len(others)} trusted witnesses; the log is confirmed up to {confirmed} leaves",
         Verdict.INVALID if trust.requires_witnesses else Verdict.INDETERMINATE,
     )
 
 
-def _cosigners(note: str, trust: Trust, findings: Findings, size: int) -> list[str]:
+def _cosigners(note: str, witnesses: Sequence[Witness], findings: Findings, size: int) -> list[str]:
     found: list[str] = []
-    for witness in trust.witnesses:
+    for witness in witnesses:
         try:
             cosigned = verify_cosignatures(note, [witness], now_s=None)
         except SecurityError as error:

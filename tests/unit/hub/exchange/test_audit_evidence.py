@@ -9,6 +9,7 @@ import pytest
 
 from hub.audit_jobs import AuditJobs
 from hub.errors import AuditExportError
+from hub.exchange.audit_export import AuditRange, export_audit
 from hub.exchange.revoking import revoke_member
 from hub.jobs import HubJobs
 from hub.store import log, log_peers, policies
@@ -128,6 +129,29 @@ def test_cosignatures_travel_with_the_bundle(
     # An earlier range is confirmed by the later checkpoint.
     earlier = audit(city, tmp_path / "earlier", trust, to_index=size(city) - 1 - back)
     assert (earlier.failures, earlier.cosigned_by) == ((), (WITNESS,))
+
+
+def test_a_whole_export_ends_where_witnesses_confirmed_the_log(
+    city: City, node: Sender, tmp_path: Path
+) -> None:
+    city.submit(node.seal(batch(Slot())))
+    confirmed, key = size(city), SigningKey.generate(post_quantum=True)
+    cosigned(city, confirmed, key)
+    city.submit(node.seal(batch(Slot(month=202602))))
+    identity, engine = city.parts.identity, city.parts.engine
+    trust = replace(Trust.of(identity.anchor), witnesses=(witness(WITNESS, key),), quorum=1)
+    for quorum, end in ((1, confirmed), (2, confirmed + 1), (0, confirmed + 1)):
+        out = tmp_path / f"bundle-{quorum}"
+        report = export_audit(
+            engine,
+            identity,
+            out,
+            AuditRange(quorum=quorum),
+            now=city.clock(),
+            progress=no_progress,
+        )
+        assert report.to_index == end
+    assert verify_bundle(tmp_path / "bundle-1", trust).verdict is Verdict.VALID
 
 
 def test_a_range_is_proved_from_what_the_auditor_saw(

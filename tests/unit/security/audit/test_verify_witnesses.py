@@ -13,7 +13,7 @@ from security.tlog.cosigning import cosign
 from security.transparency import Checkpoint, sign_checkpoint
 from tests.support.auditor import HUB_UNDER_TEST, NODE_UNDER_TEST, Auditor, checks, witness
 from tests.support.logs import LogUnderTest, sample_log
-from tests.support.members import NOW_MS, make_hub
+from tests.support.members import HUB, NOW_MS, make_hub
 
 if TYPE_CHECKING:
     from security.tlog.witness_policy import Witness
@@ -104,6 +104,19 @@ def test_a_cosignature_of_another_checkpoint_is_invalid(
     )
     assert checks(report) == ["cosignature", "witnesses"]
     assert report.verdict is Verdict.INVALID
+
+
+def test_a_hub_is_no_witness_of_its_own_log(log: LogUnderTest, auditor: Auditor) -> None:
+    own = f"yixin/{HUB.removeprefix('yixin://')}/witness"
+    parts = log.parts()
+    body = parts.checkpoint.partition("\n\n")[0] + "\n"
+    lines = cosign(body, own, KEYS["other"], AT_S)
+    report = auditor.verify(
+        replace(parts, checkpoint=parts.checkpoint + lines),
+        trust=trusting(witness(own, KEYS["other"]), quorum=1),
+    )
+    assert checks(report) == ["witnesses"]
+    assert report.cosigned_by == ()
 
 
 def test_a_later_cosigned_checkpoint_confirms_an_earlier_range(
