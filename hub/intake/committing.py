@@ -264,8 +264,9 @@ class Committer:
             group.connection, sorted({taken.header.sender for taken in group.taken})
         )
         bodies = [self._receipt_body(taken, backed_up, now_ms) for taken in group.taken]
-        _, proofs, signature = sign_group(self._identity.signing, RECEIPT_TYPE, bodies)
-        group_seal = GroupSeal(key_id=self._identity.signing.key_id, signature=signature)
+        key = self._identity.signing  # Asked once: an epoch may begin at any moment.
+        _, proofs, signature = sign_group(key, RECEIPT_TYPE, bodies)
+        group_seal = GroupSeal(key_id=key.key_id, signature=signature)
         envelopes.add_group(
             group.connection,
             [

@@ -75,11 +75,6 @@ class Keyring:
         place = (issuer, serial)
         self._revoked[place] = min(since_ms, self._revoked.get(place, since_ms))
 
-    def is_revoked(self, member: str, key_id: str, use: KeyUse) -> bool:
-        """Whether every certificate of a key is revoked, or none is held."""
-        named = (key for key in self._keys.get((member, use), ()) if key.key_id == key_id)
-        return all((key.issuer, key.serial) in self._revoked for key in named)
-
     def find(self, member: str, key_id: str, use: KeyUse, at_ms: int) -> CertifiedKey:
         """Find the key of a member by its id, valid at a moment.
 
