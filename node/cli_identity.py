@@ -80,11 +80,11 @@ def _approved(home: Path, arguments: Result, wait: int, out: NodeOutput) -> Resu
                 try:
                     return run_here(home, "join", arguments, out.progress, writes=True)
                 except JoinPendingError as pending:
-                    if waited == 0:
-                        out.hint(str(pending))
                     pause = min(pending.retry_after_s, wait - waited)
                     if pause <= 0:
                         raise
+                    if waited == 0:
+                        out.hint(str(pending))
                 out.progress("waiting for the officer", waited, wait, "s")
                 time.sleep(pause)
                 waited += pause
