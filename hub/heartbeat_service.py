@@ -11,7 +11,7 @@ from typing import Final
 
 from hub.errors import HubError
 from hub.parts import HubParts
-from hub.store import log
+from hub.store import log, operator_log
 from hub.store.engine import writing
 from security.errors import SecurityError
 from security.exchange.heartbeats import Vitals, append_heartbeat
@@ -94,6 +94,7 @@ def _waits(parts: HubParts, parent: str, *, starting: bool) -> bool:
             program=program,
             ledger_size=log.size(connection),
             pack_digest=parts.catalog.digest,
+            operator_log=operator_log.head(connection),
         )
         append_heartbeat(
             connection,

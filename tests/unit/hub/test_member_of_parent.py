@@ -10,7 +10,7 @@ import pytest
 from hub.domain.members import MemberId
 from hub.exchange.parent import join_parent, load_parent
 from hub.heartbeat_service import parent_told, tell_parent
-from hub.store import log
+from hub.store import log, operator_log
 from hub.store.backups import mark_backup
 from hub.store.engine import reading, writing
 from hub.store.heartbeats import find_heartbeat
@@ -57,6 +57,9 @@ async def test_the_parent_hears_that_its_city_lives_and_renews_it_without_a_rest
             first = find_heartbeat(connection, CITY)
         assert first is not None
         assert first.said.pack_digest == city.parts.catalog.digest
+        with reading(city.parts.engine) as connection:
+            size, head = operator_log.head(connection)
+        assert (first.said.operator_log_size, first.said.operator_log_head) == (size, head)
 
         for clock in (city.clock, province.clock):
             clock.advance(days=15)
