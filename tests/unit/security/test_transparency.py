@@ -13,6 +13,8 @@ from security.keys import SigningKey
 from security.signatures import SignatureScheme
 from security.transparency import (
     Checkpoint,
+    find_origin_number,
+    numbered_origin,
     open_checkpoint,
     parse_leaf,
     sign_checkpoint,
@@ -169,3 +171,36 @@ def test_a_leaf_is_read() -> None:
 def test_bytes_that_are_no_leaf_are_refused(leaf: bytes) -> None:
     with pytest.raises(LogCorruptError, match="leaf"):
         parse_leaf(leaf)
+
+
+FIRST = "yixin/330300/hub/city/log1"
+
+
+def numbered_anchor() -> identity_pb2.TrustAnchor:
+    """The hub's anchor, with an origin that may be followed by others."""
+    anchor = identity_pb2.TrustAnchor()
+    anchor.CopyFrom(HUB_UNDER_TEST.anchor)
+    anchor.log_origin = FIRST
+    return anchor
+
+
+@pytest.mark.parametrize("number", [1, 2, 9, 10, 123])
+def test_a_log_that_followed_is_one_of_the_hub(number: int) -> None:
+    origin = numbered_origin(FIRST, number)
+    assert find_origin_number(FIRST, origin) == number
+    later = Checkpoint(origin=origin, size=7, root=bytes(32))
+    note = sign_checkpoint(later, HUB_UNDER_TEST.signing)
+    assert verify_checkpoint(note, numbered_anchor()) == later
+
+
+@pytest.mark.parametrize(
+    "origin",
+    ["2", "log2", FIRST + "x", FIRST[:-1], FIRST[:-1] + "02", FIRST[:-1] + "0", "x" + FIRST],
+)
+def test_another_log_is_none_of_the_hub(origin: str) -> None:
+    assert find_origin_number(FIRST, origin) is None
+    other = sign_checkpoint(
+        Checkpoint(origin=origin, size=7, root=bytes(32)), HUB_UNDER_TEST.signing
+    )
+    with pytest.raises(LogCorruptError, match="expected one of"):
+        verify_checkpoint(other, numbered_anchor())

@@ -9,8 +9,11 @@ from hub.errors import LogReadOnlyError
 from hub.log.sequencer import publish, rebuild
 from hub.log.starting import check_state
 from hub.store import log as leaf_log
+from hub.store import log_peers
+from hub.store.engine import writing
 from security.errors import LogCorruptError, LogRollbackError
 from security.tlog.tiles import CHECKPOINT, tile_name
+from security.transparency import Checkpoint
 from tests.support.hub_city import open_city
 from tests.support.hub_logs import append
 
@@ -128,3 +131,45 @@ def test_a_damaged_tile_is_found_and_mended_from_the_database(city: City) -> Non
         check_state(log)
     rebuild(log)
     check_state(log)
+
+
+def test_a_cosigned_size_that_is_not_held_is_a_rollback(city: City) -> None:
+    log = city.parts.log
+    total = append(log, 3)
+    later = Checkpoint(origin=log.origin(1), size=total + 2, root=bytes(32))
+    _cosigned(city, later)
+    with pytest.raises(LogRollbackError, match=f"holds {total} leaves.*but {total + 2}"):
+        check_state(log)
+
+
+def test_another_cosigned_root_is_a_rollback(city: City) -> None:
+    log = city.parts.log
+    total = append(log, 3)
+    _cosigned(city, Checkpoint(origin=log.origin(1), size=total - 1, root=bytes(32)))
+    with pytest.raises(LogRollbackError, match="cosigned another root"):
+        check_state(log)
+
+
+def _cosigned(city: City, checkpoint: Checkpoint) -> None:
+    with writing(city.parts.engine) as connection:
+        log_peers.add_cosignature(
+            connection,
+            log_peers.StoredCosignature(
+                checkpoint=checkpoint, witness="province/witness", lines="", at_ms=1
+            ),
+        )
+
+
+def test_every_leaf_is_counted_for_those_who_wait(
+    city: City, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leaf_log, "FRONTIER_EVERY", 8)
+    total = append(city.parts.log, 40)
+    seen: list[int] = []
+
+    def progress(stage: str, done: int, total: int = 0, unit: str = "") -> None:
+        assert (stage, unit) == ("verifying", "leaves")
+        seen.append(done * bool(total))
+
+    check_state(city.parts.log, tail=total, progress=progress)
+    assert seen == list(range(8, total + 1, 8))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 from typing import TYPE_CHECKING
 
 import pytest
@@ -141,6 +142,20 @@ def test_a_witness_survives_its_line(key: SigningKey) -> None:
 def test_a_damaged_line_is_no_witness(line: str) -> None:
     with pytest.raises(CosignatureError):
         parse_witness(line)
+
+
+def test_a_line_names_one_witness() -> None:
+    other = Witness(name="other/witness", key=KEY.verifying).line()
+    with pytest.raises(CosignatureError, match="two witnesses"):
+        parse_witness(f"{WITNESS.line().split()[0]} {other.split()[1]}")
+
+
+def test_a_key_that_is_no_point_is_refused() -> None:
+    # A point of small order: one signature would fit every message.
+    typed = b"\x04" + bytes(32)
+    digest = hashlib.sha256(NAME.encode() + b"\n" + typed).digest()[:4].hex()
+    with pytest.raises(CosignatureError, match="small order"):
+        parse_witness(f"{NAME}+{digest}+{base64.b64encode(typed).decode()}")
 
 
 def test_a_name_that_breaks_lines_is_refused() -> None:

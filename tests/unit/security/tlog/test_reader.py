@@ -52,6 +52,7 @@ def test_the_frontier_is_that_of_the_leaves(
 def test_every_entry_is_read_and_verified(size: int) -> None:
     reader = TileReader(written(size), checkpoint_of(leaves(0, size)))
     assert list(reader.entries(0, size)) == leaves(0, size)
+    assert reader.checkpoint.size == size
     assert list(reader.entries(size // 3, size // 2)) == leaves(size // 3, size // 2)
     reader.verify_all()
 
