@@ -170,7 +170,8 @@ def check_suite(policy: Policy, suite: str) -> None:
         raise SuitePolicyError(
             f"Suite {suite[:40]} is not within the policy of {policy.hub} (version "
             f"{policy.version}), which {'requires' if policy.required else 'allows'} "
-            f"{', '.join(policy.suites)}. Make this member's keys under a suite of the policy."
+            f"{', '.join(policy.suites)}. Renew this member's certificates: its new keys are made "
+            "under a suite of the policy."
         )
 
 
