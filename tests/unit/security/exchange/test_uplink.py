@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from protos.yixin.v1 import exchange_pb2, identity_pb2
-from security.certificates import Revoked, sign_revocations
+from protos.yixin.v1 import exchange_pb2
 from security.errors import (
     HubRefusedError,
     HubUnreachableError,
@@ -16,12 +15,10 @@ from security.errors import (
     UntrustedReceiptError,
 )
 from security.exchange import archive, submit_stream
-from security.exchange.heads import sign_heads
 from security.exchange.uplink import sync_up
-from security.keys import SigningKey
 from tests.support.exchange_hub import serving
 from tests.support.exchange_member import make_member, numbers, reopened
-from tests.support.members import HUB, NODE, NOW, NOW_MS, make_hub
+from tests.support.members import HUB, NOW, make_hub
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -373,42 +370,3 @@ async def test_a_member_with_a_certificate_of_another_hub_gets_no_connection(
         with pytest.raises(HubUnreachableError):
             await sync_up(moved, stranger.engine, stranger.outbox, now=lambda: NOW)
     assert hub.openings == []
-
-
-async def test_a_key_of_the_hub_that_is_revoked_opens_no_stream(
-    hub: ExchangeHub, member: ExchangeMember
-) -> None:
-    epoch = SigningKey.generate(post_quantum=True)
-    certificate = hub.hub.certify(HUB, epoch)
-    serial = identity_pb2.KeyCertificateBody.FromString(certificate.body).serial
-    member.append(*numbers(1))
-
-    def by_the_epoch(accepted: exchange_pb2.StreamAccepted, version: int = 1) -> None:
-        revoked = [Revoked(member=HUB, since_ms=NOW_MS - 1, serial=serial)]
-        accepted.revocations.CopyFrom(
-            sign_revocations(
-                hub.hub.signing,
-                hub=HUB,
-                version=version,
-                at_ms=NOW_MS,
-                next_ms=NOW_MS + 1,
-                rows=revoked if version > 1 else [],
-            )
-        )
-        accepted.heads.CopyFrom(
-            sign_heads(epoch, signer=HUB, peer=NODE, heads={}, at_ms=NOW_MS, downlink=False)
-        )
-
-    hub.faults.change_accepted = by_the_epoch
-    await member.sync()
-    hub.faults.change_accepted = lambda accepted: by_the_epoch(accepted, 2)
-    member.append(*numbers(1))
-    with pytest.raises(RemoteSyncError, match="is revoked"):
-        await member.sync()
-    assert member.membership.revocations_version == 2
-
-    # An older list would bring the key back.
-    hub.faults.change_accepted = by_the_epoch
-    with pytest.raises(UntrustedCertificateError, match="2 was seen before"):
-        await member.sync()
-    assert len(hub.received) == 1
