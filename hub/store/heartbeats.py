@@ -14,6 +14,7 @@ from hub.domain.heartbeats import DecodedHeartbeat, is_silent
 from hub.domain.members import MemberKind, MemberStatus
 from hub.store import members
 from hub.store.proof_tables import heartbeat
+from hub.store.refusals import RefusedAttempt, add_refusal
 from hub.store.slot_index import upsert
 from hub.store.tables import chain_head, envelope, receipt
 from protos.yixin.v1 import exchange_pb2
@@ -35,7 +36,17 @@ class HeldHeartbeat:
 def keep_heartbeat(
     connection: Connection, member: str, said: DecodedHeartbeat, log_index: int
 ) -> None:
-    """Keep a heartbeat in place of the one before."""
+    """Keep a heartbeat in place of the one before.
+
+    A log of operators that lost entries, or has others than it had, is kept as a refused attempt:
+    a node that was restored from a backup, or one that hides what was done.
+    """
+    before = find_heartbeat(connection, member)
+    if before is not None and (told := _contradiction(before.said, said)):
+        attempt = RefusedAttempt(
+            at_ms=said.at_ms, peer=member, method="heartbeat", code="LogRollbackError", cause=told
+        )
+        add_refusal(connection, attempt)
     connection.execute(
         upsert(connection, heartbeat),
         {
@@ -67,6 +78,22 @@ def find_heartbeat(connection: Connection, member: str) -> HeldHeartbeat | None:
             operator_log_size=row.operator_log_size,
         ),
     )
+
+
+def _contradiction(before: DecodedHeartbeat, said: DecodedHeartbeat) -> str:
+    """What is wrong with a log of operators; empty when it may have grown from the one before."""
+    if said.operator_log_size < before.operator_log_size:
+        return (
+            f"its log of operators has {said.operator_log_size} entries and had "
+            f"{before.operator_log_size}; ask whether it was restored from a backup"
+        )
+    same_size = said.operator_log_size == before.operator_log_size
+    if same_size and said.operator_log_head != before.operator_log_head:
+        return (
+            f"its log of operators has {said.operator_log_size} entries, as before, but others: "
+            f"head {said.operator_log_head.hex()}, was {before.operator_log_head.hex()}"
+        )
+    return ""
 
 
 def silent_members(connection: Connection, now_ms: int) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from hub.store import members
 from hub.store.engine import reading, writing
 from hub.store.heartbeats import find_heartbeat, last_heard, silent_members
 from hub.store.quarantine import count
+from hub.store.refusals import recent
 from protos.yixin.v1 import envelope_pb2, exchange_pb2
 from security.progress import no_progress
 from tests.support.hub_city import JOIN_LEAVES, NODE, OTHER, OWN_LEAVES
@@ -122,6 +123,29 @@ def test_the_newest_is_kept_and_the_member_was_heard(city: City, node: Sender) -
         assert held.log_index == OWN_LEAVES + JOIN_LEAVES + 1
         assert last_heard(connection, [NODE, OTHER]) == {NODE: city.clock.ms}
         assert count(connection) == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"operator_log_size": 2}, "has 2 entries and had 3"),
+        ({"operator_log_head": b"x" * 32}, "3 entries, as before, but others"),
+        ({"operator_log_size": 0, "operator_log_head": b""}, "has 0 entries and had 3"),
+        ({"operator_log_size": 4, "operator_log_head": b"x" * 32}, ""),
+        ({}, ""),
+    ],
+)
+def test_a_log_of_operators_that_lost_entries_is_kept_as_a_refusal(
+    city: City, node: Sender, changes: dict[str, Any], told: str
+) -> None:
+    city.submit(node.seal(heartbeat(at_ms=city.clock.ms), **CONTROL))
+    city.submit(node.seal(heartbeat(at_ms=city.clock.ms, **changes), **CONTROL))
+
+    with reading(city.parts.engine) as connection:
+        found = [one for one in recent(connection) if one.method == "heartbeat"]
+        assert find_heartbeat(connection, NODE) is not None
+    assert [(one.peer, one.code) for one in found] == [(NODE, "LogRollbackError")] * bool(told)
+    assert all(told in one.cause for one in found)
 
 
 def test_a_malformed_one_is_quarantined_and_the_chain_goes_on(city: City, node: Sender) -> None:
