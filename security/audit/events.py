@@ -143,12 +143,18 @@ def find_event_failures(
     return failures
 
 
+_MAX_RANGE_CHARS: Final = 40
+
+
 def _find_origin_failures(
-    _evidence: Evidence, index: int, _leaf: transparency_pb2.LogLeaf
+    _evidence: Evidence, index: int, leaf: transparency_pb2.LogLeaf
 ) -> list[Failure]:
-    if index == 0:
+    """It stands at a place of the lost range that it names; of an empty range, at its begin."""
+    first, _, end = leaf.purpose.partition(":")
+    is_range = first.isdecimal() and end.isdecimal() and len(leaf.purpose) <= _MAX_RANGE_CHARS
+    if is_range and int(first) <= index < max(int(end), int(first) + 1):
         return []
-    return [Failure(check="leaf", detail="an origin stands at the beginning of a log only")]
+    return [Failure(check="leaf", detail="an origin stands in the lost range that it names only")]
 
 
 def _find_emptied_failures(

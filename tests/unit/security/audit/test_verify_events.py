@@ -111,13 +111,14 @@ def test_entries_that_no_leaf_speaks_of_are_named(
     assert "belongs to no leaf" in str(report.failures)
 
 
-def test_a_new_origin_stands_at_the_beginning_only(
+def test_a_new_origin_stands_in_the_lost_range_that_it_names(
     empty_log: LogUnderTest, auditor: Auditor
 ) -> None:
-    for _ in range(2):
-        empty_log.event(transparency_pb2.LOG_KIND_ORIGIN, DIGEST)
+    for purpose in ("0:2", "0:2", "0:2", "3:3", "", "x:9", "5:4:9"):
+        empty_log.event(transparency_pb2.LOG_KIND_ORIGIN, DIGEST, purpose=purpose)
     report = auditor.verify(empty_log.parts())
-    assert [checks(report, at) for at in range(2)] == [[], ["leaf"]]
+    found = [checks(report, at) for at in range(7)]
+    assert found == [[], [], ["leaf"], [], ["leaf"], ["leaf"], ["leaf"]]
 
 
 # Retention -----------------------------------------------------------------------------------
