@@ -97,7 +97,10 @@ def renew(
     *,
     new_keys: Annotated[
         bool,
-        typer.Option("--new-keys", help="Also make a new signing and a new encryption key."),
+        typer.Option(
+            "--new-keys",
+            help="Make new signing, encryption and TLS keys; link desks must learn the last one.",
+        ),
     ] = False,
     address: Annotated[
         str | None,

@@ -71,6 +71,7 @@ class IdentityJobs:
                     link.membership,
                     now=now,
                     new_epoch=bool(arguments.get("new_keys")) or due.keys,
+                    new_tls=bool(arguments.get("new_keys")),
                     address=arguments.get("address"),
                 )
             )

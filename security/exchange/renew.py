@@ -1,8 +1,9 @@
 """Renewal (续期): new certificates for a member that has some, through the enrolment port.
 
 Rules:
-    1. Certificates are renewed when half of their time is over: of TLS with a new key each time,
-       of the signing and encryption keys with new keys too. What is not due keeps its key.
+    1. Certificates are renewed when half of their time is over. The TLS key stays, because others
+       than the hub know members by it (link desks), until a person asks for a new one; signing
+       and encryption keys are made anew when theirs are due.
     2. The request is signed by the signing key in force, whose certificate may have ended, and by
        the key it asks a certificate for. The TLS certificate plays no part: the enrolment port
        takes calls without one.
@@ -117,6 +118,7 @@ async def renew(
     *,
     now: datetime,
     new_epoch: bool,
+    new_tls: bool = False,
     address: str | None = None,
     call_timeout_s: float = CALL_TIMEOUT_S,
 ) -> Membership:
@@ -125,7 +127,8 @@ async def renew(
     Args:
         membership: Who renews.
         now: Present moment, UTC-aware.
-        new_epoch: Whether the signing and encryption keys are made anew with the TLS key.
+        new_epoch: Whether the signing and encryption keys are made anew.
+        new_tls: Whether the TLS key is; the desks that know the member have to learn it.
         address: host:port of the hub's enrolment; by default where this member joined.
         call_timeout_s: Longest wait for the hub, seconds.
 
@@ -148,7 +151,7 @@ async def renew(
             "of the hub's enrolment; name it once: yixin node renew --address HOST:PORT"
         )
     # 3.
-    keys = _keys_to_certify(membership, new_epoch=new_epoch)
+    keys = _keys_to_certify(membership, new_epoch=new_epoch, new_tls=new_tls)
     # 2.
     request = _request(membership, keys, to_ms(now))
     channel = enrolment_channel(where, membership.ca_certificate_pem)
@@ -183,11 +186,11 @@ async def renew(
     return renewed
 
 
-def _keys_to_certify(membership: Membership, *, new_epoch: bool) -> MemberKeys:
+def _keys_to_certify(membership: Membership, *, new_epoch: bool, new_tls: bool) -> MemberKeys:
     """The held keys, with new ones where they are due; those of an earlier try again (rule 3)."""
     directory, held = membership.directory, membership.keys
     newest = load_keys(directory)
-    if newest.tls_key_pem == held.tls_key_pem:
+    if new_tls and newest.tls_key_pem == held.tls_key_pem:
         add_epoch(directory, KeyFile.TLS)
     if new_epoch:
         suite = _suite(membership)

@@ -112,7 +112,8 @@ async def test_a_certificate_renews_at_half_life_while_the_link_goes_on(
     told = await in_thread(lambda: run(late, if_due=True))
 
     assert (told["renewed"], told["new_keys"]) == (True, False)
-    assert link.membership.tls_key_pem != before.tls_key_pem
+    assert link.membership.tls_certificate_pem != before.tls_certificate_pem
+    assert link.membership.tls_key_pem == before.tls_key_pem
     assert link.membership.signing_key.key_id == before.signing_key.key_id
     assert await exchange(link) == 1
     assert len(enrolment.renewals) == 1

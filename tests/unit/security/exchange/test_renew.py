@@ -71,10 +71,21 @@ def files(directory: Path) -> list[str]:
     return sorted(path.name for path in directory.glob("*.key"))
 
 
-async def test_tls_is_renewed_with_a_new_key_and_the_other_keys_stay(
+async def test_tls_is_renewed_under_its_key_so_that_desks_still_know_the_member(
     joined: Membership, enrolment: EnrolmentHub
 ) -> None:
     renewed = await renew(joined, now=TLS_NOW, new_epoch=False)
+
+    assert renewed.tls_certificate_pem != joined.tls_certificate_pem
+    assert renewed.tls_key_pem == joined.tls_key_pem
+    assert files(joined.directory) == ["encryption-0001.key", "signing-0001.key", "tls-0001.key"]
+    assert len(enrolment.renewals) == 1
+
+
+async def test_tls_has_a_new_key_when_a_person_asks_and_the_other_keys_stay(
+    joined: Membership, enrolment: EnrolmentHub
+) -> None:
+    renewed = await renew(joined, now=TLS_NOW, new_epoch=False, new_tls=True)
 
     assert renewed.tls_certificate_pem != joined.tls_certificate_pem
     assert renewed.tls_key_pem != joined.tls_key_pem
@@ -116,10 +127,10 @@ async def test_a_lost_answer_costs_nothing_and_makes_no_further_keys(
 ) -> None:
     enrolment.fail = grpc.StatusCode.UNAVAILABLE
     with pytest.raises(HubUnreachableError, match="nothing is lost"):
-        await renew(joined, now=TLS_NOW, new_epoch=True)
+        await renew(joined, now=TLS_NOW, new_epoch=True, new_tls=True)
     assert load(joined.directory).tls_certificate_pem == joined.tls_certificate_pem
 
-    await renew(load(joined.directory), now=TLS_NOW, new_epoch=True)
+    await renew(load(joined.directory), now=TLS_NOW, new_epoch=True, new_tls=True)
 
     first, second = enrolment.renewals
     assert first == second
@@ -169,7 +180,8 @@ async def test_an_officer_who_has_to_approve_is_named_with_our_own_fingerprint(
     assert first.value.retry_after_s == 3600
     assert enrolment.renewals[0] == enrolment.renewals[1]
     enrolment.pending = None
-    assert (await renew(joined, now=TLS_NOW, new_epoch=False)).tls_key_pem != joined.tls_key_pem
+    renewed = await renew(joined, now=TLS_NOW, new_epoch=False)
+    assert renewed.tls_certificate_pem != joined.tls_certificate_pem
 
 
 def _other_tls(response: enrolment_pb2.RenewResponse) -> None:
@@ -221,7 +233,7 @@ async def test_certificates_of_another_member_or_for_other_keys_are_refused(
     for change in (of_another, of_the_old_key):
         enrolment.change_renewal = change
         with pytest.raises(JoinRefusedError, match="does not hold"):
-            await renew(joined, now=TLS_NOW, new_epoch=False)
+            await renew(joined, now=TLS_NOW, new_epoch=False, new_tls=True)
     assert load(joined.directory).tls_certificate_pem == joined.tls_certificate_pem
 
 
@@ -320,7 +332,7 @@ async def test_a_retired_decryption_key_goes_when_nothing_sealed_to_it_can_come(
 async def test_two_signing_epochs_stay_and_every_certificate_is_kept(joined: Membership) -> None:
     latest = joined
     for _ in range(3):
-        latest = await renew(latest, now=TLS_NOW, new_epoch=True)
+        latest = await renew(latest, now=TLS_NOW, new_epoch=True, new_tls=True)
 
     assert list(find_epochs(joined.directory, KeyFile.SIGNING)) == [3, 4]
     assert list(find_epochs(joined.directory, KeyFile.TLS)) == [4]
