@@ -12,8 +12,6 @@ TABLE = ROOT / "deploy" / "decisions" / "0030-attacks-at-every-border.md"
 ROW = re.compile(
     r"^\| (?P<stride>[STRIDE, ]+) \| (?P<attack>.+) \| (?P<held>.+) \| (?P<tests>.+) \|$"
 )
-    r"^\| (?P<stride>[STRIDE, ]+) \| (?P<attack>.+) \| (?P<held>.+) \| (?P<tests>.+) \|$"
-)
 TEST = re.compile(r"`([^`]+)`")
 BORDERS = (
     "node and hub",
