@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PROTOS := $(wildcard protos/yixin/v1/*.proto)
 
-.PHONY: setup demo test check bench protos lock faults mutations fuzz clean
+.PHONY: setup packages demo test check bench protos lock faults mutations fuzz clean
 
 setup: $(STAMP)
 
@@ -19,8 +19,12 @@ $(STAMP): requirements.lock pyproject.toml
 demo: setup
 	$(BIN)/yixin demo --once
 
+# A Debian package that tests use: SoftHSM plays the PKCS #11 token.
+packages:
+	@command -v softhsm2-util >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get -qq -o Acquire::http::Timeout=15 -o Acquire::Retries=0 update >/dev/null 2>&1 && apt-get -qq install softhsm2 >/dev/null 2>&1; } || echo "softhsm2 is not here and cannot be installed (apt install softhsm2 needs root and a mirror): tests of PKCS #11 tokens are skipped"
+
 # Two at a time, the tests of one file together; those with daemons of their own after the others.
-test: setup
+test: setup packages
 	$(BIN)/python -m pytest -m "not faults and not e2e" -n 2 --dist loadfile
 	$(BIN)/python -m pytest -m "e2e and not faults" -n 2 --dist loadfile
 
