@@ -29,6 +29,7 @@ from deploy.demo.founding import founding, inviting, joining
 from deploy.demo.intake import Intake
 from deploy.demo.members import DemoHub, DemoNode, hubs_in, node_in
 from deploy.demo.processes import Crew, number
+from deploy.demo.sharing import Sharing
 from deploy.demo.summary import Findings, Summary
 from deploy.demo.supervision import Supervision
 from deploy.demo.together import together
@@ -79,10 +80,12 @@ class Scenario:
     """Subjects of the simulated city by class."""
     intake: Intake = field(init=False)
     supervision: Supervision = field(init=False)
+    sharing: Sharing = field(init=False)
 
     def __post_init__(self) -> None:
         """Prepare the intake, the desks and what they serve for."""
         self.intake = Intake(crew=self.crew, work=self.plan.work, simulation=self.plan.simulation)
+        self.sharing = Sharing(crew=self.crew)
         plan, desks = self.plan, LinkDesks(crew=self.crew, work=self.plan.work)
         self.supervision = Supervision(
             crew=self.crew, simulation=plan.simulation, period=plan.period, desks=desks
@@ -105,6 +108,8 @@ class Scenario:
         graded, _ = await together(self._state_and_grade(city), self._find_and_send())
         compared = await self._each_node("collect grades, pre-score again", self._compare)
         await self._push(city)
+        asked = self._hospital.custodian
+        await self._share(city, asked)
         verdicts, explanation, _, _ = await together(
             self._audit(city, province),
             self._explain(compared),
@@ -144,6 +149,7 @@ class Scenario:
             explanation=explanation,
             hit=self.supervision.explained,
             log_sizes=sizes,
+            asked={asked: self.sharing.shown},
             verdicts=verdicts,
             steps=self.steps,
         )
@@ -355,6 +361,11 @@ class Scenario:
 
             found = await together(*(audited(hub) for hub in hubs))
             return {hub.level: verdict for hub, verdict in zip(hubs, found, strict=True)}
+
+    async def _share(self, city: DemoHub, subject: str) -> None:
+        with self._step("answer a question under an agreement", 1) as ended:
+            await self.sharing.ask(city, subject, self.plan.period)
+            ended()
 
     async def _back_up(self) -> None:
         """Back the hospital's node up."""

@@ -114,6 +114,8 @@ class Findings:
     """Answer of ``yixin node rules explain`` for one hit."""
     log_sizes: Mapping[str, int]
     """Leaves of each hub's transparency log."""
+    asked: Mapping[str, str]
+    """What the public was told, by subject."""
     verdicts: Mapping[str, str]
     """The auditor's verdict per hub."""
     steps: Mapping[str, float] = field(default_factory=dict)
@@ -206,6 +208,8 @@ def _proved(findings: Findings) -> Table:
     )
     held = sum(one.pushed for one in summary.classes.values())
     table.add_row("grades of all classes held by the province", f"{held:,}")
+    for subject, told in findings.asked.items():
+        table.add_row("a question of the public 依协议查询", f"{subject}: {told}")
     for hub, size in findings.log_sizes.items():
         verdict = findings.verdicts.get(hub, "not audited")
         table.add_row(f"log of {hub}", f"{size} leaves; the auditor says {verdict}")

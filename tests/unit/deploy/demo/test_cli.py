@@ -51,6 +51,7 @@ def test_the_exit_code_tells_whether_every_promise_was_kept(
             explanation=EXPLANATION,
             hit=HIT,
             log_sizes={"city": 3},
+            asked={"H33030200001": "excellent under public_query@1, leaf 40"},
             verdicts={"city": audit},
         )
 

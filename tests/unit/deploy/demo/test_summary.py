@@ -122,6 +122,7 @@ def printed(summary: Summary) -> str:
         explanation=EXPLANATION,
         hit=HIT,
         log_sizes={"city": 30, "province": 4},
+        asked={"H33030200001": "excellent under public_query@1, leaf 40"},
         verdicts={"city": summary.audit, "province": "valid"},
     )
     show(findings, console)
