@@ -43,7 +43,7 @@ def join_command(
 
     Where an officer of the hub has to approve, run it again with the same token afterwards.
 
-    Example: [bold]yixin department join --token yixin2.… --dir /var/lib/yixin-bank[/bold]
+    Example: [bold]yixin department join --token yixin1.… --dir /var/lib/yixin-bank[/bold]
     """
     with speaking(CommandOutput(as_json=as_json), _describe) as out:
         from deploy.department.program import join_hub  # noqa: PLC0415 - keeps --help fast

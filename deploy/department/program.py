@@ -27,6 +27,7 @@ from security.exchange.renew import renew, renewal_due
 from security.exchange.uplink import sync_up
 from security.operator import writer_lock
 from security.sharing.coverage import PRODUCT_REQUEST
+from security.sharing.requests import REQUEST_ID_BYTES, parse_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -41,7 +42,6 @@ KIND: Final = "department"
 VAULT_FILE: Final = "vault.key"
 DATABASE_FILE: Final = "department.db"
 LOCK_FILE: Final = "department.lock"
-REQUEST_ID_BYTES: Final = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +88,7 @@ class Department:
             The request's id, which the answer repeats.
 
         Raises:
-            AgreementError: A part is malformed.
+            AgreementError: A part is malformed; nothing was queued.
         """
         request_id = secrets.token_bytes(REQUEST_ID_BYTES)
         payload = sharing_pb2.ProductRequest(
@@ -100,6 +100,7 @@ class Department:
             fields=wanted.fields,
             subject_classes=wanted.subject_classes,
         ).SerializeToString(deterministic=True)
+        parse_request(payload)
         try:
             with self.engine.begin() as connection:
                 self.outbox.append(

@@ -5,34 +5,20 @@ becomes a task and is handled after the commit, from the stored envelope: nothin
 lies in the clear. Whether an agreement covers a request is not judged here.
 """
 
-import re
-from collections.abc import Sequence
-from typing import Final
-
 from sqlalchemy import Connection
 
 from hub.domain.sharing import DecodedSharing
 from hub.errors import StatementError
 from hub.store import deliveries
-from protos.yixin.v1 import envelope_pb2, sharing_pb2
-from security.encoding import parse_exactly
+from protos.yixin.v1 import envelope_pb2
 from security.envelope import MAX_ENVELOPE_BYTES
 from security.errors import AgreementError, UntrustedEnvelopeError
 from security.members import MemberKind, parse_member_id
 from security.sharing.coverage import FORWARD, PRODUCT_REQUEST
 from security.sharing.forwarded import parse_forward
+from security.sharing.requests import parse_request
 
-__all__ = ["FORWARD", "PRODUCT_REQUEST", "add_task", "decode_sharing", "parse_request"]
-
-MAX_REQUEST_BYTES: Final = 128 * 1024
-MAX_SUBJECTS: Final = 1_000
-MAX_NAMED: Final = 32
-REQUEST_ID_BYTES: Final = 16
-_FORMAT: Final = 1
-_PERIOD: Final = re.compile(r"[0-9]{4}H[12]")
-_REFERENCE: Final = re.compile(r"[a-z][a-z0-9_]{0,63}@[1-9][0-9]{0,5}")
-_WORD: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
-_SUBJECT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+__all__ = ["FORWARD", "PRODUCT_REQUEST", "add_task", "decode_sharing"]
 
 
 def decode_sharing(header: envelope_pb2.EnvelopeHeader, payload: bytes) -> DecodedSharing:
@@ -51,41 +37,15 @@ def decode_request(header: envelope_pb2.EnvelopeHeader, payload: bytes) -> Decod
     Raises:
         StatementError: The payload does not parse, or a part is out of bounds.
     """
-    request = parse_request(payload)
+    try:
+        request = parse_request(payload)
+    except AgreementError as error:
+        raise StatementError(str(error)) from error
     if request.period != header.period or request.agreement != header.agreement:
         raise StatementError(
             "The request names another period or agreement than its envelope; name the same."
         )
     return DecodedSharing(payload_type=PRODUCT_REQUEST)
-
-
-def parse_request(payload: bytes) -> sharing_pb2.ProductRequest:
-    """Read a serialised request and check its bounds.
-
-    Raises:
-        StatementError: It does not parse, or a part is out of bounds.
-    """
-    try:
-        request = parse_exactly(sharing_pb2.ProductRequest, payload, MAX_REQUEST_BYTES)
-    except ValueError as error:
-        raise StatementError(f"The payload is no ProductRequest: {error}.") from error
-    faults = {
-        f"format {request.format}, expected {_FORMAT}": request.format != _FORMAT,
-        "an agreement is named as id@version": not _REFERENCE.fullmatch(request.agreement),
-        "a period is named as 2026H1": not _PERIOD.fullmatch(request.period),
-        f"a request id has {REQUEST_ID_BYTES} bytes": len(request.request_id) != REQUEST_ID_BYTES,
-        f"at most {MAX_SUBJECTS} subjects, each once, of letters, digits, '.', '_', '-'": not (
-            _are(request.subjects, _SUBJECT, MAX_SUBJECTS)
-        ),
-        f"at most {MAX_NAMED} fields, each once": not _are(request.fields, _WORD, MAX_NAMED),
-        f"at most {MAX_NAMED} classes, each once": not (
-            _are(request.subject_classes, _WORD, MAX_NAMED)
-        ),
-    }
-    for fault, found in faults.items():
-        if found:
-            raise StatementError(f"The request breaks a rule: {fault}.")
-    return request
 
 
 def decode_forward(header: envelope_pb2.EnvelopeHeader, payload: bytes) -> DecodedSharing:
@@ -125,11 +85,3 @@ def add_task(connection: Connection, content: DecodedSharing, sender: str, log_i
         log_index=log_index, sender=sender, payload_type=content.payload_type
     )
     deliveries.add_task(connection, task)
-
-
-def _are(texts: Sequence[str], pattern: re.Pattern[str], most: int) -> bool:
-    return (
-        len(texts) <= most
-        and len(set(texts)) == len(texts)
-        and all(pattern.fullmatch(text) for text in texts)
-    )

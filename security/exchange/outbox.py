@@ -125,7 +125,12 @@ class Outbox:
                 f"{MAX_PAYLOAD_BYTES} fit into an envelope: cut it into parts"
             )
         check_sealable(
-            (payload_type, purpose, data_class), period, schema_version, pack_digest, lane
+            (payload_type, purpose, data_class),
+            period,
+            schema_version,
+            pack_digest,
+            lane=lane,
+            agreement=agreement,
         )
         token = secrets.token_hex(16)
         result = conn.execute(

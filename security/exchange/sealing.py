@@ -28,6 +28,7 @@ ENVELOPE_LIFETIME_MS: Final = 400 * 86_400_000
 
 _WORD: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _PERIOD: Final = re.compile(r"(?:[0-9]{4}H[12])?")
+_AGREEMENT: Final = re.compile(r"(?:[a-z][a-z0-9_]{0,63}@[1-9][0-9]{0,5})?")
 _MAX_SCHEMA_VERSION: Final = 1_000_000
 
 
@@ -114,7 +115,13 @@ def next_envelope(
 
 
 def check_sealable(
-    words: tuple[str, ...], period: str, schema_version: int, pack_digest: bytes, lane: int
+    words: tuple[str, ...],
+    period: str,
+    schema_version: int,
+    pack_digest: bytes,
+    *,
+    lane: int,
+    agreement: str,
 ) -> None:
     """Refuse early what would block the chain when it is sealed.
 
@@ -124,6 +131,7 @@ def check_sealable(
         schema_version: Version of the payload's schema, from 1.
         pack_digest: SHA-256 of a catalogue, or empty.
         lane: Lane of the chain.
+        agreement: Sharing agreement ``id@version``, or empty.
 
     Raises:
         ValueError: A field would make a header that every receiver refuses.
@@ -136,3 +144,7 @@ def check_sealable(
         raise ValueError(f"schema version {schema_version}, {len(pack_digest)} bytes of digest")
     if lane not in LANES:
         raise ValueError(f"lane {lane} does not exist: 1 control, 2 urgent, 3 bulk")
+    if not _AGREEMENT.fullmatch(agreement):
+        raise ValueError(
+            f"agreement {agreement[:80]!r}: id and version such as 'police@1', or empty"
+        )

@@ -129,6 +129,28 @@ async def test_mistakes_say_what_to_do(city: City, tmp_path: Path) -> None:
     assert "2026H1" in malformed["message"]
 
 
+@pytest.mark.parametrize(
+    ("agreement", "more", "words"),
+    [
+        ("police", (), "id@version"),
+        ("police@x", (), "id@version"),
+        ("police@1", ("--subject", "A" * 65), "up to 64 letters"),
+        ("police@1", ("--subject", "A,A"), "each once"),
+        ("police@1", ("--field", "id number"), "at most 32 fields"),
+        ("police@1", ("--class", "x" * 65), "at most 32 classes"),
+    ],
+)
+async def test_what_the_hub_would_not_read_is_never_queued(
+    city: City, tmp_path: Path, agreement: str, more: tuple[str, ...], words: str
+) -> None:
+    where = tmp_path / "police"
+    await join(city, POLICE, where)
+    asked = ("--period", "2026H1", "--purpose", "fraud_investigation", "--dir", where)
+    refused = await told("request", agreement, *asked, *more, code=47)
+    assert words in refused["message"]
+    assert (await told("collect", "--dir", where))["written"] == []
+
+
 def received(where: Path, clock: Clock, *payloads: tuple[str, bytes]) -> Taken:
     """What becomes of payloads that the hub sealed for the department, whatever they hold."""
     with opened(where, clock) as department:

@@ -85,6 +85,8 @@ def receipt_for(row: SealedRow, **changes: Any) -> VerifiedReceipt:  # noqa: ANN
         ("period", "2026", "such as '2026H1'"),
         ("schema_version", 0, "schema version 0"),
         ("pack_digest", b"short", "5 bytes of digest"),
+        ("agreement", "police", "such as 'police@1'"),
+        ("agreement", "police@0", "such as 'police@1'"),
     ],
 )
 def test_what_would_block_the_chain_later_is_refused_now(
