@@ -21,7 +21,6 @@ from node.errors import ConfigurationError
 from node.jobs import NodeJobs, Result
 from node.packs.holding import holding_of
 from node.packs.installing import install_pack
-from node.packs.restarting import start_again
 from node.store import NodeStore
 from node.store.scores import ScoreStore
 from node.sync.flow import Link, restate
@@ -37,6 +36,7 @@ from security.exchange.outbox import Outbox
 from security.operator import writer_lock
 from security.private_files import write_private
 from security.progress import ProgressReporter
+from security.restarting import start_again
 
 EXCHANGE_DATABASE: Final = "exchange.db"
 MEMBERSHIP_DIRECTORY: Final = "membership"

@@ -19,11 +19,18 @@ from datetime import date
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
-from scoring_kernel.catalog_loader import CHANGES, catalog_digest, parse_catalog
+from scoring_kernel.catalog_loader import (
+    CHANGES,
+    catalog_digest,
+    install_catalog,
+    is_catalog_used,
+    load_catalog,
+    parse_catalog,
+)
 from scoring_kernel.errors import PackFileError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from scoring_kernel.catalog_object import Catalog
 
@@ -129,6 +136,29 @@ def open_pack(contents: Mapping[str, bytes]) -> Pack:
         ),
         golden=MappingProxyType(parts[GOLDEN]),
     )
+
+
+def install_pack(catalog: str, read: Callable[[], Mapping[str, bytes]]) -> bool:
+    """Have this process work with the catalogue of a pack that was checked.
+
+    Args:
+        catalog: Digest of its catalogue, hexadecimal.
+        read: Gives the bytes of all files by name; called where nothing is in use yet.
+
+    Returns:
+        Whether it does; not where it works with another catalogue already.
+    """
+    if is_catalog_used():
+        return load_catalog().digest.hex() == catalog
+    contents = read()
+    install_catalog(
+        {
+            name.removeprefix(CATALOG): part
+            for name, part in contents.items()
+            if name.startswith(CATALOG)
+        }
+    )
+    return True
 
 
 def write_card(card: PackCard, files: Mapping[str, bytes]) -> bytes:

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from deploy.model.targets import replacing
-from node.packs.measuring import measure
 from scoring_kernel.catalog_loader import CHANGES, collect_files, parse_catalog, read_changes
 from scoring_kernel.golden import (
     TinyRelation,
@@ -25,6 +24,7 @@ from scoring_kernel.golden import (
     run_golden,
     score_vector,
 )
+from scoring_kernel.golden_engine import measure
 from scoring_kernel.inputs import InputTable
 from scoring_kernel.onnx_graph import compile_model
 from scoring_kernel.packs import CARD, CATALOG, GOLDEN, MODELS, PackCard, open_pack, write_card

@@ -19,12 +19,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from node.packs.checking import check_apart
-from node.packs.holding import Checked, Current, Held, Holding, Ordered, day_number
+from node.packs.holding import Held, Holding, Ordered
 from node.sync.flow import Link
 from protos.yixin.v1 import envelope_pb2, exchange_pb2
 from security.encoding import parse_exactly
 from security.errors import HubUnreachableError, PackError
 from security.moments import to_ms
+from security.packs.checking import Checked
+from security.packs.in_force import Current, day_number
 from security.packs.layout import is_target
 
 __all__ = ["PackTurn", "TurnReport"]

@@ -11,44 +11,18 @@ Rules:
 
 import json
 from dataclasses import asdict, dataclass, field
-from datetime import date, datetime
-from enum import StrEnum
+from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from node.domain.shanghai import SHANGHAI
 from security.errors import PackError
+from security.packs.checking import Checked
+from security.packs.in_force import HELD, Current, Phase, damaged, find_current, read_state, switch
 from security.private_files import write_private
 
-__all__ = [
-    "Checked",
-    "Current",
-    "Held",
-    "Holding",
-    "Ordered",
-    "Phase",
-    "Standing",
-    "day_number",
-    "holding_of",
-]
+__all__ = ["Held", "Holding", "Ordered", "Standing", "holding_of"]
 
 DIRECTORY: Final = "packs"
-MAX_STATE_BYTES: Final = 1024 * 1024
-_DAY_S: Final = 86_400
-
-
-class Phase(StrEnum):
-    """Where a node stands with packs."""
-
-    PACKAGED = "packaged"
-    """No root is pinned: the packaged catalogue holds."""
-    ABSENT = "absent"
-    """No verified pack yet: stored, not scored."""
-    IN_FORCE = "in_force"
-    LAST_GOOD = "last_known_good"
-    """The metadata has expired; the pack's grace runs."""
-    EXPIRED = "expired"
-    """The grace is over, or the pack's last day: stored, not scored."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,36 +34,6 @@ class Ordered:
     digest: str
     from_day: int
     group: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Checked:
-    """What came of running a pack's golden vectors here."""
-
-    passed: bool
-    vectors: int
-    failures: tuple[str, ...]
-    catalog: str
-    """Digest of its catalogue, hexadecimal; empty when it could not be opened."""
-    version: str
-    from_day: int
-    to_day: int
-    """0 until further notice."""
-    grace_days: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Current:
-    """The pack in force."""
-
-    order: int
-    target: str
-    digest: str
-    catalog: str
-    to_day: int
-    grace_days: int
-    since: str
-    """Moment of the switch, ISO."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -162,14 +106,9 @@ class Holding:
         return self.directory / "root.json"
 
     @property
-    def current_file(self) -> Path:
-        """Names the pack in force."""
-        return self.directory / "current"
-
-    @property
     def files(self) -> Path:
         """Directory of packs, named by their digests."""
-        return self.directory / "held"
+        return self.directory / HELD
 
     @property
     def client(self) -> Path:
@@ -201,7 +140,7 @@ class Holding:
         path = self.directory / "state.json"
         if not path.exists():
             return Held()
-        found = _read(path)
+        found = read_state(path)
         try:
             return Held(
                 orders=[Ordered(**one) for one in found["orders"]],
@@ -215,7 +154,7 @@ class Holding:
                 problem=str(found["problem"]),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise _damaged(path) from error
+            raise damaged(path) from error
 
     def save(self, held: Held) -> None:
         """Keep the state, whole or not at all."""
@@ -229,17 +168,11 @@ class Holding:
         Raises:
             PackError: The file is damaged.
         """
-        if not self.current_file.exists():
-            return None
-        try:
-            return Current(**_read(self.current_file))
-        except TypeError as error:
-            raise _damaged(self.current_file) from error
+        return find_current(self.directory)
 
     def switch(self, current: Current) -> None:
         """Put a pack in force, for every process that starts from now on."""
-        content = json.dumps(asdict(current), indent=1, sort_keys=True).encode()
-        write_private(self.current_file, content, replace=True)
+        switch(self.directory, current)
 
     def standing(self, now: datetime) -> Standing:
         """Where the node stands.
@@ -257,14 +190,10 @@ class Holding:
                 problem="",
             )
         held, current = self.load(), self.find_current()
-        over_s = int(now.timestamp()) - held.expires_at_s
-        days = 0 if over_s <= 0 or current is None else -(-over_s // _DAY_S)
         if current is None:
-            phase = Phase.ABSENT
-        elif days > current.grace_days or 0 < current.to_day < day_number(now):
-            phase = Phase.EXPIRED
+            phase, days = Phase.ABSENT, 0
         else:
-            phase = Phase.LAST_GOOD if days else Phase.IN_FORCE
+            phase, days = current.phase(held.expires_at_s, now)
         return Standing(
             phase=phase,
             pack=None if current is None else current.target,
@@ -282,27 +211,3 @@ def holding_of(directory: Path) -> Holding:
         directory: State directory of the node.
     """
     return Holding(directory / DIRECTORY)
-
-
-def day_number(now: datetime) -> int:
-    """Day in Asia/Shanghai as yyyymmdd.
-
-    >>> day_number(datetime(2026, 11, 30, 17, tzinfo=UTC))
-    20261201
-    """
-    day: date = now.astimezone(SHANGHAI).date()
-    return day.year * 10_000 + day.month * 100 + day.day
-
-
-def _read(path: Path) -> Any:  # noqa: ANN401  # any JSON value
-    try:
-        with path.open("rb") as file:
-            return json.loads(file.read(MAX_STATE_BYTES))
-    except (OSError, ValueError, RecursionError) as error:
-        raise _damaged(path) from error
-
-
-def _damaged(path: Path) -> PackError:
-    return PackError(
-        f"{path} is damaged: restore it from a backup, or remove it and fetch packs again"
-    )

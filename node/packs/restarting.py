@@ -1,20 +1,18 @@
-"""The daemon's turn at packs, and how it starts again when another pack is in force.
+"""The daemon's turn at packs, and when it starts again.
 
 A process has one catalogue from its start to its end. So the daemon ends as for a stop: the running
 job comes to a safe point, locks are given back, and the same program begins in its place.
 """
 
-import os
-import sys
 from collections.abc import Callable
-from typing import Final, NoReturn
+from typing import Final
 
 from node.api.errors import describe
 from node.errors import NodeError
 from security.errors import HubUnreachableError, SecurityError
 from security.local_channel import ControlServer
 
-__all__ = ["follow_packs", "start_again"]
+__all__ = ["follow_packs"]
 
 TURN: Final = "packs-turn"
 
@@ -49,10 +47,3 @@ async def follow_packs(
     else:
         return False
     return True
-
-
-def start_again() -> NoReturn:
-    """Begin this program anew in the same process."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606  # ourselves

@@ -7,7 +7,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from node.packs.following import PackTurn, TurnReport
-from node.packs.holding import Checked, Holding, holding_of
+from node.packs.holding import Holding, holding_of
 from node.sync.flow import Link
 from protos.yixin.v1 import envelope_pb2, exchange_pb2
 from security.at_rest import Vault
@@ -16,6 +16,7 @@ from security.envelope import OpenedEnvelope
 from security.exchange.engine import open_exchange
 from security.exchange.inbox import Inbox
 from security.exchange.outbox import Outbox
+from security.packs.checking import Checked
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from node.packs.measuring import measure
 from scoring_kernel.errors import PackFileError
 from scoring_kernel.golden import TinyRelation, run_golden
+from scoring_kernel.golden_engine import measure
 from scoring_kernel.packs import open_pack
 from tests.support.packs import changed, pack, pack_contents, spelled
 

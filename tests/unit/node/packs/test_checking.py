@@ -10,8 +10,9 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from node.packs.checking import check_apart
-from node.packs.holding import Current, Phase, holding_of
+from node.packs.holding import holding_of
 from security.packs.archive import write_archive
+from security.packs.in_force import CURRENT, Current, Phase
 from tests.support.hub_city import NOW
 from tests.support.packs import broken_vector, edited_pack, pack, pack_file
 
@@ -93,7 +94,7 @@ def test_every_process_works_with_the_pack_in_force(tmp_path: Path) -> None:
         since=NOW.isoformat(),
     )
     holding.switch(current)
-    assert json.loads(holding.current_file.read_bytes()) == asdict(current)
+    assert json.loads((holding.directory / CURRENT).read_bytes()) == asdict(current)
     assert run(tmp_path, "early").split()[0] == digest
     assert run(tmp_path, "early").split()[2] == "edited"
     assert "this process works with another catalogue" in run(tmp_path, "late")

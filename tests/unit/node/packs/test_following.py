@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from node.packs.following import PackTurn
-from node.packs.holding import Phase, holding_of
+from node.packs.holding import holding_of
 from security.errors import PackAbsentError, PackError, PackRolledBackError
+from security.packs.in_force import Phase
 from tests.support.hub_city import FIRST, NODE, NOW, City, open_city
 from tests.support.pack_nodes import BROKEN, SOUND, PackNode
 from tests.support.pack_repository import Repository
