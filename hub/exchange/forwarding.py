@@ -39,7 +39,7 @@ from security.merkle import Frontier, inclusion_path_over
 from security.moments import to_ms
 from security.progress import ProgressReporter
 from security.sharing.coverage import DIRECTORY, FORWARD
-from security.transparency import Checkpoint, sign_checkpoint
+from security.transparency import Checkpoint, numbered_origin, sign_checkpoint
 
 TakeDirectory = Callable[[Connection, bytes, str], int]
 """Keeps the directory of another hub."""
@@ -146,10 +146,11 @@ class Forwarder:
             recipient,
             [(index, row.envelope) for index, row in enumerate(rows, start=first)],
         )
+        held = log.state(connection)
         checkpoint = Checkpoint(
-            origin=self.identity.anchor.log_origin,
-            size=log.size(connection),
-            root=log.frontier(connection).root(),
+            origin=numbered_origin(self.identity.anchor.log_origin, held.number),
+            size=held.frontier.size,
+            root=held.frontier.root(),
         )
         note = sign_checkpoint(checkpoint, self.membership.signing_key)
         # 3. The very bytes as a payload for the parent.

@@ -83,9 +83,11 @@ FOUR_EYES: Final[Mapping[str, FourEyes]] = {
     "audit-export": FourEyes(),
     "agreement-sign": FourEyes(files=("terms",)),
     "packs-order": FourEyes(),
+    "packs-use": FourEyes(),
     "revoke": FourEyes(applies=_is_hub, state=_member_status),
     "incident-lift": FourEyes(state=_incident),
     "keys-destroy": FourEyes(),
+    "log-new-origin": FourEyes(),
     "operator-add": FourEyes(applies=_two_can_approve, state=_people),
     "operator-retire": FourEyes(applies=_two_can_approve, state=_people),
 }
