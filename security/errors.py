@@ -334,3 +334,8 @@ class SpotCheckError(SecurityError):
 
 class KeyRotationError(SecurityError):
     """A key at rest cannot be rotated or destroyed as asked."""
+
+
+def cause_of(error: Exception) -> str:
+    """What failed, without the advice that goes to a member: for logs, officers and auditors."""
+    return str(getattr(error, "cause", error))

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Final
 from protos.yixin.v1 import identity_pb2, sharing_pb2
 from security.certificates import Keyring
 from security.encoding import parse_exactly
-from security.errors import SecurityError
+from security.errors import SecurityError, cause_of
 from security.moments import to_ms
 from security.private_files import read_private, write_private
 from security.sharing.agreement import PRODUCT
@@ -146,7 +146,7 @@ def _open_forwarded(
                 )
                 inbox.accept(connection, forward.opened, now_ms)
             except SecurityError as error:
-                cause = getattr(error, "cause", str(error))
+                cause = cause_of(error)
                 taken.faults.append(f"envelope passed on, inbox row {one.inbox_id}: {cause}")
                 continue
             inbox.mark_processed(connection, [one.inbox_id])

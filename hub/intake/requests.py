@@ -12,7 +12,7 @@ from hub.errors import StatementError
 from hub.store import deliveries
 from protos.yixin.v1 import envelope_pb2
 from security.envelope import MAX_ENVELOPE_BYTES
-from security.errors import AgreementError, UntrustedEnvelopeError
+from security.errors import AgreementError, UntrustedEnvelopeError, cause_of
 from security.members import MemberKind, parse_member_id
 from security.sharing.coverage import FORWARD, PRODUCT_REQUEST
 from security.sharing.forwarded import parse_forward
@@ -57,7 +57,7 @@ def decode_forward(header: envelope_pb2.EnvelopeHeader, payload: bytes) -> Decod
     try:
         inner = parse_forward(payload, MAX_ENVELOPE_BYTES).header
     except (AgreementError, UntrustedEnvelopeError) as error:
-        cause = getattr(error, "cause", str(error))
+        cause = cause_of(error)
         raise StatementError(f"The payload is no envelope to pass on: {cause}.") from error
     faults = {
         "the inner envelope is of another sender": inner.sender != header.sender,

@@ -13,7 +13,7 @@ from protos.yixin.v1 import identity_pb2, transparency_pb2
 from security.audit.bundle import CERTIFICATES, MAX_RANGE, OPERATIONS, POLICIES
 from security.audit.evidence import SuiteRule
 from security.encoding import parse_exactly
-from security.errors import AuditInputError, SecurityError
+from security.errors import AuditInputError, SecurityError, cause_of
 from security.policy import open_policy
 
 if TYPE_CHECKING:
@@ -33,7 +33,11 @@ def read_hub(evidence: Evidence, trust: Trust, findings: Findings) -> None:
     evidence.anchor = trust.anchors.get(hub)
     if evidence.anchor is None:
         held = ", ".join(trust.anchors)
-        findings.fail("hub", f"the bundle is of {hub}, the trust file holds anchors of: {held}")
+        findings.fail(
+            "hub",
+            f"the bundle is of {hub}, the trust file holds anchors of: {held}; give the trust file "
+            "of that hub, from its officer",
+        )
 
 
 def read_certificates(evidence: Evidence, trust: Trust, findings: Findings) -> None:
@@ -60,7 +64,7 @@ def read_certificates(evidence: Evidence, trust: Trust, findings: Findings) -> N
             except (ValueError, SecurityError) as error:
                 failed += 1
                 if failed <= _MAX_FAILURES:
-                    findings.fail("certificate", f"certificate {number}: {error}")
+                    findings.fail("certificate", f"certificate {number}: {cause_of(error)}")
             else:
                 digest = hashlib.sha256(certificate.body).digest()
                 evidence.show(transparency_pb2.LOG_KIND_CERTIFICATE, digest)

@@ -17,7 +17,7 @@ from security.certificates import SIGNING, Keyring
 from security.chain import ChainPosition
 from security.encoding import parse_exactly
 from security.envelope import envelope_hash, parse_envelope, parse_header, verify_envelope
-from security.errors import AuditInputError, SecurityError
+from security.errors import AuditInputError, SecurityError, cause_of
 from security.exchange.heads import open_heads
 from security.exchange.receipts import verify_receipt
 from security.proof_files import (
@@ -89,12 +89,16 @@ def _keyring(head: ProofHead, trust: Trust, findings: Findings) -> Keyring:
     keyring = Keyring(trust.anchors.values())
     if head.hub not in trust.anchors:
         held = ", ".join(trust.anchors)
-        findings.fail("hub", f"the file is of {head.hub}, the trust file holds anchors of: {held}")
+        findings.fail(
+            "hub",
+            f"the file is of {head.hub}, the trust file holds anchors of: {held}; give the trust "
+            "file of that hub, from its officer",
+        )
     for number, data in enumerate(head.certificates):
         try:
             keyring.add(parse_exactly(identity_pb2.KeyCertificate, data, MAX_CERTIFICATE_BYTES))
         except (ValueError, SecurityError) as error:
-            findings.fail("certificate", f"certificate {number}: {error}")
+            findings.fail("certificate", f"certificate {number}: {cause_of(error)}")
     return keyring
 
 
@@ -126,7 +130,7 @@ class _Judge:
             receipt = parse_exactly(exchange_pb2.Receipt, proof.receipt, MAX_RECEIPT_BYTES)
             found = verify_receipt(receipt, self._keyring, hub=head.hub, sender=head.member)
         except (ValueError, SecurityError) as error:
-            return [Failure(check="receipt", detail=_cause(error))]
+            return [Failure(check="receipt", detail=cause_of(error))]
         if proof.envelope is None:
             return []
         # 3. The envelope it is about.
@@ -134,7 +138,7 @@ class _Judge:
             envelope = parse_envelope(proof.envelope)
             header = parse_header(envelope)
         except SecurityError as error:
-            return [Failure(check="envelope_format", detail=_cause(error))]
+            return [Failure(check="envelope_format", detail=cause_of(error))]
         position = ChainPosition(
             incarnation=header.incarnation, seq=header.seq, hash=envelope_hash(envelope)
         )
@@ -168,7 +172,7 @@ class _Judge:
                 now_ms=body.at_ms,
             )
         except (ValueError, SecurityError) as error:
-            return [Failure(check="heads", detail=_cause(error))]
+            return [Failure(check="heads", detail=cause_of(error))]
         stated = heads.get(proof.lane)
         if stated is None:
             return [Failure(check="heads", detail=f"nothing is stated of lane {proof.lane}")]
@@ -190,7 +194,7 @@ class _Judge:
             envelope = parse_envelope(proof.envelope)
             header = parse_header(envelope)
         except SecurityError as error:
-            return [Failure(check="envelope_format", detail=_cause(error))]
+            return [Failure(check="envelope_format", detail=cause_of(error))]
         head = self._head
         differences = {
             "hash": envelope_hash(envelope) != proof.hash,
@@ -220,7 +224,7 @@ class _Judge:
                 envelope = parse_envelope(data)
                 header = parse_header(envelope)
             except SecurityError as error:
-                faults.append(Failure(check="envelope_format", detail=f"{name}: {_cause(error)}"))
+                faults.append(Failure(check="envelope_format", detail=f"{name}: {cause_of(error)}"))
                 continue
             if header.sender != self._head.member:
                 detail = f"{name} is by {header.sender}, expected {self._head.member}"
@@ -243,7 +247,7 @@ class _Judge:
             key = self._keyring.find(header.sender, header.sender_key_id, SIGNING, at_ms)
             verify_envelope(envelope, header, key)
         except SecurityError as error:
-            return [Failure(check="signature", detail=_cause(error))]
+            return [Failure(check="signature", detail=cause_of(error))]
         return []
 
 
@@ -273,8 +277,3 @@ def _contradict(headers: list[envelope_pb2.EnvelopeHeader], hashes: list[bytes])
 
 def _open(check: str, detail: str) -> Failure:
     return Failure(check=check, detail=detail, verdict=Verdict.INDETERMINATE)
-
-
-def _cause(error: Exception) -> str:
-    """What was found, without the advice that goes to the peer."""
-    return str(getattr(error, "cause", error))

@@ -9,7 +9,7 @@ from security.audit.report import Failure, Verdict
 from security.audit.source import publication_name
 from security.certificates import SIGNING
 from security.encoding import parse_exactly
-from security.errors import AuditInputError, SecurityError
+from security.errors import AuditInputError, SecurityError, cause_of
 from security.group_signature import Proof, verify_member
 from security.keys import Signature
 
@@ -100,7 +100,9 @@ def find_statement_failures(
             statement = parse_exactly(statement_pb2.SignedGradeStatement, data, MAX_STATEMENT_BYTES)
             root = _verify_statement(leaf, statement, keyring)
         except (ValueError, SecurityError) as error:
-            failures.append(Failure(check="statement", detail=f"statement {count - 1}: {error}"))
+            failures.append(
+                Failure(check="statement", detail=f"statement {count - 1}: {cause_of(error)}")
+            )
         else:
             group_size = statement.group_size
             if root != leaf.envelope_hash or statement.leaf_index != count - 1:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 from security.audit.seen import parse_seen, seen_line
 from security.certificates import MAX_ANCHOR_BYTES, anchor_bytes, anchor_digest, parse_anchor
-from security.errors import AuditInputError, SecurityError
+from security.errors import AuditInputError, SecurityError, cause_of
 from security.tlog.witness_policy import Witness, parse_witness
 
 if TYPE_CHECKING:
@@ -193,7 +193,9 @@ def _load(path: Path) -> Trust:
         # Version 1: nothing but the anchor.
         return Trust.of(parse_anchor(_decode("".join(line.strip() for line in lines))))
     except (ValueError, SecurityError) as error:
-        raise AuditInputError(f"{path} is not a trust file ({error}); {_COMMAND}") from error
+        raise AuditInputError(
+            f"{path} is not a trust file ({cause_of(error)}); {_COMMAND}"
+        ) from error
 
 
 def _parse(lines: Sequence[str]) -> Trust:

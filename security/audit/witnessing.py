@@ -3,7 +3,7 @@
 Rules: a witness counts once, with a cosignature that verifies by the auditor's own copy of its
 key; a hub is no witness of its own log; a checkpoint of the range's end or a later one confirms
 the whole range, an earlier one only the leaves before it; a missing quorum leaves the question
-open unless the auditor insists.
+open unless the auditor insists, and who insists needs one witness, whatever quorum is written.
 """
 
 from __future__ import annotations
@@ -27,21 +27,24 @@ def verify_witnesses(evidence: Evidence, trust: Trust, findings: Findings) -> No
     """Count the trusted witnesses of every checkpoint that the bundle shows."""
     own = f"yixin/{evidence.manifest.hub.removeprefix('yixin://')}/"
     others = [witness for witness in trust.witnesses if not witness.name.startswith(own)]
+    quorum = max(trust.quorum, 1) if trust.requires_witnesses else trust.quorum
     confirmed = 0
     end = evidence.manifest.to_index
     for size, note in sorted(evidence.notes.items()):
         found = _cosigners(note, others, findings, size)
-        if found and len(found) >= trust.quorum:
+        if found and len(found) >= quorum:
             confirmed = max(confirmed, size)
         if size >= end and len(found) > len(evidence.cosigned_by):
             evidence.cosigned_by = tuple(found)
     findings.counts["witnesses"] = len(evidence.cosigned_by)
-    if not trust.quorum or confirmed >= end:
+    if not quorum or confirmed >= end:
         return
     findings.fail(
         "witnesses",
-        f"no checkpoint of {end} leaves or more is confirmed by {trust.quorum} of the "
-        f"{len(others)} trusted witnesses; the log is confirmed up to {confirmed} leaves",
+        f"no checkpoint of {end} leaves or more is confirmed by {quorum} of the "
+        f"{len(others)} trusted witnesses other than the hub; the log is confirmed up to "
+        f"{confirmed} leaves: have it cosigned and exported again, and hold the witnesses' "
+        "trust files",
         Verdict.INVALID if trust.requires_witnesses else Verdict.INDETERMINATE,
     )
 

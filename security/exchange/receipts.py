@@ -19,6 +19,7 @@ from security.encoding import parse_exactly
 from security.errors import (
     SecurityError,
     UntrustedReceiptError,
+    cause_of,
 )
 from security.exchange.heads import MAX_COUNTER
 from security.group_signature import Proof, verify_member
@@ -106,7 +107,7 @@ def verify_receipt(
             Signature(classical=receipt.signature, post_quantum=receipt.pq_signature),
         )
     except (ValueError, SecurityError) as error:
-        raise UntrustedReceiptError(str(error)) from error
+        raise UntrustedReceiptError(cause_of(error)) from error
     # 3.
     faults = {
         f"format {body.format}, expected {FORMAT}": body.format != FORMAT,

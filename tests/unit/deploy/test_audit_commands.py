@@ -196,6 +196,17 @@ def test_a_missing_quorum_is_invalid_where_the_auditor_insists(
     assert "witnesses" in text
 
 
+def test_the_trust_file_of_another_hub_is_told_as_such(log: LogUnderTest, tmp_path: Path) -> None:
+    save_anchor(tmp_path / "other.trust", make_hub(PROVINCE).anchor)
+    write_bundle(tmp_path / "bundle", log.parts())
+    code, text = run("verify", tmp_path / "bundle", "--trust", tmp_path / "other.trust", "--json")
+    report = orjson.loads(text)
+    assert code == 1
+    assert "give the trust file of that hub, from its officer" in report["failures"][0]["detail"]
+    # Advice for members has no place in an auditor's report.
+    assert "Renew or re-enrol" not in text
+
+
 def test_trust_files_are_shown_and_merged(trust: Path, tmp_path: Path) -> None:
     save_anchor(tmp_path / "other.trust", make_hub(PROVINCE).anchor)
     merged = tmp_path / "all.trust"

@@ -72,6 +72,18 @@ def test_a_missing_quorum_is_named(log: LogUnderTest, auditor: Auditor, verdict:
     assert report.verdict is verdict
 
 
+def test_who_insists_needs_a_witness_though_the_files_ask_for_none(
+    log: LogUnderTest, auditor: Auditor
+) -> None:
+    parts = log.parts()
+    insisting = trusting(WITNESSES[0], quorum=0, required=True)
+    report = auditor.verify(parts, trust=insisting)
+    assert checks(report) == ["witnesses"]
+    assert report.verdict is Verdict.INVALID
+    parts = replace(parts, checkpoint=cosigned(parts.checkpoint, "province"))
+    assert auditor.verify(parts, trust=insisting).verdict is Verdict.VALID
+
+
 def test_a_witness_counts_once_however_often_it_signs(log: LogUnderTest, auditor: Auditor) -> None:
     parts = log.parts()
     parts = replace(parts, checkpoint=cosigned(parts.checkpoint, "province", "province"))
