@@ -71,12 +71,17 @@ def collect(*, directory: Directory = None, as_json: AsJson = False) -> None:
         with opened(_directory(directory), _now) as department, out.bar():
             taken = asyncio.run(department.exchange(out.progress))
         result = {
+            "sent": taken.sent,
             "written": taken.written,
             "refused": taken.refused,
             "incomplete": taken.incomplete,
             "faults": taken.faults,
         }
         out.done(result, "\n".join(taken.written) or "Nothing new.")
+        if taken.sent:
+            out.hint(f"Sent {taken.sent} requests; the next `collect` fetches their answers.")
+        if taken.incomplete:
+            out.hint(f"{taken.incomplete} products came in part: collect again.")
         for refusal in taken.refused:
             out.hint(f"Request {refusal['request']} was refused: {refusal['refusal']}")
         for fault in taken.faults:

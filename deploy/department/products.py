@@ -52,6 +52,8 @@ _BATCH: Final = 64
 class Taken:
     """What became of what was collected."""
 
+    sent: int = 0
+    """Requests that the hub has now."""
     written: list[str] = field(default_factory=list)
     """Files of new products."""
     refused: list[dict[str, str]] = field(default_factory=list)
@@ -181,6 +183,8 @@ def _write(
     first = parts[0]
     content = b"".join(part.content for part in parts)
     name = f"{first.agreement.replace('@', '-v')}-{first.period}-{first.digest.hex()[:12]}"
+    # Two requests may have the same answer: each keeps its manifest.
+    name += f"-{first.request_id.hex()[:8]}" if first.request_id else ""
     if hashlib.sha256(content).digest() != first.digest or any(
         (part.parts, part.rows) != (first.parts, first.rows) for part in parts
     ):

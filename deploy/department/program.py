@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 from deploy.department.products import Taken, take_products
 from protos.yixin.v1 import envelope_pb2, sharing_pb2
 from security.at_rest import Vault
-from security.errors import AgreementError, MembershipError
+from security.errors import AgreementError, MembershipError, SuitePolicyError
 from security.exchange.downlink import collect
 from security.exchange.engine import open_exchange
 from security.exchange.inbox import Inbox
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Engine
 
+    from security.exchange.uplink import UplinkReport
     from security.progress import ProgressReporter
 
 KIND: Final = "department"
@@ -129,13 +130,32 @@ class Department:
             HubUnreachableError: The line broke; what was stored stays.
             HubRefusedError: The hub refused.
             UntrustedEnvelopeError: The hub gave out something it did not seal.
+            SuitePolicyError: No suite of the hub's policy is usable here.
         """
+        await self._renew_what_is_due()
+        try:
+            sent = await self._send(progress)
+        except SuitePolicyError:
+            # The policy came with this very call; the renewal makes keys that it takes.
+            self.membership = load(self.directory)
+            if not await self._renew_what_is_due():
+                raise
+            sent = await self._send(progress)
+        await collect(self.membership, self.engine, self.inbox, now=self.now, progress=progress)
+        taken = await asyncio.to_thread(self.take)
+        taken.sent = sent.sent + sent.resent
+        return taken
+
+    async def _renew_what_is_due(self) -> bool:
         due = renewal_due(self.membership, self.now())
         if due:
             self.membership = await renew(self.membership, now=self.now(), new_epoch=due.keys)
-        await sync_up(self.membership, self.engine, self.outbox, now=self.now, progress=progress)
-        await collect(self.membership, self.engine, self.inbox, now=self.now, progress=progress)
-        return await asyncio.to_thread(self.take)
+        return bool(due)
+
+    async def _send(self, progress: ProgressReporter) -> UplinkReport:
+        return await sync_up(
+            self.membership, self.engine, self.outbox, now=self.now, progress=progress
+        )
 
     def take(self) -> Taken:
         """Verify what was collected and write products; see ``products``."""

@@ -20,10 +20,12 @@ from hub.agreements.delivering import deliver
 from hub.agreements.signing import sign_terms
 from hub.agreements.terms import shipped_terms
 from hub.store.engine import writing
+from hub.store.policies import require_suite
 from protos.yixin.v1 import envelope_pb2, identity_pb2, sharing_pb2
 from scoring_kernel.periods import Period
 from security.envelope import OpenedEnvelope
 from security.errors import AgreementError, MembershipError
+from security.exchange.membership import load
 from tests.support.hub_city import City, Clock, open_city, serving
 from tests.support.published import publish_grades
 
@@ -95,7 +97,36 @@ async def test_a_bank_joins_and_collects_what_was_agreed(city: City, tmp_path: P
     said = json.loads(manifest.read_text("utf-8"))
     assert (said["agreement"], said["rows"], said["sha256"]) == ("bank@1", 2, made.sha256)
     assert {path.stat().st_mode & 0o777 for path in where.joinpath(PRODUCTS).iterdir()} == {0o600}
-    assert again == {"written": [], "refused": [], "incomplete": 0, "faults": []}
+    assert again == {"sent": 0, "written": [], "refused": [], "incomplete": 0, "faults": []}
+
+
+async def test_a_policy_that_comes_with_the_call_renews_the_keys(
+    city: City, tmp_path: Path
+) -> None:
+    where = tmp_path / "bank"
+    await join(city, BANK, where)
+    with writing(city.parts.engine) as connection:
+        require_suite(connection, city.parts.identity, BANK, "INTL", city.clock.ms)
+
+    taken = await told("collect", "--dir", where)
+
+    assert taken["faults"] == []
+    assert load(where).keys.encryption.suite.name == "INTL"
+
+
+async def test_two_requests_with_one_answer_keep_two_manifests(city: City, tmp_path: Path) -> None:
+    where = tmp_path / "police"
+    await join(city, POLICE, where)
+    covered = ("--period", "2026H1", "--purpose", "fraud_investigation", "--dir", where)
+    asked = [(await told("request", "police@1", *covered))["request"] for _ in range(2)]
+
+    sent = (await told("collect", "--dir", where))["sent"]
+    while len(list(where.joinpath(PRODUCTS).glob("*.json"))) < 2:
+        await told("collect", "--dir", where)
+
+    manifests = [json.loads(path.read_text()) for path in where.joinpath(PRODUCTS).glob("*.json")]
+    assert sent == 2
+    assert {one["request"] for one in manifests} == set(asked)
 
 
 async def test_the_police_ask_and_are_answered_or_refused(city: City, tmp_path: Path) -> None:
