@@ -62,22 +62,35 @@ def recover(
         str | None,
         typer.Option("--mirror", help="A witness's mirror of this log: a directory or URL."),
     ] = None,
+    revoked_again: Annotated[
+        bool,
+        typer.Option(
+            "--revoked-again", help="Whom a lost revocation list revoked is revoked anew."
+        ),
+    ] = False,
     directory: Directory = None,
     as_json: AsJson = False,
 ) -> None:
     """Fetch leaves that the database lost, from the hub's own tiles or a witness.
 
-    Envelopes come again from the members that sent them, when they next synchronise.
+    Envelopes come again from the members that sent them, when they next synchronise. Members that
+    were revoked since the copy was made have to be revoked again before.
 
     Example: [bold]yixin hub log recover --mirror /mnt/province/log-mirrors/3f0c…[/bold]
     """
     with start(as_json) as out:
-        arguments: Result = {"mirror": mirror and _absolute(mirror)}
+        arguments: Result = {
+            "mirror": mirror and _absolute(mirror),
+            "revoked_again": revoked_again,
+        }
         result = run_job(hub_directory(directory), "log-recover", arguments, out)
         out.done(
             result,
             f"The log has {result['size']} leaves again, {result['before']} were left; "
-            f"{result['envelopes']} envelopes will come again from their senders.",
+            f"{result['envelopes']} envelopes will come again from their senders. "
+            f"Lost with the database: {result['certificates']} certificates (a member that is "
+            f"refused from now on needs a new token) and {result['policies']} suite policies "
+            "(state them anew with `yixin hub suites`; members take no older one).",
         )
 
 

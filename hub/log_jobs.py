@@ -19,10 +19,12 @@ from hub.store import log as leaf_log
 from hub.store import log_peers, members
 from hub.store.engine import reading, writing
 from hub.store.log_peers import Peer
+from hub.store.revocation_lists import refresh_list
 from protos.yixin.v1.transparency_pb2_grpc import TransparencyStub
 from security.audit.trust import load_trust
 from security.channels import member_channel
 from security.exchange.membership import is_joined, load
+from security.moments import to_ms
 from security.progress import ProgressReporter
 from security.tlog.store import open_tiles
 from security.transparency import verify_checkpoint
@@ -115,12 +117,14 @@ class LogJobs:
 
     async def recover(self, arguments: Result, _progress: ProgressReporter) -> Result:
         """Fetch leaves that the database lost: from own tiles, a mirror, or the parent."""
-        log = self.parts.log
         held = await asyncio.to_thread(self._state)
-        recovery = await asyncio.to_thread(self._from_tiles, arguments.get("mirror"), held)
+        said = bool(arguments.get("revoked_again"))
+        recovery = await asyncio.to_thread(
+            self._from_tiles, arguments.get("mirror"), held, revoked_again=said
+        )
         # Only a mirror that was named keeps the parent from being asked.
         if not arguments.get("mirror") and is_joined(self.parts.parent_directory):
-            more = await self._from_parent()
+            more = await self._from_parent(revoked_again=said)
             recovery = more or recovery
         if recovery is None:
             raise LogReadOnlyError(
@@ -129,22 +133,30 @@ class LogJobs:
                 "log-mirrors) and name it with --mirror; when the leaves are lost for good, run "
                 "`yixin hub log new-origin`."
             )
-        await asyncio.to_thread(publish, log)
+        await asyncio.to_thread(self._go_on)
         return asdict(recovery)
+
+    def _go_on(self) -> None:
+        """Publish, with a revocation list above every one that was lost: members take no older."""
+        parts = self.parts
+        refresh_list(parts.engine, parts.identity, to_ms(parts.now()))
+        publish(parts.log)
 
     def _state(self) -> leaf_log.LogState:
         with reading(self.parts.engine) as connection:
             return leaf_log.state(connection)
 
-    def _from_tiles(self, mirror: str | None, held: leaf_log.LogState) -> Recovery | None:
+    def _from_tiles(
+        self, mirror: str | None, held: leaf_log.LogState, *, revoked_again: bool
+    ) -> Recovery | None:
         log = self.parts.log
         store = open_tiles(mirror) if mirror else log.tiles(held.number)
         found = find_note(store, log.anchor, log.origin(held.number))
         if found is None or found.checkpoint.size <= held.size:
             return None
-        return recover_from(log, store, found)
+        return recover_from(log, store, found, revoked_again=revoked_again)
 
-    async def _from_parent(self) -> Recovery | None:
+    async def _from_parent(self, *, revoked_again: bool) -> Recovery | None:
         log = self.parts.log
         membership = await asyncio.to_thread(load, self.parts.parent_directory)
         held = await asyncio.to_thread(self._state)
@@ -159,10 +171,12 @@ class LogJobs:
             leaves: list[bytes] = []
             async for some in calls.leaves(checkpoint, held.size, origin=checkpoint.origin):
                 leaves += some
-        return await asyncio.to_thread(restore, log, checkpoint, leaves)
+        return await asyncio.to_thread(
+            restore, log, checkpoint, leaves, revoked_again=revoked_again
+        )
 
     def new_origin(self, arguments: Result, _progress: ProgressReporter) -> Result:
         """Say that leaves are lost for good, and go on under the next number."""
         made = start_origin(self.parts.log, int(arguments["first"]), int(arguments["end"]))
-        publish(self.parts.log)
+        self._go_on()
         return {"origin": made.origin, "leaves": made.size}

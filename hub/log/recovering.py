@@ -4,6 +4,8 @@ Recovery, numbered as applied: 1. a checkpoint signed by this hub, larger than t
 found beside tiles (the hub's own, or a witness's mirror); 2. the leaves behind the database are
 read, each proved; 3. in one transaction they are appended past the gate, and the root must be the
 checkpoint's, or nothing is stored. Envelopes come again from their senders, by the usual resume.
+4. A lost revocation list would let its members in again: the officer first says that they were
+revoked anew. 5. Numbers that the lost part may have given out are not given out again.
 
 A new origin: the lost places are filled with leaves that say so, under the next number of the log;
 what is left of the old log stays where it was, so that every receipt that was not lost stays true.
@@ -11,8 +13,10 @@ what is left of the old log stays where it was, so that every receipt that was n
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final
 
 from sqlalchemy import Connection
@@ -20,7 +24,7 @@ from sqlalchemy import Connection
 from hub.errors import ConfigurationError
 from hub.log.hub_log import HubLog, Published
 from hub.store import log as leaf_log
-from hub.store import log_peers
+from hub.store import log_peers, members
 from hub.store.engine import reading, writing
 from hub.store.log_recovered import add_recovered
 from protos.yixin.v1 import transparency_pb2
@@ -44,6 +48,10 @@ class Recovery:
     """Leaves it holds now."""
     envelopes: int
     """Envelopes whose senders will send them again."""
+    certificates: int
+    """Certificates that the database has no copy of; who holds one that is refused joins again."""
+    policies: int
+    """Suite policies that the database has no copy of; members take no older one."""
 
 
 def _seen(connection: Connection, origin: str) -> Iterator[int]:
@@ -56,15 +64,19 @@ def _seen(connection: Connection, origin: str) -> Iterator[int]:
             yield parse_note(str(row["shown"])).checkpoint.size
 
 
-def recover_from(log: HubLog, store: TileStore, published: Published) -> Recovery:
+def recover_from(
+    log: HubLog, store: TileStore, published: Published, *, revoked_again: bool
+) -> Recovery:
     """Take back leaves that lie in tiles.
 
     Args:
         log: The hub's log.
         store: Holds the tiles.
         published: The checkpoint beside them, verified.
+        revoked_again: The officer says that whom a lost list revoked was revoked anew.
 
     Raises:
+        ConfigurationError: A lost leaf is a revocation list, and the officer did not say so.
         LogRollbackError: The database went another way since; nothing was stored.
         LogCorruptError: The tiles do not prove the leaves.
         OSError: The tiles cannot be read.
@@ -73,18 +85,24 @@ def recover_from(log: HubLog, store: TileStore, published: Published) -> Recover
     with reading(log.engine) as connection:
         held = leaf_log.size(connection)
     reader = TileReader(store, published.checkpoint)
-    return restore(log, published.checkpoint, reader.entries(held, published.checkpoint.size))
+    leaves = reader.entries(held, published.checkpoint.size)
+    return restore(log, published.checkpoint, leaves, revoked_again=revoked_again)
 
 
-def restore(log: HubLog, checkpoint: Checkpoint, leaves: Iterable[bytes]) -> Recovery:
+def restore(
+    log: HubLog, checkpoint: Checkpoint, leaves: Iterable[bytes], *, revoked_again: bool
+) -> Recovery:
     """Append the leaves that a checkpoint of this hub has and the database has not (step 3).
 
     Args:
         log: The hub's log.
         checkpoint: Signed by this hub; verified.
         leaves: Leaves behind the database, up to the checkpoint's size.
+        revoked_again: The officer says that whom a lost list revoked was revoked anew.
 
     Raises:
+        ConfigurationError: A lost leaf is a revocation list, and the officer did not say so;
+            nothing was stored.
         LogRollbackError: They do not make the checkpoint's root; nothing was stored.
         LogCorruptError: One is no leaf.
         HubStoreError: The database failed.
@@ -94,9 +112,13 @@ def restore(log: HubLog, checkpoint: Checkpoint, leaves: Iterable[bytes]) -> Rec
         before = held.size
         found = []
         waiting: dict[bytes, int] = {}
+        kinds: Counter[int] = Counter()
         for index, content in enumerate(leaves, start=before):
             leaf = parse_leaf(content)
             found.append(leaf_log.NewLeaf(kind=leaf.kind, leaf=content, period=leaf.period))
+            kinds[leaf.kind] += 1
+            if leaf.kind == transparency_pb2.LOG_KIND_REVOCATION and not revoked_again:
+                raise ConfigurationError(_lost_list(leaf.logged_at_ms))
             if leaf.kind == transparency_pb2.LOG_KIND_ENVELOPE:
                 waiting[leaf.envelope_hash] = index
         if found:
@@ -110,9 +132,26 @@ def restore(log: HubLog, checkpoint: Checkpoint, leaves: Iterable[bytes]) -> Rec
                 "run `yixin hub log new-origin`."
             )
         add_recovered(connection, waiting)
+        members.skip_numbers(connection, len(found))
         leaf_log.save_state(connection, {"conflict": ""})
     log.mode.thaw()
-    return Recovery(before=before, size=checkpoint.size, envelopes=len(waiting))
+    return Recovery(
+        before=before,
+        size=checkpoint.size,
+        envelopes=len(waiting),
+        certificates=kinds[transparency_pb2.LOG_KIND_CERTIFICATE],
+        policies=kinds[transparency_pb2.LOG_KIND_POLICY],
+    )
+
+
+def _lost_list(at_ms: int) -> str:
+    at = datetime.fromtimestamp(at_ms / 1000, UTC)
+    return (
+        f"The database lost a revocation list of {at:%Y-%m-%d %H:%M} UTC, and whom it "
+        "revoked is an active member again. Nothing was changed. Revoke everybody who was revoked "
+        "since this copy was made, with `yixin hub revoke` (it counts while the hub is read-only), "
+        "then run `yixin hub log recover --revoked-again`."
+    )
 
 
 def start_origin(log: HubLog, first: int, end: int) -> Checkpoint:
@@ -165,6 +204,7 @@ def start_origin(log: HubLog, first: int, end: int) -> Checkpoint:
             purpose=f"{first}:{end}",
         )
         leaf_log.restore_leaves(connection, [leaf] * max(1, end - first), held)
+        members.skip_numbers(connection, end - first)
         leaf_log.save_state(connection, {"number": held.number + 1, "conflict": ""})
         log_peers.add_evidence(
             connection,

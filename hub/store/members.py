@@ -6,14 +6,20 @@ never becomes active again without a new token.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, case, func, insert, literal, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from hub.domain.members import MemberId, MemberKind, MemberName, MemberStatus
 from hub.errors import ConfigurationError
 from hub.store.tables import counter, key_certificate, member
+
+FLOOR: Final = "floor"
+"""Counter behind which all others go on, since a part of the database was lost."""
+UNLOGGED_STEPS: Final = 10_000
+"""Most steps of a counter that a lost part may have taken without a leaf of the log."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,13 +146,9 @@ def next_number(connection: Connection, name: str) -> int:
 
     Must be called inside the transaction that uses the number.
     """
-    dialect_insert = sqlite_insert if connection.dialect.name == "sqlite" else postgresql_insert
-    statement = dialect_insert(counter).values(name=name, value=1)
-    connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=[counter.c.name], set_={"value": counter.c.value + 1}
-        )
-    )
+    floor = current_number(connection, FLOOR)
+    behind = case((counter.c.value < floor, floor), else_=counter.c.value)
+    _upsert(connection, name, floor + 1, behind + 1)
     return int(
         connection.execute(select(counter.c.value).where(counter.c.name == name)).scalar_one()
     )
@@ -156,6 +158,26 @@ def current_number(connection: Connection, name: str) -> int:
     """Where a counter stands; 0 when it was never used."""
     found = connection.execute(select(counter.c.value).where(counter.c.name == name)).scalar()
     return int(found or 0)
+
+
+def skip_numbers(connection: Connection, count: int) -> None:
+    """Let every counter go on behind what a lost part of the database may have given out.
+
+    Args:
+        connection: A writing transaction.
+        count: Leaves of the log that the database lost, 0 or more.
+    """
+    highest = connection.execute(select(func.max(counter.c.value))).scalar() or 0
+    floor = int(highest) + count + UNLOGGED_STEPS
+    _upsert(connection, FLOOR, floor, literal(floor))
+
+
+def _upsert(connection: Connection, name: str, first: int, grown: ColumnElement[int]) -> None:
+    dialect_insert = sqlite_insert if connection.dialect.name == "sqlite" else postgresql_insert
+    statement = dialect_insert(counter).values(name=name, value=first)
+    connection.execute(
+        statement.on_conflict_do_update(index_elements=[counter.c.name], set_={"value": grown})
+    )
 
 
 def add_certificates(connection: Connection, rows: Sequence[StoredCertificate]) -> None:

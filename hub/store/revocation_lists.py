@@ -11,7 +11,7 @@ from typing import Final
 from sqlalchemy import Connection, Engine
 
 from hub.errors import LogReadOnlyError
-from hub.store import log, revocations
+from hub.store import log, members, revocations
 from hub.store.engine import reading, writing
 from hub.store.identity import HubIdentity
 from protos.yixin.v1 import identity_pb2, transparency_pb2
@@ -32,7 +32,8 @@ def issue_list(connection: Connection, identity: HubIdentity, now_ms: int) -> No
         now_ms: Present moment, milliseconds since the epoch, UTC.
     """
     held = revocations.newest_list(connection)
-    version = held.version + 1 if held else 1
+    floor = members.current_number(connection, members.FLOOR)
+    version = max(held.version if held else 0, floor) + 1
     signed = sign_revocations(
         identity.root,
         hub=identity.hub,
@@ -71,7 +72,7 @@ def current_list(connection: Connection) -> identity_pb2.RevocationList | None:
 
 
 def refresh_list(engine: Engine, identity: HubIdentity, now_ms: int) -> bool:
-    """Sign a new list when the last one is half over or lacks a revocation.
+    """Sign a new list when the last one is half over, lacks a revocation, or a later one was lost.
 
     Returns:
         Whether a list was signed.
@@ -82,13 +83,16 @@ def refresh_list(engine: Engine, identity: HubIdentity, now_ms: int) -> bool:
     with reading(engine) as connection:
         signed = current_list(connection)
         rows = revocations.revoked_rows(connection, now_ms)
+        floor = members.current_number(connection, members.FLOOR)
     if signed is None:
         is_due = bool(rows)
     else:
         held = open_revocations(signed, identity.anchor, held_version=0)
         listed = {(row.place, row.since_ms) for row in held.rows}
-        is_due = now_ms >= held.next_ms - VALIDITY_MS // 2 or any(
-            (row.place, row.since_ms) not in listed for row in rows
+        is_due = (
+            held.version <= floor
+            or now_ms >= held.next_ms - VALIDITY_MS // 2
+            or any((row.place, row.since_ms) not in listed for row in rows)
         )
     if is_due:
         with writing(engine) as connection:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from hub.admission_jobs import AdmissionJobs
 from hub.errors import ConfigurationError, LogReadOnlyError
 from hub.log.hub_log import find_note
 from hub.log.recovering import recover_from, start_origin
@@ -13,7 +14,10 @@ from hub.log.starting import check_state
 from hub.log.witnessing import hear
 from hub.log_jobs import LogJobs
 from hub.store import log as leaf_log
-from hub.store.engine import reading
+from hub.store import members
+from hub.store.engine import reading, writing
+from hub.store.revocation_lists import issue_list
+from hub.store.revocations import newest_list
 from protos.yixin.v1 import exchange_pb2, transparency_pb2
 from security.errors import LogRollbackError
 from security.merkle import consistency_path_over, verify_consistency
@@ -84,6 +88,72 @@ async def test_an_envelope_that_comes_again_gets_its_own_place_and_time(
     assert third.log_index == before + 2
 
 
+async def test_a_lost_revocation_is_made_anew_before_the_log_goes_on(
+    city: City, node: Sender
+) -> None:
+    log, jobs = city.parts.log, LogJobs(parts=city.parts)
+    before = size(log)
+    backup = copied(log)
+    lost = _revoked(city, node.member)
+    publish(log)
+    put_back(log, backup)
+
+    with pytest.raises(ConfigurationError, match="--revoked-again"):
+        await jobs.recover({}, no_progress)
+    assert size(log) == before
+    log.mode.freeze("restored from an old copy")
+    _revoked(city, node.member)
+    await jobs.recover({"revoked_again": True}, no_progress)
+
+    # Who holds the lost list takes the new one: there are no two lists of one version.
+    with reading(log.engine) as connection:
+        newest = newest_list(connection)
+    assert newest is not None
+    assert newest.version > lost
+
+
+async def test_a_lost_list_that_revoked_nobody_new_is_followed_by_a_higher_one(
+    city: City, node: Sender
+) -> None:
+    log, identity = city.parts.log, city.parts.identity
+    _revoked(city, node.member)
+    backup = copied(log)
+    with writing(log.engine) as connection:
+        issue_list(connection, identity, city.clock.ms)
+        lost = newest_list(connection)
+    assert lost is not None
+    publish(log)
+    put_back(log, backup)
+    await LogJobs(parts=city.parts).recover({"revoked_again": True}, no_progress)
+    with reading(log.engine) as connection:
+        newest = newest_list(connection)
+    assert newest is not None
+    assert newest.version > lost.version
+
+
+def _revoked(city: City, member: str) -> int:
+    row = AdmissionJobs(parts=city.parts).revoke({"member": member, "reason": "theft"}, no_progress)
+    return int(row["list"])
+
+
+async def test_numbers_of_a_lost_part_are_not_given_out_again(city: City) -> None:
+    log, names = city.parts.log, ("certificate_serial", "never used before")
+    backup = copied(log)
+    lost = [_counted(log, name) for name in names]
+    append(log, 2)
+    publish(log)
+    put_back(log, backup)
+    await LogJobs(parts=city.parts).recover({}, no_progress)
+    again = [_counted(log, name) for name in names]
+    assert all(new > old for new, old in zip(again, lost, strict=True))
+    assert [_counted(log, name) for name in names] == [number + 1 for number in again]
+
+
+def _counted(log: HubLog, name: str) -> int:
+    with writing(log.engine) as connection:
+        return members.next_number(connection, name)
+
+
 def _body(result: object) -> exchange_pb2.ReceiptBody:
     assert isinstance(result, exchange_pb2.Receipt), result
     return exchange_pb2.ReceiptBody.FromString(result.body)
@@ -115,7 +185,7 @@ def test_a_database_that_went_another_way_is_not_joined_with_the_old_log(city: C
     found = find_note(log.tiles(1), log.anchor, log.origin(1))
     assert found is not None
     with pytest.raises(LogRollbackError, match="another way"):
-        recover_from(log, log.tiles(1), found)
+        recover_from(log, log.tiles(1), found, revoked_again=False)
     assert size(log) == before + 2
 
 
