@@ -24,10 +24,12 @@ from hub.daemon import Daemon
 from hub.domain.members import HubLevel, member_id_of
 from hub.errors import ConfigurationError
 from hub.jobs import HubJobs, Result
+from hub.packs.installing import install_pack
 from hub.parts import KEYS, OBJECTS, HubParts, open_parts
 from hub.store.identity import create_identity
 from security.operator import writer_lock
 from security.progress import ProgressReporter
+from security.restarting import start_again
 
 __all__ = ["HubApp", "init_hub", "run_here", "serve_hub"]
 
@@ -49,22 +51,23 @@ class HubApp:
 
     @contextmanager
     def opened(self, *, writer: bool = True) -> Iterator[HubParts]:
-        """Open the parts; a writer takes the lock first.
+        """Open the parts over the pack in use; a writer takes the lock first.
 
         Raises:
+            PackError: The pack in use is gone or changed, or this process works with another one.
             LockHeldError: Another process writes to the directory.
             NotInitialisedError: The directory holds no hub.
         """
         load_settings(self.directory)
         if not writer:
+            install_pack(self.directory)
             with open_parts(self.directory, self.now, writer=False) as parts:
                 yield parts
             return
-        with (
-            _locked(self.directory),
-            open_parts(self.directory, self.now, writer=True) as parts,
-        ):
-            yield parts
+        with _locked(self.directory):
+            install_pack(self.directory)
+            with open_parts(self.directory, self.now, writer=True) as parts:
+                yield parts
 
     def run(
         self, command: str, arguments: Result, progress: ProgressReporter, *, writes: bool = True
@@ -81,14 +84,16 @@ class HubApp:
             return result
 
     def serve(self, say: Callable[[str], None]) -> None:
-        """Run the daemon until SIGTERM or SIGINT.
+        """Run the daemon until SIGTERM or SIGINT; it starts again when another pack is in use.
 
         Raises:
             LockHeldError: Another process writes to the directory.
             ConfigurationError: An address cannot be bound.
         """
         with self.opened() as parts:
-            asyncio.run(_serve(parts, say))
+            restart = asyncio.run(_serve(parts, say))
+        if restart:
+            start_again()
 
 
 def init_hub(
@@ -173,11 +178,12 @@ async def _finish(result: object) -> Result:
     return dict(finished)
 
 
-async def _serve(parts: HubParts, say: Callable[[str], None]) -> None:
+async def _serve(parts: HubParts, say: Callable[[str], None]) -> bool:
     daemon = Daemon(parts=parts, say=say)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, daemon.stop.set)
     with HandshakeWatch(daemon.handshake_failed):
         await daemon.run()
-    say("The hub has stopped.")
+    say("The hub starts again." if daemon.restart else "The hub has stopped.")
+    return daemon.restart

@@ -86,6 +86,31 @@ def order_pack(
         )
 
 
+@app.command("use")
+def use_pack(
+    *,
+    version: Annotated[
+        str | None, typer.Option("--version", help="Version of the pack; else the newest.")
+    ] = None,
+    directory: Directory = None,
+    as_json: AsJson = False,
+) -> None:
+    """Grade with a pack from now on: its vectors are run here, then this hub works with it.
+
+    The daemon starts again by itself. Earlier periods stay explained with what graded them.
+
+    Example: [bold]yixin hub packs use --version 2026.12.1[/bold]
+    """
+    with start(as_json) as out:
+        result = run_job(hub_directory(directory), "packs-use", {"version": version}, out)
+        tail = "The daemon starts again with it." if result["restart"] else "Nothing else changes."
+        out.done(
+            result,
+            f"This hub grades with {result['target']}: {result['vectors']} vectors passed, "
+            f"leaf {result['log_index']}. {tail}",
+        )
+
+
 @app.command()
 def fetch(
     *,
@@ -114,7 +139,7 @@ def fetch(
 
 @app.command()
 def status(*, directory: Directory = None, as_json: AsJson = False) -> None:
-    """Show groups, orders and what members reported.
+    """Show which pack grades, groups, orders, what members reported and who uses another pack.
 
     Example: [bold]yixin hub packs status[/bold]
     """
@@ -123,6 +148,7 @@ def status(*, directory: Directory = None, as_json: AsJson = False) -> None:
         if as_json:
             out.done(result, "")
             return
+        _show_grading(out, result["grading"])
         _show_groups(out, result)
         if result["orders"]:
             shown = [
@@ -144,6 +170,26 @@ def status(*, directory: Directory = None, as_json: AsJson = False) -> None:
         else:
             word = "EXPIRED on" if held["is_expired"] else "holds until"
             out.say(f"Repository: {len(held['packs'])} packs; metadata {word} {held['expires_at']}")
+
+
+def _show_grading(out: CommandOutput, grading: Result) -> None:
+    named = grading["pack"] or "the packaged catalogue of the program"
+    out.say(f"This hub grades with {named}: {grading['phase']}, catalogue {grading['catalog']}.")
+    if grading["days_expired"]:
+        out.say(
+            f"Its metadata expired {grading['days_expired']} days ago; "
+            f"{grading['grace_days']} are allowed."
+        )
+    if grading["restart"]:
+        out.say("It was taken into use after the daemon began: restart yixin hub serve.")
+    if grading["others"]:
+        rows = [
+            {"member": one["member"], "uses": one["pack"] or f"catalogue {one['catalog'][:16]}"}
+            for one in grading["others"]
+        ]
+        out.rows("Members that work with another catalogue than this hub", rows)
+    if grading["untold"]:
+        out.say(f"{len(grading['untold'])} members have not said yet what they work with.")
 
 
 def _show_groups(out: CommandOutput, result: Result) -> None:

@@ -34,6 +34,7 @@ from hub.intake.committing import Committer
 from hub.intake.pipeline import IntakePipeline
 from hub.jobs import READERS, HubJobs
 from hub.packs.serving import place_of, served_root
+from hub.packs.using import is_other_in_force
 from hub.parts import (
     SERVE_FILE,
     Addresses,
@@ -52,6 +53,8 @@ from security.private_files import write_private
 
 EXPIRE_EVERY_S: Final = 900.0
 """Time between two looks at what is kept too long, seconds: a day's end is never far."""
+LOOK_EVERY_S: Final = 1.0
+"""Time between two looks at which pack is in use, seconds: one small file."""
 GRACE_S: Final = 5.0
 """Longest wait for streams that are open when the hub stops, seconds."""
 _LOG: Final = logging.getLogger(__name__)
@@ -69,6 +72,8 @@ class Daemon:
     """Set to end the run."""
     after_group: Callable[[], None] = lambda: None
     """Called in the committing thread after each commit, before its receipts leave."""
+    restart: bool = field(default=False, init=False)
+    """Whether the run ended because another pack is in use: the program has to begin anew."""
     addresses: Addresses | None = field(default=None, init=False)
     """Ports this run listens on; None before it does."""
     _flusher: ThreadPoolExecutor = field(
@@ -102,6 +107,8 @@ class Daemon:
             stack.push_async_callback(control.stop)
             expiring = asyncio.create_task(self._expire_daily())
             stack.push_async_callback(self._end, expiring)
+            looking = asyncio.create_task(self._follow_pack())
+            stack.push_async_callback(self._end, looking)
             for service in SERVICES:
                 await stack.enter_async_context(service(parts, self.say))
             stack.callback(serve_file.unlink, missing_ok=True)
@@ -127,6 +134,21 @@ class Daemon:
                     )
             with suppress(TimeoutError):
                 await asyncio.wait_for(self.stop.wait(), EXPIRE_EVERY_S)
+
+    async def _follow_pack(self) -> None:
+        """End the run when another pack is in use than the one this process works with."""
+        while not self.stop.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.stop.wait(), LOOK_EVERY_S)
+            try:
+                changed = not self.stop.is_set() and is_other_in_force(self.parts)
+            except SecurityError:
+                _LOG.exception("the file that names the pack in use cannot be read")
+                continue
+            if changed:
+                self.say("Another pack is in use; starting again with it.")
+                self.restart = True
+                self.stop.set()
 
     async def _end(self, task: asyncio.Task[None]) -> None:
         self.stop.set()

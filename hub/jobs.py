@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -131,8 +132,10 @@ class HubJobs:
     def grade(self, arguments: Result, progress: ProgressReporter) -> Result:
         """Grade every class for a period, or one."""
         from hub.grading import grade  # noqa: PLC0415 - a room of its own
+        from hub.packs.using import verify_graded  # noqa: PLC0415 - the same
 
         parts = self.parts
+        verify_graded(parts)
         report = grade(
             parts.engine,
             parts.statements,
@@ -192,6 +195,7 @@ class HubJobs:
     def explain(self, arguments: Result, _progress: ProgressReporter) -> Result:
         """Explain the grade of one subject."""
         from hub.grading import explain  # noqa: PLC0415 - a room of its own
+        from hub.packs.earlier import find_catalog  # noqa: PLC0415 - the same
 
         parts = self.parts
         with reading(parts.engine) as connection:
@@ -202,6 +206,7 @@ class HubJobs:
                 subject=arguments["subject"],
                 period=Period.parse(arguments["period"]),
                 subject_class=arguments.get("class"),
+                earlier=partial(find_catalog, parts),
             )
         overrides = [
             asdict(one) | {"since": one.since.isoformat()} for one in explanation.overrides
@@ -211,6 +216,7 @@ class HubJobs:
     def inputs(self, arguments: Result, progress: ProgressReporter) -> Result:
         """Write the inputs of a graded class, for what-ifs."""
         from hub.grading import export_inputs  # noqa: PLC0415 - a room of its own
+        from hub.packs.earlier import find_catalog  # noqa: PLC0415 - the same
 
         parts = self.parts
         with reading(parts.engine) as connection:
@@ -221,6 +227,7 @@ class HubJobs:
                 vault=parts.identity.vault,
                 period=Period.parse(arguments["period"]),
                 subject_class=arguments["class"],
+                earlier=partial(find_catalog, parts),
                 progress=progress,
             )
         return asdict(made)

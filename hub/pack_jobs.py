@@ -28,6 +28,7 @@ class PackJobs:
             "packs-groups": self.groups,
             "packs-order": self.order,
             "packs-status": self.status,
+            "packs-use": self.use,
         }
 
     def fetch(self, arguments: Result, _progress: ProgressReporter) -> Result:
@@ -58,8 +59,17 @@ class PackJobs:
             arguments.get("version"),
         )
 
+    def use(self, arguments: Result, progress: ProgressReporter) -> Result:
+        """Take a pack into use for grading; the copy is brought up to date before."""
+        from hub.packs.serving import refresh_packs  # noqa: PLC0415 - a room of its own
+        from hub.packs.using import use  # noqa: PLC0415 - the same
+
+        refresh_packs(self.parts, self.parts.now())
+        progress("golden vectors", 0, 0, "")
+        return use(self.parts, arguments.get("version"))
+
     def status(self, _arguments: Result, _progress: ProgressReporter) -> Result:
-        """Groups, orders and reports."""
+        """Groups, orders and reports; which pack grades, and who works with another."""
         from hub.packs.rollout import rollout_status  # noqa: PLC0415 - a room of its own
 
         return rollout_status(self.parts)

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from hub.clock import utc_now
 from hub.errors import ConfigurationError
+from hub.packs.installing import install_pack
 from hub.parts import HubParts, open_parts
 from hub.store.engine import reading
 from hub.supervision.topics import HubTopics
@@ -107,6 +108,7 @@ def run_indicators(directory: Path, wish: TopicWish, progress: ProgressReporter)
 
 @contextmanager
 def _opened(directory: Path) -> Iterator[tuple[HubParts, HubTopics]]:
+    install_pack(directory)
     with (
         open_parts(directory, utc_now, writer=False) as parts,
         reading(parts.engine) as connection,

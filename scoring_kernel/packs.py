@@ -146,18 +146,18 @@ def install_pack(catalog: str, read: Callable[[], Mapping[str, bytes]]) -> bool:
         read: Gives the bytes of all files by name; called where nothing is in use yet.
 
     Returns:
-        Whether it does; not where it works with another catalogue already.
+        Whether it does; not where it works with another catalogue already, or the pack has another.
     """
     if is_catalog_used():
         return load_catalog().digest.hex() == catalog
-    contents = read()
-    install_catalog(
-        {
-            name.removeprefix(CATALOG): part
-            for name, part in contents.items()
-            if name.startswith(CATALOG)
-        }
-    )
+    files = {
+        name.removeprefix(CATALOG): part
+        for name, part in read().items()
+        if name.startswith(CATALOG)
+    }
+    if catalog_digest({name: files[name] for name in files if name != CHANGES}).hex() != catalog:
+        return False
+    install_catalog(files)
     return True
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from hub.grading.ports import EarlierCatalogs
     from scoring_kernel import Catalog
     from scoring_kernel.explanation import IndicatorExplanation
     from scoring_kernel.override_explanation import OverrideExplanation, UndeterminedOverride
@@ -87,16 +88,18 @@ def explain(
     subject: str,
     period: Period,
     subject_class: str | None = None,
+    earlier: EarlierCatalogs | None = None,
 ) -> Explanation:
     """Explain the grade that holds for a subject.
 
     Args:
         connection: A reading transaction.
-        catalog: Must carry the run's model.
+        catalog: Must carry the run's model, unless ``earlier`` does.
         vault: Opens the stored result.
         subject: Subject id.
         period: The rating period.
         subject_class: Id or alias of its class; None where it was graded in one class only.
+        earlier: Finds the catalogue of a run that was made with another one.
 
     Raises:
         NotGradedError: The period, or the subject in it, was not graded.
@@ -105,7 +108,7 @@ def explain(
         HubStoreError: The stored result does not open.
     """
     found = held_class(connection, catalog, period, subject=subject, named=subject_class)
-    held = hold_run(connection, catalog, period, found)
+    held = hold_run(connection, catalog, period, found, earlier=earlier)
     batch = next(held.batches(connection, vault, grade_result.c.subject == subject), None)
     if batch is None:
         raise NotGradedError(
@@ -137,8 +140,8 @@ def explain(
         grade_zh=names.get(result.grade, ""),
         earned_grade=result.earned_grade,
         earned_grade_zh=names.get(result.earned_grade, ""),
-        overrides=explain_overrides(scores, 0, catalog),
-        undetermined=explain_undetermined(scores, 0, catalog),
+        overrides=explain_overrides(scores, 0, held.catalog),
+        undetermined=explain_undetermined(scores, 0, held.catalog),
         indicators=explain_score(scores, 0),
         advice=advise(scores, 0),
     )

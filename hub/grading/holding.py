@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement, Connection
 
+    from hub.grading.ports import EarlierCatalogs
     from hub.store.grade_results import Result
     from hub.store.grade_runs import RunRecord
     from scoring_kernel import Catalog
@@ -43,12 +44,14 @@ class HeldRun:
     Attributes:
         run_id: Number of the run.
         run: What it depends on.
+        catalog: The catalogue the run was made with, where it is at hand; else that of the program.
         model: The model, equal to the run's by digest.
         reference: The reference, equal to the run's by digest.
     """
 
     run_id: int
     run: RunRecord
+    catalog: Catalog = field(repr=False)
     model: RatingModel = field(repr=False)
     reference: Reference = field(repr=False)
 
@@ -103,15 +106,21 @@ class HeldResults:
 
 
 def hold_run(
-    connection: Connection, catalog: Catalog, period: Period, subject_class: str
+    connection: Connection,
+    catalog: Catalog,
+    period: Period,
+    subject_class: str,
+    *,
+    earlier: EarlierCatalogs | None = None,
 ) -> HeldRun:
     """Load the run that holds for a period and class, without its results.
 
     Args:
         connection: A transaction.
-        catalog: Must carry the run's model.
+        catalog: Must carry the run's model, unless ``earlier`` does.
         period: The rating period.
         subject_class: Id of the class.
+        earlier: Finds the catalogue of a run that was made with another one.
 
     Raises:
         NotGradedError: The class was not graded for the period.
@@ -123,18 +132,22 @@ def hold_run(
             f"{subject_class} was not graded for {period.name} yet; run `yixin hub grade` first."
         )
     run = load_run(connection, run_id)
+    if earlier is not None and run.catalogue_digest != catalog.digest:
+        catalog = earlier(run.catalogue_digest) or catalog
     model = catalog.models.get(run.model)
     if model is None or model.digest != run.model_digest:
         found = "none" if model is None else model.digest.hex()[:16]
         raise GradingError(
-            f"Run {run_id} was made with model {run.model} {run.model_digest.hex()[:16]}, this "
-            f"program carries {found}; use the program version of the run, or grade again."
+            f"Run {run_id} was made with model {run.model} {run.model_digest.hex()[:16]} of "
+            f"catalogue {run.catalogue_digest.hex()[:16]}, this program carries {found}; take the "
+            "pack of that catalogue into use (yixin hub packs use --version), use the program "
+            "version of the run, or grade again."
         )
     try:
         reference = _reference(connection, run)
     except KernelError as error:
         raise GradingError(f"Run {run_id} cannot be read: {error}") from error
-    return HeldRun(run_id=run_id, run=run, model=model, reference=reference)
+    return HeldRun(run_id=run_id, run=run, catalog=catalog, model=model, reference=reference)
 
 
 def held_classes(

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from hub.grading.holding import HeldResults
+    from hub.grading.ports import EarlierCatalogs
     from scoring_kernel import Catalog
     from scoring_kernel.periods import Period
     from security.at_rest import Vault
@@ -66,17 +67,19 @@ def export_inputs(
     vault: Vault,
     period: Period,
     subject_class: str,
+    earlier: EarlierCatalogs | None = None,
     progress: ProgressReporter,
 ) -> ExportedInputs:
     """Write the inputs of the run that holds for a period and class.
 
     Args:
         connection: A reading transaction.
-        catalog: Must carry the run's model.
+        catalog: Must carry the run's model, unless ``earlier`` does.
         path: The CSV file to make; the reference goes beside it.
         vault: Opens stored results.
         period: The rating period.
         subject_class: Id or alias of the class.
+        earlier: Finds the catalogue of a run that was made with another one.
         progress: Told while it reads.
 
     Raises:
@@ -90,7 +93,8 @@ def export_inputs(
     for one in (path, beside):
         if one.exists():
             raise ConfigurationError(f"{one} exists; nothing was changed. Name a new file.")
-    held = hold_run(connection, catalog, period, get_model(catalog, subject_class).subject_class)
+    named = get_model(catalog, subject_class).subject_class
+    held = hold_run(connection, catalog, period, named, earlier=earlier)
     total = held.run.subjects
     if total > MAX_SUBJECTS:
         raise ConfigurationError(

@@ -5,14 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from sqlalchemy import Connection
 
+    from scoring_kernel import Catalog
     from scoring_kernel.measures import MonthlyMeasures
 
 SubjectRange: TypeAlias = tuple[str, str]
 """First and last of some sorted subject ids, both included."""
+EarlierCatalogs: TypeAlias = "Callable[[bytes], Catalog | None]"
+"""Finds a catalogue that this hub graded with, by its digest; None where it is not held."""
 
 
 class MonthlySource(Protocol):

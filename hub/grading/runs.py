@@ -192,7 +192,7 @@ def regrade(
         progress: Told while it works.
 
     Raises:
-        NotGradedError: The class was not graded for the period with this model yet.
+        NotGradedError: The class was not graded for the period with this model and catalogue yet.
         GradingError: The subject is not in the register, or no model grades it.
         HubStoreError: The database failed; nothing of the run was stored.
     """
@@ -205,6 +205,14 @@ def regrade(
             raise NotGradedError(
                 f"Run {run_id} of {period.name} was made with model {run.model_digest.hex()[:16]}, "
                 f"this program carries {model.digest.hex()[:16]}; grade the whole period."
+            )
+        if run.catalogue_digest != catalog.digest:
+            # The run would name one catalogue for subjects that two of them graded.
+            raise NotGradedError(
+                f"Run {run_id} of {period.name} was made with catalogue "
+                f"{run.catalogue_digest.hex()[:16]}, this hub grades with "
+                f"{catalog.digest.hex()[:16]}; grade the whole period, or take the pack of the run "
+                "into use again (yixin hub packs use --version)."
             )
         job = Job(
             statements=statements,

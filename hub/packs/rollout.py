@@ -9,40 +9,31 @@ Numbered as applied by an order, all in one transaction:
 4. Every active member of the group is given the order, sealed and addressed to it.
 """
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
 from sqlalchemy import Connection
 
 from hub.domain.members import MemberKind
-from hub.domain.packs import find_obstacle, newest
+from hub.domain.packs import find_obstacle
+from hub.packs.repository import Wanted, find_pack, read_card, release
 from hub.packs.serving import place_of
+from hub.packs.using import grading_status
 from hub.parts import HubParts
-from hub.store import log, members, packs
+from hub.store import members, packs
 from hub.store.engine import reading, writing
-from protos.yixin.v1 import envelope_pb2, exchange_pb2, transparency_pb2
-from scoring_kernel.packs import CARD, feature_schema
+from protos.yixin.v1 import envelope_pb2, exchange_pb2
+from scoring_kernel.packs import feature_schema
 from security.errors import PackError
 from security.moments import to_ms
 
 __all__ = ["assign", "order", "rollout_status"]
 
 PACK_ORDER: Final = "pack_order"
-HELD: Final = "held"
 PURPOSE: Final = "operation"
 MAX_GROUPS: Final = 16
 _FORMAT: Final = 1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
-    """A pack of the repository."""
-
-    target: str
-    digest: bytes
 
 
 def order(
@@ -61,7 +52,8 @@ def order(
         HubStoreError: The database failed.
     """
     # 1.
-    wanted = _find(parts, version)
+    wanted = find_pack(parts, version)
+    _verify_schema(parts, wanted)
     now_ms = to_ms(parts.now())
     with writing(parts.engine) as connection:
         # 2.
@@ -71,17 +63,7 @@ def order(
         if obstacle:
             raise PackError(f"{wanted.target} is not ordered for {group}: {obstacle}")
         # 3.
-        index = packs.find_release(connection, wanted.digest)
-        if index is None:
-            leaf = log.event_leaf(
-                transparency_pb2.LOG_KIND_PACK_RELEASE,
-                hub=parts.identity.hub,
-                digest=wanted.digest,
-                word="pack",
-                at_ms=now_ms,
-            )
-            index = log.append_leaves(connection, [leaf])
-            packs.add_release(connection, wanted.digest, wanted.target, index, now_ms)
+        index = release(connection, parts, wanted, now_ms)
         # 4.
         given = packs.Order(
             version=packs.next_version(connection),
@@ -169,6 +151,7 @@ def rollout_status(parts: HubParts) -> dict[str, object]:
             "without_group": list(packs.without_group(connection, MemberKind.NODE)),
             "orders": given,
             "repository": _repository(parts),
+            "grading": grading_status(parts),
         }
 
 
@@ -198,51 +181,21 @@ def _give(
         )
 
 
-def _find(parts: HubParts, version: str | None) -> Wanted:
-    from security.packs.client import load_release  # noqa: PLC0415 - TUF only where packs are used
-    from security.packs.layout import target_name  # noqa: PLC0415 - beside it
-
-    release = load_release(place_of(parts).directory / "client")
-    name = newest(list(release.targets)) if version is None else target_name(version)
-    found = None if name is None else release.targets.get(name)
-    if found is None:
-        raise PackError(
-            f"{name or 'a pack'} is not in the packs' repository: it holds "
-            f"{', '.join(sorted(release.targets)) or 'none'}; run yixin hub packs fetch"
-        )
-    if release.expires_at <= parts.now():
-        raise PackError(
-            f"the packs' metadata expired on {release.expires_at:%Y-%m-%d}: sign it anew with "
-            "yixin model release, then yixin hub packs fetch"
-        )
-    _verify_schema(parts, found.name, found.digest)
-    return Wanted(target=found.name, digest=found.digest)
-
-
-def _verify_schema(parts: HubParts, target: str, digest: bytes) -> None:
+def _verify_schema(parts: HubParts, wanted: Wanted) -> None:
     """Refuse a pack whose statements this hub could not read or grade."""
-    from security.packs.archive import read_archive  # noqa: PLC0415 - only where packs are used
-    from security.packs.files import read_pack  # noqa: PLC0415 - the same
-
-    path = place_of(parts).directory / HELD / f"{digest.hex()}.zip"
-    contents = read_archive(read_pack(path, digest))
-    try:
-        stated = json.loads(contents[CARD])["feature_schema"]
-    except (KeyError, ValueError, TypeError, RecursionError) as error:
-        raise PackError(f"{target} has no card that can be read: publish another pack") from error
-    if stated != feature_schema(parts.catalog).hex():
+    if read_card(parts, wanted)["feature_schema"] != feature_schema(parts.catalog).hex():
         raise PackError(
-            f"{target} measures other things than the catalogue this hub grades with: install the "
-            "program with that catalogue at the hub first, then order the pack"
+            f"{wanted.target} measures other things than the catalogue this hub grades with: take "
+            "it into use at the hub first (yixin hub packs use), then order it"
         )
 
 
 def _repository(parts: HubParts) -> dict[str, object] | None:
-    if not (place_of(parts).directory / "client").exists():
+    if not (place_of(parts).client).exists():
         return None
     from security.packs.client import load_release  # noqa: PLC0415 - TUF only where packs are used
 
-    release = load_release(place_of(parts).directory / "client")
+    release = load_release(place_of(parts).client)
     return {
         "packs": sorted(release.targets),
         "expires_at": release.expires_at.isoformat(),

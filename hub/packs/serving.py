@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
+from hub.packs.installing import DIRECTORY
 from hub.parts import KEYS, HubParts
 from security.errors import PackError
 from security.exchange.membership import is_joined, load
@@ -29,7 +30,6 @@ __all__ = [
     "sign_timestamp",
 ]
 
-DIRECTORY: Final = "packs"
 SERVED: Final = "served"
 ROOT_FILE: Final = "root.json"
 ONLINE_KEY: Final = "packs-online.key"
@@ -48,6 +48,11 @@ class PackPlace:
     def served(self) -> Path:
         """The copy."""
         return self.directory / SERVED
+
+    @property
+    def client(self) -> Path:
+        """Verified metadata."""
+        return self.directory / "client"
 
     @property
     def root_file(self) -> Path:

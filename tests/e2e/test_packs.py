@@ -1,4 +1,4 @@
-"""A pack from two signatures to force at a node: real hub, real daemon, which starts again."""
+"""A pack from two signatures to force at hub and node: real daemons, which start again."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ async def test_an_ordered_pack_reaches_the_daemon_of_a_node(tmp_path: Path) -> N
     yixin("node", "init", *own, "--institution", "H33030200001")
     (node / "node.toml").write_text("[sync]\ninterval_s = 5\n", encoding="utf-8")
     async with Crew(tmp_path / "logs") as crew:
-        await crew.daemon("hub", "hub", "serve", *at, ready=hub / "serve.json")
+        hub_pid = await crew.daemon("hub", "hub", "serve", *at, ready=hub / "serve.json")
         await asyncio.to_thread(ask, "hub", "packs", "fetch", *at)
         invited = ask(
             *("hub", "token", *at, "--kind", "node", "--division", "330302"),
@@ -48,6 +48,16 @@ async def test_an_ordered_pack_reaches_the_daemon_of_a_node(tmp_path: Path) -> N
         assert "not scored: no verified pack has come yet" in refused["message"]
 
         pid = await crew.daemon("node", "node", "serve", *own, ready=node / "control.sock")
+        assert ask("hub", "packs", "use", *at)["restart"]
+        graded: dict[str, Any] = {}
+        begun = time.monotonic()
+        while graded.get("catalog") != catalog:
+            assert time.monotonic() - begun < LONGEST_WAIT_S, graded
+            await asyncio.sleep(0.5)
+            if (hub / "serve.json").exists():
+                graded = (await asyncio.to_thread(ask, "hub", "packs", "status", *at))["grading"]
+        assert (graded["phase"], graded["pack"]) == ("in_force", "packs/2026.1.3.zip")
+        assert hub_pid in processes_naming(str(hub)), "the hub's daemon is the same process"
         ask("hub", "packs", "groups", *at, "--order", "pilot,rest", "--set", f"{MEMBER}=pilot")
         ordered = ask("hub", "packs", "order", *at, "--group", "pilot", "--from", "2026-01-01")
         assert ordered["target"] == "packs/2026.1.3.zip"

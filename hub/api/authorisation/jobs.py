@@ -52,6 +52,7 @@ JOB_ROLES: Final[Mapping[str, frozenset[Role]]] = {
     "packs-fetch": _WORK,
     "packs-groups": _OFFICER,
     "packs-order": _OFFICER,
+    "packs-use": _OFFICER,
     "packs-status": _READ,
     # Sharing.
     "agreements": _READ,

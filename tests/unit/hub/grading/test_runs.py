@@ -16,10 +16,13 @@ from scoring_kernel.model import NOT_RATED
 from tests.support.grading_world import HOSPITALS, NOW, PERIOD
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sqlalchemy import Table
 
     from hub.grading import GradeReport, Recomputation
     from hub.store.grade_results import Result
+    from scoring_kernel import Catalog
     from tests.support.grading_world import World
 
 
@@ -205,6 +208,42 @@ def test_a_run_of_another_model_is_not_recomputed(world: World) -> None:
         connection.execute(update(grade_run).values(model="forgotten"))
     with pytest.raises(GradingError, match="carries none"):
         check(world)
+
+
+def test_a_run_of_another_catalogue_is_explained_with_that_one(world: World) -> None:
+    world.grade()
+    graded_with, model = world.catalog, world.catalog.models["designated_medical_institution"]
+    edited = replace(model, digest=bytes(32))
+    now = replace(graded_with, digest=bytes(32), models={**graded_with.models, model.id: edited})
+
+    def told(earlier: Callable[[bytes], Catalog | None]) -> str:
+        with reading(world.engine) as connection:
+            return explain(
+                connection,
+                now,
+                vault=world.vault,
+                subject=HOSPITALS[4],
+                period=PERIOD,
+                earlier=earlier,
+            ).grade
+
+    asked: list[bytes] = []
+
+    def found(digest: bytes) -> Catalog:
+        asked.append(digest)
+        return graded_with
+
+    assert told(found)
+    assert asked == [graded_with.digest]
+    with pytest.raises(GradingError, match=r"take the pack of that catalogue into use"):
+        told(lambda _digest: None)
+
+
+def test_a_run_of_another_catalogue_is_not_regraded_in_part(world: World) -> None:
+    world.grade()
+    world.catalog = replace(world.catalog, digest=bytes(32))
+    with pytest.raises(NotGradedError, match="was made with catalogue"):
+        regrade_one(world, HOSPITALS[4])
 
 
 def test_subjects_without_statements_are_judged_by_coverage(world: World) -> None:

@@ -50,7 +50,7 @@ CONTROL: dict[str, Any] = {
 def made(version: str, schema: bytes | None = None) -> bytes:
     """A pack as far as a hub reads it: its card."""
     stated = (schema or feature_schema(load_catalog())).hex()
-    card = {"version": version, "feature_schema": stated}
+    card = {"version": version, "catalog": "0" * 64, "feature_schema": stated}
     return write_archive({"pack.json": json.dumps(card).encode()})
 
 
@@ -139,6 +139,24 @@ def test_a_failed_group_stops_the_roll_out(
     repository.publish("2026.12.2", made("2026.12.2"))
     refresh_packs(parts, city.clock())
     assert order(parts, "pilot", DAY)["target"] == "packs/2026.12.2.zip"
+
+
+def test_after_a_stop_the_former_version_brings_members_back(
+    city: City, node: Sender, parts: HubParts, repository: Repository
+) -> None:
+    order(parts, "pilot", DAY)
+    say(city, node)
+    repository.publish("2026.12.2", made("2026.12.2"))
+    refresh_packs(parts, city.clock())
+    broken = order(parts, "pilot", DAY)
+    digest = bytes.fromhex(str(broken["digest"]))
+    refused: dict[str, Any] = {"passed": False, "state": "refused", "failures": ["x"]}
+    say(city, node, digest=digest, version=2, **refused)
+    with pytest.raises(PackError, match="stopped"):
+        order(parts, "pilot", DAY)
+    back = order(parts, "pilot", DAY, "2026.12.1")
+    assert (back["digest"], back["version"], back["members"]) == (DIGEST.hex(), 3, 1)
+    assert orders_for(parts, NODE) == 3
 
 
 def test_a_pack_that_measures_other_things_than_the_hub_is_not_ordered(

@@ -102,6 +102,22 @@ def test_a_newer_order_replaces_an_older_one_and_never_the_other_way(
     assert [one.version for one in node.holding.load().orders] == [2]
 
 
+def test_a_later_order_of_the_former_pack_brings_the_node_back(
+    node: PackNode, repository: Repository
+) -> None:
+    repository.publish("2026.12.2", b"pack two")
+    node.order(ONE, 1)
+    node.turn(NOW, repository.directory)
+    node.order(TWO, 2)
+    node.turn(NOW, repository.directory)
+    assert in_force(node) == TWO.hex()
+    node.order(ONE, 3, target="packs/2026.12.1.zip")
+    assert node.turn(NOW, repository.directory).switched == "packs/2026.12.1.zip"
+    assert in_force(node) == ONE.hex()
+    assert node.checked == [ONE.hex(), TWO.hex()], "what passed is not run again"
+    assert (3, "in_force", True) in node.reports()
+
+
 def test_an_order_of_what_was_not_signed_is_not_followed(
     node: PackNode, repository: Repository
 ) -> None:
