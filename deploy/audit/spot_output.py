@@ -75,4 +75,6 @@ def _outside(report: SpotReport) -> list[tuple[str, str]]:
     if report.totals:
         equal = sum(one.platform == one.recorded for one in report.totals)
         rows.append(("totals", f"{len(report.totals)} of the platform, {equal} equal"))
+    if report.foreign_totals:
+        rows.append(("totals of others", f"{report.foreign_totals:,}"))
     return rows

@@ -153,6 +153,8 @@ class SpotReport:
     statements: StatementFindings | None
     clearing: ClearingFindings | None
     totals: tuple[TotalRow, ...]
+    foreign_totals: int
+    """Groups of totals of other institutions, which say nothing here."""
     certainties: tuple[Certainty, ...]
     """Of the sample of leaves: that a changed or removed record is noticed."""
     cleared_certainties: tuple[Certainty, ...]

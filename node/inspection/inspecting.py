@@ -45,7 +45,9 @@ NOT_SHOWN: Final = (
 WITHOUT_CLEARING: Final = (
     "Hidden and invented settlements: no clearing file was given (--clearing)."
 )
-WITHOUT_TOTALS: Final = "What was never committed: no totals of the platform were given (--totals)."
+WITHOUT_TOTALS: Final = (
+    "What was never committed: no totals of the platform for this node were given (--totals)."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +93,7 @@ def inspect(
         # Nothing of a node that keeps another tree can be proved against this one.
         return _report(spot, outside, findings=tuple(findings))
     kinds = [one for one in catalog.records.values() if one.stored == "segment"]
+    institutions = _institutions(store, spot)
     with store.record_ledger.committed(kinds) as opened:
         places = sample(spot.seed, "records", committed.size, outside.sample)
         leaves = check_leaves(
@@ -104,14 +107,15 @@ def inspect(
             clearing, found = check_clearing(
                 opened,
                 cleared,
-                [one.code for one in store.institutions() if not one.foreign],
+                institutions,
                 month=spot.month,
                 size=committed.size,
                 seed=spot.seed,
                 wanted=outside.sample,
             )
             findings += [*clearing.findings, *_unproved(store, opened, found, committed)]
-        totals = () if platform is None else tuple(check_totals(opened, platform, committed.size))
+        mine = {key: one for key, one in (platform or {}).items() if key[0] in institutions}
+        totals = tuple(check_totals(opened, mine, committed.size))
     findings += [
         Finding(
             check=Check.TOTAL,
@@ -129,7 +133,14 @@ def inspect(
         statements=statements,
         clearing=clearing,
         totals=totals,
+        foreign_totals=len(platform or {}) - len(mine),
     )
+
+
+def _institutions(store: NodeStore, spot: SpotFile) -> frozenset[str]:
+    """Codes that the node answers for: what the hub says it stated of, not its own list alone."""
+    own = {one.code for one in store.institutions() if not one.foreign}
+    return frozenset(own | {slot.institution for slot in spot.slots})
 
 
 def _tree(store: NodeStore, spot: SpotFile) -> Iterator[Finding]:
@@ -170,11 +181,12 @@ def _report(
     statements: StatementFindings | None = None,
     clearing: ClearingFindings | None = None,
     totals: tuple[TotalRow, ...] = (),
+    foreign_totals: int = 0,
 ) -> SpotReport:
     cannot_show = list(NOT_SHOWN)
     if outside.clearing is None:
         cannot_show.append(WITHOUT_CLEARING)
-    if outside.totals is None:
+    if not totals:
         cannot_show.append(WITHOUT_TOTALS)
     if statements is not None:
         cannot_show += [
@@ -192,6 +204,7 @@ def _report(
         statements=statements,
         clearing=clearing,
         totals=totals,
+        foreign_totals=foreign_totals,
         certainties=certainties(leaves.population, leaves.sampled) if leaves else (),
         cleared_certainties=(
             certainties(clearing.cleared, clearing.cleared_sampled) if clearing else ()

@@ -126,6 +126,12 @@ class Inspected:
         """Take a staged settlement out at rest."""
         self._rewrite(lambda row: None if row["setl_id"] == f"S{number:06}" else row)
 
+    def disown(self, institution: str) -> None:
+        """Mark an institution as another's in the node's own register."""
+        with sqlite3.connect(self.directory / "node.db") as database:
+            database.execute("update institution set is_foreign = 1 where code = ?", [institution])
+        database.close()
+
     def slip_in(self, number: int, like: int) -> None:
         """Put a settlement beside a staged one at rest, under its leaf."""
         added = {"setl_id": f"S{number:06}", "mdtrt_id": "V", "record_id": f"r{number}"}

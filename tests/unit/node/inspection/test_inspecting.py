@@ -9,7 +9,7 @@ import pytest
 
 from node.errors import IntakeFileError
 from node.inspection.findings import Check, SpotReport, Verdict
-from node.inspection.inspecting import Outside, inspect
+from node.inspection.inspecting import WITHOUT_TOTALS, Outside, inspect
 from node.inspection.statements import NOT_COMMITTED, NOT_IN_TREE, OTHER_PACK, OWN_RUN
 from node.retention import frozen_by_set
 from protos.yixin.v1 import spot_pb2
@@ -226,6 +226,31 @@ def test_totals_of_the_platform_are_compared_to_the_fen(world: Inspected, tmp_pa
     report = check(world, totals=path)
     assert checks(report) == [Check.TOTAL, Check.TOTAL]
     assert "the platform has 1200001, the records give 1200000" in report.findings[0].detail
+
+
+def test_totals_of_another_institution_say_nothing_of_this_node(
+    world: Inspected, tmp_path: Path
+) -> None:
+    path = tmp_path / "3201.jsonl"
+    other = message().replace(FIRST.encode(), b"H33030299999")
+    path.write_bytes(other + b"\n")
+    report = check(world, totals=path)
+    assert (report.findings, report.totals, report.foreign_totals) == ((), (), 1)
+    assert WITHOUT_TOTALS in report.cannot_show
+    path.write_bytes(other + b"\n" + message(medfee_sumamt="20199.00") + b"\n")
+    report = check(world, totals=path)
+    assert (report.verdict, len(report.totals), report.foreign_totals) == (Verdict.AGREES, 4, 1)
+
+
+def test_a_node_cannot_disown_an_institution_that_it_stated_of(
+    world: Inspected, tmp_path: Path
+) -> None:
+    world.disown(FIRST)
+    path = clearing_file(tmp_path / "cleared.csv", range(201))
+    report = check(world, sample=300, clearing=path)
+    assert checks(report) == [Check.HIDDEN]
+    assert report.clearing is not None
+    assert report.clearing.foreign == 0
 
 
 def test_two_clearing_types_of_the_same_days_are_one_total(
