@@ -4,7 +4,6 @@
 hits, ``scan`` reads every column of every record that the rules read, once. Prints one JSON object.
 """
 
-import resource
 import sys
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -15,6 +14,7 @@ import numpy as np
 import orjson
 
 from deploy.benchmarks.measuring import stopwatch
+from deploy.benchmarks.peak import peak_bytes
 from deploy.benchmarks.rules_goods import goods_records, register_records
 from deploy.benchmarks.rules_items import make_items
 from deploy.benchmarks.rules_lines import make_lines
@@ -100,7 +100,7 @@ def run(directory: Path, _lines: int) -> Found:
         )
     return {
         "seconds": watch.core_s,
-        "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        "peak_bytes": peak_bytes(),
         "hits": {one.rule: one.hits for one in report.outcomes},
         "ms": {one.rule: one.ms for one in report.outcomes},
         "stopped": {one.rule: one.error for one in report.stopped},

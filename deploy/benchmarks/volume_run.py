@@ -4,7 +4,6 @@ Takes a file of credit records into a fresh node's store, then asks it a questio
 JSON object: seconds, peak resident bytes, records, sum of amounts, seconds of the question.
 """
 
-import resource
 import sys
 import time
 from datetime import UTC, datetime
@@ -13,6 +12,7 @@ from typing import Final
 
 import orjson
 
+from deploy.benchmarks.peak import peak_bytes
 from deploy.simulation.credit_records import MAPPING, CreditOrder
 from node.domain.institutions import Institution
 from node.intake import ingest_file
@@ -48,7 +48,7 @@ def run(directory: Path, file: Path, institutions: int) -> dict[str, float]:
     begun, busy = time.perf_counter(), time.process_time()
     report = ingest_file(store, catalog, file, mapping=mapping, now=NOW)
     taken_s, busy_s = time.perf_counter() - begun, time.process_time() - busy
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    peak = peak_bytes()
     begun = time.perf_counter()
     engine = store.relations(["fee_detail"])
     rows, amount, places, months = engine.execute(_QUESTION).fetchall()[0]
@@ -59,7 +59,7 @@ def run(directory: Path, file: Path, institutions: int) -> dict[str, float]:
         "seconds": taken_s,
         "processor_s": busy_s,
         "peak_bytes": peak,
-        "peak_with_question_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        "peak_with_question_bytes": peak_bytes(),
         "refused": report.quarantined,
         "rows": rows,
         "amount_fen": int(amount),

@@ -235,7 +235,7 @@ def canonical_json(value: object) -> bytes:
         PackError: A number is no integer, or the value is nested too deeply.
 
     >>> canonical_json({"b": [1, True, None], "a": 'x"'})
-    b'{"a":"x\\\\"","b":[1,true,null]}'
+    b'{"a":"x\\"","b":[1,true,null]}'
     """
     try:
         return "".join(_canonical(value)).encode()

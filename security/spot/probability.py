@@ -56,7 +56,7 @@ def detection(population: int, bad: int, size: int) -> float:
     # log of C(n - b, k) / C(n, k), term by term over the smaller of the two.
     less, more = sorted((bad, size))
     missed = math.fsum(math.log1p(-more / (population - number)) for number in range(less))
-    return -math.expm1(missed)
+    return abs(math.expm1(missed))
 
 
 def certainties(population: int, size: int) -> tuple[Certainty, ...]:

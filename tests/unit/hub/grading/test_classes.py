@@ -11,7 +11,7 @@ from sqlalchemy import delete, select, update
 
 from hub.errors import GradingError, NotGradedError, StatementsMissingError
 from hub.grading import class_lines, explain, inputs, outcomes, recompute, regrade, summaries
-from hub.grading.classes import exchanged_classes, models_to_grade, pushed_classes
+from hub.grading.classes import models_to_grade, pushed_classes
 from hub.grading.holding import hold_run
 from hub.store.engine import reading, writing
 from hub.store.grade_results import load_results
@@ -186,12 +186,6 @@ def test_classes_are_found_by_id_or_alias_and_wait_first(city: World) -> None:
         models_to_grade(city.catalog, "dentist")
     with pytest.raises(GradingError, match="has no model"):
         models_to_grade(replace(city.catalog, models={}))
-    assert set(exchanged_classes(city.catalog)) == {
-        "physician",
-        "nurse",
-        "pharmacist",
-        "insured_person",
-    }
     assert set(CLASSES) - set(pushed_classes(city.catalog)) == {"insured_person"}
 
 
