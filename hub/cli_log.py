@@ -88,7 +88,8 @@ def recover(
             result,
             f"The log has {result['size']} leaves again, {result['before']} were left; "
             f"{result['envelopes']} envelopes will come again from their senders. "
-            f"Lost with the database: {result['certificates']} certificates (a member that is "
+            f"Lost with the database: {result['operations']} entries of the operator log, "
+            f"{result['certificates']} certificates (a member that is "
             f"refused from now on needs a new token) and {result['policies']} suite policies "
             "(state them anew with `yixin hub suites`; members take no older one).",
         )

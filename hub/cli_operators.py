@@ -140,6 +140,12 @@ def operations(
             out.say(
                 f"Verified: {result['size']} entries, {result['leaves']} of them in the "
                 f"transparency log, head {result['head']}."
+                + (
+                    f" {result['lost']} more were lost with a database that was put back: the "
+                    "transparency log has their hashes, nothing here their content."
+                    if result["lost"]
+                    else ""
+                )
             )
 
 

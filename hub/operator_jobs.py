@@ -103,7 +103,8 @@ class OperatorJobs:
             size, head = operator_log.head(connection)
             result: Result = {"size": size, "head": head.hex()}
             if arguments.get("verify"):
-                result["leaves"] = verify_log(connection).leaves
+                verified = verify_log(connection)
+                result |= {"leaves": verified.leaves, "lost": verified.lost}
             listed = operator_log.newest(connection, arguments["limit"])
         result["rows"] = [
             {

@@ -34,6 +34,8 @@ from security.tlog.store import TileStore
 from security.transparency import Checkpoint, parse_leaf, parse_note
 
 ORIGIN_WORD: Final = "new_origin"
+_MISSED: Final = frozenset({transparency_pb2.LOG_KIND_ENVELOPE, transparency_pb2.LOG_KIND_OPERATOR})
+"""Leaves whose envelope or entry is looked for behind them."""
 MAX_LOST: Final = 1_000_000
 """Most leaves that may be given up at once."""
 
@@ -50,6 +52,8 @@ class Recovery:
     """Envelopes whose senders will send them again."""
     certificates: int
     """Certificates that the database has no copy of; who holds one that is refused joins again."""
+    operations: int
+    """Entries of the operator log that are lost; their leaves stay."""
     policies: int
     """Suite policies that the database has no copy of; members take no older one."""
 
@@ -119,7 +123,7 @@ def restore(
             kinds[leaf.kind] += 1
             if leaf.kind == transparency_pb2.LOG_KIND_REVOCATION and not revoked_again:
                 raise ConfigurationError(_lost_list(leaf.logged_at_ms))
-            if leaf.kind == transparency_pb2.LOG_KIND_ENVELOPE:
+            if leaf.kind in _MISSED:
                 waiting[leaf.envelope_hash] = index
         if found:
             leaf_log.restore_leaves(connection, found, held)
@@ -138,8 +142,9 @@ def restore(
     return Recovery(
         before=before,
         size=checkpoint.size,
-        envelopes=len(waiting),
+        envelopes=kinds[transparency_pb2.LOG_KIND_ENVELOPE],
         certificates=kinds[transparency_pb2.LOG_KIND_CERTIFICATE],
+        operations=kinds[transparency_pb2.LOG_KIND_OPERATOR],
         policies=kinds[transparency_pb2.LOG_KIND_POLICY],
     )
 

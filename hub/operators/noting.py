@@ -17,6 +17,7 @@ from sqlalchemy import Connection
 from hub.errors import LogReadOnlyError
 from hub.operators.acting import Actor, acting
 from hub.store import log, operator_log
+from hub.store.log_recovered import lost_entries
 from hub.store.operator_log import LogRow, StoredRow
 from protos.yixin.v1 import transparency_pb2
 from security.errors import LogCorruptError
@@ -62,6 +63,8 @@ class VerifiedLog:
     """Hash of the last row, 32 bytes."""
     leaves: int
     """Rows that have a leaf of their own."""
+    lost: int
+    """Leaves of rows that a restored database lost, and the recovery of the log named."""
 
 
 def note(connection: Connection, entry: OperatorEntry) -> int:
@@ -106,7 +109,8 @@ def verify_log(connection: Connection) -> VerifiedLog:
     Raises:
         LogCorruptError: A row was changed, removed, added or moved, or rows and leaves differ.
     """
-    leaves = _leaves(connection)
+    lost = lost_entries(connection)
+    leaves = (one for one in _leaves(connection) if one[0] not in lost)
     count = 0
 
     def compared() -> Iterator[StoredRow]:
@@ -130,7 +134,7 @@ def verify_log(connection: Connection) -> VerifiedLog:
             f"leaf {left[0]} of the transparency log fixes an entry that the operator log, "
             f"{size} entries long, no longer holds. Keep the database as evidence"
         )
-    return VerifiedLog(size=size, head=head, leaves=count)
+    return VerifiedLog(size=size, head=head, leaves=count, lost=len(lost))
 
 
 def _leaves(connection: Connection) -> Iterator[tuple[int, bytes]]:

@@ -4,6 +4,7 @@ import sqlite3
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import delete
 
 from hub.admission_jobs import AdmissionJobs
 from hub.errors import ConfigurationError, LogReadOnlyError
@@ -13,13 +14,15 @@ from hub.log.sequencer import publish
 from hub.log.starting import check_state
 from hub.log.witnessing import hear
 from hub.log_jobs import LogJobs
+from hub.operators import OperatorEntry, note, verify_log
 from hub.store import log as leaf_log
 from hub.store import members
 from hub.store.engine import reading, writing
+from hub.store.log_tables import log_recovered
 from hub.store.revocation_lists import issue_list
 from hub.store.revocations import newest_list
 from protos.yixin.v1 import exchange_pb2, transparency_pb2
-from security.errors import LogRollbackError
+from security.errors import LogCorruptError, LogRollbackError
 from security.merkle import consistency_path_over, verify_consistency
 from security.progress import no_progress
 from security.tlog.reader import TileReader
@@ -134,6 +137,33 @@ async def test_a_lost_list_that_revoked_nobody_new_is_followed_by_a_higher_one(
 def _revoked(city: City, member: str) -> int:
     row = AdmissionJobs(parts=city.parts).revoke({"member": member, "reason": "theft"}, no_progress)
     return int(row["list"])
+
+
+async def test_the_operator_log_tells_lost_entries_from_removed_ones(city: City) -> None:
+    log = city.parts.log
+    entry = OperatorEntry(hub=log.hub, at_ms=city.clock.ms, job="grade")
+    _noted(log, entry)
+    backup = copied(log)
+    _noted(log, entry)
+    _noted(log, entry)
+    publish(log)
+    put_back(log, backup)
+    found = await LogJobs(parts=city.parts).recover({}, no_progress)
+    assert (found["operations"], found["envelopes"]) == (2, 0)
+    assert LogJobs(parts=city.parts).status({}, no_progress)["envelopes_awaited"] == 0
+    _noted(log, entry)
+    with reading(log.engine) as connection:
+        verified = verify_log(connection)
+    assert (verified.size, verified.leaves, verified.lost) == (2, 2, 2)
+    with writing(log.engine) as connection:
+        connection.execute(delete(log_recovered))
+    with reading(log.engine) as connection, pytest.raises(LogCorruptError):
+        verify_log(connection)
+
+
+def _noted(log: HubLog, entry: OperatorEntry) -> None:
+    with writing(log.engine) as connection:
+        note(connection, entry)
 
 
 async def test_numbers_of_a_lost_part_are_not_given_out_again(city: City) -> None:
