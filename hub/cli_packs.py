@@ -82,7 +82,8 @@ def order_pack(
         out.done(
             result,
             f"Ordered {result['target']} for {group} from {result['from_day']}: "
-            f"{result['members']} members, order {result['version']}, leaf {result['log_index']}.",
+            f"{result['members']} members, order {result['version']}, leaf {result['log_index']}."
+            f"{_told_stale(result)}",
         )
 
 
@@ -103,11 +104,11 @@ def use_pack(
     """
     with start(as_json) as out:
         result = run_job(hub_directory(directory), "packs-use", {"version": version}, out)
-        tail = "The daemon starts again with it." if result["restart"] else "Nothing else changes."
+        tail = "Its daemon starts again with it." if result["restart"] else "Nothing else changes."
         out.done(
             result,
             f"This hub grades with {result['target']}: {result['vectors']} vectors passed, "
-            f"leaf {result['log_index']}. {tail}",
+            f"leaf {result['log_index']}. {tail}{_told_stale(result)}",
         )
 
 
@@ -170,6 +171,12 @@ def status(*, directory: Directory = None, as_json: AsJson = False) -> None:
         else:
             word = "EXPIRED on" if held["is_expired"] else "holds until"
             out.say(f"Repository: {len(held['packs'])} packs; metadata {word} {held['expires_at']}")
+
+
+def _told_stale(result: Result) -> str:
+    if result["is_fresh"]:
+        return ""
+    return " The parent hub could not be reached: this is of the copy that was verified before."
 
 
 def _show_grading(out: CommandOutput, grading: Result) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from hub.parts import HubParts
+from security.errors import HubUnreachableError
 from security.progress import ProgressReporter
 
 Result: TypeAlias = dict[str, Any]
@@ -49,27 +50,36 @@ class PackJobs:
     def order(self, arguments: Result, _progress: ProgressReporter) -> Result:
         """Order a pack for a group; the copy of the repository is brought up to date before."""
         from hub.packs.rollout import order  # noqa: PLC0415 - a room of its own
-        from hub.packs.serving import refresh_packs  # noqa: PLC0415 - the same
 
-        refresh_packs(self.parts, self.parts.now())
-        return order(
-            self.parts,
-            arguments["group"],
-            date.fromisoformat(arguments["from_day"]),
-            arguments.get("version"),
-        )
+        is_fresh = self._refreshed()
+        day = date.fromisoformat(arguments["from_day"])
+        given = order(self.parts, arguments["group"], day, arguments.get("version"))
+        return given | {"is_fresh": is_fresh}
 
     def use(self, arguments: Result, progress: ProgressReporter) -> Result:
         """Take a pack into use for grading; the copy is brought up to date before."""
-        from hub.packs.serving import refresh_packs  # noqa: PLC0415 - a room of its own
-        from hub.packs.using import use  # noqa: PLC0415 - the same
+        from hub.packs.using import use  # noqa: PLC0415 - a room of its own
 
-        refresh_packs(self.parts, self.parts.now())
+        is_fresh = self._refreshed()
         progress("golden vectors", 0, 0, "")
-        return use(self.parts, arguments.get("version"))
+        return use(self.parts, arguments.get("version")) | {"is_fresh": is_fresh}
 
     def status(self, _arguments: Result, _progress: ProgressReporter) -> Result:
         """Groups, orders and reports; which pack grades, and who works with another."""
         from hub.packs.rollout import rollout_status  # noqa: PLC0415 - a room of its own
 
         return rollout_status(self.parts)
+
+    def _refreshed(self) -> bool:
+        """Bring the copy up to date; whether that was possible.
+
+        A parent that is down stops nobody from bringing members back: the copy was verified, and
+        is used as long as its metadata holds.
+        """
+        from hub.packs.serving import refresh_packs  # noqa: PLC0415 - a room of its own
+
+        try:
+            refresh_packs(self.parts, self.parts.now())
+        except HubUnreachableError:
+            return False
+        return True
