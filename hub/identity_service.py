@@ -2,7 +2,8 @@
 
 Every hour: the next epoch of its own keys is begun when it is due, the revocation list is signed
 anew before its time is over, and this hub's own membership in its parent is renewed at half of its
-time. What fails is tried again an hour later: everything is begun long before it is needed.
+time. What fails is tried again an hour later: everything is begun long before it is needed. What
+waits for a read-only log, such as a revocation list, is made up for as soon as the log opens.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from hub.errors import HubError
+from hub.log.mode import HubMode
 from hub.parts import HubParts
 from hub.store.certifying import own_keys
 from hub.store.revocation_lists import refresh_list
@@ -23,6 +25,8 @@ from security.exchange.renew import renew, renewal_due
 from security.moments import to_ms
 
 EVERY_S: Final = 3600.0
+LOOK_S: Final = 2.0
+"""Time between two looks at whether the log opened, seconds."""
 _LOG: Final = logging.getLogger(__name__)
 
 
@@ -40,6 +44,7 @@ async def identity_kept(parts: HubParts, say: Callable[[str], None]) -> AsyncIte
 
 async def _keep(parts: HubParts, say: Callable[[str], None]) -> None:
     while True:
+        was_open = parts.log.mode.is_writable
         try:
             await asyncio.to_thread(keep_identity, parts, parts.now())
             if await renew_parent(parts.parent_directory, parts.now()):
@@ -48,7 +53,17 @@ async def _keep(parts: HubParts, say: Callable[[str], None]) -> None:
             say(str(error))
         except (HubError, SecurityError):
             _LOG.exception("this hub's certificates or revocation list could not be renewed")
-        await asyncio.sleep(EVERY_S)
+        await _rest(parts.log.mode, was_open=was_open)
+
+
+async def _rest(mode: HubMode, *, was_open: bool) -> None:
+    """Wait an hour, or only until the log opens again."""
+    for _ in range(int(EVERY_S / LOOK_S)):
+        await asyncio.sleep(LOOK_S)
+        is_open = mode.is_writable
+        if is_open and not was_open:
+            return
+        was_open = is_open
 
 
 def keep_identity(parts: HubParts, now: datetime) -> None:

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
+from hub import identity_service
 from hub.exchange.parent import join_parent, load_parent
 from hub.exchange.requests import approve
 from hub.exchange.revoking import revoke_member
@@ -15,10 +17,13 @@ from security.errors import JoinPendingError
 from security.members import MemberId
 from security.tls import not_after
 from tests.support.hub_city import CITY, NODE, City, Clock, Sender, open_city, serving
+from tests.support.hub_logs import with_quorum
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from hub.parts import HubParts
 
 
 @pytest.fixture
@@ -69,6 +74,28 @@ async def test_a_hub_that_was_away_for_months_waits_for_its_parents_officer(
 
         assert await renew_parent(directory, province.clock())
         assert not await renew_parent(directory, province.clock())
+
+
+async def test_a_list_that_waited_for_the_log_is_signed_when_the_log_opens(
+    city: City, node: Sender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(identity_service, "LOOK_S", 0.01)
+    log = with_quorum(city.parts.log, 1)
+    parts = replace(city.parts, log=log, engine=log.engine)
+    with writing(parts.engine) as connection:
+        revoke_member(connection, parts.identity, node.member, "theft", city.clock.ms)
+    async with identity_service.identity_kept(parts, lambda _: None):
+        await asyncio.sleep(0.2)
+        assert not _has_list(parts)
+        log.mode.confirm(CITY)
+        async with asyncio.timeout(30):
+            while not _has_list(parts):  # noqa: ASYNC110 - signed by the service, which tells nobody
+                await asyncio.sleep(0.01)
+
+
+def _has_list(parts: HubParts) -> bool:
+    with reading(parts.engine) as connection:
+        return newest_list(connection) is not None
 
 
 def test_epochs_and_lists_are_kept_fresh(city: City, node: Sender) -> None:
