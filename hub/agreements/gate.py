@@ -2,7 +2,8 @@
 
 Rules: deny by default; asked for every envelope in the transaction that seals it, with the
 agreements and the members of that very moment; what is refused is withdrawn from the outbox,
-kept among the refused attempts and logged.
+kept among the refused attempts and logged; a product that was withdrawn was not delivered, so it
+can be delivered again.
 """
 
 from __future__ import annotations
@@ -12,11 +13,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from hub.domain.members import MemberStatus
-from hub.store import agreements, log, members, refusals
-from protos.yixin.v1 import transparency_pb2
-from security.encoding import pae
+from hub.store import agreements, deliveries, log, members, refusals
+from protos.yixin.v1 import sharing_pb2, transparency_pb2
+from security.encoding import pae, parse_exactly
 from security.errors import AgreementError
+from security.exchange.outbox import MAX_PAYLOAD_BYTES
 from security.sharing import needs_agreement, verify_coverage
+from security.sharing.agreement import PRODUCT
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -84,3 +87,13 @@ class AgreementGate:
             agreement=outgoing.agreement,
         )
         log.append_leaves(conn, [leaf])
+        if outgoing.payload_type == PRODUCT:
+            deliveries.drop_withdrawn(conn, outgoing.agreement, _digest(outgoing.payload))
+
+
+def _digest(payload: bytes) -> bytes:
+    """Digest of the product that a payload is a part of; empty where it is none."""
+    try:
+        return parse_exactly(sharing_pb2.Product, payload, MAX_PAYLOAD_BYTES).digest
+    except ValueError:
+        return b""

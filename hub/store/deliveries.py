@@ -1,13 +1,14 @@
 """What was shared and asked under agreements: products, queries, and what waits to be handled.
 
 Port rules: a product and a query are one row each, written in the transaction that queues or
-answers them, and never changed; a task is marked when it was handled, in that transaction.
+answers them, and never changed; the row of a product that was withdrawn before it was sealed is
+dropped, as the log says; a task is marked when it was handled, in that transaction.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import Connection, RowMapping, func, insert, select, update
+from sqlalchemy import Connection, RowMapping, delete, func, insert, select, update
 
 from hub.store.agreement_tables import directory, product, sharing_query, sharing_task
 from protos.yixin.v1 import identity_pb2
@@ -59,6 +60,14 @@ def add_product(connection: Connection, made: StoredProduct) -> None:
     """Store the row of a product."""
     names = StoredProduct.__dataclass_fields__
     connection.execute(insert(product).values({name: getattr(made, name) for name in names}))
+
+
+def drop_withdrawn(connection: Connection, agreement: str, digest: bytes) -> None:
+    """Drop the newest product of an agreement version, where it is the one that was withdrawn."""
+    newest = select(func.max(product.c.id)).where(product.c.agreement == agreement)
+    connection.execute(
+        delete(product).where(product.c.id == newest.scalar_subquery(), product.c.digest == digest)
+    )
 
 
 def products_of_slot(

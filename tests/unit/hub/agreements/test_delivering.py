@@ -228,6 +228,20 @@ def test_what_was_queued_is_withdrawn_when_its_agreement_ends(sharing: SharingCi
     assert (leaf.payload_type, leaf.recipient, leaf.agreement) == ("withdrawn", BANK, "bank@1")
 
 
+def test_what_was_withdrawn_was_not_delivered_and_can_be_again(sharing: SharingCity) -> None:
+    delivered(sharing)
+    with writing(sharing.room.engine) as connection:
+        retire(connection, sharing.room.identity, "bank", sharing.city.clock.ms)
+    sharing.collect("bank")
+    with reading(sharing.room.engine) as connection:
+        assert deliveries.recent_products(connection, 10) == ()
+    sign(sharing, "bank")
+
+    assert delivered(sharing).is_new
+    (opened,) = sharing.collect("bank")
+    assert product_of(opened.payload).agreement == "bank@2"
+
+
 @pytest.mark.parametrize(
     "changes",
     [
