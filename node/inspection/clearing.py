@@ -11,7 +11,7 @@ Rules:
 Source: SECURITY §13; field names of transactions 2207, 2304 and 3202.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -96,7 +96,7 @@ def read_clearing(path: Path) -> dict[Key, Cleared]:
 def check_clearing(
     opened: Committed,
     cleared: Mapping[Key, Cleared],
-    institutions: Sequence[str],
+    institutions: Collection[str],
     *,
     month: int,
     size: int,

@@ -23,6 +23,7 @@ from security.errors import (
     SecurityError,
     SpotCheckError,
     UntrustedCertificateError,
+    cause_of,
 )
 from security.keys import Signature
 from security.merkle import leaf_hash, verify_inclusion
@@ -99,8 +100,8 @@ def open_spot_file(content: bytes, anchors: Mapping[str, identity_pb2.TrustAncho
         if isinstance(error, SpotCheckError):
             raise
         raise SpotCheckError(
-            f"the spot file is not what its hub signed ({error}); ask the hub's officer for a "
-            "new one, and compare the trust file's fingerprint with him"
+            f"the spot file is not what its hub signed ({cause_of(error)}); ask the hub's "
+            "officer for a new one, and compare the trust file's fingerprint with him"
         ) from error
 
 
