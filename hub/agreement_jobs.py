@@ -6,6 +6,7 @@ The rooms of sharing are imported when they are asked for, so that other command
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -19,13 +20,14 @@ from security.errors import AgreementError
 from security.exchange.membership import is_joined, load
 from security.moments import to_ms
 from security.progress import ProgressReporter
+from security.sharing.coverage import DIRECTORY, PRODUCT_REFUSAL
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from hub.agreements.room import SharingRoom
     from hub.agreements.terms import Terms
-    from hub.exchange.forwarding import Forwarder
+    from hub.exchange.forwarding import Forwarder, Take
     from security.sharing import Agreement
 
 Result: TypeAlias = dict[str, Any]
@@ -232,8 +234,11 @@ class AgreementJobs:
 
     async def _exchange(self, forwarder: "Forwarder", progress: ProgressReporter) -> int:
         from hub.agreements.directories import take_directory  # noqa: PLC0415 - as above
+        from hub.agreements.refusing import take_refusal  # noqa: PLC0415 - as above
 
-        return await forwarder.exchange(take_directory, progress)
+        refusal = partial(take_refusal, now_ms=to_ms(self.parts.now()))
+        takes: dict[str, Take] = {DIRECTORY: take_directory, PRODUCT_REFUSAL: refusal}
+        return await forwarder.exchange(takes, progress)
 
     def _forwarder(self) -> "Forwarder":
         from hub.exchange.forwarding import Forwarder  # noqa: PLC0415 - a room of its own

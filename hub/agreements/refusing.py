@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Final
 
 import orjson
 
-from hub.store import deliveries, log
-from protos.yixin.v1 import transparency_pb2
-from security.encoding import pae
+from hub.store import deliveries, log, refusals
+from protos.yixin.v1 import sharing_pb2, transparency_pb2
+from security.encoding import pae, parse_exactly
+from security.errors import AgreementError
 from security.members import is_member_id
+from security.sharing.coverage import FORWARD
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 DIGEST_TYPE: Final = "yixin/sharing-query/v1"
 SALT_BYTES: Final = 32
+MAX_REFUSAL_BYTES: Final = 1024 * 1024
 _UNKNOWN_RULE: Final = "agreement"
 
 
@@ -105,3 +108,29 @@ def record(
         ),
     )
     return log_index
+
+
+def take_refusal(connection: Connection, payload: bytes, sender: str, *, now_ms: int) -> None:
+    """Take what the routing hub says of a product that it did not pass on.
+
+    It is kept among the refused attempts, and the product can be delivered again.
+
+    Args:
+        connection: A writing transaction.
+        payload: Serialised Product with the wording of the refusal.
+        sender: Member id of the routing hub.
+        now_ms: Present moment, milliseconds since the epoch, UTC.
+    """
+    try:
+        found = parse_exactly(sharing_pb2.Product, payload, MAX_REFUSAL_BYTES)
+    except ValueError as error:
+        cause = f"a refusal that cannot be read: {error}"
+    else:
+        deliveries.drop_refused(connection, found.agreement, found.period)
+        cause = f"{found.agreement[:80]} {found.period[:8]} was not passed on: {found.refusal}"
+    refusals.add_refusal(
+        connection,
+        refusals.RefusedAttempt(
+            at_ms=now_ms, peer=sender, method=FORWARD, code=AgreementError.__name__, cause=cause
+        ),
+    )

@@ -12,7 +12,7 @@ Numbered as applied inside one transaction:
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -38,11 +38,11 @@ from security.headers import parse_header
 from security.merkle import Frontier, inclusion_path_over
 from security.moments import to_ms
 from security.progress import ProgressReporter
-from security.sharing.coverage import DIRECTORY, FORWARD
+from security.sharing.coverage import FORWARD
 from security.transparency import Checkpoint, numbered_origin, sign_checkpoint
 
-TakeDirectory = Callable[[Connection, bytes, str], int]
-"""Keeps the directory of another hub."""
+Take = Callable[[Connection, bytes, str], object]
+"""Takes one payload of the parent hub: its directory, or what it says of a routed product."""
 _FORMAT: Final = 1
 
 
@@ -63,8 +63,12 @@ class Forwarder:
     now: Callable[[], datetime] = field(repr=False)
     """Tells the present moment, UTC-aware."""
 
-    async def exchange(self, take: TakeDirectory, progress: ProgressReporter) -> int:
-        """Send what waits for the parent, collect what it holds, and keep its directory.
+    async def exchange(self, takes: Mapping[str, Take], progress: ProgressReporter) -> int:
+        """Send what waits for the parent, collect what it holds, and take it.
+
+        Args:
+            takes: Who takes a payload, by payload type; other types wait.
+            progress: Takes what was exchanged.
 
         Returns:
             How many envelopes were sent and collected.
@@ -81,10 +85,11 @@ class Forwarder:
             self.membership, self.engine, inbox, now=self.now, progress=progress
         )
         with writing(self.engine) as connection:
-            received = inbox.payloads(connection, DIRECTORY)
-            for one in received:
-                take(connection, one.payload, one.sender)
-            inbox.mark_processed(connection, [one.inbox_id for one in received])
+            for payload_type, take in takes.items():
+                received = inbox.payloads(connection, payload_type)
+                for one in received:
+                    take(connection, one.payload, one.sender)
+                inbox.mark_processed(connection, [one.inbox_id for one in received])
         return sent.sent + sent.resent + collected
 
     def wrap(self, recipient: str) -> int:

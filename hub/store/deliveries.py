@@ -1,8 +1,9 @@
 """What was shared and asked under agreements: products, queries, and what waits to be handled.
 
 Port rules: a product and a query are one row each, written in the transaction that queues or
-answers them, and never changed; the row of a product that was withdrawn before it was sealed is
-dropped, as the log says; a task is marked when it was handled, in that transaction.
+answers them, and never changed; the row of a product that was withdrawn before it was sealed,
+or not passed on by the routing hub, is dropped, as the log says; a task is marked when it was
+handled, in that transaction.
 """
 
 from collections.abc import Sequence
@@ -68,6 +69,14 @@ def drop_withdrawn(connection: Connection, agreement: str, digest: bytes) -> Non
     connection.execute(
         delete(product).where(product.c.id == newest.scalar_subquery(), product.c.digest == digest)
     )
+
+
+def drop_refused(connection: Connection, agreement: str, period: str) -> None:
+    """Drop the newest product of an agreement version and period: it was not passed on."""
+    newest = select(func.max(product.c.id)).where(
+        product.c.agreement == agreement, product.c.period == period
+    )
+    connection.execute(delete(product).where(product.c.id == newest.scalar_subquery()))
 
 
 def products_of_slot(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,14 +14,15 @@ from hub.agreement_jobs import AgreementJobs
 from hub.agreements.answering import answer_waiting
 from hub.agreements.delivering import deliver
 from hub.agreements.directories import announce, take_directory
+from hub.agreements.refusing import take_refusal
 from hub.agreements.signing import sign_terms
 from hub.agreements.terms import shipped_terms
 from hub.domain.members import MemberId
 from hub.errors import AgreementRefusedError
 from hub.exchange.audit_export import AuditRange, export_audit
-from hub.exchange.forwarding import Forwarder
+from hub.exchange.forwarding import Forwarder, Take
 from hub.exchange.parent import join_parent
-from hub.store import envelopes, log, members
+from hub.store import deliveries, envelopes, log, members, refusals
 from hub.store.engine import reading, writing
 from protos.yixin.v1 import identity_pb2, sharing_pb2, transparency_pb2
 from scoring_kernel.periods import Period
@@ -32,6 +34,7 @@ from security.errors import UnreadableEnvelopeError, UntrustedEnvelopeError
 from security.exchange.join import join
 from security.exchange.tables import outbox
 from security.progress import no_progress
+from security.sharing.coverage import DIRECTORY, PRODUCT_REFUSAL
 from security.sharing.forwarded import open_forwarded, parse_forward
 from security.transparency import parse_leaf
 from tests.support.hub_city import CITY, City, Clock, open_city, serving
@@ -86,7 +89,9 @@ class Route:
 
     async def exchange(self) -> None:
         """The city's exchange with the province, and the province's handling of it."""
-        await self.forwarder.exchange(take_directory, no_progress)
+        refusal = partial(take_refusal, now_ms=self.city.clock.ms)
+        takes: dict[str, Take] = {DIRECTORY: take_directory, PRODUCT_REFUSAL: refusal}
+        await self.forwarder.exchange(takes, no_progress)
         room = AgreementJobs(parts=self.province.parts).room()
         while answer_waiting(room, self.province.clock.ms):
             pass
@@ -247,6 +252,13 @@ async def test_a_revoked_department_gets_nothing_passed_on(route: Route) -> None
         queued = set(connection.execute(select(outbox.c.payload_type)).scalars())
     assert transparency_pb2.LOG_KIND_REFUSED_REQUEST in kinds
     assert "forwarded" not in queued
+
+    # The city learns it, and does not count the product as delivered.
+    await route.exchange()
+    with reading(route.city.parts.engine) as connection:
+        causes = [one.cause for one in refusals.recent(connection, 10)]
+        assert deliveries.recent_products(connection, 10) == ()
+    assert any("was not passed on: recipient: " in cause for cause in causes)
 
 
 async def test_times_are_judged_when_the_first_hub_logged_it(route: Route) -> None:
