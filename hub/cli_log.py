@@ -52,7 +52,8 @@ def verify(
     with start(as_json) as out:
         arguments: Result = {"repair": repair}
         result = run_job(hub_directory(directory), "log-verify", arguments, out)
-        out.done(result, f"The log of {result['leaves']} leaves is whole.")
+        closed = f" in itself, but read-only: {result['reason']}" if result["reason"] else "."
+        out.done(result, f"The log of {result['leaves']} leaves is whole{closed}")
 
 
 @app.command()

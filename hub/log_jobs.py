@@ -62,11 +62,16 @@ class LogJobs:
         if arguments.get("repair"):
             rebuild(log)
         with reading(log.engine) as connection:
-            size = leaf_log.size(connection)
-        check_state(log, tail=size, progress=progress)
-        if log.mode.reason and arguments.get("repair"):
+            held = leaf_log.state(connection)
+        check_state(log, tail=held.size, progress=progress)
+        # Tiles are repaired by this; what a witness or a member holds against the log is not.
+        if arguments.get("repair") and not held.conflict:
             log.mode.thaw()
-        return {"leaves": size, "repaired": bool(arguments.get("repair"))}
+        return {
+            "leaves": held.size,
+            "repaired": bool(arguments.get("repair")),
+            "reason": held.conflict or log.mode.reason,
+        }
 
     def add_witness(self, arguments: Result, _progress: ProgressReporter) -> Result:
         """Name another hub as a witness, and witness its log."""

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,8 @@ from tests.support.hub_logs import append, size
 from tests.support.witnesses import befriend, cosigned
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from hub.log.hub_log import HubLog
     from tests.support.hub_city import City, Sender
 
@@ -259,6 +262,27 @@ def test_lost_leaves_are_named_and_the_log_goes_on(city: City, province: City) -
     append(log, 1)
     cosigned_origins = LogJobs(parts=city.parts).status({}, no_progress)
     assert cosigned_origins["origin"] == made.origin
+
+
+@pytest.mark.parametrize("repair", [False, True])
+def test_a_log_put_back_with_its_tiles_stays_closed_when_it_is_verified(
+    city: City, tmp_path: Path, *, repair: bool
+) -> None:
+    log = city.parts.log
+    append(log, 4)
+    publish(log)
+    backup = copied(log)
+    tiles = shutil.copytree(log.place, tmp_path / "tiles")
+    append(log, 3)
+    seen = publish(log).note
+    put_back(log, backup)
+    shutil.rmtree(log.place)
+    shutil.copytree(tiles, log.place)
+    assert hear(log, "yixin://330302/node/H33030200001", seen).refusal
+    said = LogJobs(parts=city.parts).verify({"repair": repair}, no_progress)
+    assert "holds a checkpoint signed by this hub" in said["reason"]
+    with pytest.raises(LogReadOnlyError):
+        append(log, 1)
 
 
 def test_a_log_that_is_whole_gets_no_new_origin(city: City) -> None:
