@@ -113,7 +113,12 @@ def load_public(path: Path) -> PublicKey:
             document = json.loads(file.read(MAX_KEY_BYTES))
         key = SSlibKey.from_dict(str(document["keyid"]), dict(document["key"]))
         found = PublicKey(holder=str(document["holder"]), role=Role(document["role"]), key=key)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except OSError as error:
+        raise PackError(
+            f"{path} cannot be read: {error.strerror}; name the file NAME.key.pub that its holder "
+            "handed out"
+        ) from error
+    except (ValueError, KeyError, TypeError) as error:
         raise PackError(f"{path} is no public key of packs: make one with yixin model keys") from (
             error
         )

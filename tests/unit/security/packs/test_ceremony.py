@@ -131,6 +131,11 @@ def test_a_version_keeps_its_file(repository: Repository) -> None:
     assert not list(repository.directory.glob(file_of("packs/2026.12.1.zip", bytes(32))))
 
 
+def test_a_public_file_that_is_not_there_is_not_called_a_bad_key(tmp_path: Path) -> None:
+    with pytest.raises(PackError, match="cannot be read: No such file"):
+        load_public(tmp_path / "ada.key.pub")
+
+
 def test_keys_are_private_and_kept(tmp_path: Path) -> None:
     path = tmp_path / "k"
     made = create_key(path, "ada", Role.ROOT, post_quantum=True)
