@@ -113,9 +113,10 @@ class _Keeper:
                 await asyncio.wait_for(self._round(membership, peer), ROUND_S)
         except (SecurityError, HubError, OSError, TimeoutError) as error:
             trouble = str(error) or type(error).__name__
-            self._tell(_DISAGREED if isinstance(error, LogCorruptError) else _UNASKED, trouble)
+            # Noted first: who reads the line finds it in the status.
             if peer is not None:
                 await asyncio.to_thread(self._note_trouble, peer.hub, trouble)
+            self._tell(_DISAGREED if isinstance(error, LogCorruptError) else _UNASKED, trouble)
         else:
             self._over(_UNASKED)
             self._over(_DISAGREED)
