@@ -147,6 +147,7 @@ class AgreementJobs:
             period=Period.parse(arguments["period"]),
             officer=_officer(arguments),
             correct=bool(arguments.get("correct")),
+            again=bool(arguments.get("again")),
             now_ms=to_ms(parts.now()),
         )
         if made.via:

@@ -126,13 +126,18 @@ def deliver(
         bool,
         typer.Option("--correct", help="Deliver a corrected product within the same stretch."),
     ] = False,
+    again: Annotated[
+        bool,
+        typer.Option("--again", help="Deliver the very same product once more: it was lost."),
+    ] = False,
     officer: Officer = None,
     directory: Directory = None,
     as_json: AsJson = False,
 ) -> None:
     """Build the product of an agreement for a period and queue it for its recipient.
 
-    The very same product is not delivered twice.
+    The very same product is delivered a second time only with --again, or after its recipient has
+    joined anew.
 
     Example: [bold]yixin hub agreements deliver bank --period 2026H1[/bold]
     """
@@ -141,10 +146,17 @@ def deliver(
             "id": name,
             "period": period,
             "correct": correct,
+            "again": again,
             "officer": officer or _login_name(),
         }
         result = run_job(hub_directory(directory), "deliver", arguments, out)
-        what = "queued" if result["is_new"] else "was delivered before, nothing was queued"
+        what = (
+            "queued once more"
+            if result["repeated"]
+            else "queued"
+            if result["is_new"]
+            else "was delivered before, nothing was queued (--again sends it once more)"
+        )
         out.done(
             result,
             f"{result['agreement']}, {result['period']}: {result['rows']} rows for "

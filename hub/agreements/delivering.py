@@ -4,7 +4,8 @@ Numbered as applied inside one transaction:
 
 1. An agreement in force, that delivers by itself; its recipient is an active member, or a member
    of the hub that routes.
-2. The product is built. The very same product is not delivered a second time.
+2. The product is built. The very same product goes out a second time only where it is asked for
+   expressly, or where the recipient joined anew: it may have lost what it had.
 3. Frequency: one product per stretch. A correction is asked for expressly, stays in the stretch
    and is marked as one: whom a published grade wronged is not left waiting for half a year.
 4. Parts go to the outbox under the agreement, the product becomes a row; sealing asks the gate
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
     from hub.agreements.building import Manifest
     from hub.agreements.room import SharingRoom
+    from hub.store.members import MemberRow
     from scoring_kernel.periods import Period
     from security.sharing import Agreement
 
@@ -66,6 +68,8 @@ class Delivery:
     """False when the very same product was delivered before; then nothing was queued."""
     correction: bool
     """Whether it corrects a product of the same stretch."""
+    repeated: bool
+    """Whether the very same product was queued once more."""
 
 
 def deliver(
@@ -75,6 +79,7 @@ def deliver(
     period: Period,
     officer: str,
     correct: bool,
+    again: bool = False,
     now_ms: int,
 ) -> Delivery:
     """Build the product of an agreement for a period and queue it for its recipient.
@@ -85,6 +90,7 @@ def deliver(
         period: Rating period.
         officer: Who delivers, as the record names them.
         correct: Deliver a corrected product within the same stretch.
+        again: Deliver the very same product once more.
         now_ms: Present moment, milliseconds since the epoch, UTC.
 
     Raises:
@@ -101,6 +107,7 @@ def deliver(
                 period=period,
                 officer=officer,
                 correct=correct,
+                again=again,
                 now_ms=now_ms,
             )
     except (AgreementRefusedError, AgreementError) as error:
@@ -146,18 +153,22 @@ def queue_product(
         )
 
 
-def verify_recipient(connection: Connection, agreement: Agreement) -> None:
+def verify_recipient(connection: Connection, agreement: Agreement) -> MemberRow | None:
     """Verify that the recipient can be served: an active member, or one of the routing hub.
+
+    Returns:
+        The member; None where the routing hub knows it.
 
     Raises:
         AgreementError: It cannot.
     """
     if agreement.via:
-        return
+        return None
     member = members.find_member(connection, agreement.recipient)
     if member is None or member.status is not MemberStatus.ACTIVE:
         state = "has not joined this hub" if member is None else f"is {member.status}"
         raise AgreementError(f"recipient: {agreement.recipient} {state}")
+    return member
 
 
 def slot_of(frequency: Frequency, period: Period, now_ms: int) -> str:
@@ -188,6 +199,7 @@ def _deliver(
     period: Period,
     officer: str,
     correct: bool,
+    again: bool,
     now_ms: int,
 ) -> Delivery:
     # 1. Agreement and recipient.
@@ -196,7 +208,7 @@ def _deliver(
             f"frequency: {agreement.reference} is served on request or by `yixin hub push`, not "
             "delivered"
         )
-    verify_recipient(connection, agreement)
+    member = verify_recipient(connection, agreement)
     # 2. Product.
     asked = Asked(period=period.name)
     manifest = build_manifest(connection, agreement, asked)
@@ -206,6 +218,8 @@ def _deliver(
         manifest.digest,
         agreement.recipient,
     )
+    joined_ms = (member.joined_at_ms or 0) if member else 0
+    repeated = same and (again or before[-1].made_at_ms < joined_ms)
     # 3. Frequency.
     if before and not same and not correct:
         raise AgreementError(
@@ -213,7 +227,7 @@ def _deliver(
             f"and one of {slot} was delivered; a corrected one goes out with --correct"
         )
     # 4. Outbox and row.
-    if not same:
+    if repeated or not same:
         queue_product(connection, room, agreement, asked, manifest)
         deliveries.add_product(
             connection,
@@ -222,7 +236,7 @@ def _deliver(
                 asked,
                 manifest,
                 slot=slot,
-                correction=bool(before),
+                correction=bool(before) and not same,
                 officer=officer,
                 now_ms=now_ms,
             ),
@@ -236,8 +250,9 @@ def _deliver(
         suppressed=manifest.suppressed,
         parts=manifest.parts,
         sha256=manifest.digest.hex(),
-        is_new=not same,
+        is_new=repeated or not same,
         correction=bool(before) and not same,
+        repeated=repeated,
     )
 
 

@@ -42,6 +42,10 @@ class SharingCity:
 
     def collect(self, code: str) -> list[OpenedEnvelope]:
         """Everything the hub holds for a department, opened with its own keys."""
+        return [self.opened(self.members[code], one) for one in self.sealed(code)]
+
+    def sealed(self, code: str) -> list[envelope_pb2.SealedEnvelope]:
+        """Everything the hub holds for a department, as it is sent."""
         member = self.members[code]
         downlink = Downlink(
             engine=self.city.parts.engine,
@@ -50,9 +54,9 @@ class SharingCity:
             keyring=self.city.parts.keys.keyring,
         )
         cursors: dict[int, ChainPosition] = dict.fromkeys(LANES, GENESIS)
-        found = []
+        found: list[envelope_pb2.SealedEnvelope] = []
         while sealed := downlink.next_round(member.member, cursors, 64, self.city.clock.ms):
-            found += [self.opened(member, envelope) for envelope in sealed]
+            found += sealed
         return found
 
     def opened(self, member: Sender, envelope: envelope_pb2.SealedEnvelope) -> OpenedEnvelope:

@@ -17,10 +17,13 @@ from hub.store.agreement_tables import product
 from hub.store.engine import reading, writing
 from protos.yixin.v1 import envelope_pb2
 from scoring_kernel.periods import Period
+from security.headers import parse_header
 from tests.support.published import HOSPITAL, Grade, publish_grades
 from tests.support.sharing_city import product_of, rows_of
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.support.sharing_city import SharingCity
 
 PERIOD = Period.parse("2026H1")
@@ -28,7 +31,12 @@ BANK = "yixin://330300/department/bank"
 
 
 def delivered(
-    sharing: SharingCity, name: str = "bank", *, correct: bool = False, period: Period = PERIOD
+    sharing: SharingCity,
+    name: str = "bank",
+    *,
+    correct: bool = False,
+    again: bool = False,
+    period: Period = PERIOD,
 ) -> Delivery:
     return deliver(
         sharing.room,
@@ -36,6 +44,7 @@ def delivered(
         period=period,
         officer="王五",
         correct=correct,
+        again=again,
         now_ms=sharing.city.clock.ms,
     )
 
@@ -100,6 +109,54 @@ def test_two_runs_give_the_same_product_and_no_second_delivery(sharing: SharingC
     assert again == replace(first, is_new=False)
     assert len(sharing.collect("bank")) == 1
     assert sharing.count(product) == 1
+
+
+def test_who_joined_anew_gets_the_very_same_product_once_more(
+    sharing: SharingCity, tmp_path: Path
+) -> None:
+    first = delivered(sharing)
+    assert len(sharing.collect("bank")) == 1
+    sharing.city.clock.advance(hours=1)
+    with writing(sharing.room.engine) as connection:
+        members.revoke(connection, BANK, "its disk is gone", sharing.city.clock.ms)
+    sharing.directory = tmp_path / "anew"
+    anew = sharing.enrol("bank")
+    sharing.city.clock.advance(hours=1)
+
+    second = delivered(sharing)
+    sharing.city.clock.advance(hours=1)
+    third = delivered(sharing)
+    lost, sealed = sharing.sealed("bank")
+
+    keys = anew.membership.decryption_keys
+    assert parse_header(lost).recipient_key_id not in keys
+    opened = sharing.opened(anew, sealed)
+    assert product_of(opened.payload).digest.hex() == first.sha256
+    assert (second.is_new, second.repeated, second.correction) == (True, True, False)
+    assert (third.is_new, third.repeated) == (False, False)
+    assert sharing.count(product) == 2
+    leaves = [leaf for leaf in sharing.leaves("DELIVERY") if leaf.payload_type == "product"]
+    assert len(leaves) == 2
+
+
+def test_the_very_same_product_goes_out_again_where_it_is_asked_for(sharing: SharingCity) -> None:
+    first = delivered(sharing, again=True)
+    second = delivered(sharing, again=True)
+
+    assert (first.repeated, second.repeated, second.is_new) == (False, True, True)
+    assert len(sharing.collect("bank")) == 2
+    with reading(sharing.room.engine) as connection:
+        rows = deliveries.recent_products(connection, 10)
+    assert [(row.digest.hex(), row.correction) for row in rows] == [(first.sha256, False)] * 2
+
+
+def test_another_product_does_not_pass_as_the_same_again(sharing: SharingCity) -> None:
+    delivered(sharing)
+    publish_grades(
+        sharing.room.engine, [Grade(subject="H33030200003", grade="good", version=2, level="1")]
+    )
+    with pytest.raises(AgreementRefusedError, match=r"^frequency: .*--correct"):
+        delivered(sharing, again=True)
 
 
 def test_a_second_product_of_a_stretch_is_refused_unless_it_is_a_correction(
