@@ -21,7 +21,7 @@ from scoring_kernel.errors import CatalogError
 from scoring_kernel.strict_yaml import load_strict
 from security.errors import AgreementError
 from security.members import MemberKind, MemberName, is_member_id, parse_member_id
-from security.sharing import Agreement, Frequency, agreement_body
+from security.sharing import INTERNAL_TYPES, Agreement, Frequency, agreement_body
 from security.sharing.agreement import DEPARTMENT_PATTERN, WORD_PATTERN
 
 if TYPE_CHECKING:
@@ -128,6 +128,7 @@ class Terms:
             query=self.query,
         )
         agreement_body(agreement)
+        _refuse_unreachable(agreement)
         return agreement
 
 
@@ -193,6 +194,16 @@ def _shipped_files() -> dict[str, bytes]:
     return {
         entry.name: entry.read_bytes() for entry in folder.iterdir() if entry.name.endswith(".yaml")
     }
+
+
+def _refuse_unreachable(agreement: Agreement) -> None:
+    """Refuse a recipient to whom nothing that is shared may go."""
+    recipient = agreement.recipient
+    if is_member_id(recipient) and parse_member_id(recipient).kind not in INTERNAL_TYPES:
+        raise AgreementError(
+            f"recipient: {recipient} is a {parse_member_id(recipient).kind}, and no payload under "
+            "an agreement goes there; name a department or another hub"
+        )
 
 
 def _read(content: bytes, file: str, catalog: Catalog) -> Terms:

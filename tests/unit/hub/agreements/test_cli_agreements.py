@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PERIOD = ("--period", "2026H1")
+NODE = "yixin://330300/node/H33030200001"
 BANK = "yixin://330300/department/bank"
 
 
@@ -103,6 +104,8 @@ def test_mistakes_are_said_with_file_and_remedy(hub: Path, tmp_path: Path) -> No
     as_json(hub, "agreements", "check", tmp_path / "missing.yaml", code=3)
     assert "hub join" in as_json(hub, "agreements", "sign", "provincial_push", code=47)["message"]
     as_json(hub, "agreements", "sign", "bank", "--recipient", "some body", code=47)
+    node = as_json(hub, "agreements", "sign", "bank", "--recipient", NODE, code=47)
+    assert "name a department or another hub" in node["message"]
     as_json(hub, "agreements", "sign", "bank", "--officer", "a\nb", code=3)
     as_json(hub, "agreements", "retire", "bank", code=48)
     as_json(hub, "agreements", "sync", code=5)
