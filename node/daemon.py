@@ -24,6 +24,7 @@ from node.pack_jobs import READERS as PACK_READERS
 from node.pack_jobs import is_scored
 from node.packs.restarting import follow_packs
 from node.rule_jobs import READERS as RULE_READERS
+from security.channels import ignore_late_events
 from security.errors import HubUnreachableError, SecurityError
 from security.local_channel import ControlServer
 
@@ -67,6 +68,7 @@ async def serve(
 
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+    loop.set_exception_handler(ignore_late_events)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     table: dict[str, Any] = dict(jobs.table())

@@ -10,7 +10,8 @@ Rules:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Protocol
+import logging
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import grpc
 import grpc.aio
@@ -18,6 +19,7 @@ import grpc.aio
 from security.errors import MembershipError, UntrustedCertificateError
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Iterable, Mapping
     from datetime import datetime
 
@@ -30,6 +32,7 @@ MAX_CONNECTION_AGE_MS: Final = 3_600_000
 MAX_CONNECTION_GRACE_MS: Final = 60_000
 MAX_STREAMS_PER_CONNECTION: Final = 16
 
+_LOG: Final = logging.getLogger(__name__)
 Options = tuple[tuple[str, int], ...]
 
 _MESSAGE_OPTIONS: Final[Options] = (
@@ -141,3 +144,21 @@ def peer_certificate(context: _Context) -> bytes:
             f"the call carries {len(certificates)} client certificates, exactly one is expected"
         )
     return certificates[0]
+
+
+def ignore_late_events(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Tell the faults of a loop, except events of gRPC for another loop that has ended.
+
+    One completion queue serves all loops of a process: what a job left unfinished when its loop
+    was closed arrives in the daemon's loop, and nobody waits for it any more.
+
+    Args:
+        loop: Loop whose exception handler this is.
+        context: What went wrong, as asyncio describes it.
+    """
+    error = context.get("exception")
+    is_late = isinstance(error, RuntimeError) and str(error) == "Event loop is closed"
+    if is_late and "CompletionQueue" in str(context.get("message")):
+        _LOG.debug("gRPC finished a call whose loop has ended")
+        return
+    loop.default_exception_handler(context)
