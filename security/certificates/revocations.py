@@ -158,12 +158,17 @@ def open_revocations(
         )
         body = parse_exactly(identity_pb2.RevocationBody, signed.body, MAX_LIST_BYTES)
     except (ValueError, BadSignatureError) as error:
-        raise UntrustedCertificateError(f"revocation list of {anchor.hub}: {error}") from error
+        raise UntrustedCertificateError(
+            f"revocation list of {anchor.hub}: {error}, so it is not what the identity key of that "
+            "hub signed, or was changed on its way. Nothing of it was taken; tell the hub's "
+            "security officer"
+        ) from error
     _checked(body, anchor.hub)
     if body.version < held_version:
         raise UntrustedCertificateError(
             f"revocation list of {anchor.hub}: version {body.version}, {held_version} was seen "
-            "before; an older list would bring revoked keys back"
+            "before; an older list would bring revoked keys back, so it was refused. Tell the "
+            "hub's security officer, who may have restored an old copy: `yixin hub log recover`"
         )
     rows = tuple(
         Revoked(

@@ -29,6 +29,10 @@ MAX_FILE_BYTES: Final = 16 * 1024 * 1024
 
 _NAME: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*(?:/[A-Za-z0-9_-][A-Za-z0-9_.-]*){0,5}")
 _MAX_NAME: Final = 200
+_UNREADABLE: Final = (
+    "the file cannot be read as a pack: give the .zip file that `yixin model pack` wrote; if it "
+    "was copied, copy or fetch it again"
+)
 _FIRST_DAY: Final = (1980, 1, 1, 0, 0, 0)
 _MODE: Final = 0o600 << 16
 _UNIX: Final = 3
@@ -76,9 +80,9 @@ def read_archive(content: bytes) -> dict[str, bytes]:
                 raise PackError("pack: a file in it is compressed; packs store files as they are")
             found = {one.filename: archive.read(one) for one in entries}
     except (zipfile.BadZipFile, ValueError, NotImplementedError, RuntimeError, EOFError) as error:
-        raise PackError(f"pack: the file cannot be read ({type(error).__name__})") from error
+        raise PackError(f"pack: {_UNREADABLE} ({type(error).__name__})") from error
     except OverflowError as error:
-        raise PackError("pack: the file cannot be read") from error
+        raise PackError(f"pack: {_UNREADABLE}") from error
     if write_archive(found) != content:
         raise PackError("pack: the file is spelled otherwise than packs are: fetch it again")
     return found

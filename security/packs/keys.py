@@ -94,7 +94,13 @@ def load_signer(path: Path) -> CryptoSigner:
         KeyFileError: The file is missing, damaged, open to others, or of another kind of key.
     """
     try:
-        private = serialization.load_pem_private_key(read_private(path, MAX_KEY_BYTES), None)
+        content = read_private(path, MAX_KEY_BYTES)
+        if content.lstrip().startswith(b"{"):
+            raise KeyFileError(
+                f"{path} is the public half of a key, which checks signatures; to sign, name the "
+                "private file beside it, without .pub"
+            )
+        private = serialization.load_pem_private_key(content, None)
     except (ValueError, TypeError) as error:
         raise KeyFileError(f"{path} holds no key of packs: restore the file") from error
     if not isinstance(private, ed25519.Ed25519PrivateKey | mldsa.MLDSA65PrivateKey):

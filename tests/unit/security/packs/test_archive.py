@@ -27,6 +27,11 @@ def test_what_was_written_is_read() -> None:
     assert write_archive(dict(reversed(FILES.items()))) == write_archive(FILES)
 
 
+def test_a_file_that_is_no_pack_is_told_with_what_to_do() -> None:
+    with pytest.raises(PackError, match=r"give the \.zip file .* \(BadZipFile\)"):
+        read_archive(b"no zip at all")
+
+
 def test_every_changed_cut_or_added_byte_is_refused() -> None:
     content = write_archive(FILES)
     for at in range(len(content)):

@@ -136,6 +136,12 @@ def test_a_public_file_that_is_not_there_is_not_called_a_bad_key(tmp_path: Path)
         load_public(tmp_path / "ada.key.pub")
 
 
+def test_who_signs_by_the_public_half_is_told_which_file_is_wanted(tmp_path: Path) -> None:
+    create_key(tmp_path / "ada.key", "ada", Role.ROOT, post_quantum=False)
+    with pytest.raises(KeyFileError, match=r"ada\.key\.pub is the public half.*private file"):
+        load_signer(public_path(tmp_path / "ada.key"))
+
+
 def test_keys_are_private_and_kept(tmp_path: Path) -> None:
     path = tmp_path / "k"
     made = create_key(path, "ada", Role.ROOT, post_quantum=True)
