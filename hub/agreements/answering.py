@@ -127,7 +127,7 @@ def _answer(connection: Connection, room: SharingRoom, opened: OpenedEnvelope, n
         )
         deliveries.add_product(connection, row)
         rule, answer = "", manifest.digest
-    except (AgreementRefusedError, AgreementError) as error:
+    except AgreementError as error:
         # 3. Refusal.
         rule, answer = rule_of(str(error)), str(error).encode()
         _refuse(connection, room, header, asked, str(error))
@@ -152,10 +152,9 @@ def _covered(
     """The agreement that covers a request, and the product it asks for.
 
     Raises:
-        AgreementRefusedError: No agreement of that name is in force.
-        AgreementError: The agreement does not cover it.
+        AgreementError: No agreement of that name is in force, or it does not cover this.
     """
-    agreement = get_in_force(connection, header.agreement, now_ms)
+    agreement = _named(connection, header.agreement, now_ms)
     verify_request(
         agreement,
         asker=header.sender,
@@ -181,6 +180,17 @@ def _covered(
     except NotPublishedError as error:
         raise AgreementError(
             f"period: nothing that {agreement.reference} covers is published for {asked.period}"
+        ) from error
+
+
+def _named(connection: Connection, agreement: str, now_ms: int) -> Agreement:
+    """The agreement a request names; who asks reads what to do there, not at the hub."""
+    try:
+        return get_in_force(connection, agreement, now_ms)
+    except AgreementRefusedError as error:
+        raise AgreementError(
+            f"agreement: {agreement[:80]!r} is not in force at this hub; ask the hub's officer for "
+            "the id and version of the agreement with you, and name it as ID@VERSION"
         ) from error
 
 

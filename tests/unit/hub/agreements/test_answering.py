@@ -100,7 +100,10 @@ def test_a_request_outside_its_agreement_is_refused_by_rule_and_logged(
     refusal = sharing_pb2.Product.FromString(opened.payload)
     assert opened.header.payload_type == "product_refusal"
     assert (refusal.request_id, refusal.content, refusal.rows) == (request_id, b"", 0)
-    assert refusal.refusal.startswith(f"{rule}: ") or rule == "agreement"
+    assert refusal.refusal.startswith(f"{rule}: ")
+    # The commands of the hub are not for a department.
+    assert "`yixin hub" not in refusal.refusal
+    assert ("ask the hub's officer" in refusal.refusal) == (rule == "agreement")
     (leaf,) = sharing.leaves("REFUSED_REQUEST")
     assert (leaf.recipient, leaf.payload_type) == (POLICE, "product_request")
     with reading(sharing.room.engine) as connection:
