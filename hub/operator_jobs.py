@@ -103,7 +103,7 @@ class OperatorJobs:
             size, head = operator_log.head(connection)
             result: Result = {"size": size, "head": head.hex()}
             if arguments.get("verify"):
-                verified = verify_log(connection)
+                verified = verify_log(connection, self.parts.identity.anchor)
                 result |= {"leaves": verified.leaves, "lost": verified.lost}
             listed = operator_log.newest(connection, arguments["limit"])
         result["rows"] = [

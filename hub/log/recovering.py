@@ -27,6 +27,7 @@ from hub.store import log as leaf_log
 from hub.store import log_peers, members
 from hub.store.engine import reading, writing
 from hub.store.log_recovered import add_recovered
+from hub.store.log_recoveries import add_recovery
 from protos.yixin.v1 import transparency_pb2
 from security.errors import LogRollbackError
 from security.tlog.reader import TileReader
@@ -34,8 +35,6 @@ from security.tlog.store import TileStore
 from security.transparency import Checkpoint, parse_leaf, parse_note
 
 ORIGIN_WORD: Final = "new_origin"
-_MISSED: Final = frozenset({transparency_pb2.LOG_KIND_ENVELOPE, transparency_pb2.LOG_KIND_OPERATOR})
-"""Leaves whose envelope or entry is looked for behind them."""
 MAX_LOST: Final = 1_000_000
 """Most leaves that may be given up at once."""
 
@@ -123,7 +122,7 @@ def restore(
             kinds[leaf.kind] += 1
             if leaf.kind == transparency_pb2.LOG_KIND_REVOCATION and not revoked_again:
                 raise ConfigurationError(_lost_list(leaf.logged_at_ms))
-            if leaf.kind in _MISSED:
+            if leaf.kind == transparency_pb2.LOG_KIND_ENVELOPE:
                 waiting[leaf.envelope_hash] = index
         if found:
             leaf_log.restore_leaves(connection, found, held)
@@ -136,6 +135,8 @@ def restore(
                 "run `yixin hub log new-origin`."
             )
         add_recovered(connection, waiting)
+        if found:
+            add_recovery(connection, log.root, log.hub, range(before, now.size), log.now_ms)
         members.skip_numbers(connection, len(found))
         leaf_log.save_state(connection, {"conflict": ""})
     log.mode.thaw()

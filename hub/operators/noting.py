@@ -17,9 +17,9 @@ from sqlalchemy import Connection
 from hub.errors import LogReadOnlyError
 from hub.operators.acting import Actor, acting
 from hub.store import log, operator_log
-from hub.store.log_recovered import lost_entries
+from hub.store.log_recoveries import recovered_ranges
 from hub.store.operator_log import LogRow, StoredRow
-from protos.yixin.v1 import transparency_pb2
+from protos.yixin.v1 import identity_pb2, transparency_pb2
 from security.errors import LogCorruptError
 from security.operator.log_chain import verify_chain
 from security.transparency import parse_leaf
@@ -64,7 +64,7 @@ class VerifiedLog:
     leaves: int
     """Rows that have a leaf of their own."""
     lost: int
-    """Leaves of rows that a restored database lost, and the recovery of the log named."""
+    """Leaves of rows that a restored database lost; the hub signed which ones came back."""
 
 
 def note(connection: Connection, entry: OperatorEntry) -> int:
@@ -103,15 +103,28 @@ def note(connection: Connection, entry: OperatorEntry) -> int:
     return stored.number
 
 
-def verify_log(connection: Connection) -> VerifiedLog:
+def verify_log(connection: Connection, anchor: identity_pb2.TrustAnchor) -> VerifiedLog:
     """Verify every row against its chain, and against the leaves of the transparency log.
+
+    Args:
+        connection: A reading transaction.
+        anchor: Anchor of the hub; by its key a recovery said which rows are lost.
 
     Raises:
         LogCorruptError: A row was changed, removed, added or moved, or rows and leaves differ.
     """
-    lost = lost_entries(connection)
-    leaves = (one for one in _leaves(connection) if one[0] not in lost)
-    count = 0
+    recovered = recovered_ranges(connection, anchor)
+    count = lost = 0
+
+    def kept() -> Iterator[tuple[int, bytes]]:
+        nonlocal lost
+        for one in _leaves(connection):
+            if any(one[0] in indices for indices in recovered):
+                lost += 1
+            else:
+                yield one
+
+    leaves = kept()
 
     def compared() -> Iterator[StoredRow]:
         nonlocal count
@@ -134,7 +147,7 @@ def verify_log(connection: Connection) -> VerifiedLog:
             f"leaf {left[0]} of the transparency log fixes an entry that the operator log, "
             f"{size} entries long, no longer holds. Keep the database as evidence"
         )
-    return VerifiedLog(size=size, head=head, leaves=count, lost=len(lost))
+    return VerifiedLog(size=size, head=head, leaves=count, lost=lost)
 
 
 def _leaves(connection: Connection) -> Iterator[tuple[int, bytes]]:

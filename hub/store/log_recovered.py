@@ -1,18 +1,16 @@
-"""Leaves that came back from a mirror, and wait for what they stand for.
+"""Leaves that came back from a mirror, and wait for the envelopes they stand for.
 
 Port rules: an envelope that comes again gets the place and the logged time of its own leaf, so that
-its first receipt stays true; then nothing waits for it any more. Entries of the operator log do not
-come again: their leaves stay here, so that the lost ones are told from removed ones.
+its first receipt stays true; then nothing waits for it any more.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Select, delete, func, insert, select
+from sqlalchemy import Connection, delete, func, insert, select
 
 from hub.store.log_tables import log_recovered
 from hub.store.tables import log_leaf
-from protos.yixin.v1 import transparency_pb2
 from security.transparency import parse_leaf
 
 
@@ -27,7 +25,7 @@ class RecoveredLeaf:
 
 
 def add_recovered(connection: Connection, leaves: Mapping[bytes, int]) -> None:
-    """Note leaves that came back without their envelope or entry: its hash, and their index."""
+    """Note leaves that came back without their envelope: its hash, and their index."""
     rows = [{"envelope_hash": digest, "log_index": index} for digest, index in leaves.items()]
     if rows:
         connection.execute(insert(log_recovered), rows)
@@ -64,19 +62,5 @@ def settle_recovered(connection: Connection, hashes: Sequence[bytes]) -> None:
 
 def count_recovered(connection: Connection) -> int:
     """Leaves that came back and whose envelope has not come again yet."""
-    query = _of_kind(select(func.count()), transparency_pb2.LOG_KIND_ENVELOPE)
+    query = select(func.count()).select_from(log_recovered)
     return int(connection.execute(query).scalar_one())
-
-
-def lost_entries(connection: Connection) -> frozenset[int]:
-    """Indices of the leaves that came back without their entry of the operator log."""
-    query = _of_kind(select(log_recovered.c.log_index), transparency_pb2.LOG_KIND_OPERATOR)
-    return frozenset(connection.execute(query).scalars())
-
-
-def _of_kind(query: Select[int], kind: int) -> Select[int]:
-    return (
-        query.select_from(log_recovered)
-        .join(log_leaf, log_leaf.c.log_index == log_recovered.c.log_index)
-        .where(log_leaf.c.kind == kind)
-    )

@@ -39,6 +39,18 @@ log_recovered: Final = Table(
 )
 """Leaves that came back from a mirror, and whose envelope has not come again yet."""
 
+log_recovery: Final = Table(
+    "log_recovery",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("first", BigInteger, nullable=False),
+    Column("end", BigInteger, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("signature", LargeBinary, nullable=False),
+    Column("pq_signature", LargeBinary, nullable=False),
+)
+"""Ranges of leaves that came back from a mirror, as the hub's identity key signed them."""
+
 log_peer: Final = Table(
     "log_peer",
     metadata,

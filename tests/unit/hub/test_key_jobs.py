@@ -36,7 +36,7 @@ CLEAR = {
     *("key_certificate.certificate", "token.response", "revocation_list.list"),
     *("envelope.raw", "delivery.raw", "refusal.evidence", "renewal.response"),
     *("log_leaf.leaf", "log_state.frontier", "log_frontier.frontier", "log_peer.anchor"),
-    *("collected_head.heads",),
+    *("collected_head.heads", "log_recovery.signature", "log_recovery.pq_signature"),
     *("x_heads.hash", "x_inbox.hash", "x_inbox.pack_digest", "x_log_contradictions.path"),
     *("x_marks.value", "x_outbox.envelope", "x_receipts.body_hash", "x_receipts.envelope_hash"),
     *("x_receipts.receipt", "x_seen_logs.root"),

@@ -5,7 +5,7 @@ import sqlite3
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import delete
+from sqlalchemy import delete, text, update
 
 from hub.admission_jobs import AdmissionJobs
 from hub.errors import ConfigurationError, LogReadOnlyError
@@ -19,11 +19,15 @@ from hub.operators import OperatorEntry, note, verify_log
 from hub.store import log as leaf_log
 from hub.store import members
 from hub.store.engine import reading, writing
-from hub.store.log_tables import log_recovered
+from hub.store.log_recovered import add_recovered
+from hub.store.log_recoveries import add_recovery
+from hub.store.log_tables import log_recovery
+from hub.store.operator_tables import operator_log
 from hub.store.revocation_lists import issue_list
 from hub.store.revocations import newest_list
 from protos.yixin.v1 import exchange_pb2, transparency_pb2
 from security.errors import LogCorruptError, LogRollbackError
+from security.keys import SigningKey
 from security.merkle import consistency_path_over, verify_consistency
 from security.progress import no_progress
 from security.tlog.reader import TileReader
@@ -156,12 +160,32 @@ async def test_the_operator_log_tells_lost_entries_from_removed_ones(city: City)
     assert LogJobs(parts=city.parts).status({}, no_progress)["envelopes_awaited"] == 0
     _noted(log, entry)
     with reading(log.engine) as connection:
-        verified = verify_log(connection)
+        verified = verify_log(connection, log.anchor)
     assert (verified.size, verified.leaves, verified.lost) == (2, 2, 2)
     with writing(log.engine) as connection:
-        connection.execute(delete(log_recovered))
+        connection.execute(delete(log_recovery))
     with reading(log.engine) as connection, pytest.raises(LogCorruptError):
-        verify_log(connection)
+        verify_log(connection, log.anchor)
+
+
+@pytest.mark.parametrize("by", ["nobody", "another key", "another range"])
+def test_who_writes_the_database_cannot_call_removed_entries_lost(city: City, by: str) -> None:
+    log = city.parts.log
+    entry = OperatorEntry(hub=log.hub, at_ms=city.clock.ms, job="publish")
+    first = size(log)
+    _noted(log, entry)
+    with writing(log.engine) as connection:
+        connection.execute(text("drop trigger operator_log_kept"))
+        connection.execute(delete(operator_log))
+        if by == "nobody":
+            # What marked lost entries before; envelopes are awaited by it, and nothing else.
+            add_recovered(connection, {bytes(32): first})
+        else:
+            key = SigningKey.generate(post_quantum=True) if by == "another key" else log.root
+            add_recovery(connection, key, log.hub, range(first, first), city.clock.ms)
+            connection.execute(update(log_recovery).values(end=first + 1))
+    with reading(log.engine) as connection, pytest.raises(LogCorruptError, match="evidence"):
+        verify_log(connection, log.anchor)
 
 
 def _noted(log: HubLog, entry: OperatorEntry) -> None:

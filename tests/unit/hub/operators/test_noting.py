@@ -130,7 +130,7 @@ def test_no_row_holds_what_the_arguments_say(office: Office, tmp_path: Path) -> 
 def test_every_row_is_fixed_by_a_leaf_and_verifies(office: Office) -> None:
     city = office.desk.city
     with reading(city.parts.engine) as connection:
-        found = verify_log(connection)
+        found = verify_log(connection, city.parts.identity.anchor)
 
     stored = rows(city)
     assert (found.size, found.leaves, found.head) == (len(stored), len(stored), stored[-1].hash)
@@ -201,7 +201,7 @@ def test_who_has_the_database_file_is_found_out(office: Office, broken: str) -> 
             _write_anew(connection)
 
     with reading(city.parts.engine) as connection, pytest.raises(LogCorruptError):
-        verify_log(connection)
+        verify_log(connection, city.parts.identity.anchor)
 
 
 def _write_anew(connection: Connection) -> None:
@@ -262,7 +262,7 @@ def test_while_the_log_is_read_only_the_next_leaf_fixes_the_row(
 
     assert [one.log_index for one in rows(city)] == [None, OWN_LEAVES]
     with reading(city.parts.engine) as connection:
-        found = verify_log(connection)
+        found = verify_log(connection, city.parts.identity.anchor)
         newest = select(log_leaf.c.leaf).order_by(log_leaf.c.log_index.desc()).limit(1)
         leaf = connection.execute(newest).scalar_one()
     assert (found.size, found.leaves) == (2, 1)
