@@ -22,7 +22,6 @@ from hub.config import LOCK_FILE
 from scoring_kernel.reference import Reference
 from scoring_kernel.scoring import score
 from security.audit.trust import load_anchor
-from security.operator import writer_lock
 from security.tokens import JoinToken
 from tests.support.department_files import write_csv, write_register
 from tests.support.hub_city import CITY, FIRST, NODE, Clock, Slot, batch, open_city
@@ -188,13 +187,6 @@ def test_a_token_needs_known_ports(hub: Path) -> None:
     found = as_json("token", *arguments, code=3)
 
     assert "hub serve" in found["message"]
-
-
-def test_a_writing_command_waits_for_no_other_writer(hub: Path) -> None:
-    with writer_lock(hub, LOCK_FILE):
-        found = as_json("revoke", NODE, "--reason", "theft", "--dir", hub, code=4)
-        assert found["error"] == "lock_held"
-        assert as_json("members", "--dir", hub) == {"rows": []}
 
 
 def test_members_are_listed_and_revoked(hub: Path, tmp_path: Path) -> None:
