@@ -173,10 +173,12 @@ def write_bundle(path: Path, parts: BundleParts) -> dict[str, int]:
         Number of messages per file.
 
     Raises:
-        AuditInputError: The path is already there or cannot be written.
+        AuditInputError: The path is already there, its directory is not, or it cannot be written.
     """
     if path.exists():
         raise AuditInputError(f"{path} is already there; name a new directory or .zip file")
+    if not path.parent.is_dir():
+        raise AuditInputError(f"{path.parent} is no directory; make it, or name another place")
     temporary = path.with_name(f".{path.name}.tmp")
     try:
         if path.suffix == ".zip":

@@ -75,6 +75,11 @@ def test_nothing_is_overwritten(log: LogUnderTest, bundle: Path, archive: Path) 
             write_bundle(path, log.parts())
 
 
+def test_a_directory_that_is_not_there_is_named(log: LogUnderTest, tmp_path: Path) -> None:
+    with pytest.raises(AuditInputError, match="absent is no directory; make it"):
+        write_bundle(tmp_path / "absent" / "bundle.zip", log.parts())
+
+
 def test_a_bundle_is_whole_or_absent(log: LogUnderTest, tmp_path: Path) -> None:
     def failing() -> Iterator[bytes]:
         yield log.leaves[0]
