@@ -58,6 +58,11 @@ def show_report(report: AuditReport) -> None:
             counts.add_row(name.replace("_", " "), str(count))
     counts.add_row("confirmed by", ", ".join(report.cosigned_by) or "no trusted witness")
     console.print(counts)
+    if report.unknown_files:
+        console.print(
+            f"not part of a bundle, and not read: {printable(', '.join(report.unknown_files))}",
+            markup=False,
+        )
     found = list(islice(report.all_failures(), MOST_SHOWN))
     if found:
         console.print(_failures(found))

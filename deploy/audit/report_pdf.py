@@ -96,6 +96,7 @@ def described(report: AuditReport, command: Sequence[str]) -> dict[str, Any]:
         "quorum": f"{relied.quorum} / {len(relied.witnesses)}",
         "pack_root": _digest(relied.pack_root),
         "seen": _text(", ".join(relied.seen), chars=20_000) or _NONE,
+        "unknown_files": _text(", ".join(report.unknown_files), chars=4_000) or _NONE,
         "counts": _counts(report),
         "invalid": contradicting,
         "invalid_more": contradicting_more,

@@ -100,6 +100,8 @@ class AuditReport:
     """One per leaf, in log order."""
     failures: tuple[Failure, ...]
     """Failures of the bundle as a whole."""
+    unknown_files: tuple[str, ...] = ()
+    """Names of files that belong to no bundle, the first of them; nothing of them was read."""
 
     def all_failures(self) -> Iterator[tuple[int | None, Failure]]:
         """Every failure with its log index; those of the whole bundle first, without one."""
@@ -123,6 +125,7 @@ class AuditReport:
             "cosigned_by": list(self.cosigned_by),
             "verdict": self.verdict,
             "counts": dict(self.counts),
+            "unknown_files": list(self.unknown_files),
             "pack_digests": dict(self.pack_digests),
             "relied_on": {
                 "anchors": dict(self.relied_on.anchors),

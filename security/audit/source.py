@@ -11,7 +11,7 @@ import stat
 import zipfile
 import zlib
 from contextlib import contextmanager
-from itertools import chain
+from itertools import chain, islice
 from typing import IO, TYPE_CHECKING, Any, Final, Protocol
 
 import orjson
@@ -73,6 +73,9 @@ class Container(Protocol):
     def names(self) -> list[str]:
         """Names of the files inside."""
 
+    def others(self) -> list[str]:
+        """Names of what is inside and no file: links, devices, folders that no bundle has."""
+
     def open(self, name: str) -> AbstractContextManager[IO[bytes]]:
         """Open one of them."""
 
@@ -85,18 +88,30 @@ class DirectoryContainer:
 
     def names(self) -> list[str]:
         """Names of the regular files inside, at most one directory deep."""
-        found = []
-        inside = (self._path.glob(f"{folder}*") for folder in _FOLDERS)
-        for path in chain(self._path.iterdir(), *inside):
-            if stat.S_ISREG(path.lstat().st_mode):
-                found.append(path.relative_to(self._path).as_posix())
-            if len(found) > MAX_ENTRIES:
-                break
-        return found
+        return [name for name, mode in self._entries() if stat.S_ISREG(mode)]
+
+    def others(self) -> list[str]:
+        """Names of everything else; a folder with a stroke behind it."""
+        named = [
+            f"{name}/" if stat.S_ISDIR(mode) else name
+            for name, mode in self._entries()
+            if not stat.S_ISREG(mode)
+        ]
+        return [name for name in named if name not in _FOLDERS]
 
     def open(self, name: str) -> AbstractContextManager[IO[bytes]]:
         """Open a file inside."""
         return (self._path / name).open("rb")
+
+    def _entries(self) -> list[tuple[str, int]]:
+        """Name and mode of what is inside, bounded; nothing is followed."""
+        inside = (
+            self._path.glob(f"{folder}*")
+            for folder in _FOLDERS
+            if not (self._path / folder).is_symlink()
+        )
+        found = islice(chain(self._path.iterdir(), *inside), MAX_ENTRIES + 1)
+        return [(path.relative_to(self._path).as_posix(), path.lstat().st_mode) for path in found]
 
 
 class ZipContainer:
@@ -114,6 +129,11 @@ class ZipContainer:
         """Names of the files inside."""
         return [name for name in self._archive.namelist() if not name.endswith("/")]
 
+    def others(self) -> list[str]:
+        """Names of the folders that no bundle has."""
+        named = (name for name in self._archive.namelist() if name.endswith("/"))
+        return [name for name in named if name not in _FOLDERS]
+
     def open(self, name: str) -> AbstractContextManager[IO[bytes]]:
         """Open a file inside."""
         return self._archive.open(name)
@@ -130,6 +150,7 @@ class BundleSource:
             )
         self._container = container
         self._names = frozenset(names)
+        self._others = frozenset(container.others())
 
     def manifest(self) -> Manifest:
         """Read the manifest.
@@ -193,7 +214,7 @@ class BundleSource:
 
     def strangers(self) -> list[str]:
         """Names that belong to no bundle, sorted."""
-        return sorted(
+        unknown = {
             name
             for name in self._names
             if name not in _FILES
@@ -201,7 +222,8 @@ class BundleSource:
                 name.startswith(folder) and name.endswith(suffix)
                 for folder, suffix in _FOLDERS.items()
             )
-        )
+        }
+        return sorted(unknown | self._others)
 
     @contextmanager
     def _open(self, name: str) -> Iterator[IO[bytes]]:

@@ -10,7 +10,7 @@ and trust witnesses.
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from security.audit.checks import CHECKS
 from security.audit.evidence import Evidence
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
     from security.audit.trust import Trust
     from security.progress import ProgressReporter
+
+MAX_NAMED: Final = 100
+"""Unknown files that are named; all of them are counted."""
 
 
 def verify_bundle(
@@ -47,7 +50,8 @@ def verify_bundle(
     findings = Findings()
     with open_bundle(path) as source:
         manifest = source.manifest()
-        findings.counts["unknown_files"] = len(source.strangers())
+        strangers = source.strangers()
+        findings.counts["unknown_files"] = len(strangers)
         evidence = Evidence(
             source=source,
             manifest=manifest,
@@ -71,6 +75,7 @@ def verify_bundle(
         relied_on=_relied(trust),
         exchanges=findings.exchanges,
         failures=tuple(findings.failures),
+        unknown_files=tuple(strangers[:MAX_NAMED]),
     )
 
 

@@ -115,6 +115,16 @@ def test_words_inside_a_bundle_do_not_reach_the_terminal_raw(
     assert "(bold]valid" in text.replace("\n", "").replace(" ", "")
 
 
+def test_unknown_files_of_a_bundle_are_named(
+    log: LogUnderTest, trust: Path, tmp_path: Path
+) -> None:
+    write_bundle(tmp_path / "bundle", log.parts())
+    (tmp_path / "bundle" / "\x1b[31mread.me").touch()
+    code, text = run("verify", tmp_path / "bundle", "--trust", trust)
+    assert code == 0
+    assert "not part of a bundle, and not read: ?[31mread.me" in text
+
+
 def test_exporting_without_a_hub_names_what_to_do(tmp_path: Path) -> None:
     code, text = run("export", "--dir", tmp_path / "absent", "--out", tmp_path / "out.zip")
     assert code == 3

@@ -87,6 +87,12 @@ def test_hostile_details_stay_text() -> None:
     )
 
 
+def test_unknown_files_are_named() -> None:
+    found = described(report(unknown_files=("a.txt", "b\u202e.txt")), COMMAND)
+    assert found["unknown_files"] == "a.txt, b?.txt"
+    assert described(report(), COMMAND)["unknown_files"] == "-"
+
+
 def test_failures_are_bounded_and_the_rest_is_counted() -> None:
     invalid = [Failure(check="signature", detail=f"number {n}") for n in range(MAX_ROWS + 7)]
     unproved = Failure(check="receipt", detail="no receipt", verdict=Verdict.INDETERMINATE)

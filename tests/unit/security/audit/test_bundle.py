@@ -11,6 +11,7 @@ import pytest
 from security.audit import Manifest, Trust, Verdict, verify_bundle, write_bundle
 from security.audit.bundle import MAX_RANGE
 from security.audit.source import MAX_ENTRIES, open_bundle
+from security.audit.verify import MAX_NAMED
 from security.errors import AuditInputError
 from tests.support.logs import LogUnderTest, sample_log
 from tests.support.members import HUB, NODE, city
@@ -188,11 +189,25 @@ def test_links_and_devices_are_not_followed(bundle: Path) -> None:
     assert "leaves.pb is missing" in report.failures[0].detail
 
 
-def test_files_that_belong_to_no_bundle_are_counted(bundle: Path) -> None:
+def test_files_that_belong_to_no_bundle_are_counted_and_named(bundle: Path) -> None:
     (bundle / "anchor.pb").write_bytes(b"trust me")
+    (bundle / "more").mkdir()
+    (bundle / "packs").mkdir(exist_ok=True)
+    (bundle / "packs" / "notes.txt").write_bytes(b"")
+    (bundle / "link").symlink_to("/dev/zero")
     report = verify_bundle(bundle, Trust.of(HUB_UNDER_TEST.anchor))
-    assert report.counts["unknown_files"] == 1
+    assert report.unknown_files == ("anchor.pb", "link", "more/", "packs/notes.txt")
+    assert report.counts["unknown_files"] == 4
+    assert report.summary()["unknown_files"] == [*report.unknown_files]
     assert report.verdict is Verdict.VALID
+
+
+def test_many_unknown_files_are_counted_and_the_first_are_named(bundle: Path) -> None:
+    for number in range(MAX_NAMED + 3):
+        (bundle / f"{number:04d}.txt").touch()
+    report = verify_bundle(bundle, Trust.of(HUB_UNDER_TEST.anchor))
+    assert report.counts["unknown_files"] == MAX_NAMED + 3
+    assert len(report.unknown_files) == MAX_NAMED
 
 
 def test_a_file_that_vanishes_after_the_listing_is_an_error_of_ours(bundle: Path) -> None:
@@ -320,5 +335,5 @@ def test_a_name_that_climbs_out_of_the_bundle_is_never_opened(archive: Path) -> 
         opened.writestr("packs/../../../etc/passwd.json", b"{}")
         opened.writestr("/etc/passwd", b"root")
     report = verify_bundle(archive, Trust.of(HUB_UNDER_TEST.anchor))
-    assert report.counts["unknown_files"] == 1
+    assert report.unknown_files == ("/etc/passwd",)
     assert report.counts["pack_metadata_not_judged"] == 1
