@@ -19,6 +19,10 @@ from security.progress import ProgressReporter, no_progress
 MOST_SHOWN: Final = 50
 """Failures shown as a table; all of them are in the JSON."""
 
+UNCONFIRMED: Final = (
+    "nobody but the hub confirmed this log: the trust files ask for no quorum of witnesses"
+)
+
 
 @contextmanager
 def show_progress() -> Iterator[ProgressReporter]:
@@ -49,7 +53,7 @@ def show_report(report: AuditReport) -> None:
     limited = f", period {report.period}" if report.period else ""
     console.print(
         f"{report.hub}, log {report.from_index} to {report.to_index}{limited}, "
-        f"made {printable(report.created)}",
+        f"made {printable(report.created)} as the bundle says, which nothing proves",
         markup=False,
     )
     counts = Table(show_header=False)
@@ -58,6 +62,8 @@ def show_report(report: AuditReport) -> None:
             counts.add_row(name.replace("_", " "), str(count))
     counts.add_row("confirmed by", ", ".join(report.cosigned_by) or "no trusted witness")
     console.print(counts)
+    if report.is_unconfirmed:
+        console.print(UNCONFIRMED, markup=False)
     if report.unknown_files:
         console.print(
             f"not part of a bundle, and not read: {printable(', '.join(report.unknown_files))}",

@@ -71,7 +71,7 @@ def render_report(report: AuditReport, command: Sequence[str]) -> bytes:
 
 
 def described(report: AuditReport, command: Sequence[str]) -> dict[str, Any]:
-    """What the template reads: texts only, each printable and bounded."""
+    """What the template reads: texts, each printable and bounded, and one flag."""
     relied = report.relied_on
     origin, size, root = (*report.checkpoint.split("\n")[:3], "", "", "")[:3]
     contradicting, contradicting_more = _listed(report, Verdict.INVALID, MAX_ROWS)
@@ -94,6 +94,7 @@ def described(report: AuditReport, command: Sequence[str]) -> dict[str, Any]:
         ],
         "witnesses": _text(", ".join(relied.witnesses), chars=20_000) or _NONE,
         "quorum": f"{relied.quorum} / {len(relied.witnesses)}",
+        "unconfirmed": report.is_unconfirmed,
         "pack_root": _digest(relied.pack_root),
         "seen": _text(", ".join(relied.seen), chars=20_000) or _NONE,
         "unknown_files": _text(", ".join(report.unknown_files), chars=4_000) or _NONE,

@@ -81,7 +81,7 @@ class AuditReport:
     period: str
     """Rating period the bundle is limited to, or empty."""
     created: str
-    """When the bundle says it was made."""
+    """When the bundle says it was made; nothing proves it."""
     bundle_sha256: str
     """SHA-256 of the zip file, hexadecimal; empty for a directory."""
     checkpoint: str
@@ -103,6 +103,11 @@ class AuditReport:
     unknown_files: tuple[str, ...] = ()
     """Names of files that belong to no bundle, the first of them; nothing of them was read."""
 
+    @property
+    def is_unconfirmed(self) -> bool:
+        """Whether no quorum was asked for and no trusted witness confirmed the log either."""
+        return not self.relied_on.quorum and not self.cosigned_by
+
     def all_failures(self) -> Iterator[tuple[int | None, Failure]]:
         """Every failure with its log index; those of the whole bundle first, without one."""
         for failure in self.failures:
@@ -120,6 +125,7 @@ class AuditReport:
             "to_index": self.to_index,
             "period": self.period,
             "created": self.created,
+            "created_is_proved": False,
             "bundle_sha256": self.bundle_sha256,
             "checkpoint": self.checkpoint,
             "cosigned_by": list(self.cosigned_by),

@@ -48,6 +48,8 @@ def test_a_valid_bundle_exits_with_0(log: LogUnderTest, trust: Path, tmp_path: P
     code, text = run("verify", tmp_path / "bundle.zip", "--trust", trust)
     assert code == 0
     assert f"{HUB}, log 0 to 6, period 2026H1, made 2026-11-01" in text
+    assert "as the bundle says, which nothing proves" in " ".join(text.split())
+    assert "nobody but the hub confirmed this log" in text
     assert "verdict: valid" in text
     assert "Failures" not in text
 

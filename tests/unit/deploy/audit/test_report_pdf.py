@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -85,6 +86,14 @@ def test_hostile_details_stay_text() -> None:
     assert all(
         " " <= char <= "~" for row in texts["invalid"] for text in row.values() for char in text
     )
+
+
+def test_a_log_that_nobody_else_confirmed_is_called_so() -> None:
+    relied = replace(report().relied_on, witnesses=("w",), quorum=1)
+    assert described(report(), COMMAND)["unconfirmed"] is True
+    assert described(report(relied_on=relied), COMMAND)["unconfirmed"] is False
+    assert described(report(cosigned_by=("w",)), COMMAND)["unconfirmed"] is False
+    assert render_report(report(), COMMAND) != render_report(report(relied_on=relied), COMMAND)
 
 
 def test_unknown_files_are_named() -> None:
