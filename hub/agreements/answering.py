@@ -200,12 +200,15 @@ def _refuse(
     header: envelope_pb2.EnvelopeHeader,
     asked: Asked,
     wording: str,
+    *,
+    refused: bytes = b"",
 ) -> None:
     refusal = sharing_pb2.Product(
         format=1,
         agreement=header.agreement,
         period=asked.period,
         request_id=asked.request_id,
+        digest=refused,
         refusal=wording,
     )
     room.outbox.append(
@@ -226,7 +229,8 @@ def _pass_on(
     connection: Connection, room: SharingRoom, opened: OpenedEnvelope, now_ms: int
 ) -> None:
     header = opened.header
-    inner = parse_forward(opened.payload).header
+    forward = parse_forward(opened.payload)
+    inner = forward.header
     member = members.find_member(connection, inner.recipient)
     is_served = (
         member is not None
@@ -248,7 +252,8 @@ def _pass_on(
             word=FORWARD,
             now_ms=now_ms,
         )
-        _refuse(connection, room, header, Asked(period=header.period), wording)
+        named = forward.leaf.envelope_hash
+        _refuse(connection, room, header, Asked(period=header.period), wording, refused=named)
         return
     # 4. The very bytes.
     room.outbox.append(

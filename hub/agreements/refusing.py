@@ -126,7 +126,7 @@ def take_refusal(connection: Connection, payload: bytes, sender: str, *, now_ms:
     except ValueError as error:
         cause = f"a refusal that cannot be read: {error}"
     else:
-        deliveries.drop_refused(connection, found.agreement, found.period)
+        deliveries.drop_refused(connection, found.agreement, found.period, found.digest)
         cause = f"{found.agreement[:80]} {found.period[:8]} was not passed on: {found.refusal}"
     refusals.add_refusal(
         connection,

@@ -6,13 +6,16 @@ or not passed on by the routing hub, is dropped, as the log says; a task is mark
 handled, in that transaction.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, RowMapping, delete, func, insert, select, update
 
+from hub.store import log
 from hub.store.agreement_tables import directory, product, sharing_query, sharing_task
-from protos.yixin.v1 import identity_pb2
+from protos.yixin.v1 import identity_pb2, transparency_pb2
+from security.sharing.agreement import PRODUCT
+from security.transparency import parse_leaf
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,10 +74,33 @@ def drop_withdrawn(connection: Connection, agreement: str, digest: bytes) -> Non
     )
 
 
-def drop_refused(connection: Connection, agreement: str, period: str) -> None:
-    """Drop the newest product of an agreement version and period: it was not passed on."""
+def drop_refused(connection: Connection, agreement: str, period: str, envelope_hash: bytes) -> None:
+    """Drop the product that a sealed envelope was a part of: it was not passed on.
+
+    All parts of a product are sealed at one moment, so it is the newest one that was made up to
+    that moment and after the sealing before. Dropped already for another part, it stays dropped,
+    and no product before it goes.
+
+    Args:
+        connection: A writing transaction.
+        agreement: ``id@version``.
+        period: Rating period.
+        envelope_hash: Hash of the envelope, 32 bytes; of another one nothing is dropped.
+    """
+    sealed = {
+        leaf.envelope_hash: leaf.logged_at_ms
+        for leaf in _deliveries_of(connection, period)
+        if leaf.agreement == agreement and leaf.payload_type == PRODUCT
+    }
+    sealed_ms = sealed.get(envelope_hash)
+    if sealed_ms is None:
+        return
+    before_ms = max((at_ms for at_ms in sealed.values() if at_ms < sealed_ms), default=0)
     newest = select(func.max(product.c.id)).where(
-        product.c.agreement == agreement, product.c.period == period
+        product.c.agreement == agreement,
+        product.c.period == period,
+        product.c.made_at_ms > before_ms,
+        product.c.made_at_ms <= sealed_ms,
     )
     connection.execute(delete(product).where(product.c.id == newest.scalar_subquery()))
 
@@ -187,6 +213,14 @@ def keep_carried_key(
     kept.keys.append(certificate)
     content = kept.SerializeToString(deterministic=True)
     save_directory(connection, hub, len(kept.keys), content)
+
+
+def _deliveries_of(connection: Connection, period: str) -> Iterator[transparency_pb2.LogLeaf]:
+    """Leaves of what was sealed of a period, oldest first."""
+    begin, end = log.period_range(connection, period) or (0, 0)
+    for stored in log.leaves(connection, begin, end):
+        if stored.kind == transparency_pb2.LOG_KIND_DELIVERY:
+            yield parse_leaf(stored.leaf)
 
 
 def _product(row: RowMapping) -> StoredProduct:

@@ -266,7 +266,7 @@ class Product(_message.Message):
     content: _builtins.bytes
     """Piece of the canonical CSV."""
     digest: _builtins.bytes
-    """SHA-256 of the whole canonical CSV."""
+    """SHA-256 of the whole canonical CSV; hash of the envelope not passed on."""
     suppressed: _builtins.int
     """Cells that were suppressed."""
     refusal: _builtins.str

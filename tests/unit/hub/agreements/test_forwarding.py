@@ -38,7 +38,7 @@ from security.sharing.coverage import DIRECTORY, PRODUCT_REFUSAL
 from security.sharing.forwarded import open_forwarded, parse_forward
 from security.transparency import parse_leaf
 from tests.support.hub_city import CITY, City, Clock, open_city, serving
-from tests.support.published import publish_grades
+from tests.support.published import Grade, publish_grades
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -70,14 +70,14 @@ class Route:
     forwarder: Forwarder
     directory: Path
 
-    def deliver(self) -> None:
+    def deliver(self, *, correct: bool = False) -> None:
         """Queue the city's product for the department."""
         deliver(
             AgreementJobs(parts=self.city.parts).room(),
             "development_reform",
             period=Period.parse("2026H1"),
             officer="王五",
-            correct=False,
+            correct=correct,
             now_ms=self.city.clock.ms,
         )
 
@@ -259,6 +259,45 @@ async def test_a_revoked_department_gets_nothing_passed_on(route: Route) -> None
         causes = [one.cause for one in refusals.recent(connection, 10)]
         assert deliveries.recent_products(connection, 10) == ()
     assert any("was not passed on: recipient: " in cause for cause in causes)
+
+
+async def test_parts_of_one_product_that_are_not_passed_on_drop_that_product_alone(
+    route: Route, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await sent(route)
+    monkeypatch.setattr("hub.agreements.building.PAYLOAD_TARGET_BYTES", 150)
+    for clock in {id(one): one for one in (route.city.clock, route.province.clock)}.values():
+        clock.advance(hours=1)
+    changed = Grade(subject="H33030200003", grade="good", version=2, level="1")
+    publish_grades(route.city.parts.engine, [changed])
+    route.deliver(correct=True)
+    assert route.forwarder.wrap(CREDIT) > 1
+    with reading(route.city.parts.engine) as connection:
+        second, first = deliveries.recent_products(connection, 10)
+    with writing(route.province.parts.engine) as connection:
+        members.revoke(connection, CREDIT, "left", route.province.clock.ms)
+    await route.exchange()
+    await route.exchange()
+
+    with reading(route.city.parts.engine) as connection:
+        causes = [one.cause for one in refusals.recent(connection, 10)]
+        assert deliveries.recent_products(connection, 10) == (first,)
+    assert sum("was not passed on: recipient: " in cause for cause in causes) == second.parts
+
+
+async def test_a_parent_cannot_undo_what_it_was_not_given(route: Route) -> None:
+    await sent(route)
+    refusal = sharing_pb2.Product(
+        format=1, agreement="development_reform@1", period="2026H1", refusal="recipient: no"
+    )
+    for digest in (b"", b"\x01" * 32):
+        refusal.digest = digest
+        with writing(route.city.parts.engine) as connection:
+            take_refusal(
+                connection, refusal.SerializeToString(), PROVINCE, now_ms=route.city.clock.ms
+            )
+    with reading(route.city.parts.engine) as connection:
+        assert len(deliveries.recent_products(connection, 10)) == 1
 
 
 async def test_times_are_judged_when_the_first_hub_logged_it(route: Route) -> None:
