@@ -103,9 +103,12 @@ class AgreementJobs:
 
     def check(self, arguments: Result, _progress: ProgressReporter) -> Result:
         """Check a file of terms, or shipped terms, without signing."""
+        from hub.agreements.terms import doubts  # noqa: PLC0415 - a room of its own
+
         terms = self._terms(arguments)
         made = self._made(terms, 1, to_ms(self.parts.now()))
-        return _line(made, "sound", self._basis)
+        found = doubts(terms, self.parts.catalog)
+        return _line(made, "sound", self._basis) | {"warnings": list(found)}
 
     def sign(self, arguments: Result, _progress: ProgressReporter) -> Result:
         """Sign terms: from this moment on the agreement is in force."""

@@ -67,6 +67,8 @@ def check(*, terms: Terms, directory: Directory = None, as_json: AsJson = False)
         arguments: Result = {"terms": _resolved(terms)}
         result = run_job(hub_directory(directory), "agreement-check", arguments, out, writes=False)
         out.done(result, f"{terms}: sound; a {result['status']} on {result['basis']}.")
+        for one in result["warnings"]:
+            out.hint(f"Warning: {one}.")
 
 
 @app.command()

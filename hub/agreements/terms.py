@@ -17,12 +17,14 @@ from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Final
 
+from scoring_kernel.bands import NOT_RATED
 from scoring_kernel.errors import CatalogError
 from scoring_kernel.strict_yaml import load_strict
 from security.errors import AgreementError
 from security.members import MemberKind, MemberName, is_member_id, parse_member_id
 from security.sharing import INTERNAL_TYPES, Agreement, Frequency, agreement_body
 from security.sharing.agreement import DEPARTMENT_PATTERN, WORD_PATTERN
+from security.sharing.row_filter import filter_texts
 
 if TYPE_CHECKING:
     from scoring_kernel import Catalog
@@ -153,6 +155,24 @@ def parse_terms(content: bytes, file: str, catalog: Catalog) -> Terms:
     except AgreementError as error:
         raise AgreementError(f"{file}: {error}") from error
     return terms
+
+
+def doubts(terms: Terms, catalog: Catalog) -> tuple[str, ...]:
+    """What may be meant, and probably is not: grades and classes in the filter that no model has.
+
+    A model that is only to come may have them, so they are no mistakes.
+    """
+    models = catalog.models.values()
+    known = {
+        "grade": {band.id for model in models for band in model.bands} | {NOT_RATED},
+        "subject_class": {model.subject_class for model in models},
+    }
+    return tuple(
+        f"row_filter: no model of the catalogue has the {field} {value!r}, so no row has it; "
+        f"known are {', '.join(sorted(known[field]))}"
+        for field, value in dict.fromkeys(filter_texts(terms.row_filter))
+        if field in known and value not in known[field]
+    )
 
 
 def shipped_terms(catalog: Catalog) -> dict[str, Terms]:

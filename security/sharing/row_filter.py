@@ -74,6 +74,23 @@ def parse_filter(text: str) -> RowFilter:
     return found
 
 
+def filter_texts(text: str) -> tuple[tuple[str, str], ...]:
+    """Each text field of a row filter with a text that it is compared with, in order.
+
+    Raises:
+        AgreementError: The text is not in the grammar; the message names the place.
+
+    >>> filter_texts('grade in ("poor", "bad") and total < 750')
+    (('grade', 'poor'), ('grade', 'bad'))
+    """
+    parse_filter(text)
+    if not text:
+        return ()
+    reader = _Reader(text)
+    reader.any_of(0)
+    return tuple(reader.compared)
+
+
 def _everything(_row: Row) -> bool:
     return True
 
@@ -88,11 +105,12 @@ class _Token:
 class _Reader:
     """Recursive descent over the tokens of one filter."""
 
-    __slots__ = ("_next", "_tokens")
+    __slots__ = ("_next", "_tokens", "compared")
 
     def __init__(self, text: str) -> None:
         self._tokens = _tokens(text)
         self._next = 0
+        self.compared: list[tuple[str, str]] = []
 
     def any_of(self, depth: int) -> RowFilter:
         """Conjuncts joined by ``or``."""
@@ -152,7 +170,10 @@ class _Reader:
         if token.kind != wanted:
             raise self._fault(f"a {wanted}, as {field} is one")
         self._next += 1
-        return Decimal(token.text) if wanted == "number" else token.text
+        if wanted == "number":
+            return Decimal(token.text)
+        self.compared.append((field, token.text))
+        return token.text
 
     def _takes(self, kind: str, text: str) -> bool:
         token = self._token()

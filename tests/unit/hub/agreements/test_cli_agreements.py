@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -93,6 +94,17 @@ def test_a_second_bank_gets_an_agreement_of_its_own(hub: Path) -> None:
         "bank_wz@1",
         "yixin://330300/department/bank-wz",
     )
+
+
+def test_a_grade_that_no_model_has_is_warned_of(hub: Path, tmp_path: Path) -> None:
+    shipped = resources.files("hub.agreements") / "shipped" / "bank.yaml"
+    terms = tmp_path / "own.yaml"
+    terms.write_text(shipped.read_text("utf-8").replace('"good"', '"goood"'), "utf-8")
+
+    said = call(hub, "agreements", "check", terms)
+    assert "sound; a proposal" in said
+    assert "Warning: row_filter: no model of the catalogue has the grade 'goood'" in said
+    assert call(hub, "agreements", "check", "bank").count("Warning") == 0
 
 
 def test_mistakes_are_said_with_file_and_remedy(hub: Path, tmp_path: Path) -> None:

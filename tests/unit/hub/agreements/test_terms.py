@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from hub.agreements.signing import sign_terms
-from hub.agreements.terms import parse_terms, resolved, shipped_terms
+from hub.agreements.terms import doubts, parse_terms, resolved, shipped_terms
 from hub.store import agreements
 from hub.store.engine import reading, writing
 from scoring_kernel import load_catalog
@@ -37,6 +38,29 @@ def test_each_mistake_is_refused(path: Path) -> None:
 def test_what_is_no_terms_is_refused(content: bytes) -> None:
     with pytest.raises(AgreementError, match=r"broken\.yaml"):
         parse_terms(content, "broken.yaml", load_catalog())
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ('grade in ("excellent", "excelent")', ["the grade 'excelent'"]),
+        ('grade != "A" or grade = "A"', ["the grade 'A'"]),
+        ('subject_class = "doctor" and level = "9"', ["the subject_class 'doctor'"]),
+        ('grade = "not_rated" or subject_class = "nurse"', []),
+        ("", []),
+    ],
+)
+def test_a_filter_for_what_no_model_has_is_doubted_not_refused(text: str, named: list[str]) -> None:
+    catalog = load_catalog()
+    terms = replace(shipped_terms(catalog)["bank"], row_filter=text)
+    found = doubts(terms, catalog)
+    assert len(found) == len(named)
+    assert all(name in doubt for name, doubt in zip(named, found, strict=True))
+
+
+def test_nobody_doubts_the_shipped_terms() -> None:
+    catalog = load_catalog()
+    assert {doubts(terms, catalog) for terms in shipped_terms(catalog).values()} == {()}
 
 
 def test_the_shipped_terms_are_the_agreements_of_the_city() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from security.errors import AgreementError
 from security.sharing import parse_filter
+from security.sharing.row_filter import filter_texts
 
 if TYPE_CHECKING:
     from security.sharing.row_filter import Row
@@ -76,3 +77,16 @@ def test_a_filter_lets_through_what_it_says(text: str, expected: bool) -> None: 
 def test_anything_else_is_refused(text: str) -> None:
     with pytest.raises(AgreementError, match="row filter"):
         parse_filter(text)
+
+
+def test_the_texts_of_a_filter_are_told_with_their_fields() -> None:
+    text = 'level = "3" and (grade in ("poor", "bad") or total < 750) and grade != "good"'
+    assert filter_texts(text) == (
+        ("level", "3"),
+        ("grade", "poor"),
+        ("grade", "bad"),
+        ("grade", "good"),
+    )
+    assert filter_texts("") == filter_texts("version = 2") == ()
+    with pytest.raises(AgreementError):
+        filter_texts('grade = "poor" or')
