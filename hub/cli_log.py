@@ -69,20 +69,30 @@ def recover(
             "--revoked-again", help="Whom a lost revocation list revoked is revoked anew."
         ),
     ] = False,
+    lists: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--lists", help="What a member wrote with `node receipts --export`; repeatable."
+        ),
+    ] = None,
     directory: Directory = None,
     as_json: AsJson = False,
 ) -> None:
     """Fetch leaves that the database lost, from the hub's own tiles or a witness.
 
     Envelopes come again from the members that sent them, when they next synchronise. Members that
-    were revoked since the copy was made have to be revoked again before.
+    were revoked since the copy was made are revoked again by the list that any other member holds;
+    where nobody has it, they have to be revoked again before.
 
     Example: [bold]yixin hub log recover --mirror /mnt/province/log-mirrors/3f0c…[/bold]
+
+    Example: [bold]yixin hub log recover --lists receipts.jsonl[/bold]
     """
     with start(as_json) as out:
         arguments: Result = {
             "mirror": mirror and _absolute(mirror),
             "revoked_again": revoked_again,
+            "lists": [str(one.resolve()) for one in lists or ()],
         }
         result = run_job(hub_directory(directory), "log-recover", arguments, out)
         out.done(
@@ -92,7 +102,9 @@ def recover(
             f"Lost with the database: {result['operations']} entries of the operator log, "
             f"{result['certificates']} certificates (a member that is "
             f"refused from now on needs a new token) and {result['policies']} suite policies "
-            "(state them anew with `yixin hub suites`; members take no older one).",
+            "(state them anew with `yixin hub suites`; members take no older one).\n"
+            f"By the lists of members: {len(result['revoked_again'])} members revoked again, "
+            f"{result['policies_restated']} policies stated again.",
         )
 
 

@@ -8,10 +8,16 @@ from typing import Any, Final, TypeAlias
 
 from hub.domain.members import MemberKind
 from hub.errors import ConfigurationError, LogReadOnlyError
+from hub.exchange.handing_back import (
+    HandedBack,
+    read_handed,
+    restore_policies,
+    restore_revocations,
+)
 from hub.log.calls import LogCalls
 from hub.log.hub_log import find_note
 from hub.log.listing import log_status
-from hub.log.recovering import Recovery, recover_from, restore, start_origin
+from hub.log.recovering import Again, Recovery, recover_from, restore, start_origin
 from hub.log.sequencer import publish, rebuild
 from hub.log.starting import check_state
 from hub.parts import HubParts
@@ -20,6 +26,7 @@ from hub.store import log_peers, members
 from hub.store.engine import reading, writing
 from hub.store.log_peers import Peer
 from hub.store.revocation_lists import refresh_list
+from protos.yixin.v1 import transparency_pb2
 from protos.yixin.v1.transparency_pb2_grpc import TransparencyStub
 from security.audit.trust import load_trust
 from security.channels import member_channel
@@ -122,46 +129,63 @@ class LogJobs:
 
     async def recover(self, arguments: Result, _progress: ProgressReporter) -> Result:
         """Fetch leaves that the database lost: from own tiles, a mirror, or the parent."""
-        held = await asyncio.to_thread(self._state)
-        said = bool(arguments.get("revoked_again"))
-        recovery = await asyncio.to_thread(
-            self._from_tiles, arguments.get("mirror"), held, revoked_again=said
+        handed = await asyncio.to_thread(
+            read_handed, map(Path, arguments.get("lists") or ()), self.parts.log.anchor
         )
+        revoked = await asyncio.to_thread(self._revoke_again, handed)
+        again: Again = handed.covers
+        if arguments.get("revoked_again"):
+            again = _said
+        held = await asyncio.to_thread(self._state)
+        recovery = await asyncio.to_thread(self._from_tiles, arguments.get("mirror"), held, again)
         # Only a mirror that was named keeps the parent from being asked.
         if not arguments.get("mirror") and is_joined(self.parts.parent_directory):
-            more = await self._from_parent(revoked_again=said)
+            more = await self._from_parent(again)
             recovery = more or recovery
-        if recovery is None:
+        if recovery is None and not arguments.get("lists"):
             raise LogReadOnlyError(
                 f"Nothing beyond the {held.size} leaves of the database was found in the hub's own "
                 "tiles or at a witness. Copy the mirror of a witness here (its directory "
                 "log-mirrors) and name it with --mirror; when the leaves are lost for good, run "
                 "`yixin hub log new-origin`."
             )
-        await asyncio.to_thread(self._go_on)
-        return asdict(recovery)
+        recovery = recovery or Recovery.nothing(held.size)
+        stated = await asyncio.to_thread(self._go_on, handed)
+        return asdict(recovery) | {"revoked_again": revoked, "policies_restated": stated}
 
-    def _go_on(self) -> None:
-        """Publish, with a revocation list above every one that was lost: members take no older."""
+    def _revoke_again(self, handed: HandedBack) -> list[str]:
+        """Revoke whom a list revokes that a member handed back; it counts at once."""
         parts = self.parts
+        with writing(parts.engine) as connection:
+            return list(restore_revocations(connection, parts.identity, handed, to_ms(parts.now())))
+
+    def _go_on(self, handed: HandedBack | None = None) -> int:
+        """Publish, with a revocation list above every one that was lost: members take no older."""
+        parts, stated = self.parts, 0
         refresh_list(parts.engine, parts.identity, to_ms(parts.now()))
+        # While witnesses are waited for, no policy is stated: the same command does it later.
+        if handed and handed.policies and parts.log.mode.is_writable:
+            with writing(parts.engine) as connection:
+                now_ms = to_ms(parts.now())
+                stated = restore_policies(connection, parts.identity, handed, now_ms)
         publish(parts.log)
+        return stated
 
     def _state(self) -> leaf_log.LogState:
         with reading(self.parts.engine) as connection:
             return leaf_log.state(connection)
 
     def _from_tiles(
-        self, mirror: str | None, held: leaf_log.LogState, *, revoked_again: bool
+        self, mirror: str | None, held: leaf_log.LogState, again: Again
     ) -> Recovery | None:
         log = self.parts.log
         store = open_tiles(mirror) if mirror else log.tiles(held.number)
         found = find_note(store, log.anchor, log.origin(held.number))
         if found is None or found.checkpoint.size <= held.size:
             return None
-        return recover_from(log, store, found, revoked_again=revoked_again)
+        return recover_from(log, store, found, revoked_again=again)
 
-    async def _from_parent(self, *, revoked_again: bool) -> Recovery | None:
+    async def _from_parent(self, again: Again) -> Recovery | None:
         log = self.parts.log
         membership = await asyncio.to_thread(load, self.parts.parent_directory)
         held = await asyncio.to_thread(self._state)
@@ -176,12 +200,15 @@ class LogJobs:
             leaves: list[bytes] = []
             async for some in calls.leaves(checkpoint, held.size, origin=checkpoint.origin):
                 leaves += some
-        return await asyncio.to_thread(
-            restore, log, checkpoint, leaves, revoked_again=revoked_again
-        )
+        return await asyncio.to_thread(restore, log, checkpoint, leaves, revoked_again=again)
 
     def new_origin(self, arguments: Result, _progress: ProgressReporter) -> Result:
         """Say that leaves are lost for good, and go on under the next number."""
         made = start_origin(self.parts.log, int(arguments["first"]), int(arguments["end"]))
         self._go_on()
         return {"origin": made.origin, "leaves": made.size}
+
+
+def _said(_leaf: transparency_pb2.LogLeaf) -> bool:
+    """The officer said that whom the lost lists revoked is revoked anew."""
+    return True

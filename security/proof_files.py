@@ -56,6 +56,10 @@ class ProofHead:
     """Moment of making, milliseconds since the epoch, UTC; proves nothing."""
     certificates: tuple[bytes, ...] = field(repr=False)
     """Serialised KeyCertificates of both parties."""
+    revocations: bytes = field(default=b"", repr=False)
+    """Serialised RevocationList of the hub as the member holds it; empty for none."""
+    policy: bytes = field(default=b"", repr=False)
+    """Serialised SuitePolicy of the hub as the member holds it; empty for none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,10 +196,13 @@ def _head(path: Path, line: dict[str, Any] | None) -> ProofHead:
             member=_text(line["member"]),
             made_at_ms=_number(line["made_at_ms"]),
             certificates=tuple(_bytes(one) for one in line["certificates"][: MAX_CERTIFICATES + 1]),
+            revocations=_bytes(line.get("revocations", "")),
+            policy=_bytes(line.get("policy", "")),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise AuditInputError(f"the head of {path} is malformed: {error}") from error
-    if len(line) != len(fields(head)) + 1 or len(head.certificates) > MAX_CERTIFICATES:
+    known = {"format"} | {one.name for one in fields(head)}
+    if not set(line) <= known or len(head.certificates) > MAX_CERTIFICATES:
         raise AuditInputError(
             f"the head of {path} has unknown fields or more than {MAX_CERTIFICATES} certificates"
         )

@@ -4,8 +4,9 @@ Recovery, numbered as applied: 1. a checkpoint signed by this hub, larger than t
 found beside tiles (the hub's own, or a witness's mirror); 2. the leaves behind the database are
 read, each proved; 3. in one transaction they are appended past the gate, and the root must be the
 checkpoint's, or nothing is stored. Envelopes come again from their senders, by the usual resume.
-4. A lost revocation list would let its members in again: the officer first says that they were
-revoked anew. 5. Numbers that the lost part may have given out are not given out again.
+4. A lost revocation list would let its members in again: a member hands it back first, or the
+officer says that they were revoked anew. 5. Numbers that the lost part may have given out are not
+given out again.
 
 A new origin: the lost places are filled with leaves that say so, under the next number of the log;
 what is left of the old log stays where it was, so that every receipt that was not lost stays true.
@@ -14,10 +15,10 @@ what is left of the old log stays where it was, so that every receipt that was n
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, TypeAlias
 
 from sqlalchemy import Connection
 
@@ -34,6 +35,8 @@ from security.tlog.reader import TileReader
 from security.tlog.store import TileStore
 from security.transparency import Checkpoint, parse_leaf, parse_note
 
+Again: TypeAlias = Callable[[transparency_pb2.LogLeaf], bool]
+"""Whether those whom the lost revocation list of a leaf revoked are revoked again."""
 ORIGIN_WORD: Final = "new_origin"
 MAX_LOST: Final = 1_000_000
 """Most leaves that may be given up at once."""
@@ -56,6 +59,11 @@ class Recovery:
     policies: int
     """Suite policies that the database has no copy of; members take no older one."""
 
+    @classmethod
+    def nothing(cls, size: int) -> "Recovery":
+        """No leaf was lost of a log of a size."""
+        return cls(before=size, size=size, envelopes=0, certificates=0, operations=0, policies=0)
+
 
 def _seen(connection: Connection, origin: str) -> Iterator[int]:
     """Sizes of a log of this hub that were cosigned, or that somebody showed; 0 at least."""
@@ -68,7 +76,7 @@ def _seen(connection: Connection, origin: str) -> Iterator[int]:
 
 
 def recover_from(
-    log: HubLog, store: TileStore, published: Published, *, revoked_again: bool
+    log: HubLog, store: TileStore, published: Published, *, revoked_again: Again
 ) -> Recovery:
     """Take back leaves that lie in tiles.
 
@@ -76,10 +84,10 @@ def recover_from(
         log: The hub's log.
         store: Holds the tiles.
         published: The checkpoint beside them, verified.
-        revoked_again: The officer says that whom a lost list revoked was revoked anew.
+        revoked_again: Whether those whom the lost list of a leaf revoked are revoked again.
 
     Raises:
-        ConfigurationError: A lost leaf is a revocation list, and the officer did not say so.
+        ConfigurationError: A lost leaf is a revocation list, and its members may still be active.
         LogRollbackError: The database went another way since; nothing was stored.
         LogCorruptError: The tiles do not prove the leaves.
         OSError: The tiles cannot be read.
@@ -93,7 +101,7 @@ def recover_from(
 
 
 def restore(
-    log: HubLog, checkpoint: Checkpoint, leaves: Iterable[bytes], *, revoked_again: bool
+    log: HubLog, checkpoint: Checkpoint, leaves: Iterable[bytes], *, revoked_again: Again
 ) -> Recovery:
     """Append the leaves that a checkpoint of this hub has and the database has not (step 3).
 
@@ -101,10 +109,10 @@ def restore(
         log: The hub's log.
         checkpoint: Signed by this hub; verified.
         leaves: Leaves behind the database, up to the checkpoint's size.
-        revoked_again: The officer says that whom a lost list revoked was revoked anew.
+        revoked_again: Whether those whom the lost list of a leaf revoked are revoked again.
 
     Raises:
-        ConfigurationError: A lost leaf is a revocation list, and the officer did not say so;
+        ConfigurationError: A lost leaf is a revocation list, and its members may still be active;
             nothing was stored.
         LogRollbackError: They do not make the checkpoint's root; nothing was stored.
         LogCorruptError: One is no leaf.
@@ -120,7 +128,7 @@ def restore(
             leaf = parse_leaf(content)
             found.append(leaf_log.NewLeaf(kind=leaf.kind, leaf=content, period=leaf.period))
             kinds[leaf.kind] += 1
-            if leaf.kind == transparency_pb2.LOG_KIND_REVOCATION and not revoked_again:
+            if leaf.kind == transparency_pb2.LOG_KIND_REVOCATION and not revoked_again(leaf):
                 raise ConfigurationError(_lost_list(leaf.logged_at_ms))
             if leaf.kind == transparency_pb2.LOG_KIND_ENVELOPE:
                 waiting[leaf.envelope_hash] = index
@@ -154,9 +162,11 @@ def _lost_list(at_ms: int) -> str:
     at = datetime.fromtimestamp(at_ms / 1000, UTC)
     return (
         f"The database lost a revocation list of {at:%Y-%m-%d %H:%M} UTC, and whom it "
-        "revoked is an active member again. Nothing was changed. Revoke everybody who was revoked "
-        "since this copy was made, with `yixin hub revoke` (it counts while the hub is read-only), "
-        "then run `yixin hub log recover --revoked-again`."
+        "revoked is an active member again. The log was not changed. Members hold that list: let "
+        "one that was connected last write it with `yixin node receipts --export FILE`, and run "
+        "`yixin hub log recover --lists FILE`. If nobody has it: revoke all who were revoked since "
+        "this copy was made, with `yixin hub revoke` (it counts while the hub is read-only), then "
+        "run `yixin hub log recover --revoked-again`."
     )
 
 
@@ -215,7 +225,7 @@ def start_origin(log: HubLog, first: int, end: int) -> Checkpoint:
         log_peers.add_evidence(
             connection,
             hub=log.hub,
-            origin=log.origin(held.number + 1),
+            origin=origin,
             cause=f"leaves {first} to {end} of {origin} are lost",
             held=str(statement["published"]),
             shown=json.dumps(statement, sort_keys=True),

@@ -86,6 +86,32 @@ def require_suite(
     return policy_of(connection, identity.hub, member)
 
 
+def restate_policy(
+    connection: Connection, identity: HubIdentity, lost: Policy, now_ms: int
+) -> bool:
+    """State a policy again that a member holds and the database lost, under a new version.
+
+    Args:
+        connection: A writing transaction.
+        identity: The hub.
+        lost: Policy as the member holds it; its signature was verified.
+        now_ms: Present moment, milliseconds since the epoch, UTC.
+
+    Returns:
+        Whether it was: nothing happens where as high a version is held.
+
+    Raises:
+        LogReadOnlyError: The log takes no leaf now.
+    """
+    if policy_of(connection, identity.hub, lost.member).version >= lost.version:
+        return False
+    if lost.member:
+        _add(connection, identity, lost.member, now_ms, required=lost.required)
+    else:
+        _add(connection, identity, EVERYBODY, now_ms, allowed=lost.allowed)
+    return True
+
+
 def policy_of(connection: Connection, hub: str, member: str) -> Policy:
     """What one member may use now; see ``policies_of``."""
     return policies_of(connection, hub, [member])[member]

@@ -15,11 +15,13 @@ from hub.store import log, members, revocations
 from hub.store.engine import reading, writing
 from hub.store.identity import HubIdentity
 from protos.yixin.v1 import identity_pb2, transparency_pb2
-from security.certificates import open_revocations, sign_revocations
+from security.certificates import Revoked, open_revocations, sign_revocations
+from security.tls import MEMBER_DAYS
 
 LEAF_WORD: Final = "revocations"
 VALIDITY_MS: Final = 30 * 86_400_000
 """A newer list is signed no later than this after the last, milliseconds."""
+_TLS_MS: Final = MEMBER_DAYS * 86_400_000
 _LOG: Final = logging.getLogger(__name__)
 
 
@@ -40,7 +42,7 @@ def issue_list(connection: Connection, identity: HubIdentity, now_ms: int) -> No
         version=version,
         at_ms=now_ms,
         next_ms=now_ms + VALIDITY_MS,
-        rows=revocations.revoked_rows(connection, now_ms),
+        rows=_rows(connection, identity, now_ms),
     )
     leaf = log.event_leaf(
         transparency_pb2.LOG_KIND_REVOCATION,
@@ -63,6 +65,22 @@ def issue_list(connection: Connection, identity: HubIdentity, now_ms: int) -> No
         ),
         now_ms,
     )
+
+
+def _rows(connection: Connection, identity: HubIdentity, now_ms: int) -> list[Revoked]:
+    """What is revoked here, and what the list before names of certificates that were lost."""
+    rows = revocations.revoked_rows(connection, now_ms)
+    before = current_list(connection)
+    if before is None:
+        return rows
+    listed = {row.place for row in rows}
+    return rows + [
+        row
+        for row in open_revocations(before, identity.anchor, held_version=0).rows
+        if row.place not in listed
+        and (row.serial or now_ms <= row.since_ms + _TLS_MS)
+        and not revocations.is_known(connection, row)
+    ]
 
 
 def current_list(connection: Connection) -> identity_pb2.RevocationList | None:

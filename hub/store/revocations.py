@@ -8,7 +8,7 @@ import hashlib
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import ColumnElement, Connection, insert, select, update
 
 from hub.store.identity_tables import revocation_list, tls_certificate
 from hub.store.tables import key_certificate
@@ -100,6 +100,44 @@ def revoke_all(connection: Connection, member: str, now_ms: int) -> int:
         )
         count += changed.rowcount
     return count
+
+
+def revoke_one(connection: Connection, row: Revoked) -> None:
+    """Revoke the certificate that a row of a list names, where the database holds it."""
+    table = key_certificate if row.serial else tls_certificate
+    connection.execute(
+        update(table)
+        .where(_named(row), table.c.member == row.member, table.c.revoked_at_ms.is_(None))
+        .values(revoked_at_ms=row.since_ms)
+    )
+
+
+def is_known(connection: Connection, row: Revoked) -> bool:
+    """Whether the database holds the certificate that a row of a list names."""
+    table = key_certificate if row.serial else tls_certificate
+    return connection.execute(select(table.c.member).where(_named(row))).first() is not None
+
+
+def has_valid(connection: Connection, member: str, now_ms: int) -> bool:
+    """Whether a member has a key certificate, or a TLS certificate not ended, that holds."""
+    return any(
+        connection.execute(
+            select(table.c.member)
+            .where(
+                table.c.member == member,
+                table.c.revoked_at_ms.is_(None),
+                table.c.not_after_ms >= now_ms,
+            )
+            .limit(1)
+        ).first()
+        for table in (key_certificate, tls_certificate)
+    )
+
+
+def _named(row: Revoked) -> ColumnElement[bool]:
+    if row.serial:
+        return key_certificate.c.serial == row.serial
+    return tls_certificate.c.sha256 == row.tls_sha256
 
 
 def revoked_rows(connection: Connection, now_ms: int) -> list[Revoked]:

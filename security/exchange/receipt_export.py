@@ -51,9 +51,9 @@ def export_receipts(
         KeyFileError: The file cannot be written.
         MembershipError: The file of old certificates is damaged.
     """
+    joined = membership.joined
     own = {
-        bytes(one.body): one
-        for one in (*own_certificates(membership.directory), *own_of(membership.joined))
+        bytes(one.body): one for one in (*own_certificates(membership.directory), *own_of(joined))
     }
     head = ProofHead(
         kind=ProofKind.RECEIPTS,
@@ -61,9 +61,11 @@ def export_receipts(
         member=membership.member_id,
         made_at_ms=to_ms(now),
         certificates=tuple(
-            one.SerializeToString(deterministic=True)
-            for one in (*own.values(), *membership.joined.hub_keys)
+            one.SerializeToString(deterministic=True) for one in (*own.values(), *joined.hub_keys)
         ),
+        # With these a hub that lost its database finds out again whom it revoked.
+        revocations=joined.revocations.SerializeToString(deterministic=True),
+        policy=joined.policy.SerializeToString(deterministic=True),
     )
     of_hub = receipts.c.hub == membership.hub_id
     total = int(conn.execute(select(func.count()).where(of_hub)).scalar_one())

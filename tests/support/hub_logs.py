@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -59,3 +60,19 @@ def reopened(directory: Path) -> Iterator[City]:
     """The hub of a directory, as a new process opens it."""
     with open_city(directory) as city:
         yield city
+
+
+def copied(log: HubLog) -> sqlite3.Connection:
+    """A copy of the database, as a backup has it."""
+    image = sqlite3.connect(":memory:", check_same_thread=False)
+    live = log.engine.raw_connection()
+    live.driver_connection.backup(image)  # type: ignore[union-attr]  # SQLite's own connection
+    live.close()
+    return image
+
+
+def put_back(log: HubLog, image: sqlite3.Connection) -> None:
+    """Restore an old copy of the database; keys and tiles stay as they are."""
+    live = log.engine.raw_connection()
+    image.backup(live.driver_connection)  # type: ignore[arg-type]  # SQLite's own connection
+    live.close()

@@ -105,6 +105,10 @@ def test_recover_and_new_origin_refuse_a_log_that_is_whole(closed: Path) -> None
     code, output = run("recover", "--dir", str(closed))
     assert code == 44
     assert "new-origin" in output
+    absent = str(closed / "absent.jsonl")
+    code, output = run("recover", "--lists", absent, "--dir", str(closed))
+    assert code not in {0, 1}
+    assert "cannot be read" in output
     code, output = run("new-origin", "--lost", "0:5", "--dir", str(closed))
     assert code == 3
     assert "goes on as it is" in output

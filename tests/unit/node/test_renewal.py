@@ -156,6 +156,9 @@ async def test_exported_receipts_hold_for_somebody_with_the_anchor_alone(
     head, proofs = read_proofs(tmp_path / "out")
     found = list(proofs)
     assert (head.kind, head.member, made["receipts"]) == (ProofKind.RECEIPTS, NODE, 4)
+    joined = link.membership.joined
+    assert head.policy == joined.policy.SerializeToString(deterministic=True)
+    assert head.revocations == joined.revocations.SerializeToString(deterministic=True)
     ring = Keyring([enrolment.exchange.hub.anchor])
     for raw in head.certificates:
         ring.add(identity_pb2.KeyCertificate.FromString(raw))

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import shutil
-import sqlite3
 from typing import TYPE_CHECKING
 
 import pytest
@@ -33,7 +32,7 @@ from security.progress import no_progress
 from security.tlog.reader import TileReader
 from security.transparency import parse_leaf, verify_checkpoint
 from tests.support.hub_city import Slot, batch
-from tests.support.hub_logs import append, size
+from tests.support.hub_logs import append, copied, put_back, size
 from tests.support.witnesses import befriend, cosigned
 
 if TYPE_CHECKING:
@@ -41,22 +40,6 @@ if TYPE_CHECKING:
 
     from hub.log.hub_log import HubLog
     from tests.support.hub_city import City, Sender
-
-
-def copied(log: HubLog) -> sqlite3.Connection:
-    """A copy of the database, as a backup has it."""
-    image = sqlite3.connect(":memory:", check_same_thread=False)
-    live = log.engine.raw_connection()
-    live.driver_connection.backup(image)  # type: ignore[union-attr]  # SQLite's own connection
-    live.close()
-    return image
-
-
-def put_back(log: HubLog, image: sqlite3.Connection) -> None:
-    """Restore an old copy of the database; keys and tiles stay as they are."""
-    live = log.engine.raw_connection()
-    image.backup(live.driver_connection)  # type: ignore[arg-type]  # SQLite's own connection
-    live.close()
 
 
 async def test_leaves_come_back_from_the_hubs_own_tiles(city: City) -> None:
@@ -242,7 +225,7 @@ def test_a_database_that_went_another_way_is_not_joined_with_the_old_log(city: C
     found = find_note(log.tiles(1), log.anchor, log.origin(1))
     assert found is not None
     with pytest.raises(LogRollbackError, match="another way"):
-        recover_from(log, log.tiles(1), found, revoked_again=False)
+        recover_from(log, log.tiles(1), found, revoked_again=lambda _leaf: False)
     assert size(log) == before + 2
 
 
@@ -315,6 +298,18 @@ def test_a_log_that_is_whole_gets_no_new_origin(city: City) -> None:
     publish(log)
     with pytest.raises(ConfigurationError, match="goes on as it is"):
         start_origin(log, total, total + 1)
+
+
+def test_a_log_may_lose_leaves_twice(city: City) -> None:
+    log = city.parts.log
+    for number in (2, 3):
+        before = append(log, 2)
+        backup = copied(log)
+        whole = append(log, 3)
+        publish(log)
+        put_back(log, backup)
+        assert start_origin(log, before, whole).origin == log.origin(number)
+        publish(log)
 
 
 def test_a_contradiction_without_lost_leaves_is_named_by_one_leaf(city: City) -> None:
