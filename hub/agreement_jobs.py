@@ -90,8 +90,8 @@ class AgreementJobs:
             )
         if held is None:
             terms = self._terms(arguments)
-            return asdict(self._made(terms, 1, now_ms)) | {"state": "not signed"}
-        return asdict(held.agreement) | {
+            return _whole(self._made(terms, 1, now_ms)) | {"state": "not signed"}
+        return _whole(held.agreement) | {
             "agreement": held.agreement.reference,
             "state": "in force" if held.is_in_force(now_ms) else "ended",
             "basis_checked": self._basis(held.agreement.legal_basis),
@@ -343,6 +343,16 @@ def _officer(arguments: Result) -> str:
             "--officer."
         )
     return name
+
+
+def _whole(agreement: "Agreement") -> Result:
+    """Every part of an agreement; beside each moment in milliseconds its date."""
+    found: Result = {}
+    for name, value in asdict(agreement).items():
+        found[name] = value
+        if name.endswith("_ms"):
+            found[name.removesuffix("_ms")] = moment_text(value)
+    return found
 
 
 def _line(agreement: "Agreement", state: str, is_checked: Callable[[str], bool]) -> Result:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from datetime import UTC, datetime
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
@@ -59,6 +60,10 @@ def test_an_agreement_from_its_terms_to_its_end(hub: Path) -> None:
         "in force",
         'grade in ("excellent", "good")',
     )
+    for name in ("valid_from", "valid_to"):
+        moment = datetime.fromisoformat(shown[name])
+        assert moment == datetime.fromtimestamp(shown[f"{name}_ms"] // 1000, UTC)
+        assert shown[name] in call(hub, "agreements", "show", "bank")
 
     made = as_json(hub, "agreements", "deliver", "bank", *PERIOD, "--officer", "王五")
     again = call(hub, "agreements", "deliver", "bank", *PERIOD)
