@@ -121,6 +121,19 @@ async def test_certificates_that_were_lost_stay_on_the_list(
     assert {row.member for row in newest(city).rows} == {late.member, NODE}
 
 
+async def test_who_joined_again_under_new_keys_is_not_revoked_by_the_old_ones(
+    city: City, other: Sender, tmp_path: Path
+) -> None:
+    revoke(city)
+    city.enrol(tmp_path / "again", NODE)
+    file = handed(city, other, tmp_path / "other.jsonl")
+
+    found = await recover(city, file)
+
+    assert (found["before"], found["revoked_again"]) == (found["size"], [])
+    assert status(city, NODE) == "active"
+
+
 async def test_an_older_list_than_the_lost_one_is_not_enough(
     city: City, other: Sender, tmp_path: Path
 ) -> None:
