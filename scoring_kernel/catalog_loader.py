@@ -156,6 +156,11 @@ def read_changes() -> str:
     """Read the change list of this process' catalogue; empty text when there is none."""
     if _installed:
         return _installed.get(CHANGES, b"").decode("utf-8", "replace")
+    return read_packaged_changes()
+
+
+def read_packaged_changes() -> str:
+    """Read the change list that this program ships with; empty text when there is none."""
     path = files("scoring_kernel") / "catalog" / CHANGES
     return path.read_text(encoding="utf-8") if path.is_file() else ""
 

@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from scoring_kernel.catalog_loader import CHANGES, is_rule_file
+from scoring_kernel.catalog_loader import CHANGES, is_rule_file, read_packaged_changes
+from scoring_kernel.change_list import names_catalog
 from scoring_kernel.errors import KernelError, PackFileError
 from scoring_kernel.indicators import Status
 from scoring_kernel.inputs import InputTable
@@ -212,14 +213,19 @@ def _sql_checks(pack: Pack) -> dict[str, Callable[[], bool]]:
 
 def _rules(pack: Pack) -> bool:
     own = {name: content for name, content in pack.contents.items() if is_rule_file(name)}
-    return bool(parse_rules(own, pack.catalog).rules)
+    return bool(parse_rules(own, pack.catalog, is_checked=_ships(pack)).rules)
 
 
 def _supervision(pack: Pack) -> bool:
     from scoring_kernel.supervision.loading import parse_files  # noqa: PLC0415 - large
 
     files = {name: content for name, content in pack.contents.items() if name != CHANGES}
-    return bool(parse_files(files, pack.catalog, is_checked=False).sets)
+    return bool(parse_files(files, pack.catalog, is_checked=_ships(pack)).sets)
+
+
+def _ships(pack: Pack) -> bool:
+    """Whether the catalogue is the very one of this program, whose SQL was checked when built."""
+    return names_catalog(read_packaged_changes(), pack.catalog.digest)
 
 
 def graded_models(catalog: Catalog) -> tuple[RatingModel, ...]:
