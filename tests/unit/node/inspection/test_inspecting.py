@@ -8,9 +8,11 @@ import orjson
 import pytest
 
 from node.errors import IntakeFileError
+from node.inspection.clearing import read_clearing
 from node.inspection.findings import Check, SpotReport, Verdict
 from node.inspection.inspecting import WITHOUT_TOTALS, Outside, inspect
 from node.inspection.statements import NOT_COMMITTED, NOT_IN_TREE, OTHER_PACK, OWN_RUN
+from node.inspection.totals import read_totals
 from node.retention import frozen_by_set
 from protos.yixin.v1 import spot_pb2
 from security.progress import no_progress
@@ -188,13 +190,11 @@ def test_hidden_invented_and_other_amounts_are_found(world: Inspected, tmp_path:
         ("\x00\x01", "clearing.csv"),
     ],
 )
-def test_a_clearing_file_that_is_none_is_refused(
-    world: Inspected, tmp_path: Path, text: str, wanted: str
-) -> None:
+def test_a_clearing_file_that_is_none_is_refused(tmp_path: Path, text: str, wanted: str) -> None:
     path = tmp_path / "clearing.csv"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(IntakeFileError, match=wanted):
-        check(world, clearing=path)
+        read_clearing(path)
 
 
 def message(**changes: object) -> bytes:
@@ -278,10 +278,8 @@ def test_two_clearing_types_of_the_same_days_are_one_total(
         (b"", "holds no message"),
     ],
 )
-def test_totals_that_are_none_are_refused(
-    world: Inspected, tmp_path: Path, line: bytes, wanted: str
-) -> None:
+def test_totals_that_are_none_are_refused(tmp_path: Path, line: bytes, wanted: str) -> None:
     path = tmp_path / "3201.jsonl"
     path.write_bytes(line + b"\n")
     with pytest.raises(IntakeFileError, match=wanted):
-        check(world, totals=path)
+        read_totals(path)
