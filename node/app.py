@@ -73,9 +73,17 @@ def init_node(directory: Path, institutions: Sequence[str]) -> Path:
 
 
 @contextmanager
-def opened(directory: Path, *, writer: bool = True) -> Iterator[NodeJobs]:
-    """Build the parts of a node over its state directory, and close them."""
-    install_pack(directory)
+def opened(directory: Path, *, writer: bool = True, own_pack: bool = True) -> Iterator[NodeJobs]:
+    """Build the parts of a node over its state directory, and close them.
+
+    Args:
+        directory: State directory.
+        writer: Whether the caller holds the writer lock.
+        own_pack: Whether the node's pack in force becomes the catalogue of this process; not where
+            an inspector named the pack to count with.
+    """
+    if own_pack:
+        install_pack(directory)
     vault = Vault.load(directory / NODE_KEY)
     catalog = load_catalog()
     store = NodeStore(directory, vault, catalog=catalog, writer=writer)

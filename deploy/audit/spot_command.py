@@ -4,8 +4,6 @@ Exit codes: 0 agrees, 1 differs, 2 incomplete or impossible. Nothing of the node
 nothing leaves it but what the inspector is shown.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -21,6 +19,7 @@ from security.spot.spot_file import MAX_FILE_BYTES, SpotFile, open_spot_file
 
 if TYPE_CHECKING:
     from node.inspection.findings import SpotReport
+    from node.inspection.inspecting import Outside
 
 EXIT_CODES: Final = {"agrees": 0, "differs": 1, "incomplete": 2}
 EXIT_IMPOSSIBLE: Final = 2
@@ -72,13 +71,19 @@ def spot_check(
     --clearing 202603.csv --totals 3201.jsonl --sample 300[/bold]
     """
     from node.errors import NodeError  # noqa: PLC0415 - an auditor has no node to import
+    from node.inspection.inspecting import Outside  # noqa: PLC0415 - see above
     from scoring_kernel.errors import KernelError  # noqa: PLC0415 - see above
 
     try:
         spot = _open_spot(file, trust)
         if pack is not None:
             _install(pack)
-        report = _inspect(spot, node, sample, clearing, totals)
+        report = _inspect(
+            spot,
+            node,
+            Outside(clearing=clearing, totals=totals, sample=sample),
+            own_pack=pack is None,
+        )
     except (SecurityError, NodeError, KernelError) as error:
         typer.echo(f"impossible: {error}", err=True)
         raise typer.Exit(EXIT_IMPOSSIBLE) from error
@@ -93,8 +98,7 @@ def spot_check(
 
 
 def _open_spot(file: Path, trust: list[Path]) -> SpotFile:
-    with _read(file, MAX_FILE_BYTES) as content:
-        return open_spot_file(content, load_trust(trust).anchors)
+    return open_spot_file(_read(file, MAX_FILE_BYTES), load_trust(trust).anchors)
 
 
 def _install(pack: Path) -> None:
@@ -103,19 +107,19 @@ def _install(pack: Path) -> None:
     from scoring_kernel.packs import open_pack  # noqa: PLC0415 - needed here only
     from security.packs.archive import read_archive  # noqa: PLC0415 - needed here only
 
-    with _read(pack, MAX_PACK_BYTES) as content:
-        install_catalog(open_pack(read_archive(content)).contents)
+    install_catalog(open_pack(read_archive(_read(pack, MAX_PACK_BYTES))).contents)
 
 
-def _inspect(
-    spot: SpotFile, node: Path, sample: int, clearing: Path | None, totals: Path | None
-) -> "SpotReport":
+def _inspect(spot: SpotFile, node: Path, outside: "Outside", *, own_pack: bool) -> "SpotReport":
     from node.app import opened  # noqa: PLC0415 - an auditor has no node to import
     from node.commands import existing  # noqa: PLC0415 - see above
-    from node.inspection.inspecting import Outside, inspect  # noqa: PLC0415 - see above
+    from node.inspection.inspecting import inspect  # noqa: PLC0415 - see above
     from node.retention import frozen_by_set  # noqa: PLC0415 - see above
 
-    with opened(existing(node), writer=False) as jobs, show_progress() as progress:
+    with (
+        opened(existing(node), writer=False, own_pack=own_pack) as jobs,
+        show_progress() as progress,
+    ):
         if jobs.link is not None and jobs.link.membership.member_id != spot.member:
             raise SpotCheckError(
                 f"the spot file is of {spot.member}, {node} belongs to "
@@ -125,14 +129,13 @@ def _inspect(
             jobs.store,
             jobs.catalog,
             spot,
-            Outside(clearing=clearing, totals=totals, sample=sample),
+            outside,
             frozen_through=frozen_by_set(jobs.store, jobs.catalog),
             progress=progress,
         )
 
 
-@contextmanager
-def _read(path: Path, most: int) -> Iterator[bytes]:
+def _read(path: Path, most: int) -> bytes:
     try:
         with path.open("rb") as file:
             content = file.read(most + 1)
@@ -140,4 +143,4 @@ def _read(path: Path, most: int) -> Iterator[bytes]:
         raise SpotCheckError(f"{path} cannot be read: {error.strerror}") from error
     if len(content) > most:
         raise SpotCheckError(f"{path} is larger than {most} bytes; it is no file of ours")
-    yield content
+    return content

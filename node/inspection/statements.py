@@ -92,12 +92,6 @@ def check_statements(
     )
 
 
-def kinds_read(catalog: Catalog) -> frozenset[str]:
-    """Record kinds that the measures of grading read."""
-    read = {kind for one in catalog.measure_sets.values() for kind in one.relations}
-    return frozenset(read - {MESSAGE})
-
-
 def _reason(slot: spot_pb2.StatedSlotRow, catalog: Catalog, stated: StatedMonth) -> str | None:
     measures = catalog.measure_sets.get(slot.measure_set)
     if measures is None:

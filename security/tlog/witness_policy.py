@@ -15,13 +15,10 @@ import binascii
 import hashlib
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from security.errors import CosignatureError
 from security.keys import VerifyingKey
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 MAX_LINE_CHARS: Final = 8 * 1024
 MAX_WITNESSES: Final = 64
@@ -87,19 +84,6 @@ def parse_witness(line: str) -> Witness:
     except ValueError as error:
         raise CosignatureError(f"key of witness {name[:120]}: {error}") from error
     return Witness(name=name, key=key)
-
-
-def check_quorum(witnesses: Sequence[Witness], quorum: int) -> None:
-    """Check that a quorum can be met.
-
-    Raises:
-        CosignatureError: There are fewer witnesses, or too many.
-    """
-    if not 0 <= quorum <= len(witnesses) <= MAX_WITNESSES:
-        raise CosignatureError(
-            f"{quorum} of {len(witnesses)} witnesses are to sign; name at most {MAX_WITNESSES}, "
-            "and no quorum above their number"
-        )
 
 
 def _verifier_key(name: str, typed_key: bytes) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import orjson
@@ -10,8 +12,10 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from deploy.cli import app
+from deploy.protos import REPOSITORY
 from security.spot.probability import detection
 from tests.support.inspected import Inspected, inspected
+from tests.support.packs import pack_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,3 +71,26 @@ def test_what_is_no_spot_file_trust_file_or_node_ends_with_two(
     done = CliRunner().invoke(app, [*line, "--trust", str(tmp_path / "bad")])
     assert (done.exit_code, "impossible" in done.output) == (2, True)
     assert run(world, "--pack", str(tmp_path / "bad")).exit_code == 2
+
+
+def test_a_month_is_counted_with_the_pack_that_is_named(world: Inspected, tmp_path: Path) -> None:
+    home = tmp_path / "node"
+    shutil.copytree(world.directory, home)
+    # The node's own pack in force is another one, here even one that cannot be read.
+    (home / "packs").mkdir(exist_ok=True)
+    (home / "packs" / "current").write_text("{}", encoding="ascii")
+    (tmp_path / "month.zip").write_bytes(pack_file())
+    base = world.directory.parent
+    line = [sys.executable, "-m", "deploy.cli", "audit", "spot-check", str(base / "month.spot")]
+    line += ["--node", str(home), "--trust", str(base / "city.trust"), "--json"]
+    done = subprocess.run(  # noqa: S603 - our own program
+        [*line, "--pack", str(tmp_path / "month.zip")],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert orjson.loads(done.stdout)["statements"]["agreed"] > 0
+    refused = subprocess.run(line, cwd=REPOSITORY, capture_output=True, text=True, check=False)  # noqa: S603 - our own program
+    assert (refused.returncode, "impossible" in refused.stderr) == (2, True)

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 from security.errors import CosignatureError, LogCorruptError
 from security.keys import SigningKey
 from security.tlog.cosigning import Cosignature, cosign, verify_cosignatures
-from security.tlog.witness_policy import Witness, check_quorum, parse_witness
+from security.tlog.witness_policy import Witness, parse_witness
 from security.transparency import sign_checkpoint, verify_checkpoint
 from tests.support.members import city
 from tests.support.tile_logs import checkpoint_of, leaves
@@ -161,9 +161,3 @@ def test_a_key_that_is_no_point_is_refused() -> None:
 def test_a_name_that_breaks_lines_is_refused() -> None:
     with pytest.raises(CosignatureError, match="no name"):
         Witness(name="a b", key=KEY.verifying)
-
-
-def test_a_quorum_cannot_exceed_its_witnesses() -> None:
-    check_quorum([WITNESS], 1)
-    with pytest.raises(CosignatureError, match="2 of 1"):
-        check_quorum([WITNESS], 2)
