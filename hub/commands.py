@@ -2,20 +2,12 @@
 
 from contextlib import AbstractContextManager
 from pathlib import Path
-from time import sleep
-from typing import Final
 
 from hub.cli_signing import signed
 from hub.config import CONTROL_SOCKET, load_settings
-from security.errors import LockHeldError
-from security.operator import CommandOutput, ErrorText, Result, speaking
+from security.operator import CommandOutput, ErrorText, Result, run_command, speaking
 
 __all__ = ["CommandOutput", "Result", "run_job", "start"]
-
-LOOKS: Final = 25
-"""Most looks for a daemon that holds the lock and does not listen yet."""
-LOOK_EVERY_S: Final = 0.2
-"""Time between two of them, seconds."""
 
 
 def _describe(error: Exception) -> ErrorText:
@@ -34,8 +26,6 @@ def run_job(
 ) -> Result:
     """Run a job in the daemon, or here when none runs; signed where somebody's name was given.
 
-    A daemon that is starting holds the lock some seconds before it listens: it is waited for.
-
     Raises:
         KeyFileError: The key to sign with does not open.
         NotInitialisedError: The directory holds no hub.
@@ -43,27 +33,11 @@ def run_job(
     """
     hub = load_settings(directory).hub.member_id
     arguments = signed(hub, command, arguments)
-    with output.bar():
-        for _ in range(LOOKS):
-            try:
-                return _run(directory, command, arguments, output, writes=writes)
-            except LockHeldError:
-                # The lock is taken before anything is done: nothing was.
-                sleep(LOOK_EVERY_S)
-        return _run(directory, command, arguments, output, writes=writes)
 
-
-def _run(
-    directory: Path, command: str, arguments: Result, output: CommandOutput, *, writes: bool
-) -> Result:
-    from security.local_channel import (  # noqa: PLC0415 - keeps --help fast
-        DaemonAbsentError,
-        call_daemon,
-    )
-
-    try:
-        return call_daemon(directory / CONTROL_SOCKET, command, arguments, output.progress)
-    except DaemonAbsentError:
+    def here() -> Result:
         from hub.app import run_here  # noqa: PLC0415 - keeps --help fast
 
         return run_here(directory, command, arguments, output.progress, writes=writes)
+
+    with output.bar():
+        return run_command(directory / CONTROL_SOCKET, command, arguments, output, here=here)

@@ -7,7 +7,7 @@ from typing import Any
 
 from node.config import CONTROL_SOCKET
 from node.errors import ConfigurationError
-from security.operator import CommandOutput, ErrorText, Result, speaking
+from security.operator import CommandOutput, ErrorText, Result, run_command, speaking
 
 __all__ = ["NodeOutput", "Result", "run_job", "start"]
 
@@ -127,16 +127,12 @@ def run_job(
         ConfigurationError: The directory holds no node.
         LockHeldError: A job that writes found another writer and no daemon.
     """
-    from security.local_channel import (  # noqa: PLC0415  # keeps `--help` fast
-        DaemonAbsentError,
-        call_daemon,
-    )
-
     existing(directory)
-    with output.bar():
-        try:
-            return call_daemon(directory / CONTROL_SOCKET, command, arguments, output.progress)
-        except DaemonAbsentError:
-            from node.app import run_here  # noqa: PLC0415  # keeps `--help` fast
 
-            return run_here(directory, command, arguments, output.progress, writes=writes)
+    def here() -> Result:
+        from node.app import run_here  # noqa: PLC0415  # keeps `--help` fast
+
+        return run_here(directory, command, arguments, output.progress, writes=writes)
+
+    with output.bar():
+        return run_command(directory / CONTROL_SOCKET, command, arguments, output, here=here)

@@ -25,7 +25,7 @@ from node.supervision.budget import Budget
 from scoring_kernel.rules import Rule, RuleBook, load_rules
 from security.local_channel import DaemonAbsentError, call_daemon
 from security.local_socket import probe_socket
-from security.operator import writer_lock
+from security.operator import when_free, writer_lock
 from security.progress import ProgressReporter
 
 __all__ = ["RULES_LOCK", "RunWish", "run_node_rules"]
@@ -62,8 +62,9 @@ def run_node_rules(directory: Path, wish: RunWish, progress: ProgressReporter) -
         LockHeldError: Another run is at work; or another writer, and no daemon.
         StoreError: The store failed; what was kept before stays.
     """
-    with writer_lock(directory, RULES_LOCK, "running the rules over"):
-        socket = directory / CONTROL_SOCKET
+    socket = directory / CONTROL_SOCKET
+
+    def look() -> Result:
         try:
             probe_socket(socket)
         except DaemonAbsentError:
@@ -71,6 +72,9 @@ def run_node_rules(directory: Path, wish: RunWish, progress: ProgressReporter) -
                 return _run(jobs, jobs.store.supervision, wish, progress)
         with opened(directory, writer=False) as jobs:
             return _run(jobs, _DaemonSink(socket=socket), wish, progress)
+
+    with writer_lock(directory, RULES_LOCK, "running the rules over"):
+        return when_free(look)
 
 
 def _run(jobs: NodeJobs, sink: HitSink, wish: RunWish, progress: ProgressReporter) -> Result:

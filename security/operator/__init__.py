@@ -6,5 +6,14 @@ socket (`security.local_channel`), and where none runs it takes the writer lock 
 
 from security.operator.lock import writer_lock
 from security.operator.output import CommandOutput, ErrorText, Result, speaking
+from security.operator.running import run_command, when_free
 
-__all__ = ["CommandOutput", "ErrorText", "Result", "speaking", "writer_lock"]
+__all__ = [
+    "CommandOutput",
+    "ErrorText",
+    "Result",
+    "run_command",
+    "speaking",
+    "when_free",
+    "writer_lock",
+]

@@ -17,6 +17,8 @@ ID_DIGITS: Final = 12
 """First digits of an id, by which a clue is asked for."""
 _GONE: Final = "已消失"
 """In the place of the result, of what holds no longer."""
+_SUSPECT: Final = "存疑"
+"""Likewise, of what an incident makes suspect."""
 _TEXTS: Final = frozenset(("id", "source", "institution", "verdict", "person"))
 _TITLES: Final[Mapping[str, str]] = {
     "id": "编号",
@@ -38,7 +40,8 @@ def say_clues(out: CommandOutput, title: str, rows: Sequence[Mapping[str, Any]])
         title: What they are, in front of the table.
         rows: ``id``, ``source``, ``institution``, ``month``, ``score``, ``verdict``,
             ``amount_fen`` (fen, None where there is none), ``person`` (anything that is true where
-            somebody is named) of each; ``gone`` where it may hold no longer.
+            somebody is named) of each; ``gone`` where it may hold no longer, ``suspect`` where it
+            may come from a member that is not trusted.
     """
     if not rows:
         out.say(f"{title}: nothing")
@@ -58,7 +61,13 @@ def _line(row: Mapping[str, Any]) -> dict[str, Any]:
         "institution": row["institution"],
         "month": row["month"],
         "score": row["score"],
-        "verdict": _GONE if row.get("gone") else VERDICTS[row["verdict"]],
+        "verdict": _verdict(row),
         "amount": None if row["amount_fen"] is None else yuan(row["amount_fen"]),
         "person": "有" if row["person"] else "无",
     }
+
+
+def _verdict(row: Mapping[str, Any]) -> str:
+    if row.get("suspect"):
+        return _SUSPECT
+    return _GONE if row.get("gone") else VERDICTS[row["verdict"]]

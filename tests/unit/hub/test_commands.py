@@ -34,7 +34,7 @@ def test_a_writing_command_does_not_wait_long_for_another_writer(
     hub: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pauses: list[float] = []
-    monkeypatch.setattr("hub.commands.sleep", pauses.append)
+    monkeypatch.setattr("security.operator.running.sleep", pauses.append)
     out = CommandOutput(as_json=True)
     with writer_lock(hub, LOCK_FILE):
         with pytest.raises(LockHeldError):
@@ -56,7 +56,7 @@ def test_a_command_waits_for_a_daemon_that_is_starting(
     server = ControlServer(
         hub / CONTROL_SOCKET, {"revoke": lambda got, _: {"got": got}}, describe=describe
     )
-    monkeypatch.setattr("hub.commands.sleep", lambda _: run(server.start()))
+    monkeypatch.setattr("security.operator.running.sleep", lambda _: run(server.start()))
     with writer_lock(hub, LOCK_FILE):
         try:
             found = run_job(hub, "revoke", THEFT, CommandOutput(as_json=True))
