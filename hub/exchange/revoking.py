@@ -1,12 +1,13 @@
 """Revocation (吊销) of members and of their certificates.
 
-What is revoked counts from the transaction that revokes it, on every call and commit group.
+What is revoked counts from the transaction that revokes it, on every call and commit group. Who is
+revoked comes back by a token that is issued later, never by one that was out already.
 """
 
 from sqlalchemy import Connection
 
 from hub.errors import ConfigurationError
-from hub.store import members, revocations
+from hub.store import enrolment_requests, members, revocations, tokens
 from hub.store.certifying import own_certificates
 from hub.store.identity import HubIdentity
 from hub.store.revocation_lists import issue_list
@@ -35,6 +36,8 @@ def revoke_member(
         raise ConfigurationError("A revocation needs a reason; name it with --reason.")
     if member != identity.hub:
         members.revoke(connection, member, reason, now_ms)
+        tokens.end_tokens(connection, member, now_ms)
+        enrolment_requests.drop_joins(connection, member)
     count = revocations.revoke_all(connection, member, now_ms)
     if member == identity.hub:
         own_certificates(connection, identity, now_ms)

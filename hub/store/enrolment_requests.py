@@ -100,7 +100,7 @@ def add_request(
 
 
 def drop_joins(connection: Connection, member: str) -> None:
-    """Forget the join requests of a member: a newer token took the place of theirs."""
+    """Forget the join requests of a member: their token is used up."""
     connection.execute(
         delete(enrolment_request).where(
             enrolment_request.c.member == member, enrolment_request.c.method == "join"

@@ -39,11 +39,7 @@ class TokenRow:
 
 def add_token(connection: Connection, row: TokenRow, now_ms: int) -> None:
     """Store a new token and use up unused older ones of the same member."""
-    connection.execute(
-        update(token)
-        .where(token.c.member == row.member, token.c.consumed_at_ms.is_(None))
-        .values(consumed_at_ms=now_ms)
-    )
+    end_tokens(connection, row.member, now_ms)
     connection.execute(
         insert(token).values(
             secret_digest=row.secret_digest,
@@ -53,6 +49,15 @@ def add_token(connection: Connection, row: TokenRow, now_ms: int) -> None:
             expires_at_ms=row.expires_at_ms,
             approved_at_ms=row.approved_at_ms,
         )
+    )
+
+
+def end_tokens(connection: Connection, member_id: str, now_ms: int) -> None:
+    """Use up every token of a member that is still out, answered or not."""
+    connection.execute(
+        update(token)
+        .where(token.c.member == member_id, token.c.consumed_at_ms.is_(None))
+        .values(consumed_at_ms=now_ms, response=None)
     )
 
 

@@ -14,6 +14,7 @@ from cryptography.x509.oid import NameOID
 
 from hub.errors import ConfigurationError, EnrolmentRefusedError, LogReadOnlyError
 from hub.exchange.requests import approve, reject
+from hub.exchange.revoking import revoke_member
 from hub.store import enrolment_requests, log, members
 from hub.store.engine import reading, writing
 from protos.yixin.v1 import enrolment_pb2, transparency_pb2
@@ -148,6 +149,28 @@ def test_a_newer_token_forgets_what_waited_for_the_older(
         city.join(request)
     assert "used up" in refused.value.cause
     assert not decided(city, NODE)
+
+
+@pytest.mark.parametrize("approval", ["in advance", "by an officer", "not yet"])
+def test_a_revoked_member_does_not_come_back_by_a_token_that_was_out(
+    city: City, keys: MemberKeys, approval: str
+) -> None:
+    token = city.token(NODE, FIRST, approved=approval == "in advance")
+    request = join_request(token, keys, city.clock.ms)
+    if approval != "in advance":
+        city.join(request)
+    if approval == "by an officer":
+        assert decided(city, NODE)
+
+    with writing(city.parts.engine) as connection:
+        revoke_member(connection, city.parts.identity, NODE, "stolen token", city.clock.ms)
+
+    with pytest.raises(EnrolmentRefusedError):
+        city.join(request)
+    assert status(city) == "revoked"
+    assert not decided(city, NODE)
+    newer = join_request(city.token(NODE, FIRST), keys, city.clock.ms)
+    assert city.join(newer).member == NODE
 
 
 def test_an_approval_is_for_the_very_keys_and_for_a_week(
