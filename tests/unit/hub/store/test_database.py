@@ -147,6 +147,43 @@ def test_refusals_are_bounded_per_peer_and_forks_stay(
     assert len(kept[0].cause) == 400
 
 
+def test_refusals_of_strangers_are_bounded_together(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(refusals, "KEPT_PER_PEER", 3)
+    peers = [NODE, *(f"ipv4:192.0.2.{port % 7}:{port}" for port in range(40_000, 40_010))]
+    for number, peer in enumerate(peers):
+        attempt = refusals.RefusedAttempt(
+            at_ms=number, peer=peer, method="Join", code="x", cause="y"
+        )
+        with writing(engine) as connection:
+            refusals.add_refusal(connection, attempt)
+
+    with reading(engine) as connection:
+        assert [one.at_ms for one in refusals.recent(connection)] == [10, 9, 8, 0]
+
+
+def test_a_member_cannot_fill_the_disk_with_forks(engine: Engine) -> None:
+    for number in range(2 * refusals.KEPT_FORKS):
+        attempt = refusals.RefusedAttempt(
+            at_ms=number,
+            peer=NODE,
+            method="Submit",
+            code="ChainForkError",
+            cause="y",
+            # The first one comes twice: a copied node tries again.
+            envelope_hash=max(0, number - 1).to_bytes(32),
+            evidence=b"an envelope of up to 1 MiB",
+        )
+        with writing(engine) as connection:
+            refusals.add_refusal(connection, attempt)
+
+    with reading(engine) as connection:
+        kept = [one.at_ms for one in refusals.recent(connection) if one.evidence]
+        assert refusals.count(connection) == 2 * refusals.KEPT_FORKS
+    assert kept == [*range(refusals.KEPT_FORKS, 1, -1), 0]
+
+
 def test_counters_only_grow(engine: Engine) -> None:
     with writing(engine) as connection:
         assert members.current_number(connection, "x") == 0
