@@ -31,6 +31,14 @@ KEEPALIVE_TIMEOUT_MS: Final = 10_000
 MAX_CONNECTION_AGE_MS: Final = 3_600_000
 MAX_CONNECTION_GRACE_MS: Final = 60_000
 MAX_STREAMS_PER_CONNECTION: Final = 16
+MAX_CONNECTIONS: Final = 512
+"""Most lines of one port for members; with those below, fewer than the 1,024 files of a process."""
+MAX_OPEN_CONNECTIONS: Final = 128
+"""Most lines of a port that is open to everybody."""
+HANDSHAKE_MS: Final = 10_000
+"""Time for TLS; who says nothing keeps a line no longer."""
+OPEN_IDLE_MS: Final = 60_000
+"""Time after which a line of an open port is closed that nobody calls on."""
 
 _LOG: Final = logging.getLogger(__name__)
 Options = tuple[tuple[str, int], ...]
@@ -51,15 +59,26 @@ CHANNEL_OPTIONS: Final[Options] = (
 )
 """Options of a member's channel."""
 
-SERVER_OPTIONS: Final[Options] = (
+_SERVER_OPTIONS: Final[Options] = (
     *_MESSAGE_OPTIONS,
     ("grpc.so_reuseport", 0),
     ("grpc.max_connection_age_ms", MAX_CONNECTION_AGE_MS),
     ("grpc.max_connection_age_grace_ms", MAX_CONNECTION_GRACE_MS),
     ("grpc.max_concurrent_streams", MAX_STREAMS_PER_CONNECTION),
     ("grpc.http2.min_ping_interval_without_data_ms", KEEPALIVE_MS // 2),
+    ("grpc.server_handshake_timeout_ms", HANDSHAKE_MS),
 )
-"""Options of a hub's servers."""
+SERVER_OPTIONS: Final[Options] = (
+    *_SERVER_OPTIONS,
+    ("grpc.max_allowed_incoming_connections", MAX_CONNECTIONS),
+)
+"""Options of a port for members."""
+OPEN_SERVER_OPTIONS: Final[Options] = (
+    *_SERVER_OPTIONS,
+    ("grpc.max_allowed_incoming_connections", MAX_OPEN_CONNECTIONS),
+    ("grpc.max_connection_idle_ms", OPEN_IDLE_MS),
+)
+"""Options of a port that is open to everybody."""
 
 
 class _Context(Protocol):

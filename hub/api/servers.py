@@ -21,7 +21,12 @@ from protos.yixin.v1 import (
     linking_pb2_grpc,
     transparency_pb2_grpc,
 )
-from security.channels import SERVER_OPTIONS, enrolment_credentials, exchange_credentials
+from security.channels import (
+    OPEN_SERVER_OPTIONS,
+    SERVER_OPTIONS,
+    enrolment_credentials,
+    exchange_credentials,
+)
 
 if TYPE_CHECKING:
     from hub.api.enrolment import EnrolmentServicer
@@ -86,7 +91,7 @@ async def start_enrolment(
     Raises:
         ConfigurationError: The address cannot be bound.
     """
-    server = grpc.aio.server(options=SERVER_OPTIONS)
+    server = grpc.aio.server(options=OPEN_SERVER_OPTIONS)
     enrolment_pb2_grpc.add_EnrolmentServicer_to_server(servicer, server)
     credentials = enrolment_credentials(keys.key_pem, keys.certificate_pem)
     return await _start(server, (ENROLMENT,), credentials, bind, port)

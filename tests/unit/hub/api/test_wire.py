@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import select
+import socket
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import grpc
@@ -20,7 +23,7 @@ from protos.yixin.v1 import (
     exchange_pb2,
     exchange_pb2_grpc,
 )
-from security.channels import enrolment_channel, member_channel
+from security.channels import MAX_OPEN_CONNECTIONS, enrolment_channel, member_channel
 from security.errors import HubRefusedError, HubUnreachableError, JoinRefusedError
 from security.exchange.join import join
 from tests.support.hub_city import NODE, City, Slot, serving
@@ -255,3 +258,28 @@ async def test_enrolment_refuses_garbage_with_one_wording(city: City, tmp_path: 
 
     assert error.value.code() is grpc.StatusCode.PERMISSION_DENIED
     assert "the token is unknown, used or expired" in (error.value.details() or "")
+
+
+async def test_lines_of_strangers_without_number_keep_no_member_out(
+    city: City, tmp_path: Path
+) -> None:
+    async with joined(city, tmp_path) as node:
+        ports = city.parts.addresses()
+        with ExitStack() as held:
+            lines = [
+                held.enter_context(socket.create_connection(("localhost", ports.enrolment_port)))
+                for _ in range(2 * MAX_OPEN_CONNECTIONS)
+            ]
+            await asyncio.to_thread(_wait_until_closed, lines, MAX_OPEN_CONNECTIONS)
+            node.state(Slot(value=5))
+
+            assert await node.sync() == (1, 0)
+
+
+def _wait_until_closed(lines: list[socket.socket], number: int) -> None:
+    """Wait until the server closed so many lines; a line that it keeps says nothing."""
+    open_lines = list(lines)
+    while len(lines) - len(open_lines) < number:
+        said, _, _ = select.select(open_lines, [], [], 10)
+        assert said, f"only {len(lines) - len(open_lines)} of {len(lines)} lines were closed"
+        open_lines = [line for line in open_lines if line not in said]
