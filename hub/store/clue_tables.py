@@ -43,13 +43,17 @@ join_part: Final = Table(
     Column("version", BigInteger, nullable=False),
     Column("keys_digest", LargeBinary(32), nullable=False),
     Column("expires_day", Integer, nullable=False, index=True),
+    Column("log_index", BigInteger),
     Index(
         "uq_join_part_place",
         *("member", "kind", "period", "institution", "day", "part"),
         unique=True,
     ),
 )
-"""One part of the join records of an institution, kind and day; an empty one keeps its version."""
+"""One part of the join records of an institution, kind and day; an empty one keeps its version.
+
+``log_index`` is the leaf of the envelope that brought it; empty for what is older than the column.
+"""
 
 join_record: Final = Table(
     "join_record",
@@ -81,6 +85,8 @@ place: Final = Table(
     Column("institution", String(12), primary_key=True),
     Column("latitude_e6", Integer, nullable=False),
     Column("longitude_e6", Integer, nullable=False),
+    Column("member", String(MEMBER_LENGTH)),
+    Column("log_index", BigInteger),
 )
 """Where institutions stand, as their custodians last stated it."""
 
@@ -93,8 +99,9 @@ clue_part: Final = Table(
     Column("part", Integer, primary_key=True),
     Column("incarnation", BigInteger, nullable=False),
     Column("version", BigInteger, nullable=False),
+    Column("log_index", BigInteger),
 )
-"""Which version of a node's clues of an institution and month counts."""
+"""Which version of a node's clues of an institution and month counts, and its envelope's leaf."""
 
 clue: Final = Table(
     "clue",

@@ -127,6 +127,8 @@ grade_run: Final = Table(
     Column("subjects", Integer, nullable=False),
     Column("no_model", Integer, nullable=False),
     Column("created_at_ms", BigInteger, nullable=False),
+    # Moment at which all its inputs were read last; empty: when it was made.
+    Column("inputs_at_ms", BigInteger),
     comment="Grading runs (评级批次); the highest id of a period and class holds.",
 )
 

@@ -72,5 +72,9 @@ incident: Final = Table(
     Column("opened_by", String(NAME_LENGTH), nullable=False),
     Column("lifted_at_ms", BigInteger),
     Column("lifted_by", String(NAME_LENGTH)),
+    Column("until_index", BigInteger),
 )
-"""What a member stated from ``since_index`` on is suspect until the incident is lifted."""
+"""What a member stated from ``since_index`` on is suspect until the incident is lifted.
+
+``until_index`` is set where the member was marked, not frozen: what it states from there on counts.
+"""
