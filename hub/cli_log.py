@@ -101,8 +101,10 @@ def recover(
             f"{result['envelopes']} envelopes will come again from their senders. "
             f"Lost with the database: {result['operations']} entries of the operator log, "
             f"{result['certificates']} certificates (a member that is "
-            f"refused from now on needs a new token) and {result['policies']} suite policies "
-            "(state them anew with `yixin hub suites`; members take no older one).\n"
+            f"refused from now on needs a new token), {result['policies']} suite policies "
+            "(state them anew with `yixin hub suites`; members take no older one) and "
+            f"{result['agreements']} sharing agreements (sign them anew with `yixin hub agreements "
+            f"sign`); {result['retired']} that had ended hold no more.\n"
             f"By the lists of members: {len(result['revoked_again'])} members revoked again, "
             f"{result['policies_restated']} policies stated again.",
         )

@@ -11,11 +11,11 @@ Numbered as applied inside one transaction:
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from hub.errors import AgreementRefusedError
 from hub.store import agreements, log
-from hub.store.agreements import SignedVersion
+from hub.store.agreements import RETIRED, SIGNED, SignedVersion
 from protos.yixin.v1 import sharing_pb2, transparency_pb2
 from security.members import is_member_id
 from security.sharing import Agreement, agreement_body, sign_agreement
@@ -25,10 +25,6 @@ if TYPE_CHECKING:
 
     from hub.agreements.terms import Terms
     from hub.store.identity import HubIdentity
-
-SIGNED: Final = "agreement"
-RETIRED: Final = "agreement_retired"
-"""Words of the leaves, in the place of the payload type."""
 
 
 def sign_terms(
@@ -59,7 +55,7 @@ def sign_terms(
     agreement = terms.made(
         provider=identity.hub,
         parent=parent,
-        version=agreements.newest_version(connection, terms.id) + 1,
+        version=agreements.next_version(connection, terms.id),
         begin_ms=now_ms,
         recipient=recipient,
     )

@@ -6,7 +6,7 @@ read, each proved; 3. in one transaction they are appended past the gate, and th
 checkpoint's, or nothing is stored. Envelopes come again from their senders, by the usual resume.
 4. A lost revocation list would let its members in again: a member hands it back first, or the
 officer says that they were revoked anew. 5. Numbers that the lost part may have given out are not
-given out again.
+given out again. 6. A sharing agreement whose end was lost ends again at the moment of its leaf.
 
 A new origin: the lost places are filled with leaves that say so, under the next number of the log;
 what is left of the old log stays where it was, so that every receipt that was not lost stays true.
@@ -24,8 +24,8 @@ from sqlalchemy import Connection
 
 from hub.errors import ConfigurationError
 from hub.log.hub_log import HubLog, Published
+from hub.store import agreements, log_peers, members
 from hub.store import log as leaf_log
-from hub.store import log_peers, members
 from hub.store.engine import reading, writing
 from hub.store.log_recovered import add_recovered
 from hub.store.log_recoveries import add_recovery
@@ -38,6 +38,7 @@ from security.transparency import Checkpoint, parse_leaf, parse_note
 Again: TypeAlias = Callable[[transparency_pb2.LogLeaf], bool]
 """Whether those whom the lost revocation list of a leaf revoked are revoked again."""
 ORIGIN_WORD: Final = "new_origin"
+_END_OF_AGREEMENT: Final = (transparency_pb2.LOG_KIND_AGREEMENT, agreements.RETIRED)
 MAX_LOST: Final = 1_000_000
 """Most leaves that may be given up at once."""
 
@@ -58,11 +59,24 @@ class Recovery:
     """Entries of the operator log that are lost; their leaves stay."""
     policies: int
     """Suite policies that the database has no copy of; members take no older one."""
+    agreements: int
+    """Sharing agreements that the database has no copy of; nothing is shared under them."""
+    retired: int
+    """Leaves by which sharing agreements ended; what of it the database holds has ended again."""
 
     @classmethod
     def nothing(cls, size: int) -> "Recovery":
         """No leaf was lost of a log of a size."""
-        return cls(before=size, size=size, envelopes=0, certificates=0, operations=0, policies=0)
+        return cls(
+            before=size,
+            size=size,
+            envelopes=0,
+            certificates=0,
+            operations=0,
+            policies=0,
+            agreements=0,
+            retired=0,
+        )
 
 
 def _seen(connection: Connection, origin: str) -> Iterator[int]:
@@ -124,6 +138,7 @@ def restore(
         found = []
         waiting: dict[bytes, int] = {}
         kinds: Counter[int] = Counter()
+        ended: list[transparency_pb2.LogLeaf] = []
         for index, content in enumerate(leaves, start=before):
             leaf = parse_leaf(content)
             found.append(leaf_log.NewLeaf(kind=leaf.kind, leaf=content, period=leaf.period))
@@ -132,6 +147,8 @@ def restore(
                 raise ConfigurationError(_lost_list(leaf.logged_at_ms))
             if leaf.kind == transparency_pb2.LOG_KIND_ENVELOPE:
                 waiting[leaf.envelope_hash] = index
+            if (leaf.kind, leaf.payload_type) == _END_OF_AGREEMENT:
+                ended.append(leaf)
         if found:
             leaf_log.restore_leaves(connection, found, held)
         now = leaf_log.state(connection)
@@ -146,6 +163,8 @@ def restore(
         if found:
             add_recovery(connection, log.root, log.hub, range(before, now.size), log.now_ms)
         members.skip_numbers(connection, len(found))
+        for leaf in ended:
+            agreements.retire_lost(connection, leaf)
         leaf_log.save_state(connection, {"conflict": ""})
     log.mode.thaw()
     return Recovery(
@@ -155,6 +174,8 @@ def restore(
         certificates=kinds[transparency_pb2.LOG_KIND_CERTIFICATE],
         operations=kinds[transparency_pb2.LOG_KIND_OPERATOR],
         policies=kinds[transparency_pb2.LOG_KIND_POLICY],
+        agreements=kinds[transparency_pb2.LOG_KIND_AGREEMENT] - len(ended),
+        retired=len(ended),
     )
 
 

@@ -5,12 +5,20 @@ agreement is not retired; what is read back passes the same checks as what was s
 """
 
 from dataclasses import dataclass
+from typing import Final
 
 from sqlalchemy import Connection, RowMapping, func, insert, select, update
 
+from hub.store import log
 from hub.store.agreement_tables import agreement
-from protos.yixin.v1 import sharing_pb2
+from hub.store.log_tables import log_recovery
+from protos.yixin.v1 import sharing_pb2, transparency_pb2
 from security.sharing import Agreement, parse_agreement, parse_signed
+from security.transparency import parse_leaf
+
+SIGNED: Final = "agreement"
+RETIRED: Final = "agreement_retired"
+"""Words of the leaves, in the place of the payload type."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,18 +60,43 @@ def add_version(connection: Connection, version: SignedVersion) -> None:
 
 
 def retire_version(connection: Connection, agreement_id: str, version: int, now_ms: int) -> None:
-    """Note that a version holds no more."""
+    """Note that a version holds no more; one that was retired before keeps its moment."""
     connection.execute(
         update(agreement)
-        .where(agreement.c.id == agreement_id, agreement.c.version == version)
+        .where(
+            agreement.c.id == agreement_id,
+            agreement.c.version == version,
+            agreement.c.retired_at_ms.is_(None),
+        )
         .values(retired_at_ms=now_ms)
     )
 
 
+def retire_lost(connection: Connection, leaf: transparency_pb2.LogLeaf) -> None:
+    """Let a version end of whose end the database only has the leaf."""
+    name, _, version = leaf.agreement.partition("@")
+    retire_version(connection, name, int(version), leaf.logged_at_ms)
+
+
 def newest_version(connection: Connection, agreement_id: str) -> int:
-    """Highest version of an agreement that was ever signed; 0 for none."""
+    """Highest version of an agreement that the database holds; 0 for none."""
     query = select(func.max(agreement.c.version)).where(agreement.c.id == agreement_id)
     return int(connection.execute(query).scalar() or 0)
+
+
+def next_version(connection: Connection, agreement_id: str) -> int:
+    """Version that was never signed: behind those held, and those of which only the leaf is left.
+
+    Raises:
+        LogCorruptError: A leaf that came back is none.
+    """
+    newest = newest_version(connection, agreement_id)
+    for lost in connection.execute(select(log_recovery.c.first, log_recovery.c.end)).all():
+        for stored in log.leaves(connection, lost.first, lost.end):
+            if stored.kind == transparency_pb2.LOG_KIND_AGREEMENT:
+                name, _, version = parse_leaf(stored.leaf).agreement.partition("@")
+                newest = max(newest, int(version)) if name == agreement_id else newest
+    return newest + 1
 
 
 def find_current(connection: Connection, agreement_id: str) -> SignedVersion | None:

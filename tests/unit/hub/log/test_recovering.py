@@ -7,7 +7,9 @@ import pytest
 from sqlalchemy import delete, text, update
 
 from hub.admission_jobs import AdmissionJobs
-from hub.errors import ConfigurationError, LogReadOnlyError
+from hub.agreements.signing import get_in_force, retire, sign_terms
+from hub.agreements.terms import shipped_terms
+from hub.errors import AgreementRefusedError, ConfigurationError, LogReadOnlyError
 from hub.log.hub_log import find_note
 from hub.log.recovering import recover_from, start_origin
 from hub.log.sequencer import publish
@@ -15,8 +17,8 @@ from hub.log.starting import check_state
 from hub.log.witnessing import hear
 from hub.log_jobs import LogJobs
 from hub.operators import OperatorEntry, note, verify_log
+from hub.store import agreements, members
 from hub.store import log as leaf_log
-from hub.store import members
 from hub.store.engine import reading, writing
 from hub.store.log_recovered import add_recovered
 from hub.store.log_recoveries import add_recovery
@@ -75,10 +77,10 @@ async def test_an_envelope_that_comes_again_gets_its_own_place_and_time(
 
     for old, new in zip(first, again, strict=True):
         assert (old.log_index, old.logged_at_ms) == (new.log_index, new.logged_at_ms)
-    assert size(log) == before + 2
+    assert size(log) == before + 3, "these two, and the first revocation list"
     assert LogJobs(parts=city.parts).status({}, no_progress)["envelopes_awaited"] == 0
     third = _body(city.submit(node.seal(batch(Slot(month=202603))))[0])
-    assert third.log_index == before + 2
+    assert third.log_index == before + 3
 
 
 async def test_a_lost_revocation_is_made_anew_before_the_log_goes_on(
@@ -187,6 +189,57 @@ async def test_numbers_of_a_lost_part_are_not_given_out_again(city: City) -> Non
     again = [_counted(log, name) for name in names]
     assert all(new > old for new, old in zip(again, lost, strict=True))
     assert [_counted(log, name) for name in names] == [number + 1 for number in again]
+
+
+async def test_an_agreement_whose_end_was_lost_is_not_in_force_again(city: City) -> None:
+    log = city.parts.log
+    _signed(city, "bank")
+    backup = copied(log)
+    city.clock.advance(hours=1)
+    with writing(log.engine) as connection:
+        retire(connection, city.parts.identity, "bank", city.clock.ms)
+    ended_at_ms = city.clock.ms
+    publish(log)
+    put_back(log, backup)
+
+    found = await LogJobs(parts=city.parts).recover({}, no_progress)
+
+    assert (found["agreements"], found["retired"]) == (0, 1)
+    with reading(log.engine) as connection:
+        held = agreements.find_version(connection, "bank@1")
+        assert held is not None
+        assert held.retired_at_ms == ended_at_ms
+        with pytest.raises(AgreementRefusedError, match="is in force"):
+            get_in_force(connection, "bank", city.clock.ms)
+
+
+async def test_no_version_of_an_agreement_is_signed_twice(city: City) -> None:
+    log = city.parts.log
+    _signed(city, "bank")
+    backup = copied(log)
+    assert [_signed(city, "bank"), _signed(city, "police")] == ["bank@2", "police@1"]
+    publish(log)
+    put_back(log, backup)
+
+    found = await LogJobs(parts=city.parts).recover({}, no_progress)
+
+    assert (found["agreements"], found["retired"]) == (2, 1)
+    with reading(log.engine) as connection:
+        assert agreements.current_versions(connection) == ()
+    assert [_signed(city, "bank"), _signed(city, "police")] == ["bank@3", "police@2"]
+    assert _signed(city, "market_regulation") == "market_regulation@1"
+
+
+def _signed(city: City, name: str) -> str:
+    with writing(city.parts.log.engine) as connection:
+        return sign_terms(
+            connection,
+            city.parts.identity,
+            shipped_terms(city.parts.catalog)[name],
+            parent="",
+            officer="王五",
+            now_ms=city.clock.ms,
+        ).agreement.reference
 
 
 def _counted(log: HubLog, name: str) -> int:
