@@ -31,14 +31,24 @@ def incident(
         bool,
         typer.Option("--lift", help="Let its statements count again; needs a second person."),
     ] = False,
+    mark: Annotated[
+        bool,
+        typer.Option(
+            "--mark",
+            help="Do not revoke it: only what it sent up to now is suspect; its correction counts.",
+        ),
+    ] = False,
     directory: Directory = None,
     as_json: AsJson = False,
 ) -> None:
-    """Freeze a member (安全事件): revoke it, distrust what it sent since then, grade without it.
+    """Freeze a member (安全事件): revoke it, distrust what it sent since then, compute without it.
 
-    Prints from the log what it received and sent since then. Nothing is deleted.
+    Prints from the log what it received and sent since then, and what others received that may
+    hold its data. Nothing is deleted.
 
     Example: [bold]yixin hub incident yixin://330302/node/H33030200001 --since 2026-11-20[/bold]
+
+    Example: [bold]yixin hub incident yixin://330300/hub/city --since 2026-11-20 --mark[/bold]
 
     Example: [bold]yixin hub incident yixin://330302/node/H33030200001 --lift[/bold]
     """
@@ -58,26 +68,33 @@ def incident(
         if show:
             result = run_job(where, "exposure", arguments, out, writes=False)
         else:
-            result = run_job(where, "incident", arguments | {"reason": reason}, out)
+            result = run_job(where, "incident", arguments | {"reason": reason, "mark": mark}, out)
         if as_json:
             out.done(result, "")
             return
         for title, received in (("Received", True), ("Sent", False)):
             rows = [_line(one) for one in result["flows"] if one["received"] is received]
             out.rows(f"{title} since {result['since']}", rows)
+        rows = [{"by": one["recipient"]} | _line(one) for one in result["passed_on"]]
+        out.rows("Received by others, and may hold what it stated", rows)
+        if result["passed_on"] and result["pushed"]:
+            out.say(
+                f"Pushed to the parent hub since then: {', '.join(result['pushed'])}. Its officer "
+                "has to mark that: yixin hub incident <this hub> --since … --mark"
+            )
         if not show:
             out.say(_told(result))
 
 
 @app.command()
 def incidents(*, directory: Directory = None, as_json: AsJson = False) -> None:
-    """Show all incidents, newest first, and how many statements are suspect.
+    """Show all incidents, newest first, and how much is suspect.
 
     Example: [bold]yixin hub incidents[/bold]
     """
     with start(as_json) as out:
         result = run_job(hub_directory(directory), "incidents", {}, out, writes=False)
-        title = f"Incidents; {result['suspect']} statements are suspect"
+        title = f"Incidents; {result['suspect']} statements are suspect, {_others(result)}"
         out.done(result, "") if as_json else out.rows(title, result["rows"])
 
 
@@ -94,17 +111,35 @@ def _line(flow: Result) -> Result:
 
 
 def _told(result: Result) -> str:
-    graded = result["graded_anew"]
-    if graded is None:
-        grades = "Nothing was graded yet."
-    elif "failed" in graded:
-        grades = f"{graded['period']} could not be graded anew: {graded['failed']}"
-    else:
-        grades = (
-            f"{graded['period']} is graded anew without them; look at it, then publish it: "
-            f"yixin hub publish --period {graded['period']}"
+    grades = [_graded(one) for one in result["graded_anew"]] or ["Nothing was graded yet."]
+    done = (
+        f"{result['member']} is marked, and goes on"
+        if result["is_mark"]
+        else f"{result['member']} is frozen: {result['certificates']} certificates revoked just now"
+    )
+    return "\n".join(
+        (
+            f"{done}, {result['suspect']} statements suspect.",
+            f"Suspect as well: {_others(result)}.",
+            f"Joined anew without them: {result['findings_left']} findings stand.",
+            *grades,
         )
+    )
+
+
+def _graded(graded: Result) -> str:
+    period = graded["period"]
+    if "failed" in graded:
+        return f"{period} could not be graded anew: {graded['failed']}"
     return (
-        f"{result['member']} is frozen: {result['certificates']} certificates revoked just now, "
-        f"{result['suspect']} statements suspect.\n{grades}"
+        f"{period} is graded anew without them; look at it, then publish it: "
+        f"yixin hub publish --period {period}. Until then nothing of it is handed out that rests "
+        "on them."
+    )
+
+
+def _others(result: Result) -> str:
+    return (
+        f"{result['suspect_clues']} clues, {result['suspect_findings']} findings of joins, "
+        f"{result['suspect_pushed']} pushed grades"
     )

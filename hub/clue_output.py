@@ -55,6 +55,7 @@ def say_clue(out: CommandOutput, result: Shown) -> None:
     name = f" {result['name_zh']}" if "name_zh" in result else ""
     amount = "" if result["amount_fen"] is None else f"，{yuan(result['amount_fen'])} 元"
     state = "；已不再成立" if result["gone"] else ""
+    state += "；存疑（安全事件）" if result["suspect"] else ""
     verdict = VERDICTS[result["verdict"]]
     out.say(f"{result['source']}{name}：{verdict}{amount}，评分 {result['score']}{state}")
     out.say(f"编号 {result['id']}")

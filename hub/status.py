@@ -82,6 +82,10 @@ def hub_status(parts: HubParts) -> dict[str, Any]:
             "items": completeness(connection, parts.catalog, now=parts.now()).figures,
             "operators": operators.mode(connection),
             "suspect_statements": incidents.count_suspect(connection),
+            **{
+                f"suspect_{kind}": count
+                for kind, count in asdict(incidents.count_suspect_others(connection)).items()
+            },
             "products": deliveries.count_products(connection),
             "classes": [asdict(one) for one in class_lines(connection)],
             "parent": None,

@@ -3,7 +3,8 @@
 Numbered as applied:
 
 1. Rows: the newest published grades of the period and of the classes asked for, which lie within
-   the agreement's; only those that the row filter lets through.
+   the agreement's; only those that the row filter lets through; none at all while one of them
+   rests on what an incident makes suspect, since a part would pass for the whole.
 2. Fields: those asked for, in the agreement's order; no other field is even read into the text.
 3. Statistics: counts by the dimensions, with totals; cells below the agreement's bound and what
    would reveal them are suppressed (``security.sharing.suppression``).
@@ -25,6 +26,7 @@ from typing import TYPE_CHECKING, Final
 
 from hub.errors import NotPublishedError
 from hub.store.publications import published_classes, published_grades
+from hub.store.suspect_grades import refuse_suspect
 from protos.yixin.v1 import sharing_pb2
 from security.envelope import PAYLOAD_TARGET_BYTES
 from security.sharing import COUNT, parse_filter, suppress
@@ -87,7 +89,7 @@ def build_manifest(connection: Connection, agreement: Agreement, asked: Asked) -
         asked: What is asked for.
 
     Raises:
-        NotPublishedError: Nothing of these classes was published for the period.
+        NotPublishedError: Nothing of these classes was published for the period, or it is suspect.
         AgreementError: A statistic has too many cells.
     """
     digest = hashlib.sha256()
@@ -177,6 +179,7 @@ def _rows(connection: Connection, agreement: Agreement, asked: Asked) -> Iterato
             f"Nothing that {agreement.reference} covers was published for {asked.period}; run "
             "`yixin hub publish` first."
         )
+    refuse_suspect(connection, asked.period, classes)
     keep = parse_filter(agreement.row_filter)
     found = published_grades(
         connection, asked.period, classes, subjects=asked.subjects, by_subject=True

@@ -2,7 +2,8 @@
 
 Rules: deny by default; asked for every envelope in the transaction that seals it, with the
 agreements and the members of that very moment; what is refused is withdrawn from the outbox,
-kept among the refused attempts and logged; a product that was withdrawn was not delivered, so it
+kept among the refused attempts and logged; so is a product that waits and was made of grades which
+an incident makes suspect; a product that was withdrawn was not delivered, so it
 can be delivered again.
 """
 
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from hub.domain.members import MemberStatus
 from hub.store import agreements, deliveries, log, members, refusals
+from hub.store.suspect_grades import is_suspect_moment
 from protos.yixin.v1 import sharing_pb2, transparency_pb2
 from security.encoding import pae, parse_exactly
 from security.errors import AgreementError
@@ -61,6 +63,12 @@ class AgreementGate:
         member = members.find_member(conn, outgoing.recipient)
         if member is not None and member.status is not MemberStatus.ACTIVE:
             raise AgreementError(f"recipient: {outgoing.recipient} is {member.status}")
+        if outgoing.payload_type == PRODUCT:
+            made_ms = deliveries.made_at(conn, outgoing.agreement, _digest(outgoing.payload))
+            if made_ms is not None and is_suspect_moment(conn, made_ms):
+                raise AgreementError(
+                    "suspect: the product was made of grades that an incident makes suspect"
+                )
 
     def _refuse(self, conn: Connection, outgoing: OutgoingEnvelope, cause: str) -> None:
         refusals.add_refusal(

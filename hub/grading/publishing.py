@@ -19,6 +19,7 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from hub.errors import GradingError
 from hub.grading.holding import held_classes, hold_run
 from hub.grading.mailing import Mailbox
 from hub.grading.statements import grade_statements
@@ -35,6 +36,7 @@ from hub.store.publications import (
     latest_publication,
     store_publication,
 )
+from hub.store.suspect_grades import is_suspect_moment
 from protos.yixin.v1 import transparency_pb2
 from scoring_kernel.subject_ids import INSTITUTION
 from security.group_signature import sign_tree
@@ -146,7 +148,7 @@ def publish(
 
     Raises:
         NotGradedError: The period, or the class named, was not graded.
-        GradingError: A run's model is not the one at hand.
+        GradingError: A run's model is not the one at hand, or it holds what is suspect since.
         HubStoreError: The database failed; nothing of the class was published.
     """
     job = _Job(
@@ -167,6 +169,11 @@ def _publish_class(engine: Engine, job: _Job, subject_class: str) -> Publication
     job.progress(f"publishing {subject_class}", 0)
     with writing(engine) as connection:
         held = hold_run(connection, job.catalog, job.period, subject_class)
+        if is_suspect_moment(connection, held.run.inputs_at_ms):
+            raise GradingError(
+                f"{subject_class} of {job.period.name} was graded with what is suspect since then; "
+                f"grade it anew: yixin hub grade --period {job.period.name}"
+            )
         pages = _Pages(job=job, held=held)
         tree = Tree(leaf_hash(body) for page in pages.read(connection) for _, body in page)
         standing = latest_publication(connection, job.period.name, subject_class)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 from hub.errors import NotPublishedError
 from hub.grading.classes import pushed_classes
 from hub.store.publications import published_classes, published_grades
+from hub.store.suspect_grades import refuse_suspect
 from protos.yixin.v1 import statement_pb2
 
 if TYPE_CHECKING:
@@ -45,7 +46,8 @@ def push_payloads(
         One payload for at most ``GRADES_PER_PAYLOAD`` grades of one publication.
 
     Raises:
-        NotPublishedError: Nothing of the classes that are pushed was published for the period.
+        NotPublishedError: Nothing of the classes that are pushed was published for the period, or
+            it is suspect.
     """
     pushed = {*pushed_classes(catalog)} & {*agreed}
     classes = sorted({*published_classes(connection, period.name)} & pushed)
@@ -54,6 +56,7 @@ def push_payloads(
             f"Nothing that goes to the parent hub was published for {period.name} yet; run "
             "`yixin hub publish` first."
         )
+    refuse_suspect(connection, period.name, classes)
     rows_of_all = published_grades(connection, period.name, classes)
     for root, rows in groupby(rows_of_all, lambda row: row["root"]):
         while part := list(islice(rows, GRADES_PER_PAYLOAD)):

@@ -26,7 +26,14 @@ from hub.store.grade_results import (
     latest_versions,
     store_results,
 )
-from hub.store.grade_runs import BandName, RunRecord, latest_run, load_run, store_run
+from hub.store.grade_runs import (
+    BandName,
+    RunRecord,
+    confirm_run,
+    latest_run,
+    load_run,
+    store_run,
+)
 from hub.store.item_imports import count_open_faults
 from scoring_kernel.errors import KernelError
 from scoring_kernel.model import NOT_RATED
@@ -188,6 +195,8 @@ def store(
     graded: Graded,
     identity: tuple[bytes, int],
     add: Callable[[Connection, int], None],
+    *,
+    inputs_at_ms: int | None = None,
 ) -> GradeReport:
     """Store a run, or find that it is the one that holds.
 
@@ -197,11 +206,13 @@ def store(
         graded: The run.
         identity: Its fingerprint and number of subjects.
         add: Writes the versions that belong to a run, given its number.
+        inputs_at_ms: Moment at which the inputs of all subjects were read, where that is not this
+            run's, milliseconds since the epoch, UTC.
 
     Raises:
         HubStoreError: The database failed; nothing of the run was stored.
     """
-    run = _record(job, graded, *identity)
+    run = _record(job, graded, *identity, inputs_at_ms)
     outcomes = graded.outcomes
     job.progress("storing", 0, outcomes.new_versions, "results")
     with writing(engine) as connection:
@@ -218,6 +229,7 @@ def store(
             )
         held = latest_run(connection, run.period, run.subject_class)
         if held is not None and load_run(connection, held).fingerprint == run.fingerprint:
+            confirm_run(connection, held, run.inputs_at_ms)
             return _report(connection, job, graded, run, held, changed=False)
         run_id = store_run(connection, run)
         done = 0
@@ -229,7 +241,10 @@ def store(
         return _report(connection, job, graded, run, run_id, changed=True)
 
 
-def _record(job: Job, graded: Graded, digest: bytes, subjects: int) -> RunRecord:
+def _record(
+    job: Job, graded: Graded, digest: bytes, subjects: int, inputs_at_ms: int | None
+) -> RunRecord:
+    now_ms = int(job.now.timestamp() * 1000)
     return RunRecord(
         period=job.period.name,
         subject_class=job.model.subject_class,
@@ -244,7 +259,8 @@ def _record(job: Job, graded: Graded, digest: bytes, subjects: int) -> RunRecord
         fingerprint=digest,
         subjects=subjects,
         no_model=graded.listed.no_model,
-        created_at_ms=int(job.now.timestamp() * 1000),
+        created_at_ms=now_ms,
+        inputs_at_ms=now_ms if inputs_at_ms is None else inputs_at_ms,
     )
 
 

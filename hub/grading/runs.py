@@ -243,7 +243,7 @@ def regrade(
         copy_versions(connection, run_id, to_run, but=subject)
         add_versions(connection, to_run, [own])
 
-    return store(engine, job, graded, identity, add)
+    return store(engine, job, graded, identity, add, inputs_at_ms=run.inputs_at_ms)
 
 
 def _with(versions: Iterable[tuple[str, int]], own: tuple[str, int]) -> Iterator[tuple[str, int]]:

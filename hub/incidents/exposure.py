@@ -1,12 +1,14 @@
 """What a member received and sent since a moment, from the log alone (暴露面).
 
 The log holds kinds, purposes, periods and times, never content: this tells an officer what the
-member may have passed on, and what it may have falsified.
+member may have passed on, and what it may have falsified. What others received may hold its data
+when they received it of a period that was published after the member had stated something.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias
 
 from sqlalchemy import Connection
 
@@ -17,7 +19,11 @@ from security.transparency import parse_leaf
 
 __all__ = ["Exposure", "Flow", "exposure"]
 
+Key: TypeAlias = tuple[bool, str, str, str, str, str]
+"""Received or sent, recipient, payload type, purpose, period, agreement."""
+
 _RECEIVED: Final = frozenset({transparency_pb2.LOG_KIND_DELIVERY, transparency_pb2.LOG_KIND_QUERY})
+_STATEMENTS: Final = "statements"
 _CHUNK: Final = 10_000
 
 
@@ -26,7 +32,9 @@ class Flow:
     """Equal leaves: what went one way."""
 
     received: bool
-    """Whether the member received it; else it sent it."""
+    """Whether the member, or of what holds its data somebody else, received it; else it sent it."""
+    recipient: str
+    """Who received it: a member, or a class of askers."""
     payload_type: str
     purpose: str
     period: str
@@ -45,6 +53,37 @@ class Exposure:
     """First leaf since the moment; the size of the log when there is none."""
     flows: tuple[Flow, ...]
     """Received first, then sent; the most frequent first."""
+    passed_on: tuple[Flow, ...]
+    """What others received and may hold what the member stated; the most frequent first."""
+
+
+@dataclass(slots=True, kw_only=True)
+class _Reader:
+    """Follows the leaves since the moment."""
+
+    member: str
+    flows: dict[Key, list[tuple[int, int]]] = field(default_factory=lambda: defaultdict(list))
+    passed_on: dict[Key, list[tuple[int, int]]] = field(default_factory=lambda: defaultdict(list))
+    has_stated: bool = False
+    published: set[str] = field(default_factory=set)
+
+    def take(self, index: int, leaf: transparency_pb2.LogLeaf) -> None:
+        received = leaf.kind in _RECEIVED and leaf.recipient == self.member
+        key = (
+            leaf.kind in _RECEIVED,
+            leaf.recipient,
+            leaf.payload_type,
+            leaf.purpose,
+            leaf.period,
+            leaf.agreement,
+        )
+        if received or leaf.sender == self.member:
+            self.flows[key].append((index, leaf.logged_at_ms))
+            self.has_stated |= leaf.payload_type == _STATEMENTS
+        elif leaf.kind in _RECEIVED and leaf.period in self.published:
+            self.passed_on[key].append((index, leaf.logged_at_ms))
+        elif leaf.kind == transparency_pb2.LOG_KIND_PUBLICATION and self.has_stated:
+            self.published.add(leaf.period)
 
 
 def exposure(
@@ -63,18 +102,22 @@ def exposure(
     """
     size = log.size(connection)
     since_index = size
-    found: dict[tuple[bool, str, str, str, str], list[tuple[int, int]]] = {}
+    reader = _Reader(member=member)
     for index, leaf in _leaves(connection, size, progress):
         if leaf.logged_at_ms < since_ms:
             continue
         since_index = min(since_index, index)
-        received = leaf.kind in _RECEIVED and leaf.recipient == member
-        if received or leaf.sender == member:
-            kind = (received, leaf.payload_type, leaf.purpose, leaf.period, leaf.agreement)
-            found.setdefault(kind, []).append((index, leaf.logged_at_ms))
+        reader.take(index, leaf)
+    return Exposure(
+        since_index=since_index, flows=_flows(reader.flows), passed_on=_flows(reader.passed_on)
+    )
+
+
+def _flows(found: dict[Key, list[tuple[int, int]]]) -> tuple[Flow, ...]:
     flows = [
         Flow(
             received=received,
+            recipient=recipient,
             payload_type=payload_type,
             purpose=purpose,
             period=period,
@@ -84,10 +127,10 @@ def exposure(
             last_index=places[-1][0],
             last_at_ms=max(at_ms for _, at_ms in places),
         )
-        for (received, payload_type, purpose, period, agreement), places in found.items()
+        for (received, recipient, payload_type, purpose, period, agreement), places in found.items()
     ]
     flows.sort(key=lambda one: (not one.received, -one.count, one.first_index))
-    return Exposure(since_index=since_index, flows=tuple(flows))
+    return tuple(flows)
 
 
 def _leaves(

@@ -52,6 +52,7 @@ class ClueContents:
             kind=content.kind,
             period=content.period,
             keys_digest=content.keys_digest,
+            log_index=log_index,
         )
         latest: date | None = None
         for part in content.parts:
@@ -65,6 +66,7 @@ class ClueContents:
         expiry.note_envelope(self.connection, log_index, latest or self.today)
         join_records.set_places(
             self.connection,
+            origin,
             [
                 one
                 for one in content.places

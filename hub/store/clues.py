@@ -8,11 +8,23 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    and_,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy import true as sql_true
 
 from hub.domain.clues import CluePart, StatedClue
 from hub.store.clue_tables import clue, clue_part, clue_staff, joined_clue
+from hub.store.incidents import is_suspect_clue, is_suspect_finding
 from hub.store.slot_index import upsert
 
 _HIGHEST_ID: Final = b"\xff" * 17
@@ -38,6 +50,8 @@ class ClueRow:
     """Link token."""
     staff: tuple[str, ...]
     gone: bool
+    suspect: bool
+    """Whether an open incident makes it suspect."""
     detail: dict[str, Any] = field(repr=False)
     """Everything else, as JSON."""
 
@@ -52,7 +66,7 @@ class ClueFilter:
     staff: str | None = None
     least_score: int = 0
     gone: bool = False
-    """Those that are gone too."""
+    """Those that are gone too; suspect ones are always meant."""
 
 
 def replace_part(
@@ -83,6 +97,7 @@ def replace_part(
                 "part": part.part,
                 "incarnation": incarnation,
                 "version": part.version,
+                "log_index": log_index,
             }
         ],
     )
@@ -172,7 +187,8 @@ def _of_nodes(
     condition: ColumnElement[bool] | None = None,
 ) -> list[ClueRow]:
     columns = clue.c
-    query = select(clue).where(
+    suspect = is_suspect_clue()
+    query = select(clue, suspect.label("suspect")).where(
         sql_true() if condition is None else condition, columns.score >= wanted.least_score
     )
     for column, value in (
@@ -183,7 +199,7 @@ def _of_nodes(
         if value is not None:
             query = query.where(column == value)
     if not wanted.gone:
-        query = query.where(columns.gone.is_(False))
+        query = query.where(or_(columns.gone.is_(False), suspect))
     if wanted.staff is not None:
         named = select(clue_staff.c.id).where(
             clue_staff.c.staff == wanted.staff, clue_staff.c.member == columns.member
@@ -209,6 +225,7 @@ def _of_node(connection: Connection, row: Row[tuple[Any, ...]]) -> ClueRow:
         person=None if row.person is None else bytes(row.person),
         staff=tuple(connection.execute(staff.order_by(clue_staff.c.staff)).scalars()),
         gone=row.gone,
+        suspect=bool(row.suspect),
         detail={
             "version": row.version,
             "evidence": json.loads(row.evidence),
@@ -227,7 +244,8 @@ def _of_hub(
     condition: ColumnElement[bool] | None = None,
 ) -> list[ClueRow]:
     columns = joined_clue.c
-    query = select(joined_clue).where(
+    suspect = is_suspect_finding(connection)
+    query = select(joined_clue, suspect.label("suspect")).where(
         sql_true() if condition is None else condition, columns.score >= wanted.least_score
     )
     for column, value in ((columns.source, wanted.source), (columns.staff, wanted.staff)):
@@ -238,7 +256,7 @@ def _of_hub(
     if wanted.person is not None:
         query = query.where(columns.mark == wanted.person, columns.is_person)
     if not wanted.gone:
-        query = query.where(columns.gone.is_(False))
+        query = query.where(or_(columns.gone.is_(False), suspect))
     query = query.order_by(columns.score.desc(), columns.month.desc(), columns.id).limit(limit)
     return [_own(row) for row in connection.execute(query).all()]
 
@@ -258,6 +276,7 @@ def _own(row: Row[tuple[Any, ...]]) -> ClueRow:
         person=bytes(row.mark) if row.is_person else None,
         staff=() if row.staff is None else (row.staff,),
         gone=row.gone,
+        suspect=bool(row.suspect),
         detail={
             "sources": sources,
             "numbers": json.loads(row.numbers),

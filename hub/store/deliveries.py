@@ -66,6 +66,15 @@ def add_product(connection: Connection, made: StoredProduct) -> None:
     connection.execute(insert(product).values({name: getattr(made, name) for name in names}))
 
 
+def made_at(connection: Connection, agreement: str, digest: bytes) -> int | None:
+    """When the newest product of an agreement version with a digest was made; None for none."""
+    columns = product.c
+    query = select(func.max(columns.made_at_ms)).where(
+        columns.agreement == agreement, columns.digest == digest
+    )
+    return connection.execute(query).scalar()
+
+
 def drop_withdrawn(connection: Connection, agreement: str, digest: bytes) -> None:
     """Drop the newest product of an agreement version, where it is the one that was withdrawn."""
     newest = select(func.max(product.c.id)).where(product.c.agreement == agreement)

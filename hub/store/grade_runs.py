@@ -13,7 +13,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 import orjson
-from sqlalchemy import func, insert, literal, select
+from sqlalchemy import func, insert, literal, select, update
 
 from hub.store.grading_tables import grade_run, grade_run_result
 from hub.store.item_rows import day_number
@@ -54,6 +54,7 @@ class RunRecord:
         subjects: Number of results.
         no_model: Subjects of the class whose level or type the model does not know.
         created_at_ms: Moment of the run, milliseconds since the epoch, UTC.
+        inputs_at_ms: Moment at which the inputs of all its subjects were read last, likewise.
     """
 
     period: str
@@ -70,6 +71,7 @@ class RunRecord:
     subjects: int
     no_model: int
     created_at_ms: int
+    inputs_at_ms: int
 
 
 def latest_run(connection: Connection, period: str, subject_class: str) -> int | None:
@@ -97,6 +99,12 @@ def last_graded_period(connection: Connection) -> str | None:
     """Newest period with a run; None before the first."""
     found = connection.execute(select(func.max(grade_run.c.period))).scalar()
     return None if found is None else str(found)
+
+
+def periods_since(connection: Connection, at_ms: int) -> tuple[str, ...]:
+    """Periods with a run that was made since a moment (milliseconds, UTC), oldest first."""
+    query = select(grade_run.c.period).where(grade_run.c.created_at_ms >= at_ms)
+    return tuple(connection.execute(query.distinct().order_by(grade_run.c.period)).scalars())
 
 
 def classes_of(connection: Connection, period: str, subject: str) -> tuple[str, ...]:
@@ -127,6 +135,7 @@ def load_run(connection: Connection, run_id: int) -> RunRecord:
         subjects=row["subjects"],
         no_model=row["no_model"],
         created_at_ms=row["created_at_ms"],
+        inputs_at_ms=row["inputs_at_ms"] or row["created_at_ms"],
     )
 
 
@@ -178,10 +187,23 @@ def store_run(connection: Connection, run: RunRecord) -> int:
             subjects=run.subjects,
             no_model=run.no_model,
             created_at_ms=run.created_at_ms,
+            inputs_at_ms=run.inputs_at_ms,
         )
     )
     (run_id,) = inserted.inserted_primary_key or (0,)
     return int(run_id)
+
+
+def confirm_run(connection: Connection, run_id: int, at_ms: int) -> None:
+    """Note that a run's inputs were read again and gave the very same.
+
+    Args:
+        connection: A writing transaction.
+        run_id: Number of the run.
+        at_ms: When they were read, milliseconds since the epoch, UTC.
+    """
+    later = grade_run.c.id == run_id, func.coalesce(grade_run.c.inputs_at_ms, 0) < at_ms
+    connection.execute(update(grade_run).where(*later).values(inputs_at_ms=at_ms))
 
 
 def add_versions(connection: Connection, run_id: int, versions: Iterable[tuple[str, int]]) -> None:

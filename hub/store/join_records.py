@@ -5,7 +5,8 @@ Port rules:
 - Inside the caller's transaction. Within (member, kind, period, institution, day, part) the highest
   (incarnation, version) replaces the part as a whole, in any order of arrival.
 - What is kept too long is deleted by ``hub.store.expiry``.
-- ``crowded`` and ``meeting`` read marks that more than one member stated, and no others.
+- ``crowded`` and ``meeting`` read marks that more than one member stated, and no others; what an
+  open incident makes suspect is not read.
 """
 
 from collections.abc import Iterable, Iterator
@@ -14,12 +15,25 @@ from datetime import date
 from itertools import groupby
 from typing import Final
 
-from sqlalchemy import Connection, Row, Select, and_, delete, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    and_,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy import true as sql_true
 
 from hub.domain.clues import JoinPart, JoinRow, PlaceOf, day_number
 from hub.domain.joins import MAX_ROWS, HeldRow
 from hub.domain.members import InstitutionCode
 from hub.store.clue_tables import join_part, join_record, place
+from hub.store.incidents import is_suspect, list_open
 from hub.store.slot_index import upsert
 from scoring_kernel.joining import JoinKind
 
@@ -38,6 +52,8 @@ class PartOrigin:
     kind: JoinKind
     period: str
     keys_digest: bytes = field(repr=False)
+    log_index: int
+    """Leaf of the envelope."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +84,11 @@ def replace_part(connection: Connection, origin: PartOrigin, part: JoinPart, exp
     )
     query = select(columns.id, columns.incarnation, columns.version).where(where)
     held = connection.execute(query).first()
-    at = {"incarnation": origin.incarnation, "version": part.version}
+    at = {
+        "incarnation": origin.incarnation,
+        "version": part.version,
+        "log_index": origin.log_index,
+    }
     if held is not None:
         if (held.incarnation, held.version) >= (origin.incarnation, part.version):
             return False
@@ -112,13 +132,15 @@ def _values(part_id: int, origin: PartOrigin, part: JoinPart, row: JoinRow) -> d
     }
 
 
-def set_places(connection: Connection, places: Iterable[PlaceOf]) -> None:
+def set_places(connection: Connection, origin: PartOrigin, places: Iterable[PlaceOf]) -> None:
     """Take over where institutions stand."""
     values = [
         {
             "institution": one.institution,
             "latitude_e6": one.latitude_e6,
             "longitude_e6": one.longitude_e6,
+            "member": origin.member,
+            "log_index": origin.log_index,
         }
         for one in places
     ]
@@ -127,30 +149,34 @@ def set_places(connection: Connection, places: Iterable[PlaceOf]) -> None:
 
 
 def places(connection: Connection) -> dict[str, PlaceOf]:
-    """Where institutions stand, by code."""
+    """Where institutions stand, by code; without what an incident makes suspect."""
     return {
         row.institution: PlaceOf(
             institution=InstitutionCode(row.institution),
             latitude_e6=row.latitude_e6,
             longitude_e6=row.longitude_e6,
         )
-        for row in connection.execute(select(place))
+        for row in connection.execute(
+            select(place).where(~is_suspect(place.c.member, place.c.log_index))
+        )
     }
 
 
 def crowded(connection: Connection, kind: JoinKind) -> int:
     """Number of marks with more records than are joined."""
-    query = _meeting_marks(kind).having(func.count() > MAX_ROWS).subquery()
+    trusted = _trusted(connection)
+    query = _meeting_marks(kind, trusted).having(func.count() > MAX_ROWS).subquery()
     return int(connection.execute(select(func.count()).select_from(query)).scalar_one())
 
 
 def meeting(connection: Connection, kind: JoinKind) -> Iterator[tuple[bytes, list[HeldRow]]]:
     """Records of every mark that meets at two institutions, mark by mark, crowded ones left out."""
     columns = join_record.c
+    trusted = _trusted(connection)
     after = b""
     while True:
         page = (
-            _meeting_marks(kind)
+            _meeting_marks(kind, trusted)
             .where(columns.mark > after)
             .having(func.count() <= MAX_ROWS)
             .order_by(columns.mark)
@@ -162,7 +188,7 @@ def meeting(connection: Connection, kind: JoinKind) -> Iterator[tuple[bytes, lis
         query = (
             select(join_record, join_part.c.member, join_part.c.period)
             .join(join_part, join_part.c.id == columns.part_id)
-            .where(columns.kind == str(kind), columns.mark.in_(marks))
+            .where(columns.kind == str(kind), columns.mark.in_(marks), trusted)
             .order_by(columns.mark)
         )
         rows = connection.execute(query).all()
@@ -171,11 +197,19 @@ def meeting(connection: Connection, kind: JoinKind) -> Iterator[tuple[bytes, lis
         after = marks[-1]
 
 
-def _meeting_marks(kind: JoinKind) -> Select[tuple[bytes]]:
+def _trusted(connection: Connection) -> ColumnElement[bool]:
+    """Condition on ``join_record``: no open incident makes its part suspect."""
+    if not list_open(connection):
+        return sql_true()
+    late = select(join_part.c.id).where(is_suspect(join_part.c.member, join_part.c.log_index))
+    return join_record.c.part_id.not_in(late)
+
+
+def _meeting_marks(kind: JoinKind, trusted: ColumnElement[bool]) -> Select[tuple[bytes]]:
     columns = join_record.c
     return (
         select(columns.mark)
-        .where(columns.kind == str(kind))
+        .where(columns.kind == str(kind), trusted)
         .group_by(columns.mark)
         .having(func.count(columns.institution.distinct()) > 1)
     )

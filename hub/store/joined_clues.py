@@ -14,6 +14,7 @@ from sqlalchemy import Connection, and_, func, select, update
 
 from hub.domain.staff_joins import StaffClue
 from hub.store.clue_tables import clue, clue_staff, joined_clue
+from hub.store.incidents import is_suspect_clue, is_suspect_finding
 from hub.store.slot_index import upsert
 
 
@@ -96,18 +97,18 @@ def put_joined(
 
 
 def named_staff(connection: Connection) -> Iterator[list[StaffClue]]:
-    """Clues that stand, staff member by staff member: of those whom several members name."""
+    """Clues that stand and are not suspect, staff by staff: of those whom several members name."""
     several = (
         select(clue_staff.c.staff)
         .join(clue, and_(clue.c.member == clue_staff.c.member, clue.c.id == clue_staff.c.id))
-        .where(clue.c.gone.is_(False))
+        .where(clue.c.gone.is_(False), ~is_suspect_clue())
         .group_by(clue_staff.c.staff)
         .having(func.count(clue_staff.c.member.distinct()) > 1)
     )
     query = (
         select(clue_staff.c.staff, clue)
         .join(clue, and_(clue.c.member == clue_staff.c.member, clue.c.id == clue_staff.c.id))
-        .where(clue.c.gone.is_(False), clue_staff.c.staff.in_(several))
+        .where(clue.c.gone.is_(False), ~is_suspect_clue(), clue_staff.c.staff.in_(several))
         .order_by(clue_staff.c.staff)
     )
     for _, group in groupby(connection.execute(query), key=lambda row: row.staff):
@@ -128,6 +129,8 @@ def named_staff(connection: Connection) -> Iterator[list[StaffClue]]:
 def sweep_joined(connection: Connection, now_ms: int, today: int) -> int:
     """Mark findings that this run did not find again, though their records are all still here.
 
+    What an open incident makes suspect is left: whether it holds is not known.
+
     Args:
         connection: A writing transaction.
         now_ms: Moment of this run: what it found has it as its last one.
@@ -136,7 +139,12 @@ def sweep_joined(connection: Connection, now_ms: int, today: int) -> int:
     columns = joined_clue.c
     query = (
         update(joined_clue)
-        .where(columns.last_at_ms < now_ms, columns.expires_day > today, columns.gone.is_(False))
+        .where(
+            columns.last_at_ms < now_ms,
+            columns.expires_day > today,
+            columns.gone.is_(False),
+            ~is_suspect_finding(connection),
+        )
         .values(gone=True)
     )
     return connection.execute(query).rowcount

@@ -132,6 +132,16 @@ def newest(connection: Connection, limit: int) -> tuple[StoredRow, ...]:
     return tuple(_stored(dict(row)) for row in connection.execute(query).mappings())
 
 
+def subjects_of(connection: Connection, job: str, since_ms: int) -> tuple[str, ...]:
+    """What a job that was done since a moment (milliseconds, UTC) was about, each once, in order.
+
+    A beginning counts too: what became of it need not be known.
+    """
+    columns = operator_log.c
+    query = select(columns.subject).where(columns.job == job, columns.at_ms >= since_ms)
+    return tuple(connection.execute(query.distinct().order_by(columns.subject)).scalars())
+
+
 def leaves(connection: Connection, kind: int) -> Iterator[tuple[int, bytes]]:
     """Index and bytes of the transparency log's leaves of a kind, in order."""
     query = select(log_leaf.c.log_index, log_leaf.c.leaf).where(log_leaf.c.kind == kind)

@@ -2,7 +2,8 @@
 
 Port rules: a grade is kept under the hub that pushed it and the class it is of: one organisation
 may be graded as an employer and as a supplier. The same version pushed again replaces itself and
-nothing else.
+nothing else. What an open incident makes suspect is not counted among the grades: a version before
+it, or the correction that came after the mark, stands in its place.
 """
 
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, exists, func, select
 
 from hub.domain.pushes import DecodedPush
+from hub.store.incidents import is_suspect
 from hub.store.slot_index import upsert
 from hub.store.tables import pushed_grade
 
@@ -39,19 +41,21 @@ def add_push(connection: Connection, sender: str, log_index: int, push: DecodedP
 
 
 def distribution(connection: Connection, period: str) -> dict[str, dict[str, int]]:
-    """Number of subjects per grade by class, newest version of each, for one period."""
+    """Number of subjects per grade by class, newest sound version of each, for one period."""
     columns = pushed_grade.c
     later = pushed_grade.alias("later")
     query = (
         select(columns.subject_class, columns.grade, func.count())
         .where(
             columns.period == period,
+            ~is_suspect(columns.sender, columns.log_index),
             ~exists().where(
                 later.c.sender == columns.sender,
                 later.c.subject == columns.subject,
                 later.c.period == columns.period,
                 later.c.subject_class == columns.subject_class,
                 later.c.version > columns.version,
+                ~is_suspect(later.c.sender, later.c.log_index),
             ),
         )
         .group_by(columns.subject_class, columns.grade)

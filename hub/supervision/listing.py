@@ -129,6 +129,7 @@ def _row(one: ClueRow) -> Result:
         "person": pseudonym(one.person),
         "staff": list(one.staff),
         "gone": one.gone,
+        "suspect": one.suspect,
     }
 
 
