@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 FORMAT: Final = 2
+MAX_LISTED: Final = 1_000
+"""Most failures of one check of the bundle as a whole; those of exchanges are all listed."""
 
 
 class Verdict(StrEnum):
@@ -170,9 +172,15 @@ class Findings:
     """How many of each were seen."""
     packs: Counter[bytes] = field(default_factory=Counter)
     """Catalogue digests, with how often each occurs."""
+    _told: Counter[tuple[str, Verdict]] = field(default_factory=Counter, repr=False)
 
     def fail(self, check: str, detail: str, verdict: Verdict = Verdict.INVALID) -> None:
-        """Record a failure of the bundle as a whole."""
+        """Record a failure of the bundle as a whole; of one check, no more than are ever read."""
+        self._told[check, verdict] += 1
+        if self._told[check, verdict] > MAX_LISTED + 1:
+            return
+        if self._told[check, verdict] > MAX_LISTED:
+            detail = f"more than {MAX_LISTED} failures of this check; the rest is not listed"
         self.failures.append(Failure(check=check, detail=detail, verdict=verdict))
 
     def judge(self, index: int, kind: str, failures: list[Failure]) -> None:

@@ -11,7 +11,7 @@ import hashlib
 from typing import TYPE_CHECKING, Final
 
 from protos.yixin.v1 import transparency_pb2
-from security.audit.bundle import AGREEMENTS, MAX_RANGE, PRIOR
+from security.audit.bundle import AGREEMENTS, PRIOR
 from security.audit.report import Failure, Verdict
 from security.errors import AgreementError, AuditInputError, LogCorruptError
 from security.merkle import HASH_BYTES, leaf_hash, verify_inclusion
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 AGREEMENT: Final = transparency_pb2.LOG_KIND_AGREEMENT
 RETIRED: Final = "agreement_retired"
 """Word of the leaf that ends an agreement; another one begins it."""
+MAX_AGREEMENTS: Final = 10_000
 _INDEX_BYTES: Final = 8
 _FRAMES: Final = 3
 _CHECK: Final = "agreement"
@@ -43,7 +44,9 @@ def read_agreements(evidence: Evidence, _trust: Trust, findings: Findings) -> No
     """Verify every agreement by its provider's signature, at the moment of its leaf."""
     signed_at_ms, retired_at_ms = _logged_moments(evidence, findings)
     try:
-        frames = evidence.source.frames(AGREEMENTS, max_bytes=MAX_SIGNED_BYTES, max_count=MAX_RANGE)
+        frames = evidence.source.frames(
+            AGREEMENTS, max_bytes=MAX_SIGNED_BYTES, max_count=MAX_AGREEMENTS
+        )
         for number, data in enumerate(frames):
             findings.counts["agreements"] += 1
             try:

@@ -252,6 +252,9 @@ def open_bundle(path: Path) -> Iterator[BundleSource]:
         yield BundleSource(DirectoryContainer(path))
         return
     try:
+        # A device or a pipe would be read without end.
+        if not path.is_file():
+            raise FileNotFoundError(path)
         archive = zipfile.ZipFile(path)
     except _FOREIGN as error:
         raise AuditInputError(

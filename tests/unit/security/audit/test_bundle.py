@@ -3,13 +3,15 @@ from __future__ import annotations
 import warnings
 import zipfile
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import orjson
 import pytest
 
 from security.audit import Manifest, Trust, Verdict, verify_bundle, write_bundle
-from security.audit.bundle import MAX_RANGE
+from security.audit.bundle import AGREEMENTS, CERTIFICATES, MAX_RANGE, POLICIES, REVOCATIONS
+from security.audit.report import MAX_LISTED
 from security.audit.source import MAX_ENTRIES, open_bundle
 from security.audit.verify import MAX_NAMED
 from security.errors import AuditInputError
@@ -18,7 +20,6 @@ from tests.support.members import HUB, NODE, city
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 HUB_UNDER_TEST, NODE_UNDER_TEST = city()
 GOOD: dict[str, Any] = {
@@ -275,6 +276,33 @@ def test_a_file_that_is_no_bundle_is_unreadable(tmp_path: Path, content: bytes) 
         verdict(path)
     with pytest.raises(AuditInputError, match="neither a directory nor a readable zip file"):
         verdict(tmp_path / "absent")
+
+
+def test_a_device_is_no_bundle() -> None:
+    with pytest.raises(AuditInputError, match="neither a directory nor a readable zip file"):
+        verdict(Path("/dev/zero"))
+
+
+@pytest.mark.parametrize(
+    ("name", "check"),
+    [
+        (CERTIFICATES, "certificate"),
+        (POLICIES, "policy"),
+        (AGREEMENTS, "agreement"),
+        (REVOCATIONS, "revocations"),
+    ],
+)
+def test_nothings_without_number_do_not_swell_the_report(
+    bundle: Path, name: str, check: str
+) -> None:
+    # A megabyte of them weighs some kilobytes in a zip file.
+    (bundle / name).write_bytes(b"\x01\xff" * (2 * MAX_LISTED))
+
+    report = verify_bundle(bundle, Trust.of(HUB_UNDER_TEST.anchor))
+
+    failures = [one.detail for one in report.failures if one.check == check]
+    assert len(failures) == MAX_LISTED + 1
+    assert failures[-1] == f"more than {MAX_LISTED} failures of this check; the rest is not listed"
 
 
 def test_every_truncation_of_a_zip_is_refused_or_unreadable(archive: Path) -> None:
