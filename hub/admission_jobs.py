@@ -2,8 +2,11 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final, TypeAlias
 
+from hub.config import usable
+from hub.errors import ConfigurationError
 from hub.exchange.requests import approve, reject
 from hub.exchange.revoking import revoke_member
 from hub.listings import moment_text
@@ -17,7 +20,7 @@ from security.moments import to_ms
 from security.progress import ProgressReporter
 
 Result: TypeAlias = dict[str, Any]
-ADMISSION_READERS: Final = frozenset({"members", "members-pending"})
+ADMISSION_READERS: Final = frozenset({"members", "members-pending", "export-revocations"})
 """Jobs that change nothing."""
 
 
@@ -35,6 +38,7 @@ class AdmissionJobs:
             "approve-member": self.approve,
             "reject-member": self.reject,
             "revoke": self.revoke,
+            "export-revocations": self.export_revocations,
         }
 
     def members(self, _arguments: Result, _progress: ProgressReporter) -> Result:
@@ -105,6 +109,24 @@ class AdmissionJobs:
             "status": "revoked" if member != parts.identity.hub else "renewed",
             "certificates": count,
             "list": newest.version if newest else 0,
+        }
+
+    def export_revocations(self, arguments: Result, _progress: ProgressReporter) -> Result:
+        """Write the newest signed revocation list to a file, for link desks; it is public."""
+        path = Path(arguments["file"])
+        with reading(self.parts.engine) as connection:
+            newest = revocations.newest_list(connection)
+        if newest is None:
+            raise ConfigurationError(
+                "This hub has signed no revocation list yet: its daemon does when it starts. Run "
+                "`yixin hub serve`, then this again."
+            )
+        with usable(path):
+            path.write_bytes(newest.list)
+        return {
+            "file": str(path),
+            "version": newest.version,
+            "until": moment_text(newest.next_ms),
         }
 
 

@@ -1,5 +1,6 @@
 """Commands that let members in and put them out: members, approve, reject, revoke."""
 
+from pathlib import Path
 from typing import Annotated, Final
 
 import typer
@@ -141,4 +142,25 @@ def revoke(
             result,
             f"{result['member']} {said}: {result['certificates']} certificates, "
             f"revocation list {result['list']}.",
+        )
+
+
+@app.command("export-revocations")
+def export_revocations(
+    *,
+    file: Annotated[Path, typer.Argument(help="File to write; one that is there is replaced.")],
+    directory: Directory = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write the newest signed revocation list to a file, for link desks; it is public.
+
+    Example: [bold]yixin hub export-revocations city.revocations[/bold]
+    """
+    with start(as_json) as out:
+        arguments: Result = {"file": str(file.resolve())}
+        where = hub_directory(directory)
+        result = run_job(where, "export-revocations", arguments, out, writes=False)
+        out.done(
+            result,
+            f"Wrote revocation list {result['version']}; a newer one is due by {result['until']}.",
         )

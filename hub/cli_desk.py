@@ -94,6 +94,34 @@ def desk_trust(
         out.done(result, f"Nodes of {result['hub']} may now be allowed.")
 
 
+@app.command("revocations")
+def desk_revocations(
+    *,
+    file: Annotated[
+        Path, typer.Argument(help="A trusted hub's list: yixin hub export-revocations.")
+    ],
+    directory: DeskDirectory,
+    as_json: AsJson = False,
+) -> None:
+    """Take a hub's revocation list: nodes on it are refused from their next request on.
+
+    Let a timer of the system bring the hub's newest list every day: the same list again changes
+    nothing.
+
+    Example: [bold]yixin hub desk revocations city.revocations --dir /var/lib/yixin-desk[/bold]
+    """
+    with start(as_json) as out:
+        from hub.desk_app import open_desk, take_revocations  # noqa: PLC0415 - keeps --help fast
+
+        with open_desk(directory) as parts:
+            result = take_revocations(parts, file)
+        out.done(
+            result,
+            f"Holds revocation list {result['version']} of {result['hub']}: "
+            f"{result['certificates']} certificates; a newer one is due by {result['until']}.",
+        )
+
+
 @app.command("allow")
 def desk_allow(
     *,
@@ -154,7 +182,7 @@ def desk_serve(*, directory: DeskDirectory) -> None:
 
 @app.command("status")
 def desk_show(*, directory: DeskDirectory, as_json: AsJson = False) -> None:
-    """Show who may ask, what was used of the quotas, and which keys there are.
+    """Show who may ask, what was used of the quotas, which keys and revocation lists there are.
 
     Example: [bold]yixin hub desk status --dir /var/lib/yixin-desk[/bold]
     """
@@ -167,8 +195,11 @@ def desk_show(*, directory: DeskDirectory, as_json: AsJson = False) -> None:
             out.done(result, "")
             return
         out.table("Desk", {key: result[key] for key in ("desk", "address", "fingerprint", "lines")})
+        out.rows("Revocation lists", result["revocations"])
         out.rows("Nodes", [_flat(one) for one in result["nodes"]])
         out.rows("Keys", result["periods"])
+        for warning in result["warnings"]:
+            out.hint(warning)
 
 
 @app.command("log")

@@ -9,7 +9,7 @@ import json
 import os
 import re
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -24,7 +24,7 @@ from hub.api.linking import LinkDeskServicer
 from hub.api.servers import ServerKeys, start_link_desk
 from hub.clock import utc_now
 from hub.config import usable
-from hub.desk import config, register
+from hub.desk import config, register, revoked
 from hub.desk.config import DeskSettings, load_desk_settings, write_desk_settings
 from hub.desk.evaluating import LinkDesk
 from hub.desk.register import AllowedNode
@@ -32,6 +32,7 @@ from hub.desk.tables import open_desk_database
 from hub.errors import ConfigurationError
 from hub.listings import moment_text
 from hub.store.engine import reading, writing
+from protos.yixin.v1 import identity_pb2
 from scoring_kernel import load_catalog
 from security.at_rest import Vault
 from security.audit.trust import load_anchor, save_anchor
@@ -72,10 +73,15 @@ class DeskParts:
             certificate_pem=self.certificate_pem,
         )
 
-    def trusted(self) -> dict[str, bytes]:
-        """TLS roots, PEM, by the hub they are of."""
+    def trusted(self) -> dict[str, identity_pb2.TrustAnchor]:
+        """Anchors of the trusted hubs, by hub."""
         anchors = (load_anchor(path) for path in sorted((self.directory / config.TRUST).iterdir()))
-        return {anchor.hub: certificate_pem(anchor.ca_certificate_der) for anchor in anchors}
+        return {anchor.hub: anchor for anchor in anchors}
+
+    def warnings(self) -> Sequence[str]:
+        """What is to be said of revocation lists that are missing or outdated."""
+        with reading(self.engine) as connection:
+            return revoked.warnings(connection, self.trusted(), to_ms(self.now()))
 
 
 def init_desk(
@@ -152,6 +158,23 @@ def trust_hub(parts: DeskParts, path: Path) -> Result:
     return {"hub": anchor.hub}
 
 
+def take_revocations(parts: DeskParts, path: Path) -> Result:
+    """Take a trusted hub's revocation list; whom it names is refused from the next request on.
+
+    Raises:
+        ConfigurationError: The file is no list of a trusted hub, or older than the one held.
+    """
+    opened = revoked.read_list(path, parts.trusted())
+    with writing(parts.engine) as connection:
+        revoked.take(connection, opened)
+    return {
+        "hub": opened.hub,
+        "version": opened.version,
+        "certificates": sum(bool(row.tls_sha256) for row in opened.rows),
+        "until": moment_text(opened.next_ms),
+    }
+
+
 def allow_node(parts: DeskParts, member: str, fingerprint: str, quota: int) -> Result:
     """Enter a node.
 
@@ -197,11 +220,22 @@ def desk_status(parts: DeskParts) -> Result:
         periods = register.list_periods(connection)
         used = register.usage(connection)
         lines = register.count_lines(connection)
+        lists = revoked.held_lists(connection)
     return {
         "desk": parts.settings.member,
         "address": parts.settings.address,
         "fingerprint": parts.card.fingerprint,
         "trusted": sorted(parts.trusted()),
+        "revocations": [
+            {
+                "hub": one.hub,
+                "version": one.version,
+                "signed_at": moment_text(one.at_ms),
+                "until": moment_text(one.next_ms),
+            }
+            for one in lists.values()
+        ],
+        "warnings": list(parts.warnings()),
         "lines": lines,
         "nodes": [
             {
@@ -264,12 +298,13 @@ def serve_desk(directory: Path, say: Callable[[str], None]) -> None:
     """
     load_desk_settings(directory)
     with writer_lock(directory, config.LOCK_FILE), open_desk(directory) as parts:
-        roots = parts.trusted()
-        if not roots:
+        anchors = parts.trusted()
+        if not anchors:
             raise ConfigurationError(
                 "This desk trusts no hub yet, so no node could call it: run `yixin hub desk trust` "
                 "with the file that `yixin hub export-trust` writes."
             )
+        roots = {hub: certificate_pem(anchor.ca_certificate_der) for hub, anchor in anchors.items()}
         asyncio.run(_serve(parts, roots, say))
 
 
@@ -287,9 +322,7 @@ async def _serve(parts: DeskParts, roots: dict[str, bytes], say: Callable[[str],
     settings = parts.settings
     ready = parts.directory / config.SERVE_FILE
     with ThreadPoolExecutor(THREADS, "desk") as executor, HandshakeWatch(say):
-        servicer = LinkDeskServicer(
-            desk=parts.desk, roots=tuple(roots.values()), executor=executor, now=parts.now
-        )
+        servicer = LinkDeskServicer(desk=parts.desk, roots=roots, executor=executor, now=parts.now)
         server = await start_link_desk(servicer, keys, settings.bind, settings.port)
         try:
             content = {"pid": os.getpid(), "desk": settings.member, "address": settings.address}
@@ -298,6 +331,8 @@ async def _serve(parts: DeskParts, roots: dict[str, bytes], say: Callable[[str],
             while not stop.is_set():
                 for period in await asyncio.to_thread(parts.desk.destroy_due):
                     say(f"The key of period {period} is destroyed: its retention is over.")
+                for warning in await asyncio.to_thread(parts.warnings):
+                    say(warning)
                 try:
                     await asyncio.wait_for(stop.wait(), timeout=TIDY_EVERY_S)
                 except TimeoutError:
@@ -318,5 +353,6 @@ __all__ = [
     "init_desk",
     "open_desk",
     "serve_desk",
+    "take_revocations",
     "trust_hub",
 ]

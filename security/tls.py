@@ -166,6 +166,15 @@ def certificate_der(certificate: bytes) -> bytes:
     return load_certificate(certificate).public_bytes(serialization.Encoding.DER)
 
 
+def tls_digest(certificate: bytes) -> bytes:
+    """SHA-256 of a certificate's DER; registers and revocation lists know it by this.
+
+    Args:
+        certificate: PEM or DER.
+    """
+    return load_certificate(certificate).fingerprint(hashes.SHA256())
+
+
 def member_id_of(certificate: bytes) -> MemberId:
     """The member a TLS certificate names; says nothing about who issued it.
 

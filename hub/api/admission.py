@@ -16,12 +16,12 @@ from hub.errors import HubError, MemberRefusedError
 from hub.store import members
 from hub.store.engine import reading, writing
 from hub.store.refusals import RefusedAttempt, add_refusal
-from hub.store.revocations import TlsState, tls_digest, tls_state
+from hub.store.revocations import TlsState, tls_state
 from security.channels import peer_certificate
 from security.errors import CertificateEndedError, RevokedError, SecurityError
 from security.members import parse_member_id
 from security.moments import to_ms
-from security.tls import certificate_der, verify_member_certificate
+from security.tls import tls_digest, verify_member_certificate
 
 ENDED_WORDING: Final = (
     "The TLS certificate of this member has ended. Renew it; if its signing key ended more than "
@@ -70,7 +70,7 @@ class Admission:
             certificate = peer_certificate(context)
             member = verify_member_certificate(certificate, self.ca_certificate_pem, self.now())
             authorise(f"/{service}/{method}", MemberKind(parse_member_id(member).kind))
-            digest = tls_digest(certificate_der(certificate))
+            digest = tls_digest(certificate)
             await asyncio.to_thread(self._check_register, member, digest)
         except (SecurityError, HubError) as error:
             await self.refuse(context, member, method, error)

@@ -3,14 +3,14 @@
 Rules of this module:
 
 - A caller is admitted by its TLS certificate, judged anew for every call, and the authorisation
-  table; the desk's register then judges name and key (``hub.desk.evaluating``).
+  table; the desk then judges certificate, name and key (``hub.desk.evaluating``).
 - Evaluations run in a few threads of their own: the event loop stays free.
 - What fails inside ends the call with a constant wording; nothing of a request enters a log.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -29,7 +29,7 @@ from security.channels import peer_certificate
 from security.errors import SecurityError, UntrustedCertificateError
 from security.linking import key_fingerprint
 from security.members import parse_member_id
-from security.tls import verify_member_certificate
+from security.tls import tls_digest, verify_member_certificate
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -42,8 +42,8 @@ class LinkDeskServicer(linking_pb2_grpc.LinkDeskServicer):
 
     desk: LinkDesk
     """The desk."""
-    roots: Sequence[bytes] = field(repr=False)
-    """TLS roots of the hubs whose nodes may be on the register, PEM."""
+    roots: Mapping[str, bytes] = field(repr=False)
+    """TLS roots, PEM, of the hubs whose nodes may be on the register, by hub."""
     executor: Executor = field(repr=False)
     """Where evaluations run."""
     now: Callable[[], datetime] = field(repr=False)
@@ -83,14 +83,19 @@ class LinkDeskServicer(linking_pb2_grpc.LinkDeskServicer):
     def _admit(self, context: Context, method: str) -> DeskCaller:
         certificate = peer_certificate(context)
         fault: UntrustedCertificateError | None = None
-        for root in self.roots:
+        for hub, root in self.roots.items():
             try:
                 member = verify_member_certificate(certificate, root, self.now())
             except UntrustedCertificateError as error:
                 fault = error
                 continue
             authorise(f"/{LINK_DESK}/{method}", MemberKind(parse_member_id(member).kind))
-            return DeskCaller(member=member, fingerprint=key_fingerprint(certificate))
+            return DeskCaller(
+                member=member,
+                fingerprint=key_fingerprint(certificate),
+                hub=hub,
+                tls_sha256=tls_digest(certificate),
+            )
         raise fault or UntrustedCertificateError("this desk trusts no hub yet")
 
 

@@ -2,7 +2,8 @@
 
 Judged in this order, each refusal by its own code and with its own line in the log:
 
-0. The caller is on the register, with the key that was entered for it.
+0. The caller's certificate is not revoked by its hub (``hub.desk.revoked``), and the caller is on
+   the register, with the key that was entered for it.
 1. The period exists, has begun, and its retention is not over. Its half is made when it is first
    asked for, and never a second time.
 2. The request id is new; the same request again is answered again and counts once.
@@ -21,7 +22,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Engine
 
-from hub.desk import register
+from hub.desk import register, revoked
 from hub.desk.refusals import (
     DeskRequestError,
     destroy_moment,
@@ -44,6 +45,10 @@ class DeskCaller:
     """Member id in the certificate."""
     fingerprint: str
     """SHA-256 of the TLS key, hexadecimal."""
+    hub: str
+    """Hub that issued the certificate."""
+    tls_sha256: bytes
+    """SHA-256 of the certificate's DER."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,6 +207,13 @@ class LinkDesk:
         with reading(self.engine) as connection:
             node = register.find_node(connection, caller.member)
             found = register.find_period(connection, period)
+            is_revoked = revoked.is_revoked(connection, caller.hub, caller.tls_sha256)
+        if is_revoked:
+            raise DeskRequestError(
+                linking_pb2.DESK_REFUSAL_CODE_MEMBER,
+                f"{caller.hub} revoked the certificate that {caller.member} uses, or a later join "
+                "took its place; ask that hub's officer for a new token, then join again",
+            )
         if node is None or node.ended_at_ms is not None or node.fingerprint != caller.fingerprint:
             raise DeskRequestError(
                 linking_pb2.DESK_REFUSAL_CODE_MEMBER,

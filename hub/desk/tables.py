@@ -23,7 +23,7 @@ from hub.errors import ConfigurationError
 from hub.store.engine import open_engine, writing
 
 MEMBER_LENGTH: Final = 96
-VERSION: Final = 1
+VERSION: Final = 2
 """Schema of this program; a desk of a newer one is refused."""
 
 _metadata: Final = MetaData()
@@ -83,6 +83,24 @@ line: Final = Table(
 )
 """The desk's log (审计日志): who had how many points evaluated when, and what was refused."""
 
+revocation_list: Final = Table(
+    "revocation_list",
+    _metadata,
+    Column("hub", String(MEMBER_LENGTH), primary_key=True),
+    Column("version", BigInteger, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("next_ms", BigInteger, nullable=False),
+)
+"""The newest revocation list that was taken of each hub."""
+
+revoked: Final = Table(
+    "revoked",
+    _metadata,
+    Column("hub", String(MEMBER_LENGTH), primary_key=True),
+    Column("tls_sha256", LargeBinary(32), primary_key=True),
+)
+"""TLS certificates on those lists."""
+
 _schema: Final = Table("schema_version", _metadata, Column("version", Integer, primary_key=True))
 
 
@@ -97,7 +115,7 @@ def open_desk_database(path: Path) -> Engine:
     with writing(engine) as connection:
         _metadata.create_all(connection)
         versions = connection.execute(_schema.select()).scalars().all()
-        if not versions:
+        if VERSION not in versions:
             connection.execute(_schema.insert().values(version=VERSION))
     if versions and max(versions) > VERSION:
         raise ConfigurationError(
@@ -107,4 +125,13 @@ def open_desk_database(path: Path) -> Engine:
     return engine
 
 
-__all__ = ["allowed", "line", "open_desk_database", "period", "request", "used"]
+__all__ = [
+    "allowed",
+    "line",
+    "open_desk_database",
+    "period",
+    "request",
+    "revocation_list",
+    "revoked",
+    "used",
+]

@@ -24,7 +24,7 @@ from hub.store import members, revocations
 from hub.store.identity import HubIdentity
 from hub.store.policies import restate_policy
 from protos.yixin.v1 import identity_pb2, transparency_pb2
-from security.certificates import Revocations, open_revocations
+from security.certificates import Revocations, read_revocations
 from security.errors import SecurityError
 from security.policy import Policy, open_policy
 from security.proof_files import ProofHead, read_proofs
@@ -87,8 +87,7 @@ def read_handed(paths: Iterable[Path], anchor: identity_pb2.TrustAnchor) -> Hand
 def _newer(found: HandedBack, head: ProofHead, anchor: identity_pb2.TrustAnchor) -> HandedBack:
     if not head.revocations:
         return found
-    signed = _parsed(identity_pb2.RevocationList, head.revocations)
-    opened = open_revocations(signed, anchor, held_version=0)
+    opened = read_revocations(head.revocations, {anchor.hub: anchor})
     if found.newest is not None and opened.version <= found.newest.version:
         return found
     return HandedBack(newest=opened, signed=head.revocations)

@@ -84,13 +84,16 @@ def _rows(connection: Connection, identity: HubIdentity, now_ms: int) -> list[Re
 
 
 def current_list(connection: Connection) -> identity_pb2.RevocationList | None:
-    """The newest signed list; None while nothing was ever revoked."""
+    """The newest signed list; None in a hub whose daemon never ran and that revoked nothing."""
     held = revocations.newest_list(connection)
     return identity_pb2.RevocationList.FromString(held.list) if held else None
 
 
 def refresh_list(engine: Engine, identity: HubIdentity, now_ms: int) -> bool:
-    """Sign a new list when the last one is half over, lacks a revocation, or a later one was lost.
+    """Sign a list when one is due.
+
+    It is when there is none yet, or the last one is half over, lacks a revocation or has an older
+    version than one that was lost.
 
     Returns:
         Whether a list was signed.
@@ -102,9 +105,8 @@ def refresh_list(engine: Engine, identity: HubIdentity, now_ms: int) -> bool:
         signed = current_list(connection)
         rows = revocations.revoked_rows(connection, now_ms)
         floor = members.current_number(connection, members.FLOOR)
-    if signed is None:
-        is_due = bool(rows)
-    else:
+    is_due = signed is None
+    if signed is not None:
         held = open_revocations(signed, identity.anchor, held_version=0)
         listed = {(row.place, row.since_ms) for row in held.rows}
         is_due = (

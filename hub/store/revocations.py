@@ -4,7 +4,6 @@ Port rules: every TLS certificate is registered in the transaction that issues i
 made from what the tables hold, so that a list that could not be signed at once is made up for.
 """
 
-import hashlib
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -14,7 +13,7 @@ from hub.store.identity_tables import revocation_list, tls_certificate
 from hub.store.tables import key_certificate
 from security.certificates import Revoked
 from security.moments import to_ms
-from security.tls import load_certificate
+from security.tls import load_certificate, tls_digest
 
 
 class TlsState(StrEnum):
@@ -39,15 +38,6 @@ class SignedList:
     version: int
     next_ms: int
     list: bytes = field(repr=False)
-
-
-def tls_digest(certificate: bytes) -> bytes:
-    """SHA-256 of a TLS certificate's DER; by it the register and the lists know it.
-
-    Args:
-        certificate: DER.
-    """
-    return hashlib.sha256(certificate).digest()
 
 
 def add_tls(connection: Connection, member: str, certificate: bytes) -> None:

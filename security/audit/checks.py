@@ -19,7 +19,7 @@ from security.audit.opening import (
 )
 from security.audit.pack_checks import read_packs
 from security.audit.publication import find_foreign_publications
-from security.audit.revoking import read_revocations, verify_newest_list
+from security.audit.revoking import read_lists, verify_newest_list
 from security.audit.sharing import read_agreements
 from security.audit.witnessing import verify_witnesses
 
@@ -31,7 +31,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     read_checkpoint,
     read_leaves,
     read_certificates,
-    read_revocations,
+    read_lists,
     verify_newest_list,
     read_policies,
     read_other_checkpoints,

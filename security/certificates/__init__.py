@@ -10,6 +10,7 @@ from security.certificates.anchors import (
 )
 from security.certificates.fingerprints import fingerprint, keys_digest
 from security.certificates.key_certificates import (
+    CLOCK_SKEW_MS,
     ENCRYPTION,
     SIGNING,
     CertifiedKey,
@@ -21,10 +22,12 @@ from security.certificates.revocations import (
     Revocations,
     Revoked,
     open_revocations,
+    read_revocations,
     sign_revocations,
 )
 
 __all__ = [
+    "CLOCK_SKEW_MS",
     "ENCRYPTION",
     "MAX_ANCHOR_BYTES",
     "SIGNING",
@@ -41,6 +44,7 @@ __all__ = [
     "make_anchor",
     "open_revocations",
     "parse_anchor",
+    "read_revocations",
     "sign_revocations",
     "verify_key_certificate",
 ]

@@ -6,7 +6,8 @@ an older one than was seen is refused; a key that is revoked still proves what i
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import hashlib
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
@@ -18,7 +19,7 @@ from security.keys import MLDSA65_SIGNATURE_BYTES, Signature, SigningKey
 from security.members import is_member_id
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from security.certificates.keyring import Keyring
 
@@ -26,6 +27,8 @@ PAYLOAD_TYPE: Final = "yixin/revocations/v1"
 FORMAT: Final = 1
 MAX_LIST_BYTES: Final = 2 * 1024 * 1024
 """Room for 14,000 revoked certificates; the list travels when a stream opens."""
+MAX_SIGNED_BYTES: Final = MAX_LIST_BYTES + 8 * 1024
+"""The list with its signatures."""
 DIGEST_BYTES: Final = 32
 
 
@@ -65,21 +68,14 @@ class Revocations:
     """A newer list is signed no later than this."""
     rows: tuple[Revoked, ...]
     """Revoked certificates, in order of serial, then digest."""
-    _tls: frozenset[bytes] = field(repr=False)
+    digest: bytes
+    """SHA-256 of what was signed; the log knows the list by it."""
 
     def apply(self, keyring: Keyring) -> None:
         """Stop trusting the revoked keys in a ring; applying again changes nothing."""
         for row in self.rows:
             if row.serial:
                 keyring.revoke(self.hub, row.serial, row.since_ms)
-
-    def is_tls_revoked(self, sha256: bytes) -> bool:
-        """Whether a TLS certificate is on the list.
-
-        Args:
-            sha256: SHA-256 of the certificate's DER.
-        """
-        return sha256 in self._tls
 
 
 def sign_revocations(
@@ -182,8 +178,31 @@ def open_revocations(
         at_ms=body.at_ms,
         next_ms=body.next_ms,
         rows=rows,
-        _tls=frozenset(row.tls_sha256 for row in rows if row.tls_sha256),
+        digest=hashlib.sha256(signed.body).digest(),
     )
+
+
+def read_revocations(data: bytes, anchors: Mapping[str, identity_pb2.TrustAnchor]) -> Revocations:
+    """Verify a serialised list by the anchor of the hub it names.
+
+    Args:
+        data: Serialised ``RevocationList``.
+        anchors: Anchors by hub; the caller compares the version with one it holds.
+
+    Raises:
+        UntrustedCertificateError: Malformed, of a hub without an anchor, or not signed by it.
+    """
+    try:
+        signed = parse_exactly(identity_pb2.RevocationList, data, MAX_SIGNED_BYTES)
+        hub = parse_exactly(identity_pb2.RevocationBody, signed.body, MAX_LIST_BYTES).hub
+    except ValueError as error:
+        raise UntrustedCertificateError(f"this is no revocation list: {error}") from error
+    anchor = anchors.get(hub)
+    if anchor is None:
+        raise UntrustedCertificateError(
+            f"revocation list of {hub[:120]!r}, for which no anchor is held"
+        )
+    return open_revocations(signed, anchor, held_version=0)
 
 
 def _checked(body: identity_pb2.RevocationBody, hub: str) -> None:
@@ -205,4 +224,11 @@ def _checked(body: identity_pb2.RevocationBody, hub: str) -> None:
             raise UntrustedCertificateError(f"revocation list of {hub}: {fault}")
 
 
-__all__ = ["Revocations", "Revoked", "open_revocations", "sign_revocations"]
+__all__ = [
+    "MAX_SIGNED_BYTES",
+    "Revocations",
+    "Revoked",
+    "open_revocations",
+    "read_revocations",
+    "sign_revocations",
+]

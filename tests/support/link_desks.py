@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -16,20 +17,43 @@ from hub.desk.register import AllowedNode
 from hub.desk.tables import open_desk_database
 from hub.store.engine import writing
 from security.at_rest import Vault
-from security.linking import DeskCard, PeriodKeys, make_desk_certificate
-from security.tls import new_tls_key
-from tests.support.hub_city import NOW, Clock
+from security.linking import DeskCard, PeriodKeys, key_fingerprint, make_desk_certificate
+from security.tls import new_tls_key, tls_digest
+from tests.support.hub_city import CITY, NOW, Clock
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Mapping
     from pathlib import Path
 
     from sqlalchemy import Engine
+
+    from tests.support.hub_city import Sender
 
 PROVINCE = "yixin://330000/hub/province"
 HEALTH = "yixin://330300/department/health"
 PERIOD = "2026H1"
 RETENTION_DAYS = 184
+
+
+def caller(member: str, key: str) -> DeskCaller:
+    """Who calls with a key, one hexadecimal digit 64 times, and a certificate of its own."""
+    return DeskCaller(
+        member=member,
+        fingerprint=key * 64,
+        hub=CITY,
+        tls_sha256=hashlib.sha256(key.encode()).digest(),
+    )
+
+
+def caller_of(node: Sender) -> DeskCaller:
+    """A node of a city as a desk sees it."""
+    certificate = node.membership.tls_certificate_pem
+    return DeskCaller(
+        member=node.member,
+        fingerprint=key_fingerprint(certificate),
+        hub=node.membership.hub_id,
+        tls_sha256=tls_digest(certificate),
+    )
 
 
 @dataclass(kw_only=True)
@@ -62,16 +86,16 @@ class HeldDesk:
 
 
 @asynccontextmanager
-async def served(desk: HeldDesk, roots: Sequence[bytes], port: int = 0) -> AsyncIterator[DeskCard]:
+async def served(
+    desk: HeldDesk, roots: Mapping[str, bytes], port: int = 0
+) -> AsyncIterator[DeskCard]:
     """Serve a desk over mutual TLS on loopback."""
     key = new_tls_key()
     certificate = make_desk_certificate(key, desk.member, desk.clock())
     with ThreadPoolExecutor(2) as executor:
-        servicer = LinkDeskServicer(
-            desk=desk.desk, roots=tuple(roots), executor=executor, now=desk.clock
-        )
+        servicer = LinkDeskServicer(desk=desk.desk, roots=roots, executor=executor, now=desk.clock)
         keys = ServerKeys(
-            key_pem=key, certificate_pem=certificate, ca_certificate_pem=b"".join(roots)
+            key_pem=key, certificate_pem=certificate, ca_certificate_pem=b"".join(roots.values())
         )
         server = await start_link_desk(servicer, keys, "127.0.0.1", port)
         try:

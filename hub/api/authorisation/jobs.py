@@ -53,6 +53,7 @@ JOB_ROLES: Final[Mapping[str, frozenset[Role]]] = {
     "packs-groups": _OFFICER,
     "packs-order": _OFFICER,
     "packs-use": _OFFICER,
+    "packs-withdraw": _OFFICER,
     "packs-status": _READ,
     # Sharing.
     "agreements": _READ,
@@ -82,6 +83,7 @@ JOB_ROLES: Final[Mapping[str, frozenset[Role]]] = {
     "fork-proofs": _OFFICER,
     "backup-done": _WORK,
     "export-trust": _ALL,
+    "export-revocations": _ALL,
     "audit-export": _OFFICER,
     # Incidents.
     "incident": _OFFICER,

@@ -11,9 +11,11 @@ import grpc
 import grpc.aio
 import pytest
 
-from hub.desk import register
-from hub.desk.evaluating import DeskCaller
+from hub.desk import register, revoked
+from hub.exchange.revoking import revoke_member
 from hub.store.engine import reading, writing
+from hub.store.revocations import newest_list
+from security.certificates import read_revocations
 from security.errors import (
     DeskRefusedError,
     DeskUnreachableError,
@@ -26,14 +28,14 @@ from security.linking import (
     PeriodKey,
     desk_line,
     fetch_tokens,
-    key_fingerprint,
     keys_digest,
     read_card,
 )
 from security.linking import client as client_module
-from security.linking.oprf import POINT_BYTES
+from security.linking.oprf import POINT_BYTES, blind
 from tests.support import p256_oracle
-from tests.support.link_desks import HEALTH, PERIOD, PROVINCE, HeldDesk, served
+from tests.support.hub_city import CITY
+from tests.support.link_desks import HEALTH, PERIOD, PROVINCE, HeldDesk, caller_of, served
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -75,18 +77,14 @@ async def opened(
     node: Sender, tmp_path: Path, *, quota: int = 1_000, allowed: bool = True
 ) -> AsyncIterator[Desks]:
     city = node.city
-    caller = DeskCaller(
-        member=node.member,
-        fingerprint=key_fingerprint(node.membership.tls_certificate_pem),
-    )
     root = city.parts.identity.ca_certificate_pem
     async with AsyncExitStack() as stack:
         held, cards, lines = [], [], []
         for member in (PROVINCE, HEALTH):
             desk = HeldDesk(directory=tmp_path / member[-8:], member=member, clock=city.clock)
             if allowed:
-                desk.allow(caller, quota)
-            card = await stack.enter_async_context(served(desk, [root]))
+                desk.allow(caller_of(node), quota)
+            card = await stack.enter_async_context(served(desk, {CITY: root}))
             card = read_card(card.to_json().encode())
             line = await stack.enter_async_context(
                 desk_line(card, node.membership, city.clock(), call_timeout_s=20.0)
@@ -187,6 +185,28 @@ async def test_a_second_certificate_for_the_same_name_gains_nothing(
         assert caught.value.code == "member"
         terms = await desks.lines[0].describe(PERIOD)
         assert terms.left == 1_000, "the node that was entered still asks with its own key"
+
+
+async def test_a_revoked_node_is_refused_from_its_next_request_on(
+    node: Sender, tmp_path: Path
+) -> None:
+    parts, ms = node.city.parts, node.city.clock.ms
+    async with opened(node, tmp_path) as desks:
+        await desks.lines[0].describe(PERIOD)
+        with writing(parts.engine) as connection:
+            revoke_member(connection, parts.identity, node.member, "theft", ms)
+            newest = newest_list(connection)
+        assert newest is not None
+        signed = read_revocations(newest.list, {CITY: parts.identity.anchor})
+        with writing(desks.held[0].engine) as connection:
+            revoked.take(connection, signed)
+
+        with pytest.raises(DeskRefusedError, match="revoked the certificate") as caught:
+            await desks.lines[0].describe(PERIOD)
+        assert caught.value.code == "member"
+        with pytest.raises(DeskRefusedError, match="revoked the certificate"):
+            await desks.lines[0].evaluate(PERIOD, blind(PERIOD, PEOPLE).points, bytes(32))
+        await desks.lines[1].describe(PERIOD)  # That desk was not given the list.
 
 
 async def test_a_hub_may_not_ask_a_desk(city: City, node: Sender, tmp_path: Path) -> None:

@@ -7,19 +7,20 @@ import pytest
 from sqlalchemy import inspect
 
 from hub.desk import register
-from hub.desk.evaluating import DeskCaller
 from hub.desk.refusals import DeskRequestError
 from hub.store.engine import reading, writing
 from security.errors import KeyFileError
 from security.linking import PeriodKeys
 from security.linking.oprf import MAX_POINTS, POINT_BYTES, PeriodKey, blind
 from tests.support.hub_city import Clock
-from tests.support.link_desks import PERIOD, PROVINCE, HeldDesk
+from tests.support.link_desks import PERIOD, PROVINCE, HeldDesk, caller
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-NODE = DeskCaller(member="yixin://330302/node/H33030200001", fingerprint="a" * 64)
+    from hub.desk.evaluating import DeskCaller
+
+NODE = caller("yixin://330302/node/H33030200001", "a")
 POINTS = blind(PERIOD, ["1", "2", "3"]).points
 DAY_IN_PERIOD = datetime(2026, 3, 1, 4, tzinfo=UTC)
 
@@ -111,7 +112,7 @@ def test_a_spent_quota_is_refused_whole_and_says_what_is_left(desk: HeldDesk) ->
 
 
 def test_quotas_are_of_a_node_and_a_period(desk: HeldDesk) -> None:
-    other = DeskCaller(member="yixin://330303/node/county", fingerprint="b" * 64)
+    other = caller("yixin://330303/node/county", "b")
     desk.allow(NODE, quota=3)
     desk.allow(other, quota=3)
     ask(desk)
@@ -147,12 +148,12 @@ def test_a_wrong_period_is_refused(desk: HeldDesk, period: str, words: str) -> N
 
 
 def test_a_stranger_and_a_borrowed_name_are_refused(desk: HeldDesk) -> None:
-    stranger = DeskCaller(member="yixin://330303/node/county", fingerprint="a" * 64)
-    borrowed = DeskCaller(member=NODE.member, fingerprint="c" * 64)
-    for caller in (stranger, borrowed):
-        assert refused(desk, caller=caller).name == "member"
+    stranger = caller("yixin://330303/node/county", "a")
+    borrowed = caller(NODE.member, "c")
+    for one in (stranger, borrowed):
+        assert refused(desk, caller=one).name == "member"
         with pytest.raises(DeskRequestError, match="not on this desk's register"):
-            desk.desk.describe(caller, PERIOD)
+            desk.desk.describe(one, PERIOD)
     with writing(desk.engine) as connection:
         assert register.end(connection, NODE.member, desk.clock.ms)
         assert not register.end(connection, NODE.member, desk.clock.ms)
@@ -224,7 +225,8 @@ def test_no_point_and_no_half_lies_in_the_tables(desk: HeldDesk) -> None:
             assert points[at : at + POINT_BYTES] not in held
     assert half not in held
     names = inspect(desk.engine).get_table_names()
-    assert sorted(names) == ["allowed", "line", "period", "request", "schema_version", "used"]
+    expected = {"allowed", "line", "period", "request", "revocation_list", "revoked", "used"}
+    assert set(names) == expected | {"schema_version"}
 
 
 def test_refused_lines_of_a_member_are_bounded_and_evaluations_are_not(

@@ -6,11 +6,10 @@ from typing import Final
 import pytest
 
 from hub.desk import register
-from hub.desk.evaluating import DeskCaller
 from hub.desk.refusals import DeskRequestError
 from security.linking import MAX_POINTS, POINT_BYTES
 from security.linking.oprf import blind
-from tests.support.link_desks import PERIOD, HeldDesk
+from tests.support.link_desks import PERIOD, HeldDesk, caller
 from tests.unit.hub.desk.test_evaluating import NODE, POINTS, ask, desk, log, refused, used
 
 __all__ = ["desk"]
@@ -115,8 +114,8 @@ def test_a_period_is_no_path(desk: HeldDesk, period: str) -> None:
 
 
 def test_a_member_without_end_is_refused_and_cut(desk: HeldDesk) -> None:
-    caller = DeskCaller(member="yixin://330302/node/" + "x" * 100_000, fingerprint="a" * 64)
-    refused(desk, caller=caller)
+    long = caller("yixin://330302/node/" + "x" * 100_000, "a")
+    refused(desk, caller=long)
     assert max(len(line[0]) for line in log(desk)) < 1_000
 
 

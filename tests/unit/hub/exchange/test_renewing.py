@@ -17,7 +17,7 @@ from security.certificates import ENCRYPTION, SIGNING
 from security.errors import RevokedError, SuitePolicyError
 from security.exchange.key_files import create_keys
 from security.keys import EncryptionKey
-from security.tls import load_certificate, member_id_of
+from security.tls import load_certificate, member_id_of, tls_digest
 from tests.support.hub_city import CITY, FIRST, NODE, City, Sender, Slot, batch
 from tests.support.renewals import renew_request
 
@@ -97,7 +97,7 @@ def test_new_keys_get_certificates_that_overlap_the_old_ones(renewing: Renewing)
     (receipt,) = city.submit(later.seal(batch(Slot(month=202602))))
     assert isinstance(receipt, exchange_pb2.Receipt)
     with reading(city.parts.engine) as connection:
-        old = revocations.tls_digest(renewing.node.membership.joined.tls_certificate_der)
+        old = tls_digest(renewing.node.membership.joined.tls_certificate_der)
         assert revocations.tls_state(connection, NODE, old) is revocations.TlsState.ISSUED
 
 

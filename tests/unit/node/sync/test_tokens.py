@@ -10,16 +10,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hub.desk import register
-from hub.desk.evaluating import DeskCaller
 from hub.store.engine import reading, writing
 from node.store.links import LinkStore
 from node.sync.tokens import FetchReport, TokenFetcher
 from security.errors import DeskRefusedError, DeskUnreachableError, LinkAnswerError
-from security.linking import key_fingerprint
 from security.progress import no_progress
 from tests.support import p256_oracle
-from tests.support.hub_city import FIRST, NODE, open_city
-from tests.support.link_desks import HEALTH, PROVINCE, HeldDesk, served
+from tests.support.hub_city import CITY, FIRST, NODE, open_city
+from tests.support.link_desks import HEALTH, PROVINCE, HeldDesk, caller_of, served
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Iterator, Mapping
@@ -65,9 +63,6 @@ def city(tmp_path: Path) -> Iterator[City]:
 async def asking(city: City, tmp_path: Path, quota: int = 100) -> AsyncIterator[Asking]:
     node = city.enrol(tmp_path / "node", NODE, FIRST)
     root = city.parts.identity.ca_certificate_pem
-    caller = DeskCaller(
-        member=node.member, fingerprint=key_fingerprint(node.membership.tls_certificate_pem)
-    )
     (tmp_path / "store").mkdir()
     shelf = LinkStore(tmp_path / "store", lambda: bytes(32))
     async with AsyncExitStack() as stack:
@@ -75,9 +70,9 @@ async def asking(city: City, tmp_path: Path, quota: int = 100) -> AsyncIterator[
         made = Asking(node=node, shelf=shelf, held=[], cards=[])
         for member in (PROVINCE, HEALTH):
             desk = HeldDesk(directory=tmp_path / member[-8:], member=member, clock=city.clock)
-            desk.allow(caller, quota)
+            desk.allow(caller_of(node), quota)
             made.held.append(desk)
-            made.cards.append(await stack.enter_async_context(served(desk, [root])))
+            made.cards.append(await stack.enter_async_context(served(desk, {CITY: root})))
         yield made
 
 
