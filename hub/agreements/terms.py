@@ -22,9 +22,9 @@ from scoring_kernel.errors import CatalogError
 from scoring_kernel.strict_yaml import load_strict
 from security.errors import AgreementError
 from security.members import MemberKind, MemberName, is_member_id, parse_member_id
-from security.sharing import INTERNAL_TYPES, Agreement, Frequency, agreement_body
+from security.sharing import FIELDS, INTERNAL_TYPES, Agreement, Frequency, agreement_body
 from security.sharing.agreement import DEPARTMENT_PATTERN, WORD_PATTERN
-from security.sharing.row_filter import filter_texts
+from security.sharing.row_filter import filter_texts, parse_filter
 
 if TYPE_CHECKING:
     from scoring_kernel import Catalog
@@ -238,6 +238,18 @@ def _read(content: bytes, file: str, catalog: Catalog) -> Terms:
                 f"catalogue grades: {', '.join(sorted(known))}",
                 "subject_classes",
             )
+    fields = section.texts("fields", pattern=WORD_PATTERN)
+    for name in fields:
+        if name not in FIELDS:
+            raise section.error(
+                f"fields: found {name!r}, expected fields of published grades: {', '.join(FIELDS)}",
+                "fields",
+            )
+    row_filter = section.find_text("row_filter") or ""
+    try:
+        parse_filter(row_filter)
+    except AgreementError as error:
+        raise section.error(f"row_filter: {error}", "row_filter") from error
     basis = section.text("legal_basis", pattern=WORD_PATTERN)
     if basis not in catalog.legal_basis:
         raise section.error(
@@ -253,8 +265,8 @@ def _read(content: bytes, file: str, catalog: Catalog) -> Terms:
         data_class=section.choice("data_class", ("grade", "statistic")),
         payload_type=section.text("payload_type", pattern=WORD_PATTERN),
         subject_classes=classes,
-        fields=section.texts("fields", pattern=WORD_PATTERN),
-        row_filter=section.find_text("row_filter") or "",
+        fields=fields,
+        row_filter=row_filter,
         frequency=section.choice("frequency", tuple(Frequency)),
         retention_days=section.integer("retention_days", least=1, most=3_660),
         valid_days=section.integer("valid_days", least=1, most=MAX_VALID_DAYS),

@@ -131,7 +131,7 @@ def find_event_failures(
         failures.append(
             Failure(
                 check=f"{row.name}_missing",
-                detail=f"the log names a {row.name} that the bundle does not show",
+                detail=f"what this leaf of kind {row.name} stands for is not in the bundle",
                 verdict=Verdict.INDETERMINATE,
             )
         )

@@ -57,7 +57,7 @@ def read_certificates(evidence: Evidence, trust: Trust, findings: Findings) -> N
                     identity_pb2.KeyCertificate, data, MAX_CERTIFICATE_BYTES
                 )
                 if _is_of_another_hub(certificate, evidence, trust):
-                    findings.counts["certificates of other hubs"] += 1
+                    findings.counts["certificates_of_other_hubs"] += 1
                     continue
                 evidence.keyring.add(certificate)
             except (ValueError, SecurityError) as error:

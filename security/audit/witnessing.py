@@ -39,12 +39,13 @@ def verify_witnesses(evidence: Evidence, trust: Trust, findings: Findings) -> No
     findings.counts["witnesses"] = len(evidence.cosigned_by)
     if not quorum or confirmed >= end:
         return
+    confirmed_part = f"exported up to there (--to {confirmed}), or " if confirmed else ""
     findings.fail(
         "witnesses",
         f"no checkpoint of {end} leaves or more is confirmed by {quorum} of the "
         f"{len(others)} trusted witnesses other than the hub; the log is confirmed up to "
-        f"{confirmed} leaves: have it cosigned and exported again, and hold the witnesses' "
-        "trust files",
+        f"{confirmed} leaves: have it {confirmed_part}cosigned and exported again, and hold "
+        "the witnesses' trust files",
         Verdict.INVALID if trust.requires_witnesses else Verdict.INDETERMINATE,
     )
 

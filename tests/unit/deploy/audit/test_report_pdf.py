@@ -2,19 +2,19 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 from fontTools.ttLib import TTFont  # type: ignore[import-untyped]
 
-from deploy.audit.make_font import FOLDER, FONT, NAME, wanted_characters
+from deploy.audit.make_font import FOLDER, FONT, NAME, TEMPLATE, wanted_characters
 from deploy.audit.report_pdf import MAX_DETAIL_CHARS, MAX_ROWS, described, render_report, save_pdf
+from security import audit
 from security.audit import AuditReport, ExchangeVerdict, Failure, Verdict
+from security.audit.events import EVENTS
 from security.audit.report import Relied
 from security.errors import AuditInputError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 COMMAND = ("yixin", "audit", "verify", "it's.zip")
 HOSTILE = '#eval("1") $x$ ]] [[ *b* <label> @ref \\u{202e} \x1b[31m \u202e\u0000 \' " // /*'
@@ -129,6 +129,16 @@ def test_every_character_of_the_template_is_in_the_font() -> None:
     font = TTFont(FONT)
     held = set(font.getBestCmap())
     assert {char for char in wanted_characters() if ord(char) not in held} == set()
+
+
+def test_every_count_of_an_audit_has_its_name_in_both_languages() -> None:
+    sources = "".join(path.read_text("utf-8") for path in Path(audit.__path__[0]).glob("*.py"))
+    counted = {*re.findall(r'counts\["([^"]+)"\]', sources)} | {
+        f"kind_{row.name}" for row in EVENTS.values()
+    }
+    named = {*re.findall(r'(\w+): "[^"]*[\u4e00-\u9fff] [^"]*"', TEMPLATE.read_text("utf-8"))}
+    assert len(counted) > 20
+    assert counted - named == set()
 
 
 def test_the_font_does_not_bear_the_reserved_name_and_keeps_its_licence() -> None:

@@ -153,7 +153,9 @@ def test_an_earlier_cosigned_checkpoint_leaves_the_rest_open(
         trust=trusting(WITNESSES[0], quorum=1),
     )
     assert checks(report) == ["witnesses"]
-    assert "confirmed up to 4 leaves" in report.failures[0].detail
+    assert "confirmed up to 4 leaves: have it exported up to there (--to 4)" in (
+        report.failures[0].detail
+    )
     assert report.verdict is Verdict.INDETERMINATE
 
 
