@@ -37,8 +37,8 @@ MAX_OPEN_CONNECTIONS: Final = 128
 """Most lines of a port that is open to everybody."""
 HANDSHAKE_MS: Final = 10_000
 """Time for TLS; who says nothing keeps a line no longer."""
-OPEN_IDLE_MS: Final = 60_000
-"""Time after which a line of an open port is closed that nobody calls on."""
+IDLE_MS: Final = 60_000
+"""Time after which a line is closed that nobody calls on; the next call opens another."""
 
 _LOG: Final = logging.getLogger(__name__)
 Options = tuple[tuple[str, int], ...]
@@ -66,6 +66,7 @@ _SERVER_OPTIONS: Final[Options] = (
     ("grpc.max_connection_age_grace_ms", MAX_CONNECTION_GRACE_MS),
     ("grpc.max_concurrent_streams", MAX_STREAMS_PER_CONNECTION),
     ("grpc.http2.min_ping_interval_without_data_ms", KEEPALIVE_MS // 2),
+    ("grpc.max_connection_idle_ms", IDLE_MS),
     ("grpc.server_handshake_timeout_ms", HANDSHAKE_MS),
 )
 SERVER_OPTIONS: Final[Options] = (
@@ -76,7 +77,6 @@ SERVER_OPTIONS: Final[Options] = (
 OPEN_SERVER_OPTIONS: Final[Options] = (
     *_SERVER_OPTIONS,
     ("grpc.max_allowed_incoming_connections", MAX_OPEN_CONNECTIONS),
-    ("grpc.max_connection_idle_ms", OPEN_IDLE_MS),
 )
 """Options of a port that is open to everybody."""
 

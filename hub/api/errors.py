@@ -57,6 +57,7 @@ _POLICY: Final = (
 _GAP: Final = "An earlier envelope of the chain is missing; re-send after the stated head."
 _FORK: Final = "Another envelope is known at this place of the chain."
 _HEADS: Final = "The heads or frames of this stream are not in order; update the program and retry."
+_PART: Final = "No file of packs has such a name or such a part; begin anew with its first byte."
 
 ERROR_TABLE: Final[Mapping[type[Exception], ErrorRow]] = {
     # The hub's own.
@@ -108,7 +109,7 @@ ERROR_TABLE: Final[Mapping[type[Exception], ErrorRow]] = {
     security_errors.SuitePolicyError: _row("suite_policy", 38, _REFUSED, _POLICY),
     security_errors.LogRollbackError: _row("log_rollback", 43),
     security_errors.CosignatureError: _row("cosignature", 45, _ARGUMENT),
-    security_errors.PackError: _row("pack", 46),
+    security_errors.PackError: _row("pack", 46, _ARGUMENT, _PART),
     security_errors.AgreementError: _row("agreement", 47, _ARGUMENT, _UNTRUSTED),
     security_errors.SpotCheckError: _row("spot_check", 51),
     security_errors.KeyRotationError: _row("key_rotation", 52),
