@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -27,6 +27,7 @@ from node.sync.flow import Link, restate
 from node.sync.inbox import custody_institutions
 from scoring_kernel import load_catalog
 from security.at_rest import Vault
+from security.errors import PackError
 from security.exchange import membership
 from security.exchange.custody import open_custody
 from security.exchange.engine import open_exchange
@@ -83,7 +84,9 @@ def opened(directory: Path, *, writer: bool = True, own_pack: bool = True) -> It
             an inspector named the pack to count with.
     """
     if own_pack:
-        install_pack(directory)
+        # A node without its pack stores and is not scored: where it stands says so.
+        with suppress(PackError):
+            install_pack(directory)
     vault = Vault.load(directory / NODE_KEY)
     catalog = load_catalog()
     store = NodeStore(directory, vault, catalog=catalog, writer=writer)

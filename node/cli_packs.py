@@ -37,13 +37,16 @@ def status(*, directory: Directory = None, as_json: AsJson = False) -> None:
             "newer ones.",
             "expired": f"NOT SCORED: {standing['pack']} has ended, its metadata expired "
             f"{standing['days_expired']} days ago. Records are stored.",
+            "not_loaded": f"NOT SCORED: {standing['pack'] or 'the pack in force'} cannot be used "
+            "here. Records are stored. The daemon fetches it again at its next turn; else: yixin "
+            "node packs fetch, or with --from a USB folder.",
         }
         out.say(phase[standing["phase"]])
         out.say(f"Catalogue of this process: {result['catalog']}")
         if result["metadata_expires_at"]:
             out.say(f"Metadata holds until {result['metadata_expires_at']}")
         if standing["problem"]:
-            out.say(f"Last turn: {standing['problem']}")
+            out.say(f"Problem: {standing['problem']}")
         if result["orders"]:
             shown = [{**one, "failures": ", ".join(one["failures"])} for one in result["orders"]]
             out.rows("Orders", shown)

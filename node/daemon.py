@@ -21,7 +21,7 @@ from node.night_jobs import last_night
 from node.nightly import Nightly, night_kept
 from node.operation_jobs import READERS as OPERATION_READERS
 from node.pack_jobs import READERS as PACK_READERS
-from node.pack_jobs import is_scored
+from node.pack_jobs import standing_of
 from node.packs.restarting import follow_packs
 from node.rule_jobs import READERS as RULE_READERS
 from security.channels import ignore_late_events
@@ -76,7 +76,9 @@ async def serve(
     await server.start()
     say(f"Node {directory} is serving commands on {directory / CONTROL_SOCKET}")
     tidied, starting = now(), True
-    restart, was_scored = False, is_scored(directory, now())
+    standing, restart = standing_of(jobs), False
+    if not standing.is_scored:
+        say(f"NOT SCORED ({standing.phase}): {standing.problem or 'see yixin node packs status'}")
     try:
         nightly = Nightly(
             directory,
@@ -98,7 +100,7 @@ async def serve(
                     if await _sync(server, jobs, say, starting=starting):
                         starting = False
                     await _send_clues(server, jobs, say)
-                    if await follow_packs(server, say, was_scored=was_scored):
+                    if await follow_packs(server, say, was_scored=standing.is_scored):
                         restart = True
                         stop.set()
                     if now() - tidied >= TIDY_EVERY and not nightly.is_running:

@@ -31,6 +31,7 @@ from node.interface_settings import GatewaySettings
 from node.packs.installing import install_pack
 from node.supervision_settings import SupervisionSettings
 from security.at_rest import Vault
+from security.errors import PackError
 from security.operator import writer_lock
 
 __all__ = ["run_gateway"]
@@ -70,7 +71,10 @@ def run_gateway(
             "gateway.upstream is empty: name the core platform in node.toml, for example "
             'upstream = "https://10.72.3.127:20001"'
         )
-    install_pack(directory)
+    try:
+        install_pack(directory)
+    except PackError as error:
+        say(f"The pack in force cannot be used, traffic passes all the same: {error}")
     vault = Vault.load(directory / NODE_KEY)
     with _spool(directory / SPOOL_DIRECTORY, gateway, vault, now) as spool:
         uvloop.run(_serve(directory, settings, spool, now, say))

@@ -29,7 +29,7 @@ from node.gateway import SPOOL_DIRECTORY, gateway_counts
 from node.intake import ingest_file, load_mapping
 from node.night_jobs import NightJobs
 from node.operation_jobs import OperationJobs
-from node.pack_jobs import is_scored, with_packs
+from node.pack_jobs import standing_of, with_packs
 from node.prescoring.inputs import Subject
 from node.prescoring.prescore import PreScoring, prescore
 from node.renewal import IdentityJobs, certificate_status
@@ -307,7 +307,7 @@ class NodeJobs:
 
     def reports(self) -> list[ReportedSet]:
         """What this node states of every measure set; nothing while no pack holds."""
-        if not is_scored(self.directory, self.now()):
+        if not standing_of(self).is_scored:
             return []
         through = frozen_by_set(self.store, self.catalog)
         tables = {
@@ -333,7 +333,7 @@ class NodeJobs:
     def supervised(self) -> list[ReportedSet]:
         """What this node states of the measures of supervision, as they were counted last."""
         counted = (self.directory / MEASURES_FILE).exists()
-        if not (counted and is_scored(self.directory, self.now())):
+        if not (counted and standing_of(self).is_scored):
             return []
         frozen = self.store.frozen_months()
         after = frozen_through(month for months in frozen.values() for month in months)

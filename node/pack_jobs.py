@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeAlias
 
-from node.packs.holding import holding_of
+from node.packs.holding import Held, Standing, holding_of
 from node.sync.flow import Link
 from scoring_kernel import Catalog
 from security.progress import ProgressReporter
 
-__all__ = ["READERS", "NodeParts", "PackJobs", "is_scored", "with_packs"]
+__all__ = ["READERS", "NodeParts", "PackJobs", "standing_of", "with_packs"]
 
 Result: TypeAlias = dict[str, Any]
 Job: TypeAlias = Callable[[Result, ProgressReporter], Result]
@@ -42,7 +42,7 @@ class PackJobs:
         """A job whose result says where the node stands; refused, where it scores."""
 
         def run(arguments: Result, progress: ProgressReporter) -> Result:
-            standing = holding_of(self.directory).standing(self.now())
+            standing = standing_of(self)
             if is_scoring:
                 standing.verify_scored()
             return job(arguments, progress) | {"packs": standing.shown()}
@@ -62,9 +62,10 @@ class PackJobs:
     def status(self, _arguments: Result, _progress: ProgressReporter) -> Result:
         """What is in force, ordered and checked."""
         holding = holding_of(self.directory)
-        held = holding.load()
+        standing = standing_of(self)
+        held = Held() if standing.is_damaged else holding.load()
         return {
-            "standing": holding.standing(self.now()).shown(),
+            "standing": standing.shown(),
             "catalog": self.catalog.digest.hex(),
             "metadata_expires_at": _moment(held.expires_at_s),
             "orders": [
@@ -88,10 +89,11 @@ class PackJobs:
         holding = holding_of(self.directory)
         turn = PackTurn(holding=holding, link=self.link, now=self.now())
         report = turn.run(folder, forced=forced)
-        current = holding.find_current()
+        current = holding.sound_current()
+        is_other = current is not None and current.catalog != self.catalog.digest.hex()
         return asdict(report) | {
-            "standing": holding.standing(self.now()).shown(),
-            "restart": current is not None and current.catalog != self.catalog.digest.hex(),
+            "standing": standing_of(self).shown(),
+            "restart": current is not None and is_other and not holding.fault(current.digest),
         }
 
 
@@ -115,6 +117,11 @@ class NodeParts(Protocol):
         """The clock."""
 
 
+def standing_of(parts: NodeParts) -> Standing:
+    """Where a node stands with packs; whether it may measure and score."""
+    return holding_of(parts.directory).standing(parts.now(), parts.catalog.digest.hex())
+
+
 def with_packs(parts: NodeParts, jobs: Mapping[str, Job]) -> dict[str, Job]:
     """Other jobs with those over packs: those that score are refused while no pack holds.
 
@@ -127,15 +134,6 @@ def with_packs(parts: NodeParts, jobs: Mapping[str, Job]) -> dict[str, Job]:
         for name, job in jobs.items()
     }
     return {**told, **own.table()}
-
-
-def is_scored(directory: Path, now: datetime) -> bool:
-    """Whether a node may measure and score.
-
-    Raises:
-        PackError: A file of its packs is damaged.
-    """
-    return holding_of(directory).standing(now).is_scored
 
 
 def _moment(seconds: int) -> str | None:

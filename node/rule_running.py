@@ -15,7 +15,7 @@ from node.app import opened
 from node.config import CONTROL_SOCKET, LOCK_FILE
 from node.errors import ConfigurationError
 from node.jobs import NodeJobs
-from node.packs.holding import holding_of
+from node.pack_jobs import standing_of
 from node.retention import frozen_through
 from node.rule_jobs import packed
 from node.store.hits import SealedHit
@@ -78,7 +78,7 @@ def run_node_rules(directory: Path, wish: RunWish, progress: ProgressReporter) -
 
 
 def _run(jobs: NodeJobs, sink: HitSink, wish: RunWish, progress: ProgressReporter) -> Result:
-    holding_of(jobs.directory).standing(jobs.now()).verify_scored()
+    standing_of(jobs).verify_scored()
     book = load_rules(jobs.catalog)
     rules = _chosen(book, wish.rules)
     frozen = jobs.store.frozen_months()

@@ -28,7 +28,7 @@ from node.errors import StoreError
 from node.gateway import SPOOL_DIRECTORY
 from node.interface_settings import InterfaceMode, InterfaceSettings
 from node.live_supervision import LiveSupervision
-from node.pack_jobs import is_scored
+from node.packs.holding import holding_of
 from node.store import NodeStore
 from scoring_kernel import Catalog
 from security.at_rest import Vault
@@ -79,7 +79,10 @@ async def interface_served(
         paths=paths,
         now=now,
     )
-    judges = settings.judges_live and is_scored(directory, now())
+    judges = (
+        settings.judges_live
+        and holding_of(directory).standing(now(), catalog.digest.hex()).is_scored
+    )
     supervision = replace(settings.supervision, live=judges)
     ticks = asyncio.get_running_loop().time
     live = LiveSupervision(directory, supervision, catalog, now, ticks=ticks)

@@ -18,7 +18,7 @@ from node.config import NODE_KEY
 from node.domain.shanghai import SHANGHAI
 from node.errors import ConfigurationError
 from node.jobs import NodeJobs
-from node.packs.holding import holding_of
+from node.pack_jobs import standing_of
 from node.retention import frozen_through
 from node.store import LogEntry
 from node.store.findings import Findings
@@ -167,7 +167,7 @@ def _counted(directory: Path, wish: TopicWish, progress: ProgressReporter) -> It
         opened(directory, writer=False) as jobs,
         MonthRows(directory, Vault.load(directory / NODE_KEY)) as kept,
     ):
-        holding_of(directory).standing(jobs.now()).verify_scored()
+        standing_of(jobs).verify_scored()
         if wish.reveal_to is not None:
             _note_reveal(jobs, wish.reveal_to)
         supervision = load_supervision(jobs.catalog)

@@ -114,6 +114,7 @@ def _inspect(spot: SpotFile, node: Path, outside: "Outside", *, own_pack: bool) 
     from node.app import opened  # noqa: PLC0415 - an auditor has no node to import
     from node.commands import existing  # noqa: PLC0415 - see above
     from node.inspection.inspecting import inspect  # noqa: PLC0415 - see above
+    from node.pack_jobs import standing_of  # noqa: PLC0415 - see above
     from node.retention import frozen_by_set  # noqa: PLC0415 - see above
 
     with (
@@ -125,6 +126,8 @@ def _inspect(spot: SpotFile, node: Path, outside: "Outside", *, own_pack: bool) 
                 f"the spot file is of {spot.member}, {node} belongs to "
                 f"{jobs.link.membership.member_id}; ask the hub for the file of that node"
             )
+        if own_pack:
+            standing_of(jobs).verify_loaded()
         return inspect(
             jobs.store,
             jobs.catalog,

@@ -6,7 +6,8 @@ Numbered as applied:
    the one that holds.
 2. Metadata is brought up to date, by the hub or from a folder; an order of what the repository
    does not name is not followed.
-3. The file of every order that still matters is fetched and verified by its digest.
+3. The file of every order that still matters is fetched and verified by its digest; so is that of
+   a pack which passed, where it is gone from here or was changed.
 4. Its golden vectors are run in a process of their own.
 5. ``current`` is replaced; every process that starts from then on works with it.
 6. What became of an order is reported once, in the control lane.
@@ -16,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from node.packs.checking import check_apart
 from node.packs.holding import Held, Holding, Ordered
@@ -28,6 +29,10 @@ from security.moments import to_ms
 from security.packs.checking import Checked
 from security.packs.in_force import Current, day_number
 from security.packs.layout import is_target
+
+if TYPE_CHECKING:
+    from security.packs.client import Release
+    from security.packs.fetchers import PackFetcher
 
 __all__ = ["PackTurn", "TurnReport"]
 
@@ -73,7 +78,7 @@ class PackTurn:
             PackError: ``folder`` or ``forced`` were given, and something cannot be trusted.
             HubUnreachableError: They were given, and the hub cannot be reached.
         """
-        held = self.holding.load()
+        held = self._load()
         came = self._take_orders(held)
         switched = None
         problem = ""
@@ -100,16 +105,25 @@ class PackTurn:
             orders=came, switched=switched, reports=len(self._reports), problem=problem
         )
 
+    def _load(self) -> Held:
+        """What is kept; begun anew where the file is damaged, with the pack in force as it is."""
+        try:
+            return self.holding.load()
+        except PackError:
+            return Held()
+
     def _take_orders(self, held: Held) -> int:
         """Write orders down (step 1)."""
         if self.link is None:
             return 0
         came = 0
+        current = self.holding.sound_current()
+        in_force = 0 if current is None else current.order
         with self.link.engine.begin() as connection:
             while entries := self.link.inbox.payloads(connection, "pack_order"):
                 for entry in entries:
                     order = _read_order(entry.payload)
-                    newest = max((one.version for one in held.orders), default=0)
+                    newest = max((one.version for one in held.orders), default=in_force)
                     if order is not None and order.version > newest:
                         held.orders.append(order)
                         came += 1
@@ -123,14 +137,11 @@ class PackTurn:
         """Fetch, verify and check what is ordered (steps 2 to 4)."""
         due = int(self.now.timestamp()) - held.refreshed_at_s >= REFRESH_EVERY_S
         wanted = [one for one in _relevant(held) if one.digest not in held.checked]
-        if not (due or forced or wanted):
+        lost = self._lost(held)
+        if not (due or forced or wanted or lost):
             return
         from security.packs.client import fetch, refresh  # noqa: PLC0415  # TUF only where used
-        from security.packs.fetchers import (  # noqa: PLC0415  # the same
-            FolderFetcher,
-            HubFetcher,
-            PackFetcher,
-        )
+        from security.packs.fetchers import FolderFetcher, HubFetcher  # noqa: PLC0415  # the same
 
         fetcher: PackFetcher
         if folder is not None:
@@ -143,6 +154,7 @@ class PackTurn:
         release = refresh(self.holding.client, root, fetcher, self.now)
         held.expires_at_s = int(release.expires_at.timestamp())
         held.refreshed_at_s = int(self.now.timestamp())
+        gone = [digest for digest in lost if not self._fetched_again(digest, release, fetcher)]
         for order in wanted:
             target = release.targets.get(order.target)
             if target is None or target.digest.hex() != order.digest:
@@ -153,11 +165,34 @@ class PackTurn:
                 )
             path = fetch(target, fetcher, self.holding.files)
             held.checked[order.digest] = self.check(path)
+        if gone:
+            raise PackError(
+                f"the file of pack {gone[0]} is gone from this node, and the packs' repository "
+                "does not hold it any more: let the hub order a pack that it holds"
+            )
+
+    def _lost(self, held: Held) -> list[str]:
+        """Digests of packs that are in force or passed, and whose file cannot be used."""
+        current = self.holding.sound_current()
+        passed = {digest for digest, found in held.checked.items() if found.passed}
+        needed = passed & {one.digest for one in _relevant(held)}
+        if current is not None:
+            needed.add(current.digest)
+        return sorted(one for one in needed if self.holding.fault(one))
+
+    def _fetched_again(self, digest: str, release: "Release", fetcher: "PackFetcher") -> bool:
+        """Fetch the file of a pack that passed before; whether the repository still holds it."""
+        from security.packs.client import fetch  # noqa: PLC0415  # TUF only where used
+
+        target = release.find(bytes.fromhex(digest))
+        if target is not None:
+            fetch(target, fetcher, self.holding.files)
+        return target is not None
 
     def _switch(self, held: Held) -> str | None:
         """Put the newest pack whose day has come in force (step 5)."""
         today = day_number(self.now)
-        current = self.holding.find_current()
+        current = self.holding.sound_current()
         for order in reversed(held.orders):
             checked = held.checked.get(order.digest)
             if checked is None:
@@ -169,7 +204,10 @@ class PackTurn:
                 self._report(held, order, "waiting")
                 continue
             self._report(held, order, "in_force")
-            if current is not None and current.order == order.version:
+            if current is not None and (current.order, current.catalog) == (
+                order.version,
+                checked.catalog,
+            ):
                 return None
             self.holding.switch(
                 Current(

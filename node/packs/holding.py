@@ -7,6 +7,8 @@ Rules:
   other. ``state.json`` holds orders, what was checked, and when the metadata ends.
 - Without a verified pack a node that pins a root stores and is not scored; with expired metadata
   it goes on with the last good one for the days that pack allows, counted and shown.
+- A pack whose file is gone or was changed stops no process: those that work with it go on, those
+  that begin meanwhile store and are not scored, and the next turn fetches it again.
 """
 
 import json
@@ -17,7 +19,17 @@ from typing import Final
 
 from security.errors import PackError
 from security.packs.checking import Checked
-from security.packs.in_force import HELD, Current, Phase, damaged, find_current, read_state, switch
+from security.packs.files import read_pack
+from security.packs.in_force import (
+    CURRENT,
+    HELD,
+    Current,
+    Phase,
+    damaged,
+    find_current,
+    read_state,
+    switch,
+)
 from security.private_files import write_private
 
 __all__ = ["Held", "Holding", "Ordered", "Standing", "holding_of"]
@@ -63,11 +75,26 @@ class Standing:
     """Days since the metadata expired; 0 while it holds."""
     grace_days: int
     problem: str
+    """What is wrong, and why the last turn did not come to its end; empty for nothing."""
 
     @property
     def is_scored(self) -> bool:
         """Whether the node may measure and score."""
-        return self.phase not in {Phase.ABSENT, Phase.EXPIRED}
+        return self.phase not in {Phase.ABSENT, Phase.EXPIRED, Phase.NOT_LOADED}
+
+    @property
+    def is_damaged(self) -> bool:
+        """Whether what is kept of packs cannot be read."""
+        return self.phase is Phase.NOT_LOADED and self.pack is None
+
+    def verify_loaded(self) -> None:
+        """Refuse to count with another catalogue than that of the pack in force.
+
+        Raises:
+            PackError: This process works with another one.
+        """
+        if self.phase is Phase.NOT_LOADED:
+            self.verify_scored()
 
     def verify_scored(self) -> None:
         """Refuse to measure and score without a pack that holds.
@@ -78,11 +105,13 @@ class Standing:
         if self.is_scored:
             return
         what = (
-            "no verified pack has come yet"
-            if self.phase is Phase.ABSENT
-            else f"{self.pack} ended: its metadata expired {self.days_expired} days ago, "
+            f"{self.pack} ended: its metadata expired {self.days_expired} days ago, "
             f"{self.grace_days} are allowed"
         )
+        if self.phase is Phase.ABSENT:
+            what = "no verified pack has come yet"
+        if self.phase is Phase.NOT_LOADED:
+            what = f"this process began without {self.pack or 'the pack in force'}: {self.problem}"
         raise PackError(
             f"not scored: {what}. Records are stored. See yixin node packs status; fetch with "
             "yixin node packs fetch, or --from a USB folder"
@@ -170,38 +199,63 @@ class Holding:
         """
         return find_current(self.directory)
 
+    def sound_current(self) -> Current | None:
+        """The pack in force; None before the first, and where the file that names it is damaged."""
+        try:
+            return self.find_current()
+        except PackError:
+            return None
+
+    def fault(self, digest: str) -> str:
+        """Why the file of a pack cannot be used; empty when it can.
+
+        Args:
+            digest: SHA-256 of the file, hexadecimal.
+        """
+        try:
+            read_pack(self.files / f"{digest}.zip", bytes.fromhex(digest))
+        except PackError as error:
+            return str(error)
+        return ""
+
     def switch(self, current: Current) -> None:
         """Put a pack in force, for every process that starts from now on."""
         switch(self.directory, current)
 
-    def standing(self, now: datetime) -> Standing:
+    def standing(self, now: datetime, catalog: str) -> Standing:
         """Where the node stands.
 
-        Raises:
-            PackError: A file is damaged.
+        Args:
+            now: Present moment, UTC-aware.
+            catalog: Digest of the catalogue that this process works with, hexadecimal.
         """
-        if not self.root_file.exists():
-            return Standing(
-                phase=Phase.PACKAGED,
-                pack=None,
-                digest=None,
-                days_expired=0,
-                grace_days=0,
-                problem="",
-            )
-        held, current = self.load(), self.find_current()
+        if not (self.root_file.exists() or (self.directory / CURRENT).exists()):
+            return _without(Phase.PACKAGED, "")
+        try:
+            held, current = self.load(), self.find_current()
+        except PackError as error:
+            return _without(Phase.NOT_LOADED, str(error))
         if current is None:
-            phase, days = Phase.ABSENT, 0
-        else:
-            phase, days = current.phase(held.expires_at_s, now)
+            return _without(Phase.ABSENT, held.problem)
+        phase, days = current.phase(held.expires_at_s, now)
+        problem = "; ".join(filter(None, (self.fault(current.digest), held.problem)))
+        if current.catalog != catalog:
+            phase = Phase.NOT_LOADED
+            problem = problem or "it is switched to, and the daemon starts again with it"
         return Standing(
             phase=phase,
-            pack=None if current is None else current.target,
-            digest=None if current is None else current.digest,
+            pack=current.target,
+            digest=current.digest,
             days_expired=days,
-            grace_days=0 if current is None else current.grace_days,
-            problem=held.problem,
+            grace_days=current.grace_days,
+            problem=problem,
         )
+
+
+def _without(phase: Phase, problem: str) -> Standing:
+    return Standing(
+        phase=phase, pack=None, digest=None, days_expired=0, grace_days=0, problem=problem
+    )
 
 
 def holding_of(directory: Path) -> Holding:

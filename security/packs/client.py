@@ -185,7 +185,7 @@ def fetch(target: PackTarget, fetcher: PackFetcher, into: Path) -> Path:
         into: Directory of packs; made when it is not there.
 
     Returns:
-        The file, durable, named by its digest.
+        The file, durable, named by its digest; one that was changed is fetched anew.
 
     Raises:
         PackAbsentError: It is not there, or did not come whole: the next call goes on.
@@ -194,7 +194,9 @@ def fetch(target: PackTarget, fetcher: PackFetcher, into: Path) -> Path:
     into.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = into / f"{target.digest.hex()}.zip"
     if path.is_file():
-        return path
+        if file_digest(path) == target.digest:
+            return path
+        path.unlink()
     partial = into / f".{target.digest.hex()}.part"
     with partial.open("ab") as file:
         held = file.tell()

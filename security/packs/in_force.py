@@ -44,6 +44,8 @@ class Phase(StrEnum):
     """The metadata has expired; the pack's grace runs."""
     EXPIRED = "expired"
     """The grace is over, or the pack's last day: stored, not scored."""
+    NOT_LOADED = "not_loaded"
+    """This process began without the pack in force: stored, not scored."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

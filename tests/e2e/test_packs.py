@@ -78,7 +78,29 @@ async def test_an_ordered_pack_reaches_the_daemon_of_a_node(tmp_path: Path) -> N
             reported = (await asyncio.to_thread(ask, "hub", "packs", "status", *at))["orders"][0]
             await asyncio.sleep(0.5)
         assert (reported["passed"], reported["refused"], reported["stopped"]) == (1, 0, None)
-        assert ask("node", "status", *own)["packs"]["is_scored"]
         again = ask("node", "packs", "fetch", *own, "--from", str(repository.directory))
         assert (again["switched"], again["problem"]) == (None, "")
+        await lose_and_find_again(crew, pid, node, content)
     assert processes_naming(str(node)) == []
+
+
+async def lose_and_find_again(crew: Crew, pid: int, node: Path, content: bytes) -> None:
+    """The pack's file is lost: the daemon begins without it, and fetches it again from the hub."""
+    own = ("--dir", str(node))
+    assert ask("node", "status", *own)["packs"]["is_scored"]
+    await crew.kill(pid)
+    (node / "control.sock").unlink()
+    (held,) = (node / "packs" / "held").glob("*.zip")
+    held.write_bytes(b"PK")
+    left = ask("node", "status", *own)["packs"]
+    assert (left["phase"], left["is_scored"]) == ("not_loaded", False)
+    await crew.daemon("lost", "node", "serve", *own, ready=node / "control.sock")
+    begun = time.monotonic()
+    while not left["is_scored"]:
+        assert time.monotonic() - begun < LONGEST_WAIT_S, left
+        left = (await asyncio.to_thread(ask, "node", "status", *own))["packs"]
+        await asyncio.sleep(0.5)
+    said = (node.parent / "logs" / "lost.log").read_text(encoding="utf-8")
+    assert "NOT SCORED (not_loaded)" in said
+    assert "Starting again with the pack that is in force" in said
+    assert held.read_bytes() == content

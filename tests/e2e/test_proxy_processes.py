@@ -196,3 +196,14 @@ async def test_what_is_wrong_with_the_settings_is_said_at_start(tmp_path: Path) 
         site.settle(gateway__upstream="http://127.0.0.1:9")
         await site.gateway()
         await crew.run(*own, accepted=(4,))
+
+
+async def test_a_lost_pack_keeps_no_gateway_from_starting(tmp_path: Path) -> None:
+    async with Crew(tmp_path / "logs") as crew:
+        site = Site(work=tmp_path, crew=crew)
+        await site.make([HOSPITAL])
+        site.settle(gateway__upstream="http://127.0.0.1:9")
+        (site.directory / "packs").mkdir()
+        (site.directory / "packs" / "current").write_bytes(b"{")
+        await site.gateway()
+        assert "traffic passes all the same" in site.log("gateway")

@@ -100,4 +100,4 @@ def test_every_process_works_with_the_pack_in_force(tmp_path: Path) -> None:
     assert "this process works with another catalogue" in run(tmp_path, "late")
     path.write_bytes(content[:-1] + b"x")
     assert "was changed after it was verified" in run(tmp_path, "early")
-    assert holding.standing(NOW).phase is Phase.PACKAGED
+    assert holding.standing(NOW, "c0").phase is Phase.NOT_LOADED

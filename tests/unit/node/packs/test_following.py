@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from node.packs.following import PackTurn
-from node.packs.holding import holding_of
 from security.errors import PackAbsentError, PackError, PackRolledBackError
 from security.packs.in_force import Phase
 from tests.support.hub_city import FIRST, NODE, NOW, City, open_city
@@ -53,12 +52,12 @@ def in_force(node: PackNode) -> str | None:
 def test_an_ordered_pack_is_fetched_checked_and_put_in_force(
     node: PackNode, repository: Repository
 ) -> None:
-    assert node.holding.standing(NOW).phase is Phase.ABSENT
+    assert node.holding.standing(NOW, "c0").phase is Phase.ABSENT
     node.order(ONE, 1)
     report = node.turn(NOW, repository.directory)
     assert (report.orders, report.switched, report.reports) == (1, "packs/2026.12.1.zip", 1)
     assert in_force(node) == ONE.hex()
-    assert node.holding.standing(NOW).phase is Phase.IN_FORCE
+    assert node.holding.standing(NOW, "c0").phase is Phase.IN_FORCE
     again = node.turn(NOW, repository.directory)
     assert (again.orders, again.switched, again.reports) == (0, None, 0)
     assert node.checked == [ONE.hex()]
@@ -68,7 +67,7 @@ def test_it_waits_for_its_day(node: PackNode, repository: Repository) -> None:
     node.order(ONE, 1, from_day=20261103)
     assert node.turn(NOW, repository.directory).switched is None
     assert node.reports() == [(1, "waiting", True)]
-    assert node.holding.standing(NOW).phase is Phase.ABSENT
+    assert node.holding.standing(NOW, "c0").phase is Phase.ABSENT
     # 2026-11-02 16:00 UTC is the third of November in Shanghai.
     eve = NOW.replace(day=2, hour=15, minute=59)
     assert node.turn(eve, repository.directory).switched is None
@@ -118,6 +117,21 @@ def test_a_later_order_of_the_former_pack_brings_the_node_back(
     assert (3, "in_force", True) in node.reports()
 
 
+def test_a_pack_that_waits_for_its_day_is_replaced_by_an_order_back(
+    node: PackNode, repository: Repository
+) -> None:
+    repository.publish("2026.12.2", b"pack two")
+    node.order(ONE, 1)
+    node.order(TWO, 2, from_day=20261201)
+    node.turn(NOW, repository.directory)
+    node.order(ONE, 3, target="packs/2026.12.1.zip")
+    later = NOW.replace(month=12, day=2)
+    repository.release(later)
+    for now in (NOW, later):
+        node.turn(now, repository.directory)
+        assert in_force(node) == ONE.hex()
+
+
 def test_an_order_of_what_was_not_signed_is_not_followed(
     node: PackNode, repository: Repository
 ) -> None:
@@ -126,7 +140,7 @@ def test_an_order_of_what_was_not_signed_is_not_followed(
         node.turn(NOW, repository.directory)
     assert in_force(node) is None
     assert node.checked == []
-    assert "not followed" in node.holding.standing(NOW).problem
+    assert "not followed" in node.holding.standing(NOW, "c0").problem
 
 
 @pytest.mark.parametrize(
@@ -183,33 +197,33 @@ def test_expired_metadata_allows_the_last_good_pack_for_a_bounded_visible_time(
         (10, Phase.LAST_GOOD, 3),
         (11, Phase.EXPIRED, 4),
     ):
-        standing = node.holding.standing(NOW + timedelta(days=days))
+        standing = node.holding.standing(NOW + timedelta(days=days), "c0")
         assert (standing.phase, standing.days_expired) == (phase, counted)
     with pytest.raises(PackError, match=r"not scored: packs/2026\.12\.1\.zip ended"):
-        node.holding.standing(NOW + timedelta(days=11)).verify_scored()
+        node.holding.standing(NOW + timedelta(days=11), "c0").verify_scored()
     later = NOW + timedelta(days=11)
     repository.release(later)
     PackTurn(holding=node.holding, link=node.link, now=later).run(repository.directory)
-    assert node.holding.standing(later).phase is Phase.IN_FORCE
+    assert node.holding.standing(later, "c0").phase is Phase.IN_FORCE
 
 
 def test_a_packs_last_day_ends_it(node: PackNode, repository: Repository) -> None:
     node.order(ONE, 1)
     node.turn(NOW, repository.directory, replace(SOUND, to_day=20261102))
-    assert node.holding.standing(NOW + timedelta(days=1)).is_scored
-    assert not node.holding.standing(NOW + timedelta(days=2)).is_scored
+    assert node.holding.standing(NOW + timedelta(days=1), "c0").is_scored
+    assert not node.holding.standing(NOW + timedelta(days=2), "c0").is_scored
 
 
 def test_without_a_pinned_root_nothing_changes_and_the_order_is_told(
     city: City, repository: Repository, tmp_path: Path
 ) -> None:
     node = PackNode(tmp_path / "other", city.senders[NODE], b"")
-    assert node.holding.standing(NOW).phase is Phase.PACKAGED
+    assert node.holding.standing(NOW, "c0").phase is Phase.PACKAGED
     node.order(ONE, 1)
     report = node.turn(NOW, repository.directory)
     assert "no root of them is pinned" in report.problem
     assert in_force(node) is None
-    assert node.holding.standing(NOW).is_scored
+    assert node.holding.standing(NOW, "c0").is_scored
 
 
 def test_a_pinned_root_is_not_replaced(node: PackNode, repository: Repository) -> None:
@@ -218,12 +232,83 @@ def test_a_pinned_root_is_not_replaced(node: PackNode, repository: Repository) -
         node.holding.pin(b"{}")
 
 
+@pytest.mark.parametrize("is_gone", [True, False])
+def test_a_pack_whose_file_is_lost_is_fetched_again(
+    node: PackNode, repository: Repository, *, is_gone: bool
+) -> None:
+    node.order(ONE, 1)
+    node.turn(NOW, repository.directory)
+    path = node.holding.files / f"{ONE.hex()}.zip"
+    path.unlink() if is_gone else path.write_bytes(b"pack onf")
+    # Who works with it goes on, who begins without it is not scored; both are told.
+    own, other = (node.holding.standing(NOW, catalog) for catalog in ("c0", "another"))
+    assert (own.phase, other.phase) == (Phase.IN_FORCE, Phase.NOT_LOADED)
+    assert own.problem == other.problem != ""
+    with pytest.raises(PackError, match=r"not scored: .*2026\.12\.1\.zip.*Records are stored"):
+        other.verify_scored()
+
+    report = node.turn(NOW, repository.directory)
+
+    assert (report.switched, report.reports, report.problem) == (None, 0, "")
+    assert path.read_bytes() == b"pack one"
+    assert node.checked == [ONE.hex()], "what passed is not run again"
+    assert node.holding.standing(NOW, "c0").problem == ""
+
+
+def test_a_stick_with_another_file_under_its_name_mends_nothing(
+    node: PackNode, repository: Repository
+) -> None:
+    node.order(ONE, 1)
+    node.turn(NOW, repository.directory)
+    path = node.holding.files / f"{ONE.hex()}.zip"
+    path.write_bytes(b"")
+    (stored,) = (repository.directory / "targets").rglob("*.zip")
+    stored.write_bytes(b"pack onf")
+    with pytest.raises(PackError, match="is not the file that was signed"):
+        node.turn(NOW, repository.directory)
+    assert not path.exists()
+    assert node.holding.standing(NOW, "another").phase is Phase.NOT_LOADED
+
+
+def test_a_lost_pack_that_the_repository_lost_too_is_told(
+    node: PackNode, repository: Repository
+) -> None:
+    node.order(ONE, 1)
+    node.turn(NOW, repository.directory)
+    path = node.holding.files / f"{ONE.hex()}.zip"
+    path.unlink()
+    (stored,) = (repository.directory / "targets").rglob("*.zip")
+    stored.unlink()
+    with pytest.raises(PackAbsentError):
+        node.turn(NOW, repository.directory)
+    assert node.holding.standing(NOW, "another").problem
+
+
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"orders": 1}', b'{"order": 1}'])
-def test_damaged_files_are_told(node: PackNode, content: bytes) -> None:
+def test_damaged_files_are_told_and_made_anew(
+    node: PackNode, repository: Repository, content: bytes
+) -> None:
+    node.order(ONE, 1)
+    node.turn(NOW, repository.directory)
     for name in ("state.json", "current"):
-        path = node.holding.directory / name
-        path.write_bytes(content)
-        with pytest.raises(PackError, match="is damaged"):
-            node.holding.standing(NOW)
-        path.unlink()
-    assert holding_of(node.directory).standing(NOW).phase is Phase.ABSENT
+        (node.holding.directory / name).write_bytes(content)
+        standing = node.holding.standing(NOW, "c0")
+        assert (standing.phase, standing.is_scored) == (Phase.NOT_LOADED, False)
+        assert "is damaged" in standing.problem
+        if name == "current":
+            node.order(ONE, 2, target="packs/2026.12.1.zip")
+        node.turn(NOW, repository.directory)
+        assert node.holding.standing(NOW, "c0").phase is Phase.IN_FORCE
+        assert in_force(node) == ONE.hex()
+
+
+def test_an_order_older_than_the_pack_in_force_is_not_followed_when_the_others_are_lost(
+    node: PackNode, repository: Repository
+) -> None:
+    repository.publish("2026.12.2", b"pack two")
+    node.order(TWO, 2)
+    node.turn(NOW, repository.directory)
+    (node.holding.directory / "state.json").write_bytes(b"")
+    node.order(ONE, 1)
+    assert node.turn(NOW, repository.directory).orders == 0
+    assert in_force(node) == TWO.hex()
