@@ -112,6 +112,43 @@ def use_pack(
         )
 
 
+@app.command("withdraw")
+def withdraw_pack(
+    *,
+    reason: Annotated[str, typer.Option("--reason", help="Why, for everybody to read.")],
+    version: Annotated[
+        str | None,
+        typer.Option("--version", help="Version of the pack; else the one ordered last."),
+    ] = None,
+    directory: Directory = None,
+    as_json: AsJson = False,
+) -> None:
+    """Stop a pack's roll-out for good, and order who was given it back to the pack before.
+
+    After a stop by a failure too: a stop alone changes nothing at members that have the pack.
+
+    Example: [bold]yixin hub packs withdraw --version 2026.12.1 --reason "fees counted twice"[/bold]
+    """
+    with start(as_json) as out:
+        arguments: Result = {"version": version, "reason": reason}
+        result = run_job(hub_directory(directory), "packs-withdraw", arguments, out)
+        if as_json:
+            out.done(result, "")
+            return
+        out.say(f"The roll-out of {result['target']} is stopped.{_told_stale(result)}")
+        if result["back"]:
+            out.rows("Ordered back", result["back"])
+        if result["without"]:
+            out.say(
+                f"{len(result['without'])} members have no earlier pack to go back to "
+                f"({', '.join(result['without'][:3])}): order them another version."
+            )
+        if result["grading"]["pack"] == result["target"]:
+            out.say(
+                "This hub still grades with it: yixin hub packs use --version, with an earlier one."
+            )
+
+
 @app.command()
 def fetch(
     *,
@@ -160,11 +197,12 @@ def status(*, directory: Directory = None, as_json: AsJson = False) -> None:
                     "from": one["from_day"],
                     "passed": f"{one['passed']} of {one['members']}",
                     "in force": one["in_force"],
-                    "stopped": one["stopped"] or "no",
+                    "stopped": "yes" if one["stopped"] else "no",
                 }
                 for one in result["orders"]
             ]
             out.rows("Orders", shown)
+        _show_stops(out, result["stops"])
         held = result["repository"]
         if held is None:
             out.say("No copy of a packs' repository yet: yixin hub packs fetch")
@@ -197,6 +235,29 @@ def _show_grading(out: CommandOutput, grading: Result) -> None:
         out.rows("Members that work with another catalogue than this hub", rows)
     if grading["untold"]:
         out.say(f"{len(grading['untold'])} members have not said yet what they work with.")
+
+
+def _show_stops(out: CommandOutput, stops: list[Result]) -> None:
+    """Say which roll-outs stopped, where and why, and what is left to do."""
+    if not stops:
+        return
+    counted = ("in_force", "waiting", "ordered_back")
+    out.rows(
+        "Stopped for good", [one | {name: len(one[name]) for name in counted} for one in stops]
+    )
+    for one in stops:
+        left = [
+            member
+            for member in (*one["in_force"], *one["waiting"])
+            if member not in one["ordered_back"]
+        ]
+        if left:
+            version = one["pack"].removeprefix("packs/").removesuffix(".zip")
+            out.say(
+                f"{len(left)} members keep {one['pack']}, or take it in force on its day "
+                f"({', '.join(left[:3])}). To bring them back: yixin hub packs withdraw --version "
+                f"{version} --reason TEXT"
+            )
 
 
 def _show_groups(out: CommandOutput, result: Result) -> None:

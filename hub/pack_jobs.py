@@ -30,6 +30,7 @@ class PackJobs:
             "packs-order": self.order,
             "packs-status": self.status,
             "packs-use": self.use,
+            "packs-withdraw": self.withdraw,
         }
 
     def fetch(self, arguments: Result, _progress: ProgressReporter) -> Result:
@@ -41,11 +42,12 @@ class PackJobs:
         found = refresh_packs(self.parts, self.parts.now(), folder=folder)
         return {"repository": found}
 
-    def groups(self, arguments: Result, _progress: ProgressReporter) -> Result:
+    def groups(self, arguments: Result, progress: ProgressReporter) -> Result:
         """Set groups and who is in them; without arguments, show them."""
         from hub.packs.rollout import assign  # noqa: PLC0415 - a room of its own
 
-        return assign(self.parts, arguments.get("order") or [], arguments.get("set") or {})
+        assign(self.parts, arguments.get("order") or [], arguments.get("set") or {})
+        return self.status(arguments, progress)
 
     def order(self, arguments: Result, _progress: ProgressReporter) -> Result:
         """Order a pack for a group; the copy of the repository is brought up to date before."""
@@ -64,11 +66,24 @@ class PackJobs:
         progress("golden vectors", 0, 0, "")
         return use(self.parts, arguments.get("version")) | {"is_fresh": is_fresh}
 
+    def withdraw(self, arguments: Result, _progress: ProgressReporter) -> Result:
+        """Stop a pack's roll-out, and order who has it back to the one before."""
+        from hub.packs.stopping import withdraw  # noqa: PLC0415 - a room of its own
+
+        is_fresh = self._refreshed()
+        given = withdraw(self.parts, arguments.get("version"), arguments["reason"])
+        return given | {"is_fresh": is_fresh, "grading": self._grading()}
+
     def status(self, _arguments: Result, _progress: ProgressReporter) -> Result:
         """Groups, orders and reports; which pack grades, and who works with another."""
-        from hub.packs.rollout import rollout_status  # noqa: PLC0415 - a room of its own
+        from hub.packs.showing import rollout_status  # noqa: PLC0415 - a room of its own
 
         return rollout_status(self.parts)
+
+    def _grading(self) -> Result:
+        from hub.packs.using import grading_status  # noqa: PLC0415 - a room of its own
+
+        return grading_status(self.parts)
 
     def _refreshed(self) -> bool:
         """Bring the copy up to date; whether that was possible.

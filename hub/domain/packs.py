@@ -3,7 +3,8 @@
 Rules:
 - Groups have an order. A group is given a pack only when every member of every group before it
   was given the pack and reported that its golden vectors passed.
-- One report of a failure stops the roll-out of that pack for good: the next try is a new pack.
+- One report of a failure, or the officer who withdraws it, stops the roll-out of a pack for good:
+  the next try is a new version.
 - A member that is not active any more is waited for no longer.
 """
 
@@ -85,7 +86,10 @@ def find_obstacle(groups: Sequence[GroupProgress], name: str, stopped_by: str | 
     if name not in names:
         return f"there is no group {name!r}; name one with yixin hub packs groups --order"
     if stopped_by is not None:
-        return f"its roll-out stopped at {stopped_by}: mend the pack and publish a new version"
+        return (
+            f"its roll-out stopped at {stopped_by}: mend the pack and publish a new version; "
+            "yixin hub packs withdraw brings back who has it"
+        )
     for group in groups[: names.index(name)]:
         if not group.is_done:
             return (

@@ -18,17 +18,15 @@ from sqlalchemy import Connection
 from hub.domain.members import MemberKind
 from hub.domain.packs import find_obstacle
 from hub.packs.repository import Wanted, find_pack, read_card, release
-from hub.packs.serving import place_of
-from hub.packs.using import grading_status
 from hub.parts import HubParts
 from hub.store import members, packs
-from hub.store.engine import reading, writing
+from hub.store.engine import writing
 from protos.yixin.v1 import envelope_pb2, exchange_pb2
 from scoring_kernel.packs import feature_schema
 from security.errors import PackError
 from security.moments import to_ms
 
-__all__ = ["assign", "order", "rollout_status"]
+__all__ = ["assign", "give", "order", "verify_schema"]
 
 PACK_ORDER: Final = "pack_order"
 PURPOSE: Final = "operation"
@@ -53,7 +51,7 @@ def order(
     """
     # 1.
     wanted = find_pack(parts, version)
-    _verify_schema(parts, wanted)
+    verify_schema(parts, wanted)
     now_ms = to_ms(parts.now())
     with writing(parts.engine) as connection:
         # 2.
@@ -74,7 +72,7 @@ def order(
             at_ms=now_ms,
         )
         addressed = packs.groups(connection)[group]
-        _give(connection, parts, given, addressed)
+        give(connection, parts, given, addressed)
     return {
         "target": wanted.target,
         "digest": wanted.digest.hex(),
@@ -86,10 +84,10 @@ def order(
     }
 
 
-def assign(parts: HubParts, names: Sequence[str], placed: Mapping[str, str]) -> dict[str, object]:
+def assign(parts: HubParts, names: Sequence[str], placed: Mapping[str, str]) -> None:
     """Set the groups, in their order, and put members into them.
 
-    A member that comes into a group is given the group's newest order, unless it was stopped.
+    A member that comes into a group is given the group's newest order that was not stopped.
 
     Args:
         parts: The hub.
@@ -119,45 +117,14 @@ def assign(parts: HubParts, names: Sequence[str], placed: Mapping[str, str]) -> 
             is_new = held is not None and not packs.was_ordered(
                 connection, held.version, member_id, held.digest
             )
-            if held is not None and is_new and packs.find_stop(connection, held.digest) is None:
-                _give(connection, parts, held, [member_id])
-    return rollout_status(parts)
+            if held is not None and is_new:
+                give(connection, parts, held, [member_id])
 
 
-def rollout_status(parts: HubParts) -> dict[str, object]:
-    """Groups, orders, reports and stops; and what the copy of the repository holds."""
-    with reading(parts.engine) as connection:
-        held = packs.orders(connection)
-        given = []
-        for one in held:
-            states = packs.states(connection, one.version)
-            stop = packs.find_stop(connection, one.digest)
-            said = [str(report.state) for report in states.values()]
-            given.append(
-                {
-                    "order": one.version,
-                    "pack": one.target,
-                    "group": one.group,
-                    "from_day": one.from_day,
-                    "members": packs.count_ordered(connection, one.version),
-                    "passed": sum(report.passed for report in states.values()),
-                    "in_force": said.count("in_force"),
-                    "refused": said.count("refused"),
-                    "stopped": None if stop is None else f"{stop.member}: {stop.reason}",
-                }
-            )
-        return {
-            "groups": {name: list(rows) for name, rows in packs.groups(connection).items()},
-            "without_group": list(packs.without_group(connection, MemberKind.NODE)),
-            "orders": given,
-            "repository": _repository(parts),
-            "grading": grading_status(parts),
-        }
-
-
-def _give(
+def give(
     connection: Connection, parts: HubParts, given: packs.Order, addressed: Sequence[str]
 ) -> None:
+    """Write an order, and queue it for members (step 4)."""
     packs.add_order(connection, given, addressed)
     payload = exchange_pb2.PackOrder(
         format=_FORMAT,
@@ -181,23 +148,10 @@ def _give(
         )
 
 
-def _verify_schema(parts: HubParts, wanted: Wanted) -> None:
+def verify_schema(parts: HubParts, wanted: Wanted) -> None:
     """Refuse a pack whose statements this hub could not read or grade."""
     if read_card(parts, wanted)["feature_schema"] != feature_schema(parts.catalog).hex():
         raise PackError(
             f"{wanted.target} measures other things than the catalogue this hub grades with: take "
             "it into use at the hub first (yixin hub packs use), then order it"
         )
-
-
-def _repository(parts: HubParts) -> dict[str, object] | None:
-    if not (place_of(parts).client).exists():
-        return None
-    from security.packs.client import load_release  # noqa: PLC0415 - TUF only where packs are used
-
-    release = load_release(place_of(parts).client)
-    return {
-        "packs": sorted(release.targets),
-        "expires_at": release.expires_at.isoformat(),
-        "is_expired": release.expires_at <= parts.now(),
-    }

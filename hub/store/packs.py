@@ -7,11 +7,12 @@ report counts only for an order that its sender was given; a stop stays.
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from hub.domain.members import MemberStatus
-from hub.domain.packs import DecodedPackReport, GroupProgress
+from hub.domain.packs import DecodedPackReport, GroupProgress, PackState
 from hub.store.pack_tables import (
     pack_group,
     pack_member,
@@ -25,14 +26,17 @@ from hub.store.slot_index import upsert
 from hub.store.tables import member
 
 __all__ = [
+    "Given",
     "Order",
     "Stop",
     "add_order",
     "add_release",
     "add_report",
+    "add_stop",
     "count_ordered",
     "find_release",
     "find_stop",
+    "given_of",
     "groups",
     "latest_order",
     "next_version",
@@ -44,6 +48,9 @@ __all__ = [
     "was_ordered",
     "without_group",
 ]
+
+MAX_REASON: Final = 400
+"""Longest reason of a stop that is kept, characters."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,8 +70,19 @@ class Stop:
     """Why the roll-out of a pack stopped."""
 
     member: str
+    """Who refused it; this hub where its officer withdrew it."""
     reason: str
     at_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """An order as one member was given it."""
+
+    digest: bytes
+    group: str
+    state: PackState | None
+    """What the member said last of it; None while it said nothing."""
 
 
 def set_groups(connection: Connection, names: Sequence[str]) -> None:
@@ -168,8 +186,9 @@ def orders(connection: Connection) -> tuple[Order, ...]:
 
 
 def latest_order(connection: Connection, group: str) -> Order | None:
-    """The newest order of a group."""
-    found = [one for one in orders(connection) if one.group == group]
+    """The newest order of a group whose pack was not stopped."""
+    stopped = {bytes(digest) for digest in connection.execute(select(pack_stop.c.digest)).scalars()}
+    found = [one for one in orders(connection) if one.group == group and one.digest not in stopped]
     return found[-1] if found else None
 
 
@@ -219,13 +238,52 @@ def add_report(
             .where(pack_report.c.version == said.version, pack_report.c.member == member_id)
             .values(values)
         )
-    if said.is_failure and find_stop(connection, said.digest) is None:
-        reason = ", ".join(said.failures)[:400] or "the pack was refused"
+    if said.is_failure:
+        reason = ", ".join(said.failures)[:MAX_REASON] or "the pack was refused"
+        add_stop(connection, said.digest, Stop(member=member_id, reason=reason, at_ms=said.at_ms))
+
+
+def add_stop(connection: Connection, digest: bytes, stop: Stop) -> None:
+    """Stop the roll-out of a pack; one that stopped before stays stopped as it was."""
+    if find_stop(connection, digest) is None:
         connection.execute(
             insert(pack_stop).values(
-                digest=said.digest, member=member_id, reason=reason, at_ms=said.at_ms
+                digest=digest, member=stop.member, reason=stop.reason, at_ms=stop.at_ms
             )
         )
+
+
+def given_of(connection: Connection, digest: bytes) -> dict[str, list[Given]]:
+    """Active members that were given a pack, each with all orders it was given, oldest first."""
+    had = (
+        select(pack_ordered.c.member)
+        .join(pack_order, pack_order.c.version == pack_ordered.c.version)
+        .where(pack_order.c.digest == digest)
+    )
+    query = (
+        select(
+            pack_ordered.c.member,
+            pack_order.c.version,
+            pack_order.c.digest,
+            pack_order.c.group_name,
+            pack_report.c.state,
+        )
+        .join(pack_order, pack_order.c.version == pack_ordered.c.version)
+        .join(member, member.c.member == pack_ordered.c.member)
+        .outerjoin(
+            pack_report,
+            (pack_report.c.version == pack_ordered.c.version)
+            & (pack_report.c.member == pack_ordered.c.member),
+        )
+        .where(member.c.status == MemberStatus.ACTIVE, pack_ordered.c.member.in_(had))
+        .order_by(pack_ordered.c.member, pack_order.c.version)
+    )
+    found: dict[str, list[Given]] = {}
+    for row in connection.execute(query):
+        state = PackState(row.state) if row.state else None
+        given = Given(digest=bytes(row.digest), group=row.group_name, state=state)
+        found.setdefault(row.member, []).append(given)
+    return found
 
 
 def find_stop(connection: Connection, digest: bytes) -> Stop | None:

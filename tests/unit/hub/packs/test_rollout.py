@@ -12,7 +12,7 @@ import pytest
 
 from hub.errors import StatementError
 from hub.intake.pack_reports import decode_pack_report
-from hub.packs.rollout import assign, order, rollout_status
+from hub.packs.rollout import assign, order
 from hub.packs.serving import (
     open_file,
     place_of,
@@ -21,6 +21,8 @@ from hub.packs.serving import (
     served_root,
     sign_timestamp,
 )
+from hub.packs.showing import rollout_status
+from hub.packs.stopping import withdraw
 from hub.store import log
 from hub.store.engine import reading
 from hub.store.quarantine import count
@@ -157,6 +159,96 @@ def test_after_a_stop_the_former_version_brings_members_back(
     back = order(parts, "pilot", DAY, "2026.12.1")
     assert (back["digest"], back["version"], back["members"]) == (DIGEST.hex(), 3, 1)
     assert orders_for(parts, NODE) == 3
+
+
+@pytest.fixture
+def second(parts: HubParts, city: City, node: Sender, repository: Repository) -> bytes:
+    """A second pack after the first went well at both groups; digest of its file."""
+    order(parts, "pilot", DAY)
+    say(city, node)
+    order(parts, "rest", DAY)
+    content = made("2026.12.2")
+    repository.publish("2026.12.2", content)
+    refresh_packs(parts, city.clock())
+    return hashlib.sha256(content).digest()
+
+
+def stops(parts: HubParts) -> list[dict[str, Any]]:
+    found: Any = rollout_status(parts)["stops"]
+    assert isinstance(found, list)
+    return found
+
+
+def test_a_stop_is_told_with_group_and_reason_and_who_still_has_the_pack(
+    city: City, node: Sender, other: Sender, parts: HubParts, second: bytes
+) -> None:
+    assert stops(parts) == []
+    order(parts, "pilot", DAY)
+    say(city, node, digest=second, version=3, state="waiting")
+    order(parts, "rest", DAY)
+    say(city, other, digest=second, version=4, passed=False, state="refused", failures=["x"])
+
+    (found,) = stops(parts)
+
+    assert found["pack"] == "packs/2026.12.2.zip"
+    assert (found["group"], found["member"], found["reason"]) == ("rest", OTHER, "x")
+    assert (found["in_force"], found["waiting"], found["ordered_back"]) == ([], [NODE], [])
+    say(city, node, digest=second, version=3)
+    assert stops(parts)[0]["in_force"] == [NODE]
+
+
+def test_who_withdraws_brings_members_back_to_the_pack_before(
+    city: City, node: Sender, parts: HubParts, second: bytes
+) -> None:
+    order(parts, "pilot", DAY)
+    say(city, node, digest=second, version=3)
+    waiting = {one: orders_for(parts, one) for one in (NODE, OTHER)}
+
+    found = withdraw(parts, None, "fees counted twice")
+
+    assert (found["target"], found["without"]) == ("packs/2026.12.2.zip", [])
+    assert found["back"] == [{"group": "pilot", "pack": "packs/2026.12.1.zip", "members": 1}]
+    # Who was not given it is left alone.
+    assert orders_for(parts, NODE) == waiting[NODE] + 1
+    assert orders_for(parts, OTHER) == waiting[OTHER]
+    (told,) = stops(parts)
+    assert (told["group"], told["member"]) == (None, parts.identity.hub)
+    assert told["reason"] == "fees counted twice"
+    assert (told["in_force"], told["ordered_back"]) == ([NODE], [NODE])
+    with pytest.raises(PackError, match="its roll-out stopped at"):
+        order(parts, "rest", DAY)
+    say(city, node, digest=DIGEST, version=4)
+    assert stops(parts)[0]["in_force"] == []
+    # Again, and it orders nothing more.
+    assert withdraw(parts, "2026.12.2", "again")["back"] == []
+    assert stops(parts)[0]["reason"] == "fees counted twice"
+
+
+def test_after_a_failure_the_officer_withdraws_and_the_cause_stays(
+    city: City, node: Sender, parts: HubParts, second: bytes
+) -> None:
+    order(parts, "pilot", DAY)
+    say(city, node, digest=second, version=3, passed=False, state="refused", failures=["x"])
+    assert len(withdraw(parts, "2026.12.2", "tidied up")["back"]) == 1  # type: ignore[arg-type]
+    assert (stops(parts)[0]["member"], stops(parts)[0]["reason"]) == (NODE, "x")
+    # Who comes into the group is given what holds there now.
+    assign(parts, [], {OTHER: "pilot"})
+    given: Any = rollout_status(parts)["orders"]
+    assert [one["pack"] for one in given if one["group"] == "pilot" and one["members"] == 2] == [
+        "packs/2026.12.1.zip"
+    ]
+
+
+def test_who_had_no_pack_before_is_named(city: City, node: Sender, parts: HubParts) -> None:
+    order(parts, "pilot", DAY)
+    say(city, node)
+    found = withdraw(parts, "2026.12.1", "wrong")
+    assert (found["back"], found["without"]) == ([], [NODE])
+    with pytest.raises(PackError, match=r"2027\.1\.1\.zip was not ordered here"):
+        withdraw(parts, "2027.1.1", "wrong")
+    for reason in ("", " ", "x" * 401, "a\nb"):
+        with pytest.raises(PackError, match="why the pack is withdrawn"):
+            withdraw(parts, "2026.12.1", reason)
 
 
 def test_a_pack_that_measures_other_things_than_the_hub_is_not_ordered(

@@ -16,8 +16,8 @@ from hub.domain.heartbeats import DecodedHeartbeat
 from hub.jobs import HubJobs
 from hub.packs.checking import check_apart
 from hub.packs.repository import catalogs
-from hub.packs.rollout import rollout_status
 from hub.packs.serving import place_of, refresh_packs
+from hub.packs.showing import rollout_status
 from hub.packs.using import grading_status, is_other_in_force, use, verify_graded
 from hub.store.engine import reading, writing
 from hub.store.heartbeats import keep_heartbeat
