@@ -17,7 +17,7 @@ from typing import Final
 from hub.errors import HubError
 from hub.log.mode import HubMode
 from hub.parts import HubParts
-from hub.store.certifying import own_keys
+from hub.store.certifying import begin_epochs
 from hub.store.revocation_lists import refresh_list
 from security.errors import JoinPendingError, SecurityError
 from security.exchange.membership import is_joined, load
@@ -72,7 +72,7 @@ def keep_identity(parts: HubParts, now: datetime) -> None:
     Raises:
         HubStoreError: The database failed.
     """
-    own_keys(parts.engine, parts.identity, to_ms(now))
+    begin_epochs(parts.engine, parts.identity, parts.settings.suites.names, to_ms(now))
     refresh_list(parts.engine, parts.identity, to_ms(now))
 
 

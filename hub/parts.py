@@ -15,7 +15,7 @@ from hub.config import Settings, load_settings, usable
 from hub.errors import ConfigurationError
 from hub.log.hub_log import HubLog
 from hub.log.opening import open_log
-from hub.store.certifying import choose_signing, own_keys
+from hub.store.certifying import begin_epochs, choose_signing
 from hub.store.database import open_database
 from hub.store.engine import reading
 from hub.store.identity import HubIdentity, MemberKeys, load_identity
@@ -127,7 +127,7 @@ def open_parts(directory: Path, now: Callable[[], datetime], *, writer: bool) ->
         )
         engine = log.engine
         if writer:
-            own_keys(engine, identity, to_ms(now()))
+            begin_epochs(engine, identity, settings.suites.names, to_ms(now()))
         else:
             with reading(engine) as connection:
                 choose_signing(connection, identity, to_ms(now()))

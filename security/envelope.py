@@ -11,7 +11,8 @@ Opening, in order; each step below carries its number:
 2. It is logged before it expires, and its clock is not ahead by more than a day.
 3. The sender's key is certified by one of the two parties' hubs and valid at the logged time. The
    one exception: what a hub passed on inside another envelope, under a key which it certified.
-4. The signature fits, both halves where the key has two.
+4. The signature fits, both halves where the key has two, and the countersignature where the
+   header names an SM2 key; a member of suite GM requires it of its hub.
 5. The named decryption key is held and opens the ciphertext.
 
 Not done here, and left to the caller: the chain (``security.chain``), the sender's right to this
@@ -27,6 +28,7 @@ from typing import TYPE_CHECKING, Final
 
 from protos.yixin.v1 import envelope_pb2
 from security.certificates import SIGNING
+from security.countersigning import countersign, find_countersigner, is_countersigning, sm2_key_id
 from security.encoding import pae, parse_exactly
 from security.errors import (
     BadSignatureError,
@@ -36,6 +38,7 @@ from security.errors import (
     UnreadableEnvelopeError,
     UntrustedCertificateError,
     UntrustedEnvelopeError,
+    cause_of,
 )
 from security.headers import (
     FORMAT,
@@ -67,6 +70,7 @@ __all__ = [
     "parse_header",
     "seal",
     "verify_addressed_envelope",
+    "verify_delivery",
     "verify_envelope",
 ]
 
@@ -120,6 +124,8 @@ class OutgoingEnvelope:
     """Last receipted seq of the cited incarnation; else 0."""
     agreement: str = ""
     """Sharing agreement ``id@version`` it is made under, or empty."""
+    sm2_key: SigningKey | None = field(default=None, repr=False)
+    """Key that countersigns: of a hub, for a member of suite GM."""
     payload: bytes = field(repr=False)
     """What is encrypted."""
 
@@ -181,6 +187,7 @@ def seal(outgoing: OutgoingEnvelope) -> envelope_pb2.SealedEnvelope:
         cited_incarnation=outgoing.cited_incarnation,
         cited_seq=outgoing.cited_seq,
         agreement=outgoing.agreement,
+        sm2_key_id=sm2_key_id(outgoing.sm2_key),
     ).SerializeToString(deterministic=True)
     ciphertext = get_suite(outgoing.suite).seal(
         outgoing.recipient_public_key, outgoing.payload, _info(header)
@@ -191,6 +198,7 @@ def seal(outgoing: OutgoingEnvelope) -> envelope_pb2.SealedEnvelope:
         ciphertext=ciphertext,
         signature=signature.classical,
         pq_signature=signature.post_quantum,
+        sm2_signature=countersign(outgoing.sm2_key, PAYLOAD_TYPE, header, ciphertext),
     )
     try:
         parse_header(envelope)
@@ -200,7 +208,11 @@ def seal(outgoing: OutgoingEnvelope) -> envelope_pb2.SealedEnvelope:
 
 
 def envelope_hash(envelope: envelope_pb2.SealedEnvelope) -> bytes:
-    """SHA-256 over all four parts of an envelope: its name in chains, receipts and logs."""
+    """SHA-256 over all parts of an envelope: its name in chains, receipts and logs.
+
+    The countersignature is a fifth part where there is one.
+    """
+    countersignature = (envelope.sm2_signature,) if envelope.sm2_signature else ()
     return hashlib.sha256(
         pae(
             HASH_TYPE,
@@ -208,6 +220,7 @@ def envelope_hash(envelope: envelope_pb2.SealedEnvelope) -> bytes:
             envelope.ciphertext,
             envelope.signature,
             envelope.pq_signature,
+            *countersignature,
         )
     ).digest()
 
@@ -229,6 +242,8 @@ def verify_envelope(
     header: envelope_pb2.EnvelopeHeader,
     key: CertifiedKey,
     *,
+    keyring: Keyring,
+    at_ms: int,
     carrier: str = "",
 ) -> None:
     """Verify that a certified key signed this envelope; needs no decryption key.
@@ -237,12 +252,14 @@ def verify_envelope(
         envelope: The envelope as received.
         header: Its header, from ``parse_header``.
         key: The sender's key, found for the logged time.
+        keyring: Certified keys; holds the SM2 key where the header names one.
+        at_ms: Logged time, milliseconds since the epoch, UTC.
         carrier: Hub that passed the envelope on inside another one, and whose certificates count
             therefore (``security.sharing.forwarded``); empty for every other envelope.
 
     Raises:
         UntrustedEnvelopeError: The key is not the one the header names, was certified by neither
-            party, or did not sign these bytes.
+            party, or did not sign these bytes; or the countersignature does not hold.
     """
     if (key.member, key.key_id, key.use) != (header.sender, header.sender_key_id, SIGNING):
         raise UntrustedEnvelopeError("the key is not the sender's signing key")
@@ -251,8 +268,14 @@ def verify_envelope(
     signature = Signature(classical=envelope.signature, post_quantum=envelope.pq_signature)
     try:
         key.verifying.verify(signature, PAYLOAD_TYPE, envelope.header, envelope.ciphertext)
-    except BadSignatureError as error:
-        raise UntrustedEnvelopeError(f"signature: {error}") from error
+        countersigner = find_countersigner(
+            keyring, header.sender, header.sm2_key_id, envelope.sm2_signature, at_ms=at_ms
+        )
+        if countersigner is not None:
+            second = Signature(classical=envelope.sm2_signature)
+            countersigner.verify(second, PAYLOAD_TYPE, envelope.header, envelope.ciphertext)
+    except (BadSignatureError, UntrustedCertificateError) as error:
+        raise UntrustedEnvelopeError(f"signature: {cause_of(error)}") from error
 
 
 def verify_addressed_envelope(
@@ -293,8 +316,30 @@ def verify_addressed_envelope(
     except UntrustedCertificateError as error:
         raise UntrustedEnvelopeError(f"sender: {error.cause}", _certificate_rule(error)) from error
     # 4. Signature.
-    verify_envelope(envelope, header, key, carrier=carrier)
+    verify_envelope(envelope, header, key, keyring=keyring, at_ms=now_ms, carrier=carrier)
     return VerifiedEnvelope(header=header, hash=envelope_hash(envelope), sender_key=key)
+
+
+def verify_delivery(
+    envelope: envelope_pb2.SealedEnvelope, *, recipient: str, keyring: Keyring, now_ms: int
+) -> VerifiedEnvelope:
+    """Prove what a hub delivered to its member: steps 0 to 4, and that it is countersigned in GM.
+
+    Args:
+        envelope: The envelope as received.
+        recipient: Member id of the member.
+        keyring: Keys of the hub and of the member.
+        now_ms: Present moment, milliseconds since the epoch, UTC.
+
+    Raises:
+        UntrustedEnvelopeError: Any step fails; the wording is the same for all.
+    """
+    verified = verify_addressed_envelope(
+        envelope, recipient=recipient, keyring=keyring, now_ms=now_ms
+    )
+    if is_countersigning(verified.header.suite) and not verified.header.sm2_key_id:
+        raise UntrustedEnvelopeError("signature: the hub did not countersign with SM2")
+    return verified
 
 
 def decrypt_envelope(

@@ -15,7 +15,7 @@ from security.encoding import parse_exactly
 from security.errors import BrokenRule, UnknownSuiteError, UntrustedEnvelopeError
 from security.members import is_member_id
 from security.signatures import MLDSA65_SIGNATURE_BYTES, SIGNATURE_BYTES
-from security.suites import get_suite
+from security.suites import GM, named_suite
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,13 +51,10 @@ def parse_header(envelope: envelope_pb2.SealedEnvelope) -> envelope_pb2.Envelope
     """
     if envelope.ByteSize() > MAX_ENVELOPE_BYTES:
         raise UntrustedEnvelopeError("the envelope is too long")
-    if len(envelope.signature) != SIGNATURE_BYTES:
-        raise UntrustedEnvelopeError("the signature has a wrong length")
-    if len(envelope.pq_signature) not in {0, MLDSA65_SIGNATURE_BYTES}:
-        raise UntrustedEnvelopeError("the post-quantum signature has a wrong length")
+    _check_signatures(envelope)
     try:
         header = parse_exactly(envelope_pb2.EnvelopeHeader, envelope.header, MAX_HEADER_BYTES)
-        suite = get_suite(header.suite)
+        suite = named_suite(header.suite)
     except UnknownSuiteError as error:
         raise UntrustedEnvelopeError(f"header: {error}", BrokenRule.SUITE) from error
     except ValueError as error:
@@ -67,12 +64,31 @@ def parse_header(envelope: envelope_pb2.SealedEnvelope) -> envelope_pb2.Envelope
     for fault, holds in _RULES:
         if not holds(header):
             raise UntrustedEnvelopeError(f"header: {fault}")
+    if bool(header.sm2_key_id) != bool(envelope.sm2_signature):
+        raise UntrustedEnvelopeError("an SM2 key without its signature, or the other way round")
     return header
+
+
+def _check_signatures(envelope: envelope_pb2.SealedEnvelope) -> None:
+    lengths = {
+        "signature": len(envelope.signature) == SIGNATURE_BYTES,
+        "post-quantum signature": len(envelope.pq_signature) in {0, MLDSA65_SIGNATURE_BYTES},
+        "SM2 signature": len(envelope.sm2_signature) in {0, SIGNATURE_BYTES},
+    }
+    for name, holds in lengths.items():
+        if not holds:
+            raise UntrustedEnvelopeError(f"the {name} has a wrong length")
 
 
 def _has_ids(header: envelope_pb2.EnvelopeHeader) -> bool:
     ids = (header.envelope_id, header.sender_key_id, header.recipient_key_id)
     return all(_HEX_32.fullmatch(text) for text in ids)
+
+
+def _has_sm2_key(header: envelope_pb2.EnvelopeHeader) -> bool:
+    if not header.sm2_key_id:
+        return True
+    return header.suite == GM.name and _HEX_32.fullmatch(header.sm2_key_id) is not None
 
 
 def _has_words(header: envelope_pb2.EnvelopeHeader) -> bool:
@@ -98,6 +114,7 @@ _RULES: Final[tuple[tuple[str, Callable[[envelope_pb2.EnvelopeHeader], bool]], .
     ("recipient", lambda header: is_member_id(header.recipient)),
     ("sender is recipient", lambda header: header.sender != header.recipient),
     ("an id is not 32 hex digits", _has_ids),
+    ("an SM2 key outside suite GM, or its id is not 32 hex digits", _has_sm2_key),
     ("purpose, data class or payload type is not a word", _has_words),
     ("period", lambda header: _PERIOD.fullmatch(header.period) is not None),
     ("agreement", lambda header: _AGREEMENT.fullmatch(header.agreement) is not None),

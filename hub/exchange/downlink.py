@@ -5,8 +5,8 @@ Numbered as applied on every call:
 1. The member's signed heads acknowledge what it holds. A new incarnation of the lane starts when
    they are not in the hub's history (the member was restored from an old copy), and when what
    waits can no longer be taken: it was sealed to a key that the member gave up, under a key of the
-   hub that has ended, or too long ago. It is then sealed anew. An earlier epoch of a member's key
-   still opens what was sealed to it.
+   hub that has ended, without the SM2 signature of suite GM, or too long ago. It is then sealed
+   anew. An earlier epoch of a member's key still opens what was sealed to it.
 2. Envelopes sealed before and not acknowledged are given again, byte for byte.
 3. Then queued payloads are sealed under the member's current key; every sealed envelope is a
    DELIVERY leaf of the log, in the transaction that seals it.
@@ -26,6 +26,7 @@ from hub.store.policies import policy_of
 from protos.yixin.v1 import envelope_pb2, transparency_pb2
 from security.certificates import ENCRYPTION, SIGNING, Keyring
 from security.chain import GENESIS, LANES, ChainPosition
+from security.countersigning import is_countersigning
 from security.errors import UntrustedCertificateError
 from security.exchange import archive
 from security.exchange.outbox import Outbox
@@ -96,8 +97,11 @@ class Downlink:
                 self.keyring.find(member, header.recipient_key_id, ENCRYPTION, now_ms)
             except UntrustedCertificateError:
                 return False
-            return now_ms <= header.expires_at_ms and self._is_own(
-                connection, header.sender_key_id, now_ms
+            # Without SM2 it was sealed by an older program: a member of GM takes it no more.
+            second = [header.sm2_key_id] if is_countersigning(header.suite) else []
+            return now_ms <= header.expires_at_ms and all(
+                self._is_own(connection, key_id, now_ms)
+                for key_id in (header.sender_key_id, *second)
             )
         return True
 
@@ -147,6 +151,7 @@ class Downlink:
                 sender=self.identity.hub,
                 signing_key=self.identity.signing,
                 recipient_key=recipient_key,
+                sm2_key=self.identity.countersigning(recipient_key.suite, now_ms),
                 now_ms=now_ms,
             )
             rows = self.outbox.seal_ahead(connection, member, context, limit=limit)

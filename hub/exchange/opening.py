@@ -58,7 +58,8 @@ class Opening:
             raise RemoteSyncError("the first frame of a stream must be signed heads")
         stated = self._verified(member, first.open, now_ms, downlink=False)
         # First the keys: what is signed below is signed by one of them.
-        hub_keys = self._hub_keys(member, now_ms)
+        suite = self._suite_of(member, now_ms)
+        hub_keys = own_keys(self.engine, self.identity, now_ms, suite)
         with reading(self.engine) as connection:
             held = envelopes.heads_of(connection, member)
             revoked = current_list(connection)
@@ -71,6 +72,7 @@ class Opening:
                 heads=held,
                 at_ms=now_ms,
                 downlink=False,
+                sm2_key=self.identity.countersigning(suite, now_ms),
             ),
             hub_keys=hub_keys,
             revocations=revoked,
@@ -95,7 +97,8 @@ class Opening:
         """
         heads = self._verified(member, signed, now_ms, downlink=True)
         self._keep(member, signed, heads, now_ms)
-        return heads, self._hub_keys(member, now_ms)
+        suite = self._suite_of(member, now_ms)
+        return heads, own_keys(self.engine, self.identity, now_ms, suite)
 
     def _keep(
         self,
@@ -136,10 +139,9 @@ class Opening:
             now_ms=now_ms,
         )
 
-    def _hub_keys(self, member: str, now_ms: int) -> list[identity_pb2.KeyCertificate]:
-        """The hub's keys in force; encryption keys of the suite that the member has itself."""
+    def _suite_of(self, member: str, now_ms: int) -> str:
+        """The suite that the member has itself: the one of the hub's keys that it is shown."""
         try:
-            suite = self.keys.keyring.current(member, ENCRYPTION, now_ms).suite
+            return self.keys.keyring.current(member, ENCRYPTION, now_ms).suite
         except UntrustedCertificateError:
-            suite = SUITE
-        return own_keys(self.engine, self.identity, now_ms, suite)
+            return SUITE

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from hub.errors import ConfigurationError
 from hub.store import enrolment_requests, members, revocations, tokens
-from hub.store.certifying import own_certificates
+from hub.store.certifying import own_certificates, own_suites
 from hub.store.identity import HubIdentity
 from hub.store.revocation_lists import issue_list
 
@@ -40,7 +40,8 @@ def revoke_member(
         enrolment_requests.drop_joins(connection, member)
     count = revocations.revoke_all(connection, member, now_ms)
     if member == identity.hub:
-        own_certificates(connection, identity, now_ms)
+        for suite in own_suites(identity):
+            own_certificates(connection, identity, now_ms, suite)
     if count:
         issue_list(connection, identity, now_ms)
     return count

@@ -7,8 +7,8 @@ Numbered as applied inside the transaction:
    untrusted one, a gap and a fork are refused.
 2. A new envelope is of a suite within the sender's policy, and signed by a key of that kind.
 3. Custody and the slot rule decide slot by slot; refused slots are quarantined, the rest counts.
-4. Leaves are appended to the log, receipts are signed as one group, and envelopes, heads, rows,
-   index and receipts are written together.
+4. Leaves are appended to the log, receipts are signed as one group (by SM2 too where one is for
+   an envelope of suite GM), and envelopes, heads, rows, index and receipts are written together.
 
 Nothing of a refused envelope is stored. Results are handed out only after the commit.
 """
@@ -27,12 +27,13 @@ from hub.store import backups, envelopes, log, members, policies, refusals
 from hub.store.custody import CustodyCache
 from hub.store.engine import writing
 from hub.store.envelopes import AcceptedEnvelope, GroupSeal
-from hub.store.identity import HubIdentity
+from hub.store.identity import HubIdentity, countersigner
 from hub.store.log_recovered import RecoveredLeaf, find_recovered, settle_recovered
 from hub.store.statements import StatementStore
 from protos.yixin.v1 import envelope_pb2, exchange_pb2, transparency_pb2
 from scoring_kernel.joining import Joining
 from security.chain import GENESIS, ChainPosition, Step, check_next
+from security.countersigning import countersign_group, sm2_key_id
 from security.errors import (
     ChainForkError,
     ChainGapError,
@@ -43,7 +44,7 @@ from security.errors import (
 from security.exchange.heads import next_incarnation
 from security.group_signature import sign_group
 from security.policy import Policy, check_suite
-from security.suites import get_suite
+from security.suites import named_suite
 
 RECEIPT_TYPE: Final = "yixin/receipt-group/v1"
 _FORMAT: Final = 1
@@ -78,6 +79,10 @@ class _Taken:
         return ChainPosition(
             incarnation=self.header.incarnation, seq=self.header.seq, hash=self.checked.hash
         )
+
+    def at_ms(self, now_ms: int) -> int:
+        """Moment of logging: of the first time, where the envelope comes again."""
+        return self.recovered.logged_at_ms if self.recovered else now_ms
 
 
 @dataclass(slots=True, kw_only=True)
@@ -263,10 +268,20 @@ class Committer:
         backed_up = backups.through(
             group.connection, sorted({taken.header.sender for taken in group.taken})
         )
-        bodies = [self._receipt_body(taken, backed_up, now_ms) for taken in group.taken]
-        key = self._identity.signing  # Asked once: an epoch may begin at any moment.
+        # Asked once: an epoch may begin at any moment.
+        key, sm2 = self._identity.signing, self._identity.sm2_epoch
+        seconds = [countersigner(sm2, one.header.suite, one.at_ms(now_ms)) for one in group.taken]
+        bodies = [
+            self._receipt_body(taken, backed_up, now_ms, sm2_key_id(second))
+            for taken, second in zip(group.taken, seconds, strict=True)
+        ]
         _, proofs, signature = sign_group(key, RECEIPT_TYPE, bodies)
-        group_seal = GroupSeal(key_id=key.key_id, signature=signature)
+        second_key = next(filter(None, seconds), None)
+        group_seal = GroupSeal(
+            key_id=key.key_id,
+            signature=signature,
+            sm2_signature=countersign_group(second_key, RECEIPT_TYPE, bodies),
+        )
         envelopes.add_group(
             group.connection,
             [
@@ -291,6 +306,7 @@ class Committer:
         taken: _Taken,
         backed_up: Mapping[tuple[str, int], tuple[int, int]],
         now_ms: int,
+        sm2_key_id: str,
     ) -> bytes:
         header = taken.header
         incarnation, seq = backed_up.get((header.sender, header.lane), (0, 0))
@@ -303,7 +319,7 @@ class Committer:
             seq=taken.header.seq,
             envelope_hash=taken.checked.hash,
             log_index=taken.log_index,
-            logged_at_ms=taken.recovered.logged_at_ms if taken.recovered else now_ms,
+            logged_at_ms=taken.at_ms(now_ms),
             status=(
                 exchange_pb2.RECEIPT_STATUS_QUARANTINED
                 if taken.refused_parts
@@ -312,6 +328,7 @@ class Committer:
             quarantined_parts=taken.refused_parts,
             # A seq of this incarnation; of an earlier one nothing is said, which keeps more.
             backed_up_through=seq if incarnation == header.incarnation else 0,
+            sm2_key_id=sm2_key_id,
         ).SerializeToString(deterministic=True)
 
 
@@ -322,7 +339,7 @@ def _verify_suite(policy: Policy, suite: str, signed_by: str) -> None:
         SuitePolicyError: Another suite is required, or the key signs as another suite does.
     """
     check_suite(policy, suite)
-    if get_suite(signed_by).signature is not get_suite(suite).signature:
+    if named_suite(signed_by).signature is not named_suite(suite).signature:
         raise SuitePolicyError(
             f"The envelope is sealed under {suite}, and signed by a key of {signed_by}. Renew this "
             f"member's keys under one suite of {', '.join(policy.suites)}."

@@ -2,12 +2,13 @@
 
 Rules: the identity key signs every certificate; each is a leaf of the log, in the transaction that
 issues it; a new epoch of the hub begins 90 days before the old one ends, and signs from the day
-after it was first shown to members on.
+after it was first shown to members on. The first SM2 key, which signs beside the others for members
+of suite GM, signs at once: they are shown it before anything that it signed.
 """
 
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final, TypeAlias
 
 from sqlalchemy import Connection, Engine
@@ -20,9 +21,11 @@ from hub.store.epochs import SUITE
 from hub.store.identity import HubIdentity
 from hub.store.members import StoredCertificate
 from protos.yixin.v1 import identity_pb2, transparency_pb2
-from security.certificates import ENCRYPTION, SIGNING, issue_key_certificate
+from security.certificates import CLOCK_SKEW_MS, ENCRYPTION, SIGNING, issue_key_certificate
+from security.countersigning import can_check, is_countersigning
 from security.keys import EncryptionKey, SigningKey
 from security.members import parse_member_id
+from security.suites import GM
 
 SERIAL_COUNTER: Final = "certificate_serial"
 LEAF_WORD: Final = "key_certificate"
@@ -31,12 +34,13 @@ RENEW_BEFORE_MS: Final = 90 * 86_400_000
 """Overlap of two epochs, milliseconds."""
 ANNOUNCE_MS: Final = 86_400_000
 """A new signing key is shown for this long before it signs, where an older one still can."""
-CLOCK_SKEW_MS: Final = 300_000
 _DAY_MS: Final = 86_400_000
 _LOG: Final = logging.getLogger(__name__)
 
 OwnKey: TypeAlias = SigningKey | EncryptionKey
 KeyUse: TypeAlias = identity_pb2.KeyUse.ValueType
+Role: TypeAlias = tuple[KeyUse, str]
+"""Use and suite of a key of the hub."""
 
 
 def certify(
@@ -130,6 +134,25 @@ def own_keys(
         return _in_force(identity, rows, now_ms, suite)
 
 
+def begin_epochs(engine: Engine, identity: HubIdentity, suites: Iterable[str], now_ms: int) -> None:
+    """Begin the epochs that are due: of the default suite's keys, and of SM2 where GM is allowed.
+
+    Args:
+        engine: The hub's database.
+        identity: The hub.
+        suites: Suites that its settings allow.
+        now_ms: Present moment, milliseconds since the epoch, UTC.
+
+    Raises:
+        HubStoreError: The database failed.
+    """
+    own_keys(engine, identity, now_ms)
+    for suite in suites:
+        # Without the extra the hub says so when it states its policy.
+        if is_countersigning(suite) and can_check():
+            own_keys(engine, identity, now_ms, suite)
+
+
 def own_certificates(
     connection: Connection, identity: HubIdentity, now_ms: int, suite: str = SUITE
 ) -> list[identity_pb2.KeyCertificate]:
@@ -139,7 +162,8 @@ def own_certificates(
         connection: A writing transaction.
         identity: The hub.
         now_ms: Present moment, milliseconds since the epoch, UTC.
-        suite: Suite that the hub's encryption keys must have.
+        suite: Suite of the members: of the hub's encryption keys, and of a second signing key
+            where the hub countersigns for them.
 
     Returns:
         Signing certificates, then encryption certificates, each in order of issue.
@@ -149,14 +173,14 @@ def own_certificates(
         UnknownSuiteError: No such suite.
     """
     rows = _own_rows(connection, identity)
-    for use in _due(identity, rows, now_ms, suite):
-        key = _spare(identity, rows, use, suite) or _new(identity, use, suite)
+    for use, of_suite in _due(identity, rows, now_ms, suite):
+        key = _spare(identity, rows, use, of_suite) or _new(identity, use, of_suite)
         certify(
             connection,
             identity,
             member=identity.hub,
             use=use,
-            suite=SUITE if use == SIGNING else suite,
+            suite=of_suite,
             public_key=_public(key),
             pq_public_key=key.verifying.pq_public_key if isinstance(key, SigningKey) else b"",
             now_ms=now_ms,
@@ -164,6 +188,11 @@ def own_certificates(
             approved="own",
         )
     return _in_force(identity, _own_rows(connection, identity), now_ms, suite)
+
+
+def own_suites(identity: HubIdentity) -> tuple[str, ...]:
+    """Suites whose signing keys the hub uses: its own, and GM once it has an SM2 key."""
+    return (SUITE, GM.name) if identity.sm2_epoch else (SUITE,)
 
 
 def choose_signing(connection: Connection, identity: HubIdentity, now_ms: int) -> None:
@@ -178,7 +207,7 @@ def _own_rows(connection: Connection, identity: HubIdentity) -> tuple[StoredCert
 def _held(identity: HubIdentity, use: int, suite: str) -> dict[str, OwnKey]:
     epochs = identity.epochs
     keys: Sequence[OwnKey] = (
-        epochs.signing_keys if use == SIGNING else epochs.encryption_keys(suite)
+        epochs.signing_keys(suite) if use == SIGNING else epochs.encryption_keys(suite)
     )
     return {key.key_id: key for key in keys}
 
@@ -197,15 +226,21 @@ def _valid(
     ]
 
 
+def _roles(suite: str) -> list[Role]:
+    """The hub's keys that members of a suite use."""
+    second: list[Role] = [(SIGNING, suite)] if is_countersigning(suite) else []
+    return [(SIGNING, SUITE), *second, (ENCRYPTION, suite)]
+
+
 def _due(
     identity: HubIdentity, rows: Sequence[StoredCertificate], now_ms: int, suite: str
-) -> list[KeyUse]:
+) -> list[Role]:
     return [
-        use
-        for use in (SIGNING, ENCRYPTION)
+        (use, of_suite)
+        for use, of_suite in _roles(suite)
         if not any(
             row.not_after_ms - RENEW_BEFORE_MS > now_ms
-            for row in _valid(identity, rows, use, now_ms, suite)
+            for row in _valid(identity, rows, use, now_ms, of_suite)
         )
     ]
 
@@ -216,17 +251,18 @@ def _in_force(
     _choose(identity, rows, now_ms)
     return [
         identity_pb2.KeyCertificate.FromString(row.certificate)
-        for use in (SIGNING, ENCRYPTION)
-        for row in _valid(identity, rows, use, now_ms, suite)
+        for use, of_suite in _roles(suite)
+        for row in _valid(identity, rows, use, now_ms, of_suite)
     ]
 
 
 def _choose(identity: HubIdentity, rows: Sequence[StoredCertificate], now_ms: int) -> None:
-    valid = _valid(identity, rows, SIGNING, now_ms, SUITE)
-    known = [row for row in valid if row.not_before_ms + ANNOUNCE_MS <= now_ms]
-    # Of those that members know the newest; where none is old enough, the one that began first.
-    best = max(known, key=_age) if known else min(valid, key=_age, default=None)
-    identity.epochs.use(best.key_id if best else None)
+    for suite in (SUITE, GM.name):
+        valid = _valid(identity, rows, SIGNING, now_ms, suite)
+        known = [row for row in valid if row.not_before_ms + ANNOUNCE_MS <= now_ms]
+        # Of those that members know the newest; where none is old enough, the one that began first.
+        best = max(known, key=_age) if known else min(valid, key=_age, default=None)
+        identity.epochs.use(suite, best.key_id if best else None, best.not_before_ms if best else 0)
 
 
 def _age(row: StoredCertificate) -> tuple[int, int]:
@@ -244,7 +280,7 @@ def _spare(
 
 def _new(identity: HubIdentity, use: int, suite: str) -> OwnKey:
     epochs = identity.epochs
-    return epochs.new_signing() if use == SIGNING else epochs.new_encryption(suite)
+    return epochs.new_signing(suite) if use == SIGNING else epochs.new_encryption(suite)
 
 
 def _public(key: OwnKey) -> bytes:

@@ -41,10 +41,17 @@ class AcceptedEnvelope:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupSeal:
-    """The signature over the receipts of one commit group."""
+    """The signature over the receipts of one commit group.
+
+    Attributes:
+        key_id: Key that signed.
+        signature: Its signature.
+        sm2_signature: SM2 over the same, by the key that bodies for suite GM name; else empty.
+    """
 
     key_id: str
     signature: Signature = field(repr=False)
+    sm2_signature: bytes = field(default=b"", repr=False)
 
 
 def heads(connection: Connection, senders: Iterable[str]) -> dict[tuple[str, int], ChainPosition]:
@@ -124,6 +131,7 @@ def add_group(
             key_id=group_seal.key_id,
             signature=group_seal.signature.classical,
             pq_signature=group_seal.signature.post_quantum,
+            sm2_signature=group_seal.sm2_signature or None,
         )
     )
     connection.execute(
@@ -175,20 +183,25 @@ def load_receipts(
             .order_by(receipt.c.leaf_index)
         ).all()
         tree = Tree(leaf_hash(row.body) for row in rows)
-        signature = Signature(classical=group.signature, post_quantum=group.pq_signature)
+        group_seal = GroupSeal(
+            key_id=group.key_id,
+            signature=Signature(classical=group.signature, post_quantum=group.pq_signature),
+            sm2_signature=group.sm2_signature or b"",
+        )
         for index, row in enumerate(rows):
             if row.log_index in wanted:
                 proof = Proof(
                     leaf_index=index, group_size=len(rows), path=tree.inclusion_path(index)
                 )
-                found[row.log_index] = receipt_message(
-                    row.body, proof, GroupSeal(key_id=group.key_id, signature=signature)
-                )
+                found[row.log_index] = receipt_message(row.body, proof, group_seal)
     return found
 
 
 def receipt_message(body: bytes, proof: Proof, group_seal: GroupSeal) -> exchange_pb2.Receipt:
-    """A receipt as it travels."""
+    """A receipt as it travels; it carries the second signature where its body names an SM2 key."""
+    is_second = bool(group_seal.sm2_signature) and bool(
+        exchange_pb2.ReceiptBody.FromString(body).sm2_key_id
+    )
     return exchange_pb2.Receipt(
         body=body,
         key_id=group_seal.key_id,
@@ -197,6 +210,7 @@ def receipt_message(body: bytes, proof: Proof, group_seal: GroupSeal) -> exchang
         path=proof.path,
         signature=group_seal.signature.classical,
         pq_signature=group_seal.signature.post_quantum,
+        sm2_signature=group_seal.sm2_signature if is_second else b"",
     )
 
 

@@ -1,27 +1,39 @@
 """Epochs (密钥期) of a hub's own keys: the files in its directory, and which one signs now.
 
 Rules: a key is made once, in a file of its own, and never overwritten; keys are numbered from 1
-per use and suite; a retired decryption key stays, because what the hub stored is sealed to it.
+per use and suite; what members of ``GM`` are told is signed by two keys, the hub's and its SM2 key;
+a retired decryption key stays, because what the hub stored is sealed to it.
 ``encryption.key`` of an older program is the first encryption key.
 """
 
 import re
 import threading
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
 from security.errors import KeyFileError
 from security.keys import EncryptionKey, KeyId, SigningKey
-from security.suites import get_suite
+from security.suites import get_suite, named_suite
 
 SUITE: Final = "INTL-PQ"
-"""Suite of the hub's signing key, and of members that name no other."""
+"""Suite of the key that signs for everybody, and of members that name no other."""
 LEGACY_ENCRYPTION_KEY: Final = "encryption.key"
 
-_SIGNING: Final = re.compile(r"hub-signing-(?P<number>\d{4})\.key")
+_SIGNING: Final = re.compile(r"hub-signing-(?:(?P<suite>[A-Z]+)-)?(?P<number>\d{4})\.key")
 _ENCRYPTION: Final = re.compile(r"hub-encryption-(?P<suite>[A-Z][A-Z-]*)-(?P<number>\d{4})\.key")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SigningEpoch:
+    """A signing key in force."""
+
+    key: SigningKey
+    """The key."""
+    since_ms: int
+    """First moment of its certificate, milliseconds since the epoch, UTC."""
 
 
 class HubEpochs:
@@ -31,7 +43,7 @@ class HubEpochs:
         >>> import tempfile
         >>> epochs = HubEpochs.load(Path(tempfile.mkdtemp()))
         >>> key = epochs.new_signing()
-        >>> [held.key_id for held in epochs.signing_keys] == [key.key_id]
+        >>> [held.key_id for held in epochs.signing_keys()] == [key.key_id]
         True
     """
 
@@ -40,10 +52,10 @@ class HubEpochs:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._lock = threading.Lock()
-        self._signing: dict[int, SigningKey] = {}
+        self._signing: dict[str, dict[int, SigningKey]] = {}
         self._encryption: dict[str, dict[int, EncryptionKey]] = {}
         self._decryption: dict[str, EncryptionKey] = {}
-        self._current: SigningKey | None = None
+        self._current: dict[str, SigningEpoch] = {}
 
     @classmethod
     def load(cls, directory: Path) -> "HubEpochs":
@@ -57,7 +69,10 @@ class HubEpochs:
         for path in sorted(directory.glob("*.key")):
             signing, encryption = _SIGNING.fullmatch(path.name), _ENCRYPTION.fullmatch(path.name)
             if signing is not None:
-                epochs._signing[int(signing["number"])] = SigningKey.load(path)
+                suite, held = signing["suite"] or SUITE, SigningKey.load(path)
+                if held.verifying.scheme is not named_suite(suite).signature:
+                    raise KeyFileError(f"{path} holds no signing key of {suite}; restore it")
+                epochs._hold_signing(suite, held, int(signing["number"]))
             elif encryption is not None:
                 key = EncryptionKey.load(path)
                 if key.suite.name != encryption["suite"]:
@@ -67,15 +82,13 @@ class HubEpochs:
                 epochs._hold(EncryptionKey.load(path), 1)
         return epochs
 
-    @property
-    def current(self) -> SigningKey | None:
-        """The key that signs now; None before one was certified."""
-        return self._current
+    def current(self, suite: str = SUITE) -> SigningEpoch | None:
+        """The key of a suite that signs now; None before one was certified."""
+        return self._current.get(suite)
 
-    @property
-    def signing_keys(self) -> tuple[SigningKey, ...]:
-        """Every signing key, oldest first."""
-        return tuple(key for _, key in sorted(self._signing.items()))
+    def signing_keys(self, suite: str = SUITE) -> tuple[SigningKey, ...]:
+        """Every signing key of a suite, oldest first."""
+        return tuple(key for _, key in sorted(self._signing.get(suite, {}).items()))
 
     @property
     def decryption_keys(self) -> Mapping[str, EncryptionKey]:
@@ -86,22 +99,27 @@ class HubEpochs:
         """Every encryption key of a suite, oldest first."""
         return tuple(key for _, key in sorted(self._encryption.get(suite, {}).items()))
 
-    def use(self, key_id: KeyId | str | None) -> None:
-        """Name the key that signs from now on; None when none is certified."""
-        found = (key for key in self._signing.values() if key.key_id == key_id)
-        self._current = next(found, None)
+    def use(self, suite: str, key_id: KeyId | str | None, since_ms: int) -> None:
+        """Name the key of a suite that signs from now on; None when none is certified."""
+        found = next((key for key in self.signing_keys(suite) if key.key_id == key_id), None)
+        others = {name: held for name, held in self._current.items() if name != suite}
+        self._current = others | (
+            {suite: SigningEpoch(key=found, since_ms=since_ms)} if found else {}
+        )
 
-    def new_signing(self) -> SigningKey:
-        """Make the next signing key; it signs nothing before it is certified.
+    def new_signing(self, suite: str = SUITE) -> SigningKey:
+        """Make the next signing key of a suite; it signs nothing before it is certified.
 
         Raises:
+            UnknownSuiteError: No such suite, or its extra is not installed.
             KeyFileError: The file cannot be written.
         """
         with self._lock:
-            number = max(self._signing, default=0) + 1
-            key = SigningKey.generate(post_quantum=True)
-            key.save(self._directory / f"hub-signing-{number:04}.key")
-            self._signing = self._signing | {number: key}
+            number = max(self._signing.get(suite, {}), default=0) + 1
+            scheme, part = get_suite(suite).signature, "" if suite == SUITE else f"{suite}-"
+            key = SigningKey.generate(post_quantum=suite == SUITE, scheme=scheme)
+            key.save(self._directory / f"hub-signing-{part}{number:04}.key")
+            self._hold_signing(suite, key, number)
             return key
 
     def new_encryption(self, suite: str) -> EncryptionKey:
@@ -117,6 +135,9 @@ class HubEpochs:
             key.save(self._directory / f"hub-encryption-{suite}-{number:04}.key")
             self._hold(key, number)
             return key
+
+    def _hold_signing(self, suite: str, key: SigningKey, number: int) -> None:
+        self._signing[suite] = self._signing.get(suite, {}) | {number: key}
 
     def _hold(self, key: EncryptionKey, number: int) -> None:
         held = self._encryption.get(key.suite.name, {})

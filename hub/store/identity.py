@@ -3,7 +3,8 @@
 Rules of this module: keys are made once by ``create_identity`` and never overwritten; every file
 is readable by its owner only; the identity key signs certificates, policies, revocation lists,
 agreements and checkpoints, and nothing else; receipts, heads, publications, custody and downlink
-envelopes are signed by the epoch's key, which the identity key certifies.
+envelopes are signed by the epoch's key, which the identity key certifies. Receipts, heads and
+downlink envelopes of members of suite GM are signed by the epoch's SM2 key beside it.
 """
 
 import hashlib
@@ -19,7 +20,7 @@ from sqlalchemy import Connection
 
 from hub.domain.members import MemberId
 from hub.store import members
-from hub.store.epochs import SUITE, HubEpochs
+from hub.store.epochs import SUITE, HubEpochs, SigningEpoch
 from protos.yixin.v1 import identity_pb2
 from security.at_rest import Vault
 from security.certificates import Keyring, anchor_bytes, make_anchor
@@ -28,9 +29,11 @@ from security.certificates.subordinate import (
     presented_pem,
     verify_subordination,
 )
+from security.countersigning import is_countersigning
 from security.errors import KeyFileError, UntrustedCertificateError
 from security.keys import EncryptionKey, SigningKey
 from security.private_files import read_private, write_private
+from security.suites import GM
 from security.tls import (
     certificate_der,
     certificate_pem,
@@ -91,7 +94,17 @@ class HubIdentity:
 
         The identity key until the first epoch is certified, as older hubs did.
         """
-        return self.epochs.current or self.root
+        current = self.epochs.current()
+        return current.key if current else self.root
+
+    @property
+    def sm2_epoch(self) -> SigningEpoch | None:
+        """The SM2 key that signs beside ``signing``, for members of suite GM; None for none."""
+        return self.epochs.current(GM.name)
+
+    def countersigning(self, suite: str, at_ms: int) -> SigningKey | None:
+        """The SM2 key for what a member of a suite is told at a moment; see ``countersigner``."""
+        return countersigner(self.sm2_epoch, suite, at_ms)
 
     @property
     def encryption(self) -> EncryptionKey:
@@ -137,6 +150,20 @@ class HubIdentity:
             _LOG.warning("the chain of the bureau's CA is not presented: %s", error.cause)
             return b""
         return presented_pem(chain)
+
+
+def countersigner(epoch: SigningEpoch | None, suite: str, at_ms: int) -> SigningKey | None:
+    """The SM2 key that signs a statement beside the hub's other key; None where none does.
+
+    Args:
+        epoch: The hub's SM2 key and since when it is certified, asked once for what is signed
+            together.
+        suite: Suite of the member the statement is for.
+        at_ms: Moment of the statement, milliseconds since the epoch, UTC: before the key was
+            certified nothing is countersigned.
+    """
+    is_due = epoch is not None and is_countersigning(suite) and epoch.since_ms <= at_ms
+    return epoch.key if epoch is not None and is_due else None
 
 
 def log_origin(hub: str) -> str:

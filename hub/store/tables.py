@@ -156,8 +156,10 @@ receipt_group: Final = Table(
     Column("key_id", String(32), nullable=False),
     Column("signature", LargeBinary, nullable=False),
     Column("pq_signature", LargeBinary, nullable=False),
+    Column("sm2_signature", LargeBinary, nullable=True),
 )
-"""One signature over a commit group; its id is the log index of its first envelope."""
+"""One signature over a commit group, and an SM2 one where an envelope of suite GM is in it; its id
+is the log index of its first envelope."""
 
 receipt: Final = Table(
     "receipt",

@@ -159,7 +159,9 @@ def find_sender_failures(evidence: Evidence, exchange: Exchange) -> list[Failure
         detail = f"certificate {key.serial} of the sender was revoked before it was logged"
         failures.append(Failure(check="sender_revoked", detail=detail))
     try:
-        verify_envelope(envelope, header, key, carrier=carrier)
+        verify_envelope(
+            envelope, header, key, keyring=evidence.keyring, at_ms=at_ms, carrier=carrier
+        )
     except UntrustedEnvelopeError as error:
         failures.append(Failure(check="signature", detail=error.cause))
     return failures

@@ -245,7 +245,7 @@ class _Judge:
     ) -> Faults:
         try:
             key = self._keyring.find(header.sender, header.sender_key_id, SIGNING, at_ms)
-            verify_envelope(envelope, header, key)
+            verify_envelope(envelope, header, key, keyring=self._keyring, at_ms=at_ms)
         except SecurityError as error:
             return [Failure(check="signature", detail=cause_of(error))]
         return []

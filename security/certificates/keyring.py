@@ -107,6 +107,11 @@ class Keyring:
         keys = self._keys.get((member, use), ())
         return self._newest([key for key in keys if suite in {"", key.suite}], at_ms)
 
+    def first_ms(self, member: str, use: KeyUse, suite: str) -> int | None:
+        """First moment of the first key of a member under a suite; None when it never had one."""
+        keys = self._keys.get((member, use), ())
+        return min((key.not_before_ms for key in keys if key.suite == suite), default=None)
+
     def _newest(self, keys: Sequence[CertifiedKey], at_ms: int) -> CertifiedKey:
         in_time = [key for key in keys if key.is_valid_at(at_ms)]
         valid = [

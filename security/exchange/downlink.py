@@ -23,7 +23,7 @@ from security.envelope import (
     OpenedEnvelope,
     VerifiedEnvelope,
     decrypt_envelope,
-    verify_addressed_envelope,
+    verify_delivery,
 )
 from security.errors import UnreadableEnvelopeError
 from security.exchange.heads import sign_heads
@@ -157,7 +157,7 @@ def open_downlink(
     """
     # The ring holds keys of the hub and of this member alone, and no envelope goes from a member
     # to itself: what is proved here is the hub's.
-    verified = verify_addressed_envelope(
+    verified = verify_delivery(
         envelope, recipient=membership.member_id, keyring=membership.keyring, now_ms=now_ms
     )
     try:

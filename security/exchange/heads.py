@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from protos.yixin.v1 import envelope_pb2, exchange_pb2, identity_pb2
 from security.chain import GENESIS, LANES, ZERO_HASH, ChainPosition, place
+from security.countersigning import countersign, find_countersigner, sm2_key_id
 from security.encoding import parse_exactly
 from security.errors import BadSignatureError, RemoteSyncError, UntrustedCertificateError
 from security.keys import Signature
@@ -73,6 +74,7 @@ def sign_heads(
     heads: Mapping[int, ChainPosition],
     at_ms: int,
     downlink: bool,
+    sm2_key: SigningKey | None = None,
 ) -> exchange_pb2.SignedHeads:
     """State the heads this member holds.
 
@@ -83,6 +85,7 @@ def sign_heads(
         heads: Positions by lane.
         at_ms: Moment of the statement, milliseconds since the epoch, UTC.
         downlink: True for the chains from hub to member.
+        sm2_key: Key that countersigns: of a hub, for a member of suite GM.
     """
     body = exchange_pb2.HeadsBody(
         signer=signer,
@@ -90,6 +93,7 @@ def sign_heads(
         heads=[to_chain_head(lane, heads[lane]) for lane in sorted(heads)],
         at_ms=at_ms,
         downlink=downlink,
+        sm2_key_id=sm2_key_id(sm2_key),
     ).SerializeToString(deterministic=True)
     signature = key.sign(PAYLOAD_TYPE, body)
     return exchange_pb2.SignedHeads(
@@ -97,6 +101,7 @@ def sign_heads(
         key_id=key.key_id,
         signature=signature.classical,
         pq_signature=signature.post_quantum,
+        sm2_signature=countersign(sm2_key, PAYLOAD_TYPE, body),
     )
 
 
@@ -108,6 +113,7 @@ def open_heads(
     peer: str,
     downlink: bool,
     now_ms: int,
+    is_national: bool = False,
 ) -> dict[int, ChainPosition]:
     """Verify signed heads and read them.
 
@@ -118,6 +124,7 @@ def open_heads(
         peer: To whom they must be stated: this side.
         downlink: Direction that is expected.
         now_ms: Present moment, milliseconds since the epoch, UTC.
+        is_national: Whether this side is a member of suite GM, whose hub must countersign.
 
     Returns:
         Positions by lane; a lane without a chain may be absent.
@@ -133,6 +140,17 @@ def open_heads(
             PAYLOAD_TYPE,
             signed.body,
         )
+        countersigner = find_countersigner(
+            keyring,
+            signer,
+            body.sm2_key_id,
+            signed.sm2_signature,
+            at_ms=now_ms,
+            is_required=is_national,
+        )
+        if countersigner is not None:
+            second = Signature(classical=signed.sm2_signature)
+            countersigner.verify(second, PAYLOAD_TYPE, signed.body)
     except (ValueError, BadSignatureError, UntrustedCertificateError) as error:
         raise RemoteSyncError(f"the heads of {signer} are not trusted: {error}") from error
     if (body.signer, body.peer, body.downlink) != (signer, peer, downlink):

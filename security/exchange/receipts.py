@@ -3,7 +3,8 @@
 Steps, in order (``verify_receipt``):
     0. Sizes are bounded before anything is parsed.
     1. The signing key is certified for the hub and valid at the logged time.
-    2. The body is a leaf of the signed commit group.
+    2. The body is a leaf of the signed commit group, by the SM2 key too where it names one. The
+       sender requires that for an envelope of suite GM, since its hub has such a key.
     3. The body is about this member, this hub and one place of a chain.
 Whether the place holds that envelope is the archive's to say (``archive.settle``).
 """
@@ -13,8 +14,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from protos.yixin.v1 import exchange_pb2, identity_pb2
+from protos.yixin.v1 import exchange_pb2
+from security.certificates import CLOCK_SKEW_MS, SIGNING
 from security.chain import LANES, ChainPosition
+from security.countersigning import find_countersigner, is_countersigning
 from security.encoding import parse_exactly
 from security.errors import (
     SecurityError,
@@ -71,7 +74,7 @@ class VerifiedReceipt:
 
 
 def verify_receipt(
-    receipt: exchange_pb2.Receipt, keyring: Keyring, *, hub: str, sender: str
+    receipt: exchange_pb2.Receipt, keyring: Keyring, *, hub: str, sender: str, suite: str = ""
 ) -> VerifiedReceipt:
     """Verify a receipt and read it.
 
@@ -80,6 +83,8 @@ def verify_receipt(
         keyring: Keys certified by the hub's anchor.
         hub: Hub that must have signed.
         sender: This member.
+        suite: Suite of the envelope, to the sender who holds it; empty where the receipt alone is
+            judged.
 
     Returns:
         The receipt, verified.
@@ -93,19 +98,27 @@ def verify_receipt(
     try:
         body = parse_exactly(exchange_pb2.ReceiptBody, receipt.body, MAX_BODY_BYTES)
         # 1.
-        key = keyring.find(hub, receipt.key_id, identity_pb2.KEY_USE_SIGNING, body.logged_at_ms)
+        key = keyring.find(hub, receipt.key_id, SIGNING, body.logged_at_ms)
         # 2.
-        verify_member(
-            key.verifying,
-            PAYLOAD_TYPE,
-            receipt.body,
-            Proof(
-                leaf_index=receipt.leaf_index,
-                group_size=receipt.group_size,
-                path=tuple(receipt.path),
-            ),
-            Signature(classical=receipt.signature, post_quantum=receipt.pq_signature),
+        proof = Proof(
+            leaf_index=receipt.leaf_index,
+            group_size=receipt.group_size,
+            path=tuple(receipt.path),
         )
+        signature = Signature(classical=receipt.signature, post_quantum=receipt.pq_signature)
+        verify_member(key.verifying, PAYLOAD_TYPE, receipt.body, proof, signature)
+        countersigner = find_countersigner(
+            keyring,
+            hub,
+            body.sm2_key_id,
+            receipt.sm2_signature,
+            at_ms=body.logged_at_ms,
+            is_required=is_countersigning(suite)
+            and body.logged_at_ms >= _issued_ms(keyring.first_ms(hub, SIGNING, suite)),
+        )
+        if countersigner is not None:
+            second = Signature(classical=receipt.sm2_signature)
+            verify_member(countersigner, PAYLOAD_TYPE, receipt.body, proof, second)
     except (ValueError, SecurityError) as error:
         raise UntrustedReceiptError(cause_of(error)) from error
     # 3.
@@ -137,3 +150,8 @@ def verify_receipt(
         body=receipt.body,
         receipt=receipt.SerializeToString(deterministic=True),
     )
+
+
+def _issued_ms(first_ms: int | None) -> int:
+    """When a key was certified that is valid from a moment on; always, where none is known."""
+    return 0 if first_ms is None else first_ms + CLOCK_SKEW_MS

@@ -44,6 +44,8 @@ class SealingContext:
     """Current encryption key of the recipient; it fixes the suite."""
     now_ms: int
     """Moment of sealing, milliseconds since the epoch, UTC."""
+    sm2_key: SigningKey | None = field(default=None, repr=False)
+    """Key that countersigns, of a hub; taken where the recipient's suite is GM."""
     lifetime_ms: int = ENVELOPE_LIFETIME_MS
     """How long the first hub may log the envelope, milliseconds."""
 
@@ -74,6 +76,11 @@ class SealedRow:
     def message(self) -> envelope_pb2.SealedEnvelope:
         """The envelope as a message; its parts are the stored bytes."""
         return envelope_pb2.SealedEnvelope.FromString(self.envelope)
+
+    @property
+    def suite(self) -> str:
+        """Name of the suite it was sealed under."""
+        return envelope_pb2.EnvelopeHeader.FromString(self.message().header).suite
 
 
 def next_envelope(
@@ -110,6 +117,7 @@ def next_envelope(
         cited_incarnation=state.base.incarnation if cites else 0,
         cited_seq=state.base.seq if cites else 0,
         agreement=row.agreement,
+        sm2_key=context.sm2_key,
         payload=payload,
     )
 

@@ -24,6 +24,7 @@ from security.errors import LocalSyncError, RemoteSyncError, UntrustedReceiptErr
 from security.exchange.heads import open_heads, read_chain_heads, sign_heads
 from security.exchange.receipts import VerifiedReceipt, verify_receipt
 from security.exchange.wire_errors import refusal_error
+from security.suites import GM
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -192,6 +193,11 @@ class Uplink:
             frames.append(exchange_pb2.SubmitRequest(envelope=row.message()))
         return frames
 
+    @property
+    def _is_national(self) -> bool:
+        """Whether this member is of suite GM, and its hub signs with SM2 too."""
+        return self.signing_key.verifying.scheme is GM.signature
+
     def drained(self) -> None:
         """Everything was receipted and the stream closes.
 
@@ -234,6 +240,7 @@ class Uplink:
             peer=self.member,
             downlink=False,
             now_ms=now_ms,
+            is_national=self._is_national,
         )
         issued = read_chain_heads(accepted.incarnations)
         for lane, position in issued.items():
@@ -255,10 +262,16 @@ class Uplink:
         )
 
     def _receipt(self, receipt: exchange_pb2.Receipt) -> VerifiedReceipt:
-        verified = verify_receipt(receipt, self.keyring, hub=self.hub, sender=self.member)
         if not self._flying:
             raise UntrustedReceiptError("no envelope awaits one")
         expected = self._flying[0]
+        verified = verify_receipt(
+            receipt,
+            self.keyring,
+            hub=self.hub,
+            sender=self.member,
+            suite=expected.suite if self._is_national else "",
+        )
         if (verified.lane, verified.position) != (expected.lane, expected.position):
             raise UntrustedReceiptError(
                 f"it is for place {place(verified.position)} of lane {verified.lane}, the next "

@@ -17,6 +17,7 @@ from security.suites.suite import (
     available_suites,
     get_suite,
     load_public_key,
+    named_suite,
 )
 
 __all__ = [
@@ -31,4 +32,5 @@ __all__ = [
     "available_suites",
     "get_suite",
     "load_public_key",
+    "named_suite",
 ]

@@ -129,21 +129,30 @@ SUITE_NAMES: Final = tuple(_SUITES)
 """Every suite of this release, the preferred one first."""
 
 
-def get_suite(name: str) -> Suite:
-    """Find a suite by its exact name.
+def named_suite(name: str) -> Suite:
+    """Find a suite by its exact name, to read what it bounds; its extra may be missing.
 
     Raises:
-        UnknownSuiteError: No such suite, or its extra is not installed; there is no fallback.
+        UnknownSuiteError: No such suite; there is no fallback.
 
-    >>> get_suite("INTL-PQ").overhead_bytes
+    >>> named_suite("INTL-PQ").overhead_bytes
     1136
     """
     try:
-        suite = _SUITES[name]
+        return _SUITES[name]
     except KeyError:
         raise UnknownSuiteError(
             f"suite {name[:40]!r} is not known; this release speaks {', '.join(_SUITES)}"
         ) from None
+
+
+def get_suite(name: str) -> Suite:
+    """Find a suite by its exact name, to encrypt, sign or verify with.
+
+    Raises:
+        UnknownSuiteError: No such suite, or its extra is not installed.
+    """
+    suite = named_suite(name)
     if suite is GM:
         sm2.require()
     return suite

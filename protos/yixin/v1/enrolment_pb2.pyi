@@ -45,11 +45,11 @@ class JoinBody(_message.Message):
     suite: _builtins.str
     """Suite of the keys below, for example "INTL-PQ"."""
     signing_public_key: _builtins.bytes
-    """Ed25519, 32 bytes."""
+    """Ed25519, 32 bytes, or SM2 (suite GM), 65."""
     signing_pq_public_key: _builtins.bytes
     """ML-DSA-65, 1952 bytes; hubs only."""
     encryption_public_key: _builtins.bytes
-    """ML-KEM-768 and X25519, 1184 + 32 bytes."""
+    """Of the suite: ML-KEM-768 and X25519 (1184 + 32 bytes), X25519 (32) or SM2 (65)."""
     at_ms: _builtins.int
     """Moment of the request, milliseconds since the epoch, UTC."""
     def __init__(
@@ -82,7 +82,7 @@ class JoinRequest(_message.Message):
     body: _builtins.bytes
     """Serialised JoinBody."""
     signature: _builtins.bytes
-    """Ed25519 by the signing key over the PAE of ("yixin/join/v1", body): proof of possession."""
+    """By the signing key over the PAE of ("yixin/join/v1", body): proof of possession."""
     pq_signature: _builtins.bytes
     """ML-DSA-65 over the same; hubs only."""
     def __init__(

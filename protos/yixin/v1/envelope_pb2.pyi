@@ -78,6 +78,7 @@ class EnvelopeHeader(_message.Message):
     CITED_INCARNATION_FIELD_NUMBER: _builtins.int
     CITED_SEQ_FIELD_NUMBER: _builtins.int
     AGREEMENT_FIELD_NUMBER: _builtins.int
+    SM2_KEY_ID_FIELD_NUMBER: _builtins.int
     format: _builtins.int
     """Wire format of the header; 1."""
     suite: _builtins.str
@@ -122,6 +123,8 @@ class EnvelopeHeader(_message.Message):
     """Last receipted seq of the cited incarnation; else 0."""
     agreement: _builtins.str
     """Sharing agreement (共享协议) "id@version" it was made under, or empty."""
+    sm2_key_id: _builtins.str
+    """From hub to a member of suite GM: the hub's SM2 key that signed too; else empty."""
     def __init__(
         self,
         *,
@@ -147,10 +150,11 @@ class EnvelopeHeader(_message.Message):
         cited_incarnation: _builtins.int = ...,
         cited_seq: _builtins.int = ...,
         agreement: _builtins.str = ...,
+        sm2_key_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreement", b"agreement", "cited_incarnation", b"cited_incarnation", "cited_seq", b"cited_seq", "created_at_ms", b"created_at_ms", "data_class", b"data_class", "envelope_id", b"envelope_id", "expires_at_ms", b"expires_at_ms", "format", b"format", "incarnation", b"incarnation", "lane", b"lane", "pack_digest", b"pack_digest", "payload_type", b"payload_type", "period", b"period", "previous_hash", b"previous_hash", "purpose", b"purpose", "recipient", b"recipient", "recipient_key_id", b"recipient_key_id", "schema_version", b"schema_version", "sender", b"sender", "sender_key_id", b"sender_key_id", "seq", b"seq", "suite", b"suite"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreement", b"agreement", "cited_incarnation", b"cited_incarnation", "cited_seq", b"cited_seq", "created_at_ms", b"created_at_ms", "data_class", b"data_class", "envelope_id", b"envelope_id", "expires_at_ms", b"expires_at_ms", "format", b"format", "incarnation", b"incarnation", "lane", b"lane", "pack_digest", b"pack_digest", "payload_type", b"payload_type", "period", b"period", "previous_hash", b"previous_hash", "purpose", b"purpose", "recipient", b"recipient", "recipient_key_id", b"recipient_key_id", "schema_version", b"schema_version", "sender", b"sender", "sender_key_id", b"sender_key_id", "seq", b"seq", "sm2_key_id", b"sm2_key_id", "suite", b"suite"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -159,7 +163,8 @@ Global___EnvelopeHeader: _TypeAlias = EnvelopeHeader  # noqa: Y015
 @_typing.final
 class SealedEnvelope(_message.Message):
     """What travels. Its hash is SHA-256 over the pre-authentication encoding of
-    ("yixin/envelope-hash/v1", header, ciphertext, signature, pq_signature).
+    ("yixin/envelope-hash/v1", header, ciphertext, signature, pq_signature), with sm2_signature as
+    a fifth part where there is one.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -168,14 +173,17 @@ class SealedEnvelope(_message.Message):
     CIPHERTEXT_FIELD_NUMBER: _builtins.int
     SIGNATURE_FIELD_NUMBER: _builtins.int
     PQ_SIGNATURE_FIELD_NUMBER: _builtins.int
+    SM2_SIGNATURE_FIELD_NUMBER: _builtins.int
     header: _builtins.bytes
     """Serialised EnvelopeHeader, at most 4 KiB."""
     ciphertext: _builtins.bytes
-    """HPKE encapsulated key and ciphertext, at most 1 MiB."""
+    """Encapsulated or wrapped key and ciphertext, at most 1 MiB together."""
     signature: _builtins.bytes
-    """Ed25519 signature, 64 bytes."""
+    """Ed25519, or SM2 by members of suite GM; 64 bytes."""
     pq_signature: _builtins.bytes
     """ML-DSA-65 signature, 3309 bytes, by hubs; empty from nodes."""
+    sm2_signature: _builtins.bytes
+    """SM2 by the key that the header names, 64 bytes; empty where it names none."""
     def __init__(
         self,
         *,
@@ -183,10 +191,11 @@ class SealedEnvelope(_message.Message):
         ciphertext: _builtins.bytes = ...,
         signature: _builtins.bytes = ...,
         pq_signature: _builtins.bytes = ...,
+        sm2_signature: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["ciphertext", b"ciphertext", "header", b"header", "pq_signature", b"pq_signature", "signature", b"signature"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ciphertext", b"ciphertext", "header", b"header", "pq_signature", b"pq_signature", "signature", b"signature", "sm2_signature", b"sm2_signature"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -142,6 +142,7 @@ class HeadsBody(_message.Message):
     HEADS_FIELD_NUMBER: _builtins.int
     AT_MS_FIELD_NUMBER: _builtins.int
     DOWNLINK_FIELD_NUMBER: _builtins.int
+    SM2_KEY_ID_FIELD_NUMBER: _builtins.int
     signer: _builtins.str
     """Member id of who states the heads."""
     peer: _builtins.str
@@ -150,6 +151,8 @@ class HeadsBody(_message.Message):
     """Moment of the statement, milliseconds since the epoch, UTC."""
     downlink: _builtins.bool
     """True for the chains from hub to member, false for member to hub."""
+    sm2_key_id: _builtins.str
+    """From hub to a member of suite GM: the hub's SM2 key that signed too; else empty."""
     @_builtins.property
     def heads(self) -> _containers.RepeatedCompositeFieldContainer[Global___ChainHead]:
         """Heads, in lane order."""
@@ -162,10 +165,11 @@ class HeadsBody(_message.Message):
         heads: _abc.Iterable[Global___ChainHead] | None = ...,
         at_ms: _builtins.int = ...,
         downlink: _builtins.bool = ...,
+        sm2_key_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_ms", b"at_ms", "downlink", b"downlink", "heads", b"heads", "peer", b"peer", "signer", b"signer"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_ms", b"at_ms", "downlink", b"downlink", "heads", b"heads", "peer", b"peer", "signer", b"signer", "sm2_key_id", b"sm2_key_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -181,14 +185,17 @@ class SignedHeads(_message.Message):
     KEY_ID_FIELD_NUMBER: _builtins.int
     SIGNATURE_FIELD_NUMBER: _builtins.int
     PQ_SIGNATURE_FIELD_NUMBER: _builtins.int
+    SM2_SIGNATURE_FIELD_NUMBER: _builtins.int
     body: _builtins.bytes
     """Serialised HeadsBody."""
     key_id: _builtins.str
     """Key that signed."""
     signature: _builtins.bytes
-    """Ed25519 over the PAE of ("yixin/heads/v1", body)."""
+    """Over the PAE of ("yixin/heads/v1", body): Ed25519, or SM2 by members of suite GM."""
     pq_signature: _builtins.bytes
     """ML-DSA-65 over the same, by hubs."""
+    sm2_signature: _builtins.bytes
+    """SM2 over the same, by the key that the body names; else empty."""
     def __init__(
         self,
         *,
@@ -196,10 +203,11 @@ class SignedHeads(_message.Message):
         key_id: _builtins.str = ...,
         signature: _builtins.bytes = ...,
         pq_signature: _builtins.bytes = ...,
+        sm2_signature: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "key_id", b"key_id", "pq_signature", b"pq_signature", "signature", b"signature"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "key_id", b"key_id", "pq_signature", b"pq_signature", "signature", b"signature", "sm2_signature", b"sm2_signature"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -223,6 +231,7 @@ class ReceiptBody(_message.Message):
     STATUS_FIELD_NUMBER: _builtins.int
     QUARANTINED_PARTS_FIELD_NUMBER: _builtins.int
     BACKED_UP_THROUGH_FIELD_NUMBER: _builtins.int
+    SM2_KEY_ID_FIELD_NUMBER: _builtins.int
     format: _builtins.int
     """1."""
     hub: _builtins.str
@@ -247,6 +256,8 @@ class ReceiptBody(_message.Message):
     """Number of refused slots or rows."""
     backed_up_through: _builtins.int
     """Highest seq of the chain that is in a backup; 0 when none."""
+    sm2_key_id: _builtins.str
+    """For an envelope of suite GM: the hub's SM2 key that signed too; else empty."""
     def __init__(
         self,
         *,
@@ -262,10 +273,11 @@ class ReceiptBody(_message.Message):
         status: Global___ReceiptStatus.ValueType = ...,
         quarantined_parts: _builtins.int = ...,
         backed_up_through: _builtins.int = ...,
+        sm2_key_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["backed_up_through", b"backed_up_through", "envelope_hash", b"envelope_hash", "format", b"format", "hub", b"hub", "incarnation", b"incarnation", "lane", b"lane", "log_index", b"log_index", "logged_at_ms", b"logged_at_ms", "quarantined_parts", b"quarantined_parts", "sender", b"sender", "seq", b"seq", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["backed_up_through", b"backed_up_through", "envelope_hash", b"envelope_hash", "format", b"format", "hub", b"hub", "incarnation", b"incarnation", "lane", b"lane", "log_index", b"log_index", "logged_at_ms", b"logged_at_ms", "quarantined_parts", b"quarantined_parts", "sender", b"sender", "seq", b"seq", "sm2_key_id", b"sm2_key_id", "status", b"status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -284,6 +296,7 @@ class Receipt(_message.Message):
     PATH_FIELD_NUMBER: _builtins.int
     SIGNATURE_FIELD_NUMBER: _builtins.int
     PQ_SIGNATURE_FIELD_NUMBER: _builtins.int
+    SM2_SIGNATURE_FIELD_NUMBER: _builtins.int
     body: _builtins.bytes
     """Serialised ReceiptBody."""
     key_id: _builtins.str
@@ -296,6 +309,8 @@ class Receipt(_message.Message):
     """Ed25519 over the PAE of ("yixin/receipt-group/v1", root, group_size)."""
     pq_signature: _builtins.bytes
     """ML-DSA-65 over the same."""
+    sm2_signature: _builtins.bytes
+    """SM2 over the same, by the key that the body names; else empty."""
     @_builtins.property
     def path(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
         """RFC 6962 inclusion path, 32 bytes each."""
@@ -310,10 +325,11 @@ class Receipt(_message.Message):
         path: _abc.Iterable[_builtins.bytes] | None = ...,
         signature: _builtins.bytes = ...,
         pq_signature: _builtins.bytes = ...,
+        sm2_signature: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "group_size", b"group_size", "key_id", b"key_id", "leaf_index", b"leaf_index", "path", b"path", "pq_signature", b"pq_signature", "signature", b"signature"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "group_size", b"group_size", "key_id", b"key_id", "leaf_index", b"leaf_index", "path", b"path", "pq_signature", b"pq_signature", "signature", b"signature", "sm2_signature", b"sm2_signature"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

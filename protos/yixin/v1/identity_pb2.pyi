@@ -28,7 +28,7 @@ class _KeyUseEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_KeyUse.ValueTy
     KEY_USE_UNSPECIFIED: _KeyUse.ValueType  # 0
     """Never valid on the wire."""
     KEY_USE_SIGNING: _KeyUse.ValueType  # 1
-    """Ed25519, with ML-DSA-65 beside it for hubs."""
+    """Ed25519, with ML-DSA-65 beside it for hubs; SM2 in suite GM."""
     KEY_USE_ENCRYPTION: _KeyUse.ValueType  # 2
     """Key encapsulation of the member's suite."""
 
@@ -38,7 +38,7 @@ class KeyUse(_KeyUse, metaclass=_KeyUseEnumTypeWrapper):
 KEY_USE_UNSPECIFIED: KeyUse.ValueType  # 0
 """Never valid on the wire."""
 KEY_USE_SIGNING: KeyUse.ValueType  # 1
-"""Ed25519, with ML-DSA-65 beside it for hubs."""
+"""Ed25519, with ML-DSA-65 beside it for hubs; SM2 in suite GM."""
 KEY_USE_ENCRYPTION: KeyUse.ValueType  # 2
 """Key encapsulation of the member's suite."""
 Global___KeyUse: _TypeAlias = KeyUse  # noqa: Y015
@@ -76,7 +76,7 @@ class KeyCertificateBody(_message.Message):
     key_id: _builtins.str
     """First 32 hex digits of SHA-256 over both public keys, in order."""
     public_key: _builtins.bytes
-    """Ed25519 (32 bytes), or ML-KEM-768 and X25519 (1184 + 32 bytes)."""
+    """Ed25519 (32 bytes), ML-KEM-768 and X25519 (1184 + 32), X25519 (32), or SM2 (65)."""
     pq_public_key: _builtins.bytes
     """ML-DSA-65 (1952 bytes) of hubs; empty otherwise."""
     not_before_ms: _builtins.int

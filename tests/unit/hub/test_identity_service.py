@@ -107,7 +107,7 @@ def test_epochs_and_lists_are_kept_fresh(city: City, node: Sender) -> None:
 
     keep_identity(parts, city.clock())
 
-    assert len(parts.identity.epochs.signing_keys) == 2
+    assert len(parts.identity.epochs.signing_keys()) == 2
     with reading(parts.engine) as connection:
         newest = newest_list(connection)
     assert newest is not None

@@ -202,9 +202,11 @@ def test_a_key_certified_by_a_third_hub_is_refused(
     hub, node = city()
     key = verify_key_certificate(node.certificates[0], hub.anchor)
     header = parse_header(sealed)
-    verify_envelope(sealed, header, key)
+    ring = hub.keyring()
+    verify_envelope(sealed, header, key, keyring=ring, at_ms=NOW_MS)
+    foreign = replace(key, issuer=MemberId(PROVINCE))
     with pytest.raises(UntrustedEnvelopeError) as caught:
-        verify_envelope(sealed, header, replace(key, issuer=MemberId(PROVINCE)))
+        verify_envelope(sealed, header, foreign, keyring=ring, at_ms=NOW_MS)
     assert caught.value.cause == f"the sender's key is certified by {PROVINCE}"
 
 
@@ -218,7 +220,7 @@ def test_a_key_that_the_header_does_not_name_is_refused(
         hub.keyring().find(HUB, hub.signing.key_id, SIGNING, NOW_MS),
     ):
         with pytest.raises(UntrustedEnvelopeError) as caught:
-            verify_envelope(sealed, header, key)
+            verify_envelope(sealed, header, key, keyring=hub.keyring(), at_ms=NOW_MS)
         assert caught.value.cause == "the key is not the sender's signing key"
 
 

@@ -181,10 +181,9 @@ def test_two_histories_by_one_key_are_shown_to_anybody(
     for raw in (found.first, found.second):
         envelope = parse_envelope(raw)
         header = parse_header(envelope)
-        key = ring.find(
-            NODE, header.sender_key_id, identity_pb2.KEY_USE_SIGNING, header.created_at_ms
-        )
-        verify_envelope(envelope, header, key)
+        at_ms = header.created_at_ms
+        key = ring.find(NODE, header.sender_key_id, identity_pb2.KEY_USE_SIGNING, at_ms)
+        verify_envelope(envelope, header, key, keyring=ring, at_ms=at_ms)
         headers.append((header, envelope_hash(envelope)))
     (first, first_hash), (second, second_hash) = headers
     if same_place:

@@ -1,0 +1,21 @@
+"""The SM2 signature of a commit group, beside the hub's other one."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0020"
+down_revision = "0019"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Add the column; groups of before have none."""
+    with op.batch_alter_table("receipt_group") as table:
+        table.add_column(sa.Column("sm2_signature", sa.LargeBinary(), nullable=True))
+
+
+def downgrade() -> None:
+    """Take it away."""
+    with op.batch_alter_table("receipt_group") as table:
+        table.drop_column("sm2_signature")
