@@ -24,6 +24,7 @@ Job: TypeAlias = Callable[[Result, ProgressReporter], Result | Awaitable[Result]
 INCIDENT_READERS: Final[frozenset[str]] = frozenset({"incidents", "exposure"})
 """Jobs that change nothing."""
 _BEIJING: Final = timezone(timedelta(hours=8))
+_EARLIEST: Final = datetime(2000, 1, 1, tzinfo=_BEIJING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,9 +160,12 @@ def _moment(text: str) -> int:
     """A moment as an operator writes it, milliseconds since the epoch, UTC."""
     try:
         found = datetime.fromisoformat(text)
+        at = found if found.tzinfo is not None else found.replace(tzinfo=_BEIJING)
+        if at < _EARLIEST:
+            raise ValueError(text)
     except ValueError as error:
         raise IncidentError(
             f"--since {text[:40]!r}: expected a moment such as 2026-11-20 or 2026-11-20T08:00, "
-            "Beijing time."
+            f"Beijing time, from {_EARLIEST:%Y} on."
         ) from error
-    return to_ms(found if found.tzinfo is not None else found.replace(tzinfo=_BEIJING))
+    return to_ms(at)

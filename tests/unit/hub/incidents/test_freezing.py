@@ -169,6 +169,8 @@ def test_again_changes_nothing_and_another_moment_is_refused(hub: City) -> None:
         ({"member": CITY}, "this hub itself"),
         ({"since": "2027-01-01"}, "lies ahead"),
         ({"since": "yesterday"}, "expected a moment"),
+        ({"since": "0001-01-01"}, "expected a moment"),
+        ({"since": "1970-01-01"}, "from 2000 on"),
     ],
 )
 def test_what_makes_no_sense_is_refused_and_freezes_nobody(
