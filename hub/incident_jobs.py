@@ -158,14 +158,15 @@ def _flow(one: Flow) -> Result:
 
 def _moment(text: str) -> int:
     """A moment as an operator writes it, milliseconds since the epoch, UTC."""
+    fault = IncidentError(
+        f"--since {text[:40]!r}: expected a moment such as 2026-11-20 or 2026-11-20T08:00, Beijing "
+        f"time, from {_EARLIEST:%Y} on."
+    )
     try:
         found = datetime.fromisoformat(text)
-        at = found if found.tzinfo is not None else found.replace(tzinfo=_BEIJING)
-        if at < _EARLIEST:
-            raise ValueError(text)
     except ValueError as error:
-        raise IncidentError(
-            f"--since {text[:40]!r}: expected a moment such as 2026-11-20 or 2026-11-20T08:00, "
-            f"Beijing time, from {_EARLIEST:%Y} on."
-        ) from error
+        raise fault from error
+    at = found if found.tzinfo is not None else found.replace(tzinfo=_BEIJING)
+    if at < _EARLIEST:
+        raise fault
     return to_ms(at)
