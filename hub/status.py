@@ -28,6 +28,7 @@ from hub.store.engine import reading
 from hub.store.heartbeats import silent_members
 from hub.store.item_imports import count_open_faults
 from hub.store.tables import segment, slot
+from security.certificates import tell_revocations
 from security.exchange.archive import count_receipts
 from security.exchange.membership import is_joined, load
 from security.moments import to_ms
@@ -100,6 +101,7 @@ def hub_status(parts: HubParts) -> dict[str, Any]:
                 "envelopes_sent": pending.sealed + receipts,
                 "receipts": receipts,
                 "certificate_days_left": (membership.tls_not_after - parts.now()).days,
+                "revocation_list": tell_revocations(membership.revocations, to_ms(parts.now())),
             }
     return result
 

@@ -13,9 +13,11 @@ from typing import Any
 
 from node.errors import NotJoinedError
 from node.sync.flow import Link
+from security.certificates import tell_revocations
 from security.exchange.receipt_export import export_receipts
 from security.exchange.renew import renew, renewal_due
 from security.exchange.seen_checkpoints import count_contradictions, list_seen
+from security.moments import to_ms
 from security.progress import ProgressReporter
 
 Result = dict[str, Any]
@@ -40,7 +42,7 @@ def certificate_status(link: Link, now: datetime) -> Result:
         "renewal": "due" if due else "not due",
         "suite": encryption.suite,
         "suites_of_the_hub": ", ".join(policy.suites) if policy else "not stated",
-        "revocation_list": membership.revocations_version,
+        "revocation_list": tell_revocations(membership.revocations, to_ms(now)),
         "hub_log_seen": ", ".join(
             f"{one.checkpoint.size} of {one.checkpoint.origin}" for one in logs
         )

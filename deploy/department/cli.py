@@ -76,6 +76,7 @@ def collect(*, directory: Directory = None, as_json: AsJson = False) -> None:
             "refused": taken.refused,
             "incomplete": taken.incomplete,
             "faults": taken.faults,
+            "revocation_list": taken.revocation_list,
         }
         out.done(result, "\n".join(taken.written) or "Nothing new.")
         if taken.sent:
@@ -86,6 +87,8 @@ def collect(*, directory: Directory = None, as_json: AsJson = False) -> None:
             out.hint(f"Request {refusal['request']} was refused: {refusal['refusal']}")
         for fault in taken.faults:
             out.hint(f"Not taken: {fault}")
+        if not taken.is_list_good:
+            out.hint(f"Revocation list of the hub: {taken.revocation_list}.")
         if taken.faults:
             raise typer.Exit(FAULTS_EXIT)
 

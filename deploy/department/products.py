@@ -62,6 +62,10 @@ class Taken:
     """Products of which parts are missing."""
     faults: list[str] = field(default_factory=list)
     """What did not hold and was not written."""
+    revocation_list: str = ""
+    """Which revocation list of the hub is held, in words."""
+    is_list_good: bool = True
+    """Whether there is one, and it is not outdated."""
 
 
 def take_products(

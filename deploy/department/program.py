@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 from deploy.department.products import Taken, take_products
 from protos.yixin.v1 import envelope_pb2, sharing_pb2
 from security.at_rest import Vault
+from security.certificates import tell_revocations
 from security.errors import AgreementError, MembershipError, SuitePolicyError
 from security.exchange.downlink import collect
 from security.exchange.engine import open_exchange
@@ -25,6 +26,7 @@ from security.exchange.membership import Membership, is_joined, load
 from security.exchange.outbox import Outbox
 from security.exchange.renew import renew, renewal_due
 from security.exchange.uplink import sync_up
+from security.moments import to_ms
 from security.operator import writer_lock
 from security.sharing.coverage import PRODUCT_REQUEST
 from security.sharing.requests import REQUEST_ID_BYTES, parse_request
@@ -144,6 +146,9 @@ class Department:
         await collect(self.membership, self.engine, self.inbox, now=self.now, progress=progress)
         taken = await asyncio.to_thread(self.take)
         taken.sent = sent.sent + sent.resent
+        held, now_ms = self.membership.revocations, to_ms(self.now())
+        taken.revocation_list = tell_revocations(held, now_ms)
+        taken.is_list_good = held is not None and not held.is_outdated(now_ms)
         return taken
 
     async def _renew_what_is_due(self) -> bool:

@@ -24,6 +24,7 @@ from security.certificates.revocations import (
     open_revocations,
     read_revocations,
     sign_revocations,
+    tell_revocations,
 )
 
 __all__ = [
@@ -46,5 +47,6 @@ __all__ = [
     "parse_anchor",
     "read_revocations",
     "sign_revocations",
+    "tell_revocations",
     "verify_key_certificate",
 ]

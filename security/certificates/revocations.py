@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
@@ -71,11 +72,33 @@ class Revocations:
     digest: bytes
     """SHA-256 of what was signed; the log knows the list by it."""
 
+    def is_outdated(self, now_ms: int) -> bool:
+        """Whether the hub signed a newer one by now."""
+        return now_ms > self.next_ms
+
     def apply(self, keyring: Keyring) -> None:
         """Stop trusting the revoked keys in a ring; applying again changes nothing."""
         for row in self.rows:
             if row.serial:
                 keyring.revoke(self.hub, row.serial, row.since_ms)
+
+
+def tell_revocations(held: Revocations | None, now_ms: int) -> str:
+    """Which list of its hub a member holds, and whether it is outdated, in words.
+
+    Args:
+        held: The newest list that it holds; None for none.
+        now_ms: Present moment, milliseconds since the epoch, UTC.
+    """
+    if held is None:
+        return "none: what the hub revoked is not known here; synchronise"
+    until = datetime.fromtimestamp(held.next_ms / 1000, tz=UTC).isoformat(timespec="seconds")
+    if not held.is_outdated(now_ms):
+        return f"{held.version}, good until {until}"
+    return (
+        f"{held.version}, outdated since {until}: what the hub revoked later is not known here; "
+        "synchronise, and if it stays, tell the hub's officer"
+    )
 
 
 def sign_revocations(
@@ -231,4 +254,5 @@ __all__ = [
     "open_revocations",
     "read_revocations",
     "sign_revocations",
+    "tell_revocations",
 ]

@@ -19,6 +19,7 @@ from protos.yixin.v1 import enrolment_pb2, identity_pb2
 from security.certificates import (
     CertifiedKey,
     Keyring,
+    Revocations,
     anchor_bytes,
     open_revocations,
     parse_anchor,
@@ -101,11 +102,17 @@ class Membership:
         return open_policy(self.joined.policy, self.anchor, member=self.member_id, held=None)
 
     @property
+    def revocations(self) -> Revocations | None:
+        """The newest revocation list of the hub that is held; None for none."""
+        if not self.joined.HasField("revocations"):
+            return None
+        return open_revocations(self.joined.revocations, self.anchor, held_version=0)
+
+    @property
     def revocations_version(self) -> int:
         """Version of the hub's revocation list that is held; 0 for none."""
-        if not self.joined.HasField("revocations"):
-            return 0
-        return open_revocations(self.joined.revocations, self.anchor, held_version=0).version
+        held = self.revocations
+        return held.version if held else 0
 
     @property
     def tls_not_after(self) -> datetime:

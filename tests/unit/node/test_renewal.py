@@ -129,6 +129,7 @@ async def test_a_person_may_renew_all_keys_at_any_time(link: Link) -> None:
     status = certificate_status(link, TLS_NOW)
     assert status["renewal"] == "not due"
     assert status["suite"] == "INTL-PQ"
+    assert status["revocation_list"].startswith("none: ")
     assert (status["hub_log_seen"], status["hub_log_contradictions"]) == ("nothing published", 0)
     assert datetime.fromisoformat(status["tls_certificate_ends"]) > TLS_NOW.astimezone(UTC)
 

@@ -19,6 +19,7 @@ from hub.agreement_jobs import AgreementJobs
 from hub.agreements.delivering import deliver
 from hub.agreements.signing import sign_terms
 from hub.agreements.terms import shipped_terms
+from hub.store import revocation_lists
 from hub.store.engine import writing
 from hub.store.policies import require_suite
 from protos.yixin.v1 import envelope_pb2, identity_pb2, sharing_pb2
@@ -97,7 +98,25 @@ async def test_a_bank_joins_and_collects_what_was_agreed(city: City, tmp_path: P
     said = json.loads(manifest.read_text("utf-8"))
     assert (said["agreement"], said["rows"], said["sha256"]) == ("bank@1", 2, made.sha256)
     assert {path.stat().st_mode & 0o777 for path in where.joinpath(PRODUCTS).iterdir()} == {0o600}
+    assert again.pop("revocation_list").startswith("1, good until ")
     assert again == {"sent": 0, "written": [], "refused": [], "incomplete": 0, "faults": []}
+
+
+async def test_a_hub_that_shows_no_newer_revocation_list_is_told(
+    city: City, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where = tmp_path / "bank"
+    await join(city, BANK, where)
+    monkeypatch.setattr(revocation_lists, "VALIDITY_MS", 1)
+    with writing(city.parts.engine) as connection:
+        revocation_lists.issue_list(connection, city.parts.identity, city.clock.ms)
+    city.clock.advance(seconds=1)
+
+    arguments = ["department", "collect", "--dir", str(where)]
+    result = await asyncio.to_thread(CliRunner().invoke, app, arguments)
+
+    assert result.exit_code == 0, result.output
+    assert "Revocation list of the hub: 2, outdated since" in " ".join(result.output.split())
 
 
 async def test_a_policy_that_comes_with_the_call_renews_the_keys(
