@@ -157,6 +157,8 @@ def deliver(
             if result["repeated"]
             else "queued"
             if result["is_new"]
+            else "was delivered before and waits to be collected, nothing was queued"
+            if result["waiting"]
             else "was delivered before, nothing was queued (--again sends it once more)"
         )
         out.done(

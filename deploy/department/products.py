@@ -161,7 +161,9 @@ def _open_forwarded(
 def _write_products(
     connection: Connection, directory: Path, inbox: Inbox, taken: Taken, now: datetime
 ) -> None:
-    groups: dict[tuple[object, ...], dict[int, tuple[int, sharing_pb2.Product]]] = defaultdict(dict)
+    groups: dict[tuple[object, ...], dict[int, sharing_pb2.Product]] = defaultdict(dict)
+    # A part that came twice is one part; both are done with when the product is.
+    rows: dict[tuple[object, ...], list[int]] = defaultdict(list)
     after = 0
     while batch := inbox.payloads(connection, PRODUCT, after_id=after, limit=_BATCH):
         for one in batch:
@@ -171,14 +173,15 @@ def _write_products(
                 inbox.mark_processed(connection, [one.inbox_id])
                 continue
             key = (one.sender, part.agreement, part.period, part.digest, part.request_id)
-            groups[key][part.part] = (one.inbox_id, part)
-    for (sender, *_), parts in groups.items():
-        ordered = [part for _, part in sorted(parts.values(), key=lambda pair: pair[1].part)]
+            groups[key][part.part] = part
+            rows[key].append(one.inbox_id)
+    for key, parts in groups.items():
+        ordered = [parts[number] for number in sorted(parts)]
         if len(ordered) < ordered[0].parts:
             taken.incomplete += 1
             continue
-        _write(directory, str(sender), ordered, taken, now)
-        inbox.mark_processed(connection, [inbox_id for inbox_id, _ in parts.values()])
+        _write(directory, str(key[0]), ordered, taken, now)
+        inbox.mark_processed(connection, rows[key])
 
 
 def _write(

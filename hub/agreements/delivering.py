@@ -5,7 +5,8 @@ Numbered as applied inside one transaction:
 1. An agreement in force, that delivers by itself; its recipient is an active member, or a member
    of the hub that routes.
 2. The product is built. The very same product goes out a second time only where it is asked for
-   expressly, or where the recipient joined anew: it may have lost what it had.
+   expressly, or where the recipient joined anew: it may have lost what it had. What still waits for
+   it is sealed anew for its new keys; beside that nothing is queued.
 3. Frequency: one product per stretch. A correction is asked for expressly, stays in the stretch
    and is marked as one: whom a published grade wronged is not left waiting for half a year.
 4. Parts go to the outbox under the agreement, the product becomes a row; sealing asks the gate
@@ -29,6 +30,7 @@ from hub.store import deliveries, members
 from hub.store.engine import writing
 from protos.yixin.v1 import envelope_pb2
 from security.errors import AgreementError
+from security.exchange import archive
 from security.sharing import Frequency
 from security.sharing.agreement import PRODUCT
 
@@ -70,6 +72,8 @@ class Delivery:
     """Whether it corrects a product of the same stretch."""
     repeated: bool
     """Whether the very same product was queued once more."""
+    waiting: int
+    """Parts queued before, under the agreement and of the period, that still wait."""
 
 
 def deliver(
@@ -219,7 +223,11 @@ def _deliver(
         agreement.recipient,
     )
     joined_ms = (member.joined_at_ms or 0) if member else 0
-    repeated = same and (again or before[-1].made_at_ms < joined_ms)
+    waiting = archive.count_waiting(
+        connection, agreement.recipient, agreement.reference, period.name
+    )
+    is_lost = again or (bool(before) and before[-1].made_at_ms < joined_ms)
+    repeated = same and is_lost and waiting < manifest.parts
     # 3. Frequency.
     if before and not same and not correct:
         raise AgreementError(
@@ -253,6 +261,7 @@ def _deliver(
         is_new=repeated or not same,
         correction=bool(before) and not same,
         repeated=repeated,
+        waiting=waiting,
     )
 
 

@@ -61,6 +61,17 @@ def find_unreceipted(conn: Connection, recipient: str, lane: int) -> ChainPositi
     return None if row is None else ChainPosition(incarnation=row[0], seq=row[1], hash=row[2])
 
 
+def count_waiting(conn: Connection, recipient: str, agreement: str, period: str) -> int:
+    """Payloads under an agreement, of a period, that the recipient has not said to hold."""
+    query = select(func.count()).where(
+        outbox.c.recipient == recipient,
+        outbox.c.agreement == agreement,
+        outbox.c.period == period,
+        outbox.c.state != RECEIPTED,
+    )
+    return int(conn.execute(query).scalar_one())
+
+
 def has_expired(
     conn: Connection, recipient: str, lane: int, held: ChainPosition, now_ms: int
 ) -> bool:

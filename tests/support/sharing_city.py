@@ -44,15 +44,20 @@ class SharingCity:
         """Everything the hub holds for a department, opened with its own keys."""
         return [self.opened(self.members[code], one) for one in self.sealed(code)]
 
-    def sealed(self, code: str) -> list[envelope_pb2.SealedEnvelope]:
-        """Everything the hub holds for a department, as it is sent."""
-        member = self.members[code]
-        downlink = Downlink(
+    @property
+    def downlink(self) -> Downlink:
+        """What serves collections."""
+        return Downlink(
             engine=self.city.parts.engine,
             identity=self.city.parts.identity,
             outbox=self.city.parts.outbox,
             keyring=self.city.parts.keys.keyring,
         )
+
+    def sealed(self, code: str) -> list[envelope_pb2.SealedEnvelope]:
+        """Everything the hub holds for a department, as it is sent."""
+        member = self.members[code]
+        downlink = self.downlink
         cursors: dict[int, ChainPosition] = dict.fromkeys(LANES, GENESIS)
         found: list[envelope_pb2.SealedEnvelope] = []
         while sealed := downlink.next_round(member.member, cursors, 64, self.city.clock.ms):

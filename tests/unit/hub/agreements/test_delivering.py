@@ -17,6 +17,8 @@ from hub.store.agreement_tables import product
 from hub.store.engine import reading, writing
 from protos.yixin.v1 import envelope_pb2
 from scoring_kernel.periods import Period
+from security.chain import ChainPosition
+from security.envelope import envelope_hash
 from security.headers import parse_header
 from tests.support.published import HOSPITAL, Grade, publish_grades
 from tests.support.sharing_city import product_of, rows_of
@@ -24,6 +26,7 @@ from tests.support.sharing_city import product_of, rows_of
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.support.hub_city import Sender
     from tests.support.sharing_city import SharingCity
 
 PERIOD = Period.parse("2026H1")
@@ -60,6 +63,28 @@ def sign(sharing: SharingCity, name: str, **changes: object) -> None:
             officer="王五",
             now_ms=sharing.city.clock.ms,
         )
+
+
+def acknowledge(sharing: SharingCity, *held: envelope_pb2.SealedEnvelope) -> None:
+    """The bank comes again and states what it holds, as every collection begins."""
+    heads = {}
+    for one in held:
+        header = parse_header(one)
+        heads[header.lane] = ChainPosition(
+            incarnation=header.incarnation, seq=header.seq, hash=envelope_hash(one)
+        )
+    sharing.downlink.acknowledge(BANK, heads, sharing.city.clock.ms)
+
+
+def join_anew(sharing: SharingCity, place: Path) -> Sender:
+    """The bank lost its disk, is revoked and joins again under new keys."""
+    sharing.city.clock.advance(hours=1)
+    with writing(sharing.room.engine) as connection:
+        members.revoke(connection, BANK, "its disk is gone", sharing.city.clock.ms)
+    sharing.directory = place
+    anew = sharing.enrol("bank")
+    sharing.city.clock.advance(hours=1)
+    return anew
 
 
 def test_a_product_holds_what_the_agreement_grants_and_nothing_more(sharing: SharingCity) -> None:
@@ -106,7 +131,7 @@ def test_two_runs_give_the_same_product_and_no_second_delivery(sharing: SharingC
     first = delivered(sharing)
     again = delivered(sharing)
 
-    assert again == replace(first, is_new=False)
+    assert again == replace(first, is_new=False, waiting=1)
     assert len(sharing.collect("bank")) == 1
     assert sharing.count(product) == 1
 
@@ -115,13 +140,9 @@ def test_who_joined_anew_gets_the_very_same_product_once_more(
     sharing: SharingCity, tmp_path: Path
 ) -> None:
     first = delivered(sharing)
-    assert len(sharing.collect("bank")) == 1
-    sharing.city.clock.advance(hours=1)
-    with writing(sharing.room.engine) as connection:
-        members.revoke(connection, BANK, "its disk is gone", sharing.city.clock.ms)
-    sharing.directory = tmp_path / "anew"
-    anew = sharing.enrol("bank")
-    sharing.city.clock.advance(hours=1)
+    (envelope,) = sharing.sealed("bank")
+    acknowledge(sharing, envelope)
+    anew = join_anew(sharing, tmp_path / "anew")
 
     second = delivered(sharing)
     sharing.city.clock.advance(hours=1)
@@ -139,8 +160,34 @@ def test_who_joined_anew_gets_the_very_same_product_once_more(
     assert len(leaves) == 2
 
 
+@pytest.mark.parametrize("is_sealed", [False, True])
+def test_what_waits_for_who_joined_anew_goes_out_once(
+    sharing: SharingCity, tmp_path: Path, *, is_sealed: bool
+) -> None:
+    first = delivered(sharing)
+    if is_sealed:
+        # Given out, and the disk went before the next line said that it came.
+        assert len(sharing.sealed("bank")) == 1
+    anew = join_anew(sharing, tmp_path / "anew")
+
+    second = delivered(sharing)
+    third = delivered(sharing, again=True)
+    acknowledge(sharing)
+    opened = [sharing.opened(anew, one) for one in sharing.sealed("bank")]
+
+    assert [product_of(one.payload).digest.hex() for one in opened] == [first.sha256]
+    assert opened[0].header.incarnation == (2 if is_sealed else 1)
+    assert [(one.is_new, one.waiting) for one in (first, second, third)] == [
+        (True, 0),
+        (False, 1),
+        (False, 1),
+    ]
+    assert sharing.count(product) == 1
+
+
 def test_the_very_same_product_goes_out_again_where_it_is_asked_for(sharing: SharingCity) -> None:
     first = delivered(sharing, again=True)
+    acknowledge(sharing, *sharing.sealed("bank"))
     second = delivered(sharing, again=True)
 
     assert (first.repeated, second.repeated, second.is_new) == (False, True, True)
