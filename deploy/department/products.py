@@ -175,13 +175,13 @@ def _write_products(
             key = (one.sender, part.agreement, part.period, part.digest, part.request_id)
             groups[key][part.part] = part
             rows[key].append(one.inbox_id)
-    for key, parts in groups.items():
+    for same, parts in groups.items():
         ordered = [parts[number] for number in sorted(parts)]
         if len(ordered) < ordered[0].parts:
             taken.incomplete += 1
             continue
-        _write(directory, str(key[0]), ordered, taken, now)
-        inbox.mark_processed(connection, rows[key])
+        _write(directory, str(same[0]), ordered, taken, now)
+        inbox.mark_processed(connection, rows[same])
 
 
 def _write(

@@ -67,7 +67,7 @@ def sign(sharing: SharingCity, name: str, **changes: object) -> None:
 
 def acknowledge(sharing: SharingCity, *held: envelope_pb2.SealedEnvelope) -> None:
     """The bank comes again and states what it holds, as every collection begins."""
-    heads = {}
+    heads: dict[int, ChainPosition] = {}
     for one in held:
         header = parse_header(one)
         heads[header.lane] = ChainPosition(
