@@ -7,11 +7,13 @@ verified, never a re-serialisation.
 
 from __future__ import annotations
 
+import re
 from typing import TypeVar
 
 from google.protobuf.message import DecodeError, Message
 
 _PREFIX = b"DSSEv1"
+_LENGTH = re.compile(rb" (0|[1-9][0-9]{0,8}) ")
 
 
 MessageT = TypeVar("MessageT", bound=Message)
@@ -39,6 +41,29 @@ def pae(payload_type: str, *parts: bytes) -> bytes:
         pieces.append(b" %d " % len(part))
         pieces.append(part)
     return b"".join(pieces)
+
+
+def split_pae(payload_type: str, data: bytes, max_parts: int) -> list[bytes] | None:
+    """The parts that `pae` put together; None for whatever it did not write.
+
+    Args:
+        payload_type: The type that is expected.
+        data: The bytes.
+        max_parts: Most parts that are read.
+
+    >>> split_pae("t", pae("t", b"ab", b""), 8), split_pae("t", pae("u"), 8)
+    ([b'ab', b''], None)
+    """
+    parts: list[bytes] = []
+    at = len(_PREFIX)
+    while at < len(data) and len(parts) <= max_parts:
+        found = _LENGTH.match(data, at)
+        if found is None:
+            return None
+        at = found.end() + int(found[1])
+        parts.append(data[found.end() : at])
+    is_whole = bool(parts) and parts[0] == payload_type.encode()
+    return parts[1:] if is_whole and pae(payload_type, *parts[1:]) == data else None
 
 
 def parse_exactly(message_type: type[MessageT], data: bytes, max_bytes: int) -> MessageT:

@@ -129,6 +129,7 @@ def export_audit(
                 agreements=parts.agreements(),
                 operations=audit_rows.operations(connection, first, end),
                 earlier=parts.other_checkpoints(wanted.prove_from),
+                emptied=parts.emptied_later(),
                 prior=parts.prior_agreements(),
                 packs=pack_files(wanted.packs) if wanted.packs else (),
             ),

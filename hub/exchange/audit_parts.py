@@ -88,10 +88,12 @@ class AuditParts:
         """Checkpoints of other sizes with the proof that they and the bundle's are of one log.
 
         Args:
-            sizes: Sizes to prove from; the newest ones that witnesses cosigned are added.
+            sizes: Sizes to prove from; the newest ones that witnesses cosigned are added, and the
+                log's own where something of the range was emptied after it.
         """
         lines = self._cosigned()
-        for size in sorted({*sizes, *lines} - {self.end}):
+        later = {log.size(self.connection)} if any(True for _ in self._emptied()) else set()
+        for size in sorted({*sizes, *lines, *later} - {self.end}):
             path = consistency_path_over(self._subtree, *sorted((size, self.end)))
             yield transparency_pb2.Proof(
                 path=path, checkpoint=self.checkpoint(size) + lines.get(size, "")
@@ -132,6 +134,21 @@ class AuditParts:
             yield leaf.log_index.to_bytes(_INDEX_BYTES)
             yield leaf.leaf
             yield b"".join(inclusion_path_over(self._subtree, leaf.log_index, self.end))
+
+    def emptied_later(self) -> Iterator[bytes]:
+        """Place, leaf and path of every leaf after the range that empties an envelope of it."""
+        size = log.size(self.connection)
+        for leaf in self._emptied():
+            yield leaf.log_index.to_bytes(_INDEX_BYTES) + size.to_bytes(_INDEX_BYTES)
+            yield leaf.leaf
+            yield b"".join(inclusion_path_over(self._subtree, leaf.log_index, size))
+
+    def _emptied(self) -> Iterator[EventLeaf]:
+        kind, size = transparency_pb2.LOG_KIND_EMPTIED, log.size(self.connection)
+        emptied = audit_rows.emptied_hashes(self.connection, self.first, self.end)
+        for leaf in audit_rows.leaves_of(self.connection, kind, self.end, size):
+            if transparency_pb2.LogLeaf.FromString(leaf.leaf).envelope_hash in emptied:
+                yield leaf
 
     def _leaves(self, kind: transparency_pb2.LogKind.ValueType) -> Iterator[EventLeaf]:
         return audit_rows.leaves_of(self.connection, kind, self.first, self.end)

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, select
 
 from hub.store import operator_log as operator_rows
 from hub.store.identity_tables import revocation_list
-from hub.store.tables import log_leaf
+from hub.store.tables import envelope, log_leaf
 from protos.yixin.v1 import transparency_pb2
 from security.operator.log_chain import entry_bytes
 
@@ -64,6 +64,14 @@ def leaf_hashes(connection: Connection, first: int, end: int) -> Iterator[bytes]
         yield hashed
 
 
+def emptied_hashes(connection: Connection, first: int, end: int) -> frozenset[bytes]:
+    """Hashes of the envelopes of a range that retention emptied."""
+    query = select(envelope.c.hash).where(
+        envelope.c.log_index >= first, envelope.c.log_index < end, envelope.c.raw == b""
+    )
+    return frozenset(connection.execute(query).scalars())
+
+
 def revocation_lists(connection: Connection) -> Iterator[bytes]:
     """Every version of the signed revocation list, serialised."""
     query = select(revocation_list.c.list).order_by(revocation_list.c.version)
@@ -72,7 +80,15 @@ def revocation_lists(connection: Connection) -> Iterator[bytes]:
 
 
 def operations(connection: Connection, first: int, end: int) -> Iterator[bytes]:
-    """Entries of the operator log whose leaves are in a range: the bytes that were hashed."""
+    """Entries of the operator log whose leaves are in a range: the bytes that were hashed.
+
+    With them come those without a leaf of their own that stand right before: the leaf of the next
+    entry fixes them too.
+    """
+    unfixed: list[bytes] = []
     for stored in operator_rows.rows(connection):
-        if stored.log_index is not None and first <= stored.log_index < end:
-            yield entry_bytes(stored.previous, stored.number, stored.row.parts())
+        unfixed.append(entry_bytes(stored.previous, stored.number, stored.row.parts()))
+        if stored.log_index is not None:
+            if first <= stored.log_index < end:
+                yield from unfixed
+            unfixed.clear()

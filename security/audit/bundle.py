@@ -9,6 +9,8 @@ A bundle holds, for the leaves of [from, to):
 - ``certificates.pb``, of members and of the hub's own keys; ``revocations.pb``, ``policies.pb``
   and ``agreements.pb``: the signed lists, suite policies and sharing agreements; ``prior.pb``:
   leaves of agreements from before the range, each as index (8 bytes), leaf and inclusion path;
+- ``emptied.pb``: leaves from after the range that say which of its envelopes retention emptied,
+  each as index and size of a later checkpoint (8 bytes each), leaf and inclusion path;
 - ``envelopes.pb`` and ``receipts.pb``: sealed envelopes and receipts, in leaf order;
 - ``publications/<root>.pb``: the signed grade statements of a publication;
 - ``operations.pb``: entries of the operator log; ``packs/<name>.json`` and
@@ -52,6 +54,7 @@ AGREEMENTS: Final = "agreements.pb"
 OPERATIONS: Final = "operations.pb"
 EARLIER: Final = "checkpoints.pb"
 PRIOR: Final = "prior.pb"
+EMPTIED: Final = "emptied.pb"
 PUBLICATIONS: Final = "publications/"
 PACKS: Final = "packs/"
 
@@ -158,6 +161,8 @@ class BundleParts:
     """Serialised ``Proof``: an earlier checkpoint and the path from it to this one."""
     prior: Iterable[bytes] = ()
     """Of every agreement's leaf before the range: index, leaf, path; three messages each."""
+    emptied: Iterable[bytes] = ()
+    """Of every leaf after the range that empties an envelope of it: place, leaf, path."""
     packs: Iterable[tuple[str, bytes]] = ()
     """Name and content of packs, ``<sha256>.zip``, and of metadata such as ``1.root.json``."""
 
@@ -236,6 +241,7 @@ def _write_parts(
         OPERATIONS: parts.operations,
         EARLIER: parts.earlier,
         PRIOR: parts.prior,
+        EMPTIED: parts.emptied,
     }
     for name, messages in many.items():
         with create(name) as file:

@@ -8,15 +8,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from security.audit.continuity import read_other_checkpoints, verify_continuity
+from security.audit.emptied import read_emptied
 from security.audit.judging import judge_leaves
 from security.audit.log import read_checkpoint, read_leaves
 from security.audit.opening import (
-    find_foreign_operations,
     read_certificates,
     read_hub,
-    read_operations,
     read_policies,
 )
+from security.audit.operations import find_foreign_operations, read_operations
 from security.audit.pack_checks import read_packs
 from security.audit.publication import find_foreign_publications
 from security.audit.revoking import read_lists, verify_newest_list
@@ -35,6 +35,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     verify_newest_list,
     read_policies,
     read_other_checkpoints,
+    read_emptied,
     verify_witnesses,
     verify_continuity,
     read_agreements,

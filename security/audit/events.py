@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from protos.yixin.v1 import transparency_pb2
+from security.audit.operations import find_operator_failures
 from security.audit.pack_checks import find_release_failures
 from security.audit.report import Failure, Verdict
 from security.audit.sharing import find_reference_failures
@@ -174,5 +175,6 @@ _SPECIAL: Final[
 ] = {
     transparency_pb2.LOG_KIND_ORIGIN: _find_origin_failures,
     transparency_pb2.LOG_KIND_EMPTIED: _find_emptied_failures,
+    transparency_pb2.LOG_KIND_OPERATOR: find_operator_failures,
     transparency_pb2.LOG_KIND_PACK_RELEASE: find_release_failures,
 }

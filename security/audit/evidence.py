@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
+from security.audit.operations import OperatorChain
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -60,7 +62,7 @@ class Evidence:
     places: dict[bytes, int] = field(default_factory=dict)
     """Place in the range of every envelope's leaf, by hash of the envelope."""
     emptied: dict[bytes, int] = field(default_factory=dict)
-    """Moment at which retention emptied an envelope, by its hash."""
+    """Moment at which retention emptied an envelope, by its hash; within the range or later."""
     before: Frontier | None = None
     """Compact range of the leaves before the range; None when it cannot be read."""
     note: str = ""
@@ -91,6 +93,8 @@ class Evidence:
     """Log index and hash of the newest revocation list that the range logged."""
     shown: dict[int, set[bytes]] = field(default_factory=dict)
     """SHA-256 of what is shown for the leaves of a kind, by kind."""
+    operators: OperatorChain = field(default_factory=OperatorChain)
+    """Entries of the operator log, and how far they were followed."""
     released: frozenset[bytes] | None = None
     """SHA-256 of every pack that was released; None when no proved metadata is shown."""
     catalogues: frozenset[bytes] | None = None

@@ -10,7 +10,7 @@ import hashlib
 from typing import TYPE_CHECKING, Final
 
 from protos.yixin.v1 import identity_pb2, transparency_pb2
-from security.audit.bundle import CERTIFICATES, MAX_RANGE, OPERATIONS, POLICIES
+from security.audit.bundle import CERTIFICATES, MAX_RANGE, POLICIES
 from security.audit.evidence import SuiteRule
 from security.encoding import parse_exactly
 from security.errors import AuditInputError, SecurityError, cause_of
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 MAX_CERTIFICATE_BYTES: Final = 16 * 1024
 MAX_POLICY_BYTES: Final = 16 * 1024
-MAX_OPERATION_BYTES: Final = 16 * 1024
 MAX_POLICIES: Final = 10_000
 
 
@@ -105,27 +104,3 @@ def _read_policy(evidence: Evidence, data: bytes) -> None:
     rule = SuiteRule(since_ms=policy.at_ms, version=policy.version, suites=frozenset(suites))
     evidence.policies.setdefault(policy.member, []).append(rule)
     evidence.show(transparency_pb2.LOG_KIND_POLICY, hashlib.sha256(signed.body).digest())
-
-
-def read_operations(evidence: Evidence, _trust: Trust, findings: Findings) -> None:
-    """Read the entries of the operator log; each is named by its hash in a leaf."""
-    try:
-        for data in evidence.source.frames(
-            OPERATIONS, max_bytes=MAX_OPERATION_BYTES, max_count=MAX_RANGE
-        ):
-            findings.counts["operations_shown"] += 1
-            evidence.show(transparency_pb2.LOG_KIND_OPERATOR, hashlib.sha256(data).digest())
-    except AuditInputError as error:
-        findings.fail("operations", str(error))
-
-
-def find_foreign_operations(evidence: Evidence, _trust: Trust, findings: Findings) -> None:
-    """Name the entries of the operator log that no leaf of the range speaks of."""
-    foreign = set(evidence.shown.get(transparency_pb2.LOG_KIND_OPERATOR, ()))
-    if not foreign:
-        return
-    for leaf in evidence.leaves:
-        if isinstance(leaf, transparency_pb2.LogLeaf):
-            foreign.discard(leaf.envelope_hash)
-    for digest in sorted(foreign):
-        findings.fail("operations", f"entry {digest.hex()} belongs to no leaf")

@@ -10,14 +10,24 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from security.encoding import pae
+from security.encoding import pae, split_pae
 from security.errors import LogCorruptError
 
-__all__ = ["NO_ENTRY", "ChainedEntry", "entry_bytes", "entry_hash", "verify_chain"]
+__all__ = [
+    "NO_ENTRY",
+    "ChainedEntry",
+    "entry_bytes",
+    "entry_hash",
+    "parse_entry",
+    "verify_chain",
+]
 
 NO_ENTRY: Final = bytes(32)
 """In the place of the hash before the first entry."""
 _TYPE: Final = "yixin/operator-entry/v1"
+_HASH_BYTES: Final = 32
+_MAX_NUMBER_DIGITS: Final = 18
+_MAX_PARTS: Final = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +67,27 @@ def entry_bytes(previous: bytes, number: int, parts: Sequence[bytes]) -> bytes:
         parts: Columns that the hash covers, in order.
     """
     return pae(_TYPE, previous, str(number).encode(), *parts)
+
+
+def parse_entry(data: bytes) -> ChainedEntry:
+    """Read what `entry_bytes` wrote; nothing else is read as an entry.
+
+    Args:
+        data: What the hash of an entry covers.
+
+    Raises:
+        ValueError: It is no entry.
+    """
+    parts = split_pae(_TYPE, data, _MAX_PARTS)
+    if parts is None or len(parts) < 2:
+        raise ValueError("no entry of an operator log")
+    previous, digits, *rest = parts
+    is_number = digits.isdigit() and len(digits) <= _MAX_NUMBER_DIGITS
+    if len(previous) != _HASH_BYTES or not is_number:
+        raise ValueError("an entry of an operator log without a number, or the hash before it")
+    return ChainedEntry(
+        number=int(digits), parts=rest, previous=previous, hash=hashlib.sha256(data).digest()
+    )
 
 
 def verify_chain(entries: Iterable[ChainedEntry]) -> tuple[int, bytes]:

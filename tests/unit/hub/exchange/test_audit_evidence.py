@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hub.audit_jobs import AuditJobs
-from hub.errors import AuditExportError
+from hub.errors import AuditExportError, LogReadOnlyError
 from hub.exchange.audit_export import AuditRange, export_audit
 from hub.exchange.revoking import revoke_member
 from hub.jobs import HubJobs
+from hub.operators.noting import OperatorEntry, note
 from hub.store import log, log_peers, policies
 from hub.store.engine import reading, writing
 from hub.store.log_peers import StoredCosignature
@@ -73,6 +74,27 @@ def test_a_revoked_members_last_envelopes_stay_valid_and_the_list_is_shown(
     assert list(report.all_failures()) == []
     assert report.counts["revocation_lists"] == report.counts["kind_revocation"] == 1
     assert report.counts["revoked_certificates"] == 2
+
+
+def test_entries_of_operators_without_a_leaf_link_those_that_have_one(
+    city: City, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> int:
+        raise LogReadOnlyError("no witness was reached")
+
+    entry = OperatorEntry(hub=city.parts.identity.hub, at_ms=city.clock.ms, job="grade")
+    for is_frozen in (False, True, True, False):
+        with monkeypatch.context() as frozen, writing(city.parts.engine) as connection:
+            if is_frozen:
+                frozen.setattr(log, "append_leaves", refuse)
+            note(connection, entry)
+
+    report = audit(city, tmp_path / "bundle")
+
+    assert list(report.all_failures()) == []
+    assert report.counts["operations_shown"] == report.counts["operations_chained"] == 4
+    later = audit(city, tmp_path / "later", from_index=size(city) - 1)
+    assert (list(later.all_failures()), later.counts["operations_shown"]) == ([], 3)
 
 
 def test_policies_and_certificates_are_matched_with_their_leaves(

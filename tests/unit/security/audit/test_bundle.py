@@ -63,7 +63,7 @@ def test_writing_counts_what_it_wrote(log: LogUnderTest, tmp_path: Path) -> None
         **dict.fromkeys(
             (
                 *("revocations.pb", "policies.pb", "agreements.pb", "operations.pb"),
-                *("checkpoints.pb", "prior.pb"),
+                *("checkpoints.pb", "prior.pb", "emptied.pb"),
             ),
             0,
         ),
@@ -158,6 +158,7 @@ def test_a_manifest_covers_its_period() -> None:
         "operations.pb",
         "checkpoints.pb",
         "prior.pb",
+        "emptied.pb",
     ],
 )
 def test_a_missing_or_truncated_file_is_a_reason_not_a_crash(bundle: Path, name: str) -> None:
