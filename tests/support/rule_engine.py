@@ -73,12 +73,27 @@ def empty_engine(
         engine.register(kind, pa.Table.from_pylist(facts.records.get(kind, []), schemas[kind]))
     for name in book.tables(rules):
         table = book.knowledge[name]
-        schema = pa.schema([(column, _ARROW[word]) for column, word in table.columns.items()])
-        rows: list[Facts] = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
         if name in facts.knowledge:
             rows = [_known(row, table) for row in facts.knowledge[name]]
-        engine.register(name, pa.Table.from_pylist(rows, schema))
+            engine.register(name, pa.Table.from_pylist(rows, _schema(table)))
+        else:
+            engine.register(name, _content(table))
     return engine
+
+
+_CONTENTS: Final[dict[int, tuple[KnowledgeTable, pa.Table]]] = {}
+"""Tables that were made, by identity of what they were made of, which is kept alive with them."""
+
+
+def _content(table: KnowledgeTable) -> pa.Table:
+    if id(table) not in _CONTENTS:
+        rows: list[Facts] = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
+        _CONTENTS[id(table)] = table, pa.Table.from_pylist(rows, _schema(table))
+    return _CONTENTS[id(table)][1]
+
+
+def _schema(table: KnowledgeTable) -> pa.Schema:
+    return pa.schema([(column, _ARROW[word]) for column, word in table.columns.items()])
 
 
 def _known(row: Facts, table: KnowledgeTable) -> Facts:

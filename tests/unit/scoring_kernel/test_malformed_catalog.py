@@ -7,12 +7,20 @@ file, in which line the mistake is, and a part of the message.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import pytest
 
+from scoring_kernel import catalog_loader
 from scoring_kernel.catalog_loader import parse_catalog, read_catalog_files
 from scoring_kernel.errors import CatalogError
+from scoring_kernel.strict_yaml import load_strict
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 FOLDER = Path(__file__).parents[2] / "cases" / "malformed"
 
@@ -42,7 +50,12 @@ def read_case(path: Path) -> Case:
 CASES = [read_case(path) for path in sorted(FOLDER.glob("*.yaml"))]
 
 
-def small_catalogue() -> dict[str, bytes]:
+READ_ONCE = cache(load_strict)
+"""The files beside the broken one are the same in every case."""
+
+
+@cache
+def small_catalogue() -> Mapping[str, bytes]:
     """The packaged catalogue without most descriptions of transactions, which take longest."""
     kept = ("envelope.yaml", "transactions.yaml", "2202.yaml", "3505A.yaml")
     contents = {
@@ -50,12 +63,15 @@ def small_catalogue() -> dict[str, bytes]:
         for name, content in read_catalog_files().items()
         if not name.startswith("interface/") or name.endswith(kept)
     }
-    return contents | {"record_layouts.yaml": b"layouts: {}\n"}
+    return MappingProxyType(contents | {"record_layouts.yaml": b"layouts: {}\n"})
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
-def test_a_broken_file_is_refused_with_file_and_line(case: Case) -> None:
-    contents = small_catalogue() | {case.replaces: case.content}
+def test_a_broken_file_is_refused_with_file_and_line(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catalog_loader, "load_strict", READ_ONCE)
+    contents = {**small_catalogue(), case.replaces: case.content}
     with pytest.raises(CatalogError) as caught:
         parse_catalog(contents)
     assert caught.value.file == case.replaces
