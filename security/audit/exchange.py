@@ -7,11 +7,12 @@ failed one stops no other where that one still means something:
 2. The envelope is shown, or retention has emptied it and the log says so.
 3. Its header says what the leaf says, and the ciphertext is the one logged.
 4. It was logged within its times.
-5. A key signed it that was certified for the sender then, and not revoked.
+5. A key signed it that was certified for the sender then, and not revoked; and the hub's SM2 key
+   where the header names one. What only SM2 signed is undecided where SM2 does not work.
 6. Its suite was allowed by the policy in force.
 7. A delivery stands under a sharing agreement, or needs none.
 8. The pack it was made with was released.
-9. The receipt is the hub's and says what the leaf says.
+9. The receipt is the hub's, by its SM2 key too where it names one, and says what the leaf says.
 
 What was sent cannot be judged here: nothing is decrypted.
 """
@@ -32,6 +33,7 @@ from security.certificates import SIGNING
 from security.chain import ChainPosition
 from security.envelope import parse_header, verify_envelope
 from security.errors import (
+    UnknownSuiteError,
     UntrustedCertificateError,
     UntrustedEnvelopeError,
     UntrustedReceiptError,
@@ -80,6 +82,12 @@ class Exchange:
     """Header of the envelope, once step 3 has read it."""
     is_quarantined: bool = False
     """Whether its receipt says that content was refused."""
+
+    @property
+    def is_countersigned(self) -> bool:
+        """Whether the hub signed its envelope or receipt with SM2 too."""
+        shown = (self.envelope, self.receipt)
+        return any(one is not None and bool(one.sm2_signature) for one in shown)
 
 
 def find_side_failures(evidence: Evidence, exchange: Exchange) -> list[Failure]:
@@ -164,7 +172,14 @@ def find_sender_failures(evidence: Evidence, exchange: Exchange) -> list[Failure
         )
     except UntrustedEnvelopeError as error:
         failures.append(Failure(check="signature", detail=error.cause))
+    except UnknownSuiteError as error:
+        failures.append(unchecked(error))
     return failures
+
+
+def unchecked(error: UnknownSuiteError) -> Failure:
+    """A signature that cannot be judged on this machine, because an extra is missing."""
+    return Failure(check="signature_unchecked", detail=str(error), verdict=Verdict.INDETERMINATE)
 
 
 def find_suite_failures(evidence: Evidence, exchange: Exchange) -> list[Failure]:

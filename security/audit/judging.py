@@ -12,7 +12,8 @@ from security.audit.exchange import ENVELOPE, EXCHANGE_CHECKS, Exchange
 from security.audit.log import CHAINED
 from security.audit.matching import Matcher
 from security.audit.publication import find_publication_failures
-from security.audit.report import Failure
+from security.audit.report import SM2_UNCHECKED, Failure, Verdict
+from security.countersigning import UNCHECKED, can_check
 from security.encoding import parse_exactly
 from security.envelope import MAX_ENVELOPE_BYTES, envelope_hash, parse_envelope
 from security.errors import UntrustedEnvelopeError
@@ -39,6 +40,7 @@ class _Judge:
         self._evidence = evidence
         self._findings = findings
         manifest, source = evidence.manifest, evidence.source
+        self._can_check_sm2 = can_check()
         self._chains = ChainAuditor(from_start=manifest.from_index == 0)
         self._envelopes = Matcher(
             source.frames(ENVELOPES, max_bytes=MAX_ENVELOPE_BYTES, max_count=manifest.size),
@@ -65,6 +67,8 @@ class _Judge:
                 findings.fail(name, matcher.broken)
             if matcher.strangers:
                 findings.fail(name, f"{matcher.strangers} messages belong to no leaf")
+        if count := findings.counts[SM2_UNCHECKED]:
+            findings.fail(SM2_UNCHECKED, f"of {count} exchanges {UNCHECKED}", Verdict.VALID)
 
     def _judge(
         self, place: int, leaf: transparency_pb2.LogLeaf | Failure
@@ -106,6 +110,8 @@ class _Judge:
         if exchange.header is not None:
             self._findings.packs[exchange.header.pack_digest] += 1
         counts["quarantined"] += exchange.is_quarantined
+        if exchange.is_countersigned and not self._can_check_sm2:
+            counts[SM2_UNCHECKED] += 1
         broken = self._chains.follow(leaf, exchange.header)
         if broken is not None:
             failures.append(broken)

@@ -1,8 +1,10 @@
 """Proof files judged offline: receipts, deliveries and forks, as one party hands them over.
 
 Rules: everything starts at the anchor of the file's hub, which the auditor holds; certificates
-count when that anchor signed them. A file holds no revocation list, so that a key that was revoked
-is not known here: a bundle of the log shows it. What each kind must show is said in
+count when that anchor signed them. Where a file holds the hub's revocation list, a key counts for
+what stands before its certificate was revoked: receipts stand at the moment that the hub logged,
+other envelopes at the one that their sender states. Who has a newer list has a bundle of the log,
+which shows it. What each kind must show is said in
 ``deploy/docs/exchange-proofs.md``; steps below carry its numbers.
 """
 
@@ -12,12 +14,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from protos.yixin.v1 import envelope_pb2, exchange_pb2, identity_pb2
-from security.audit.report import Failure, Findings, Verdict
+from security.audit.exchange import unchecked
+from security.audit.report import SM2_UNCHECKED, Failure, Findings, Verdict
 from security.certificates import SIGNING, Keyring
+from security.certificates.revocations import read_revocations
 from security.chain import ChainPosition
+from security.countersigning import UNCHECKED, can_check
 from security.encoding import parse_exactly
 from security.envelope import envelope_hash, parse_envelope, parse_header, verify_envelope
-from security.errors import AuditInputError, SecurityError, cause_of
+from security.errors import AuditInputError, SecurityError, UnknownSuiteError, cause_of
 from security.exchange.heads import open_heads
 from security.exchange.receipts import verify_receipt
 from security.proof_files import (
@@ -77,9 +82,13 @@ def verify_proofs(path: Path, trust: Trust, kinds: frozenset[ProofKind]) -> Proo
         expected = " or ".join(sorted(kinds))
         raise AuditInputError(f"{path} proves {head.kind}; a file of {expected} is expected")
     findings = Findings()
-    judge = _Judge(head, _keyring(head, trust, findings))
+    keyring = _keyring(head, trust, findings)
+    _revoke(head, trust, keyring, findings)
+    judge = _Judge(head, keyring)
     for number, proof in enumerate(proofs):
         findings.judge(number, PROOF, judge.judge(proof))
+    if judge.is_sm2_unchecked:
+        findings.fail(SM2_UNCHECKED, UNCHECKED, Verdict.VALID)
     if not findings.exchanges:
         findings.fail("empty", "the file holds no proof", Verdict.INDETERMINATE)
     return ProofReport(head=head, findings=findings)
@@ -102,6 +111,21 @@ def _keyring(head: ProofHead, trust: Trust, findings: Findings) -> Keyring:
     return keyring
 
 
+def _revoke(head: ProofHead, trust: Trust, keyring: Keyring, findings: Findings) -> None:
+    """Stop trusting what the hub revoked, as far as the file shows."""
+    if not head.revocations:
+        return
+    findings.counts["revocation_lists"] += 1
+    try:
+        found = read_revocations(head.revocations, trust.anchors)
+        if found.hub != head.hub:
+            raise AuditInputError(f"of {found.hub}, the file is of {head.hub}")
+    except SecurityError as error:
+        findings.fail("revocations", f"the list in the head: {cause_of(error)}")
+        return
+    found.apply(keyring)
+
+
 class _Judge:
     """Judges the proofs of one file, in order."""
 
@@ -110,6 +134,9 @@ class _Judge:
         self._keyring = keyring
         self._next: ChainPosition | None = None
         self._lane = 0
+        self._can_check_sm2 = can_check()
+        self.is_sm2_unchecked = False
+        """Whether a hub signed with SM2 too, which does not work here."""
 
     def judge(self, proof: ReceiptProof | HeadsProof | DeliveredProof | ForkProof) -> Faults:
         """Judge the next proof of the file."""
@@ -129,6 +156,7 @@ class _Judge:
         try:
             receipt = parse_exactly(exchange_pb2.Receipt, proof.receipt, MAX_RECEIPT_BYTES)
             found = verify_receipt(receipt, self._keyring, hub=head.hub, sender=head.member)
+            self._note_sm2(receipt)
         except (ValueError, SecurityError) as error:
             return [Failure(check="receipt", detail=cause_of(error))]
         if proof.envelope is None:
@@ -171,6 +199,8 @@ class _Judge:
                 downlink=True,
                 now_ms=body.at_ms,
             )
+        except UnknownSuiteError as error:
+            return [unchecked(error)]
         except (ValueError, SecurityError) as error:
             return [Failure(check="heads", detail=cause_of(error))]
         stated = heads.get(proof.lane)
@@ -246,9 +276,16 @@ class _Judge:
         try:
             key = self._keyring.find(header.sender, header.sender_key_id, SIGNING, at_ms)
             verify_envelope(envelope, header, key, keyring=self._keyring, at_ms=at_ms)
+            self._note_sm2(envelope)
+        except UnknownSuiteError as error:
+            return [unchecked(error)]
         except SecurityError as error:
             return [Failure(check="signature", detail=cause_of(error))]
         return []
+
+    def _note_sm2(self, signed: envelope_pb2.SealedEnvelope | exchange_pb2.Receipt) -> None:
+        if signed.sm2_signature and not self._can_check_sm2:
+            self.is_sm2_unchecked = True
 
 
 def _before(header: envelope_pb2.EnvelopeHeader) -> ChainPosition | None:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 FORMAT: Final = 2
+SM2_UNCHECKED: Final = "sm2_unchecked"
+"""Check of what a hub signed with SM2 beside its other key, where SM2 does not work."""
 MAX_LISTED: Final = 1_000
 """Most failures of one check of the bundle as a whole; those of exchanges are all listed."""
 

@@ -33,6 +33,7 @@ from security.envelope import (
 )
 from security.errors import (
     LogCorruptError,
+    UnknownSuiteError,
     UntrustedCertificateError,
     UntrustedEnvelopeError,
 )
@@ -151,7 +152,7 @@ def open_forwarded(
             message.path,
             checkpoint.root,
         )
-    except LogCorruptError as error:
+    except (LogCorruptError, UnknownSuiteError) as error:
         raise UntrustedEnvelopeError(f"forward: {error}") from error
     # 3. The inner envelope at the logged time.
     verified = verify_addressed_envelope(

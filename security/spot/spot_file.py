@@ -22,6 +22,7 @@ from security.errors import (
     LogCorruptError,
     SecurityError,
     SpotCheckError,
+    UnknownSuiteError,
     UntrustedCertificateError,
     cause_of,
 )
@@ -165,6 +166,8 @@ def _note(
             return open_checkpoint(one.note, origin, key.verifying)
         except (LogCorruptError, UntrustedCertificateError):
             continue
+        except UnknownSuiteError as error:
+            raise SpotCheckError(f"the checkpoint of {one.day}: {error}") from error
     raise SpotCheckError(
         f"the checkpoint of {one.day} is signed by no certified key of {body.member[:120]!r}"
     )

@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from hub.api.refusals import refusal
-from hub.config import SuiteSettings
 from hub.errors import EnrolmentRefusedError
 from hub.intake.committing import Refused
 from hub.store.engine import writing
 from hub.store.policies import require_suite, state_policy
-from protos.yixin.v1 import envelope_pb2, exchange_pb2
-from security.at_rest import Vault
-from security.envelope import parse_header
+from protos.yixin.v1 import exchange_pb2
 from security.errors import HubRefusedError, JoinRefusedError, SuitePolicyError
-from security.exchange import archive
-from security.exchange.downlink import collect
-from security.exchange.engine import open_exchange
-from security.exchange.inbox import Inbox
-from security.exchange.join import join
 from security.exchange.key_files import create_keys
 from security.exchange.membership import make_membership
-from security.exchange.outbox import Outbox
 from security.exchange.renew import renew, renewal_due
-from security.exchange.uplink import sync_up
 from security.policy import Policy, sign_policy
 from tests.support.hub_city import (
     CITY,
@@ -38,87 +26,11 @@ from tests.support.hub_city import (
     Slot,
     batch,
     join_request,
-    serving,
 )
+from tests.support.suite_nodes import ALL, queue_for_member, served
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
     from pathlib import Path
-
-    from security.exchange.membership import Membership
-
-ALL = SuiteSettings(allowed="INTL-PQ,INTL,GM")
-
-
-class Node:
-    """A member with a real outbox and inbox, that joins under a suite."""
-
-    def __init__(self, city: City, directory: Path) -> None:
-        self.city, self.directory = city, directory
-        self.engine = open_exchange(directory / "exchange.db")
-        vault = Vault.create(directory / "vault.key")
-        self.outbox, self.inbox = Outbox(vault), Inbox(vault)
-        self.membership: Membership
-
-    async def join(self, suite: str) -> None:
-        address = self.city.parts.address(self.city.parts.addresses().enrolment_port)
-        token = replace(self.city.token(NODE, FIRST), enrolment_address=address).encode()
-        self.membership = await join(
-            self.directory / "member",
-            token,
-            kind="node",
-            post_quantum=False,
-            now=self.city.clock(),
-            suite=suite,
-        )
-
-    def state(self, value: int) -> None:
-        with self.engine.begin() as connection:
-            self.outbox.append(
-                connection,
-                recipient=CITY,
-                lane=envelope_pb2.LANE_BULK,
-                payload_type="statements",
-                schema_version=1,
-                purpose="supervision",
-                data_class="aggregate",
-                period="2026H1",
-                payload=batch(Slot(version=value, value=value)),
-            )
-
-    async def send(self, value: int) -> list[str]:
-        """State one slot and synchronise; the suites of what was sealed."""
-        self.state(value)
-        await self.sync()
-        return self.sealed()
-
-    def seal_ahead(self) -> None:
-        with self.engine.begin() as connection:
-            context = self.membership.sealing_context(self.city.clock.ms)
-            assert self.outbox.seal_ahead(connection, CITY, context)
-
-    async def sync(self) -> None:
-        await sync_up(self.membership, self.engine, self.outbox, now=self.city.clock)
-
-    def sealed(self) -> list[str]:
-        with self.engine.begin() as connection:
-            state = self.outbox.heads(connection, CITY)[envelope_pb2.LANE_BULK]
-            before = replace(state, seq=0)
-            rows = archive.after(connection, CITY, envelope_pb2.LANE_BULK, before)
-        return [parse_header(row.message()).suite for row in rows]
-
-    async def collect(self) -> int:
-        return await collect(self.membership, self.engine, self.inbox, now=self.city.clock)
-
-
-@asynccontextmanager
-async def served(city: City, tmp_path: Path) -> AsyncIterator[Node]:
-    settings = replace(city.parts.settings, suites=ALL)
-    city.parts = replace(city.parts, settings=settings)
-    async with serving(city.parts):
-        node = Node(city, tmp_path)
-        yield node
-        node.engine.dispose()
 
 
 def require(city: City, suite: str) -> Policy:
@@ -134,18 +46,7 @@ async def test_a_member_of_every_suite_joins_sends_and_receives(
         await node.join(suite)
         assert node.membership.keys.encryption.suite.name == suite
         assert await node.send(5) == [suite]
-        with writing(city.parts.engine) as connection:
-            city.parts.outbox.append(
-                connection,
-                recipient=NODE,
-                lane=envelope_pb2.LANE_BULK,
-                payload_type="grade_statements",
-                schema_version=1,
-                purpose="credit_rating",
-                data_class="grade",
-                period="2026H1",
-                payload=b"statement",
-            )
+        queue_for_member(city, b"statement")
         assert await node.collect() == 1
     assert city.monthly(202601)["values"] == [5]
 

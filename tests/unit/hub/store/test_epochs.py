@@ -135,3 +135,25 @@ def test_a_hub_without_its_encryption_key_does_not_open(tmp_path: Path) -> None:
 
     with pytest.raises(KeyFileError, match="restore"):
         load_identity(tmp_path / "hub" / KEYS, member)
+
+
+def test_members_of_gm_are_shown_the_sm2_key_that_signs_beside_the_other(tmp_path: Path) -> None:
+    with open_city(tmp_path / "hub") as city:
+        assert city.parts.identity.sm2_epoch is None
+        usual, second, encryption = keys(city, "GM")
+        assert [one.use for one in (usual, second, encryption)] == [SIGNING, SIGNING, ENCRYPTION]
+        assert (second.suite, len(second.public_key), second.pq_public_key) == ("GM", 65, b"")
+        identity, now_ms = city.parts.identity, city.clock.ms
+        found = identity.countersigning("GM", now_ms)
+        assert found is not None
+        assert found.key_id == second.key_id != identity.signing.key_id == usual.key_id
+        assert identity.countersigning("INTL-PQ", now_ms) is None
+        assert identity.countersigning("GM", second.not_before_ms - 1) is None
+
+    with open_city(tmp_path / "hub") as city:
+        assert [one.key_id for one in keys(city, "GM")][1] == second.key_id
+    directory = tmp_path / "hub" / KEYS
+    (directory / "hub-signing-GM-0001.key").unlink()
+    (directory / "hub-signing-0001.key").rename(directory / "hub-signing-GM-0001.key")
+    with pytest.raises(KeyFileError, match="no signing key of GM"):
+        load_identity(directory, city.parts.identity.hub)
