@@ -57,7 +57,7 @@ class ProofHead:
     certificates: tuple[bytes, ...] = field(repr=False)
     """Serialised KeyCertificates of both parties."""
     revocations: bytes = field(default=b"", repr=False)
-    """Serialised RevocationList of the hub as the member holds it; empty for none."""
+    """Serialised RevocationList of the hub as whoever made the file holds it; empty for none."""
     policy: bytes = field(default=b"", repr=False)
     """Serialised SuitePolicy of the hub as the member holds it; empty for none."""
 

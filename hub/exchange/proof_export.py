@@ -18,6 +18,7 @@ from sqlalchemy import Connection, select, tuple_
 
 from hub.errors import ConfigurationError
 from hub.store import collected_heads, members
+from hub.store.revocation_lists import current_list
 from hub.store.tables import envelope, refusal
 from protos.yixin.v1 import envelope_pb2
 from security.chain import GENESIS, ChainPosition
@@ -131,12 +132,14 @@ def _verify_known(connection: Connection, member: str) -> None:
 def _head(
     connection: Connection, kind: ProofKind, hub: str, member: str, now: datetime
 ) -> ProofHead:
+    revoked = current_list(connection)
     return ProofHead(
         kind=kind,
         hub=hub,
         member=member,
         made_at_ms=to_ms(now),
         certificates=collected_heads.certificates_of(connection, hub, member),
+        revocations=revoked.SerializeToString(deterministic=True) if revoked else b"",
     )
 
 

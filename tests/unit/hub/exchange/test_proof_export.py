@@ -11,10 +11,11 @@ from hub.errors import ConfigurationError
 from hub.exchange.downlink import Downlink
 from hub.exchange.opening import Opening
 from hub.exchange.proof_export import export_deliveries, export_forks
+from hub.exchange.revoking import revoke_member
 from hub.intake.committing import Refused
 from hub.store.engine import reading, writing
 from protos.yixin.v1 import envelope_pb2, exchange_pb2, identity_pb2
-from security.certificates import Keyring
+from security.certificates import Keyring, read_revocations
 from security.chain import GENESIS, ChainPosition
 from security.envelope import envelope_hash, parse_envelope, verify_envelope
 from security.exchange.heads import open_heads, sign_heads
@@ -192,6 +193,20 @@ def test_two_histories_by_one_key_are_shown_to_anybody(
     else:
         assert second.seq == first.seq + 1
         assert second.previous_hash != first_hash
+
+
+def test_the_newest_revocation_list_goes_with_the_proofs(
+    city: City, node: Sender, tmp_path: Path
+) -> None:
+    with writing(city.parts.engine) as connection:
+        revoke_member(connection, city.parts.identity, NODE, "stolen", city.clock.ms)
+    with reading(city.parts.engine) as connection:
+        for export in (export_deliveries, export_forks):
+            export(connection, city.parts.identity.hub, NODE, tmp_path / "f", now=city.clock())
+            head, _ = read_proofs(tmp_path / "f")
+            anchor = city.parts.identity.anchor
+            found = read_revocations(head.revocations, {anchor.hub: anchor})
+            assert {row.member for row in found.rows} == {node.member}
 
 
 def test_a_member_without_proofs_gets_an_empty_file_and_an_unknown_one_none(

@@ -5,13 +5,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from protos.yixin.v1 import envelope_pb2, exchange_pb2
+from protos.yixin.v1 import envelope_pb2, exchange_pb2, identity_pb2
 from security.audit import Trust, Verdict
 from security.audit.proofs import ProofReport, verify_proofs
+from security.certificates.revocations import Revoked, sign_revocations
 from security.chain import GENESIS, ChainPosition
+from security.countersigning import countersign_group
 from security.envelope import envelope_hash, seal
 from security.errors import AuditInputError
 from security.exchange.heads import sign_heads
+from security.keys import SigningKey
 from security.proof_files import (
     DeliveredProof,
     ForkProof,
@@ -22,13 +25,17 @@ from security.proof_files import (
     ReceiptProof,
     write_proofs,
 )
+from security.signatures import SignatureScheme
 from tests.support.auditor import HUB_UNDER_TEST, NODE_UNDER_TEST
 from tests.support.logs import LogUnderTest
-from tests.support.members import HUB, NODE, NOW_MS, PROVINCE, make_hub, outgoing
+from tests.support.members import DAY_MS, HUB, NODE, NOW_MS, PROVINCE, make_hub, outgoing
+from tests.support.national import without_tongsuopy
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
+
+    from tests.support.members import HubUnderTest
 
 BULK = envelope_pb2.LANE_BULK
 
@@ -85,6 +92,42 @@ def test_a_receipt_without_its_envelope_is_valid(
 ) -> None:
     bare = replace(receipts[0], envelope=None)
     assert prover.judge(ProofKind.RECEIPTS, [bare]).verdict is Verdict.VALID
+
+
+def test_a_receipt_that_is_signed_with_sm2_too_is_valid_without_the_extra_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub, sm2 = make_hub(), SigningKey.generate(post_quantum=False, scheme=SignatureScheme.SM2_SM3)
+    certificate = hub.certify(HUB, sm2, suite="GM").SerializeToString()
+    log = LogUnderTest(hub=hub)
+    log.accept(log.next_outgoing(hub.enrol(NODE)))
+    body = exchange_pb2.ReceiptBody.FromString(
+        exchange_pb2.Receipt.FromString(log.receipts[0]).body
+    )
+    body.sm2_key_id = sm2.key_id
+    (raw,) = log.sign_receipts([body])
+    receipt = exchange_pb2.Receipt.FromString(raw)
+    receipt.sm2_signature = countersign_group(sm2, "yixin/receipt-group/v1", [receipt.body])
+    proof = ReceiptProof(receipt=receipt.SerializeToString(), envelope=None)
+    head = ProofHead(
+        kind=ProofKind.RECEIPTS,
+        hub=HUB,
+        member=NODE,
+        made_at_ms=NOW_MS,
+        certificates=(certificate,),
+    )
+    path = tmp_path / "proofs.jsonl"
+    write_proofs(path, head, [proof])
+
+    def judge() -> ProofReport:
+        return verify_proofs(path, Trust.of(hub.anchor), frozenset({ProofKind.RECEIPTS}))
+
+    assert (judge().verdict, judge().findings.failures) == (Verdict.VALID, [])
+    with without_tongsuopy(monkeypatch):
+        report = judge()
+    assert report.verdict is Verdict.VALID
+    assert [one.check for one in report.findings.failures] == ["sm2_unchecked"]
+    assert "pip install" in report.findings.failures[0].detail
 
 
 def test_a_receipt_for_another_envelope_is_invalid(
@@ -246,3 +289,49 @@ def test_a_hub_cannot_forge_a_members_fork(prover: Prover) -> None:
     assert found(report) == ["envelope_format"]
     member = prover.judge(ProofKind.FORKS, [fork(sent()[0], sent()[0])], member=PROVINCE)
     assert found(member) == ["fork", "fork"]
+
+
+# Revocation ----------------------------------------------------------------------------------
+
+
+def revoked(hub: HubUnderTest, since_ms: int) -> bytes:
+    """The hub's list, which names the node's signing certificate."""
+    body = identity_pb2.KeyCertificateBody.FromString(NODE_UNDER_TEST.certificates[0].body)
+    return sign_revocations(
+        hub.signing,
+        hub=hub.hub_id,
+        version=1,
+        at_ms=since_ms,
+        next_ms=since_ms + DAY_MS,
+        rows=[Revoked(member=NODE, since_ms=since_ms, serial=body.serial)],
+    ).SerializeToString()
+
+
+@pytest.mark.parametrize(("since_ms", "checks"), [(NOW_MS, ["signature"]), (NOW_MS + 1, [])])
+def test_what_a_revoked_key_signed_counts_up_to_its_revocation(
+    prover: Prover, receipts: list[ReceiptProof], since_ms: int, checks: list[str]
+) -> None:
+    report = prover.judge(
+        ProofKind.RECEIPTS, receipts[:1], revocations=revoked(HUB_UNDER_TEST, since_ms)
+    )
+    assert found(report) == checks
+    assert report.findings.counts["revocation_lists"] == 1
+
+
+def test_a_fork_by_a_revoked_key_accuses_nobody(prover: Prover) -> None:
+    proof = fork(sent()[0], sent()[0])
+    report = prover.judge(
+        ProofKind.FORKS, [proof], revocations=revoked(HUB_UNDER_TEST, NOW_MS - DAY_MS)
+    )
+    assert found(report) == ["signature", "signature"]
+
+
+@pytest.mark.parametrize(
+    "shown", [b"\xff", revoked(make_hub(), NOW_MS), revoked(make_hub(PROVINCE), NOW_MS)]
+)
+def test_a_list_that_the_hub_did_not_sign_is_told(
+    prover: Prover, receipts: list[ReceiptProof], shown: bytes
+) -> None:
+    report = prover.judge(ProofKind.RECEIPTS, receipts[:1], revocations=shown)
+    assert [one.check for one in report.findings.failures] == ["revocations"]
+    assert report.verdict is Verdict.INVALID
