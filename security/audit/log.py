@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from protos.yixin.v1 import transparency_pb2
 from security.audit.bundle import CHECKPOINT, FRONTIER, LEAVES
+from security.audit.moments import find_backdated
 from security.audit.report import Failure
 from security.errors import AuditInputError, LogCorruptError, SecurityError
 from security.merkle import Frontier, leaf_hash
@@ -57,6 +58,7 @@ def read_leaves(evidence: Evidence, _trust: Trust, findings: Findings) -> None:
     findings.counts["leaves"] = shown
     if shown < manifest.size:
         findings.fail("leaves", f"{shown} leaves, the manifest speaks of {manifest.size}")
+    find_backdated(evidence, findings)
     checkpoint = evidence.checkpoint
     if checkpoint is None or evidence.before is None:
         return

@@ -7,6 +7,7 @@ import pytest
 
 from protos.yixin.v1 import identity_pb2, transparency_pb2
 from security.audit import Trust, Verdict
+from security.audit.moments import MAX_BACK_MS
 from security.certificates.revocations import Revoked, sign_revocations
 from security.keys import SigningKey
 from tests.support.auditor import Auditor, checks
@@ -155,3 +156,33 @@ def test_a_list_of_another_hub_or_signature_is_named_and_not_believed(
     report = auditor.verify(log.parts(revocations=lists), trust=trust)
     assert checks(report) == ["revocations", "revocations"]
     assert checks(report, 0) == []
+
+
+@pytest.mark.parametrize("start", [0, 1])
+def test_a_revoked_sender_does_not_hold_by_a_backdated_leaf(
+    hub: HubUnderTest, node: MemberUnderTest, auditor: Auditor, trust: Trust, start: int
+) -> None:
+    log = LogUnderTest(hub=hub)
+    revoked = signed_list(hub, since_ms=NOW_MS, serials=[serial_of(node)])
+    log.event(transparency_pb2.LOG_KIND_OPERATOR, bytes(32), payload_type="operation")
+    log_list(log, revoked)
+    earlier_ms = NOW_MS - MAX_BACK_MS - 1
+    log.accept(log.next_outgoing(node, created_at_ms=earlier_ms), logged_at_ms=earlier_ms)
+
+    parts = log.parts(from_index=start, revocations=[revoked.SerializeToString()])
+    report = auditor.verify(parts, trust=trust)
+
+    assert report.verdict is Verdict.INDETERMINATE
+    assert checks(report) == ["moments"]
+    assert "leaf 2 says to be 3600 s older than leaf" in report.failures[0].detail
+
+
+def test_a_clock_that_was_put_right_by_less_is_no_failure(
+    hub: HubUnderTest, node: MemberUnderTest, auditor: Auditor, trust: Trust
+) -> None:
+    log = LogUnderTest(hub=hub)
+    for back_ms in (0, MAX_BACK_MS, 1):
+        at_ms = NOW_MS - back_ms
+        log.accept(log.next_outgoing(node, created_at_ms=at_ms), logged_at_ms=at_ms)
+
+    assert checks(auditor.verify(log.parts(), trust=trust)) == []
