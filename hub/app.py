@@ -24,7 +24,7 @@ from hub.daemon import Daemon
 from hub.domain.members import HubLevel, member_id_of
 from hub.errors import ConfigurationError
 from hub.jobs import HubJobs, Result
-from hub.packs.installing import install_pack
+from hub.packs.installing import install_used
 from hub.parts import KEYS, OBJECTS, HubParts, open_parts
 from hub.store.identity import create_identity
 from security.operator import writer_lock
@@ -60,12 +60,12 @@ class HubApp:
         """
         load_settings(self.directory)
         if not writer:
-            install_pack(self.directory)
+            install_used(self.directory)
             with open_parts(self.directory, self.now, writer=False) as parts:
                 yield parts
             return
         with _locked(self.directory):
-            install_pack(self.directory)
+            install_used(self.directory)
             with open_parts(self.directory, self.now, writer=True) as parts:
                 yield parts
 

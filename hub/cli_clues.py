@@ -82,9 +82,6 @@ def clues_show(
         if as_json:
             out.done(result, "")
             return
-        from hub.packs.installing import install_pack  # noqa: PLC0415 - keeps --help fast
-
-        install_pack(hub_directory(directory))  # Names are those of the pack in use.
         say_clue(out, result)
 
 

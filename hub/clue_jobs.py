@@ -40,10 +40,16 @@ class ClueJobs:
 
     def show(self, arguments: Result, _progress: ProgressReporter) -> Result:
         """One clue with all it rests on."""
+        catalog = self.parts.catalog
         with reading(self.parts.engine) as connection:
-            return shown_clue(connection, arguments["id"], self.parts.catalog.joining)
+            shown = shown_clue(connection, arguments["id"], catalog.joining)
+        kinds = {one["kind"] for one in shown["detail"].get("evidence", ())}
+        named = catalog.records
+        return shown | {"kinds": {kind: named[kind].name_zh for kind in kinds if kind in named}}
 
     def join(self, _arguments: Result, progress: ProgressReporter) -> Result:
         """Join what all nodes stated."""
         parts = self.parts
-        return asdict(join_all(parts.engine, parts.catalog.joining, parts.now(), progress))
+        joining = parts.catalog.joining
+        joins = {str(join): {"id": r.id, "name_zh": r.name_zh} for join, r in joining.joins.items()}
+        return asdict(join_all(parts.engine, joining, parts.now(), progress)) | {"joins": joins}

@@ -1,15 +1,12 @@
 """What the commands of clues say: one clue in words, and what the joins came to."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from hub.commands import CommandOutput
 from security.operator.clue_table import say_clues
 from security.operator.wide_tables import lay_out
 from security.operator.words import VERDICTS, counted, yuan
-
-if TYPE_CHECKING:
-    from scoring_kernel import Catalog
 
 __all__ = ["say_clue", "say_joined"]
 
@@ -76,7 +73,7 @@ def say_clue(out: CommandOutput, result: Shown) -> None:
         out.say(f"参数版本 {detail['version']}")
         first, last = detail["first_log_index"], detail["last_log_index"]
         out.say(f"首次报送于日志第 {first} 条，最近第 {last} 条")
-    _say_ground(out, detail)
+    _say_ground(out, detail, result["kinds"])
     if result["related"]:
         out.say("")
         say_clues(out, "同一人员或医务人员的其他线索：", result["related"])
@@ -86,9 +83,9 @@ def say_clue(out: CommandOutput, result: Shown) -> None:
 
 def say_joined(out: CommandOutput, result: Shown) -> None:
     """Say what a run of the joins found, and what it could not join."""
-    names = {str(join): rule for join, rule in _catalog().joining.joins.items()}
+    names = result["joins"]
     rows = [
-        {"id": names[join].id, "name": names[join].name_zh, "join": join, "found": found}
+        {"id": names[join]["id"], "name": names[join]["name_zh"], "join": join, "found": found}
         for join, found in result["found"].items()
     ]
     titles = {"id": "编号", "name": "关联", "join": "join", "found": "发现"}
@@ -106,7 +103,7 @@ def say_joined(out: CommandOutput, result: Shown) -> None:
         out.hint(f"Tokens of {period} were made under {count} keys: ask the desks' officers.")
 
 
-def _say_ground(out: CommandOutput, detail: Shown) -> None:
+def _say_ground(out: CommandOutput, detail: Shown, kinds: Mapping[str, str]) -> None:
     """Show what a clue rests on: records of several nodes, leaves of one, measures."""
     sources = [
         {
@@ -123,11 +120,10 @@ def _say_ground(out: CommandOutput, detail: Shown) -> None:
         listed, total = len(detail["evidence"]), detail["evidence_count"]
         out.say(f"证据 {total} 条" + ("" if listed == total else f"，列出 {listed} 条"))
     if detail.get("evidence"):
-        records = _catalog().records
         evidence = [
             {
                 "leaf": one["leaf"],
-                "kind": records[one["kind"]].name_zh if one["kind"] in records else one["kind"],
+                "kind": kinds.get(one["kind"], one["kind"]),
                 "role": "涉及" if one["involved"] else "违规",
             }
             for one in detail["evidence"]
@@ -144,12 +140,6 @@ def _lay_out(
     for part in lay_out(titles, rows, texts=texts, width=out.width):
         out.say("")
         out.show(part)
-
-
-def _catalog() -> "Catalog":
-    from scoring_kernel import load_catalog  # noqa: PLC0415  # keeps `--help` fast
-
-    return load_catalog()
 
 
 def _moment(text: str) -> str:

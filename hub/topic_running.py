@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from hub.clock import utc_now
+from hub.app import HubApp
 from hub.errors import ConfigurationError
-from hub.packs.installing import install_pack
-from hub.parts import HubParts, open_parts
+from hub.parts import HubParts
 from hub.store.engine import reading
 from hub.supervision.topics import HubTopics
 from scoring_kernel.supervision.loading import load_supervision
@@ -108,9 +107,8 @@ def run_indicators(directory: Path, wish: TopicWish, progress: ProgressReporter)
 
 @contextmanager
 def _opened(directory: Path) -> Iterator[tuple[HubParts, HubTopics]]:
-    install_pack(directory)
     with (
-        open_parts(directory, utc_now, writer=False) as parts,
+        HubApp(directory).opened(writer=False) as parts,
         reading(parts.engine) as connection,
     ):
         yield (

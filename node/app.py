@@ -20,12 +20,12 @@ from node.domain.institutions import CODE_PATTERN, Institution
 from node.errors import ConfigurationError
 from node.jobs import NodeJobs, Result
 from node.packs.holding import holding_of
-from node.packs.installing import install_pack
 from node.store import NodeStore
 from node.store.scores import ScoreStore
 from node.sync.flow import Link, restate
 from node.sync.inbox import custody_institutions
 from scoring_kernel import load_catalog
+from scoring_kernel.packs import install_pack
 from security.at_rest import Vault
 from security.errors import PackError
 from security.exchange import membership
@@ -35,6 +35,7 @@ from security.exchange.inbox import Inbox
 from security.exchange.join import join
 from security.exchange.outbox import Outbox
 from security.operator import writer_lock
+from security.packs.in_force import install_current
 from security.private_files import write_private
 from security.progress import ProgressReporter
 from security.restarting import start_again
@@ -86,7 +87,7 @@ def opened(directory: Path, *, writer: bool = True, own_pack: bool = True) -> It
     if own_pack:
         # A node without its pack stores and is not scored: where it stands says so.
         with suppress(PackError):
-            install_pack(directory)
+            install_current(holding_of(directory).directory, install_pack)
     vault = Vault.load(directory / NODE_KEY)
     catalog = load_catalog()
     store = NodeStore(directory, vault, catalog=catalog, writer=writer)

@@ -28,11 +28,13 @@ from node.gateway import SPOOL_DIRECTORY, Spool
 from node.gateway.spool_files import GATEWAY_LOCK, close_left_open
 from node.gateway.upstream import Upstream
 from node.interface_settings import GatewaySettings
-from node.packs.installing import install_pack
+from node.packs.holding import holding_of
 from node.supervision_settings import SupervisionSettings
+from scoring_kernel.packs import install_pack
 from security.at_rest import Vault
 from security.errors import PackError
 from security.operator import writer_lock
+from security.packs.in_force import install_current
 
 __all__ = ["run_gateway"]
 
@@ -72,7 +74,7 @@ def run_gateway(
             'upstream = "https://10.72.3.127:20001"'
         )
     try:
-        install_pack(directory)
+        install_current(holding_of(directory).directory, install_pack)
     except PackError as error:
         say(f"The pack in force cannot be used, traffic passes all the same: {error}")
     vault = Vault.load(directory / NODE_KEY)

@@ -1,22 +1,23 @@
 """The pack that a hub uses becomes the catalogue of a process, before anything of it is read.
 
-Daemon and commands all begin here: they read the same ``current``. The desk of links has no hub's
-directory and none of this.
+The composition root begins here, for the daemon and for every command that opens the hub itself.
+The desk of links has no hub's directory and none of this.
 """
 
 from pathlib import Path
 from typing import Final
 
+from scoring_kernel.packs import install_pack
 from security.errors import PackError
 from security.packs.in_force import CURRENT, install_current
 
-__all__ = ["DIRECTORY", "install_pack"]
+__all__ = ["DIRECTORY", "install_used"]
 
 DIRECTORY: Final = "packs"
 """Directory of the packs in a hub's state directory."""
 
 
-def install_pack(directory: Path) -> None:
+def install_used(directory: Path) -> None:
     """Work with the pack that the hub uses, if there is one.
 
     Args:
@@ -26,13 +27,10 @@ def install_pack(directory: Path) -> None:
         PackError: The pack's file is gone or changed, or another catalogue is in use already.
     """
     packs = directory / DIRECTORY
-    if (packs / CURRENT).exists():
-        from scoring_kernel.packs import install_pack as install  # noqa: PLC0415 - most need none of it
-
-        try:
-            install_current(packs, install)
-        except PackError as error:
-            raise PackError(
-                f"{error}. Without {packs / CURRENT} the hub begins with the packaged catalogue: "
-                "remove it, then run yixin hub packs fetch and yixin hub packs use"
-            ) from error
+    try:
+        install_current(packs, install_pack)
+    except PackError as error:
+        raise PackError(
+            f"{error}. Without {packs / CURRENT} the hub begins with the packaged catalogue: "
+            "remove it, then run yixin hub packs fetch and yixin hub packs use"
+        ) from error

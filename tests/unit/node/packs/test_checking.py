@@ -52,16 +52,18 @@ def test_what_is_no_pack_fails_apart(tmp_path: Path) -> None:
 _CHILD = """
 import sys
 from pathlib import Path
-from node.packs.installing import install_pack
+from node.packs.holding import holding_of
 from scoring_kernel.catalog_loader import load_catalog, read_changes
+from scoring_kernel.packs import install_pack
 from scoring_kernel.rules import load_rules
 from security.errors import PackError
+from security.packs.in_force import install_current
 directory = Path(sys.argv[1])
 if sys.argv[2] == "late":
     load_catalog()
 try:
-    install_pack(directory)
-    install_pack(directory)
+    for _ in range(2):
+        install_current(holding_of(directory).directory, install_pack)
     print(load_catalog().digest.hex(), len(load_rules().rules), read_changes()[:6])
 except PackError as error:
     print("refused:", error)
