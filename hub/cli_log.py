@@ -105,6 +105,7 @@ def recover(
             "(state them anew with `yixin hub suites`; members take no older one) and "
             f"{result['agreements']} sharing agreements (sign them anew with `yixin hub agreements "
             f"sign`); {result['retired']} that had ended hold no more.\n"
+            f"Found again by their leaves: {result['policies_again']} suite policies.\n"
             f"By the lists of members: {len(result['revoked_again'])} members revoked again, "
             f"{result['policies_restated']} policies stated again.",
         )

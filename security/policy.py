@@ -81,7 +81,16 @@ class Policy:
 
 def sign_policy(root: SigningKey, policy: Policy) -> identity_pb2.SuitePolicy:
     """Sign a policy with a hub's identity key."""
-    body = identity_pb2.SuitePolicyBody(
+    body = policy_body(policy)
+    signature = root.sign(PAYLOAD_TYPE, body)
+    return identity_pb2.SuitePolicy(
+        body=body, signature=signature.classical, pq_signature=signature.post_quantum
+    )
+
+
+def policy_body(policy: Policy) -> bytes:
+    """What is signed of a policy; one policy has one body."""
+    return identity_pb2.SuitePolicyBody(
         format=FORMAT,
         hub=policy.hub,
         member=policy.member,
@@ -90,10 +99,6 @@ def sign_policy(root: SigningKey, policy: Policy) -> identity_pb2.SuitePolicy:
         required=policy.required,
         at_ms=policy.at_ms,
     ).SerializeToString(deterministic=True)
-    signature = root.sign(PAYLOAD_TYPE, body)
-    return identity_pb2.SuitePolicy(
-        body=body, signature=signature.classical, pq_signature=signature.post_quantum
-    )
 
 
 def open_policy(

@@ -7,6 +7,7 @@ checkpoint's, or nothing is stored. Envelopes come again from their senders, by 
 4. A lost revocation list would let its members in again: a member hands it back first, or the
 officer says that they were revoked anew. 5. Numbers that the lost part may have given out are not
 given out again. 6. A sharing agreement whose end was lost ends again at the moment of its leaf.
+7. A suite policy is found again by its leaf, with its version: members take no older one.
 
 A new origin: the lost places are filled with leaves that say so, under the next number of the log;
 what is left of the old log stays where it was, so that every receipt that was not lost stays true.
@@ -29,6 +30,7 @@ from hub.store import log as leaf_log
 from hub.store.engine import reading, writing
 from hub.store.log_recovered import add_recovered
 from hub.store.log_recoveries import add_recovery
+from hub.store.policies import retake_policy
 from protos.yixin.v1 import transparency_pb2
 from security.errors import LogRollbackError
 from security.tlog.reader import TileReader
@@ -59,6 +61,8 @@ class Recovery:
     """Entries of the operator log that are lost; their leaves stay."""
     policies: int
     """Suite policies that the database has no copy of; members take no older one."""
+    policies_again: int
+    """Suite policies that were found again by their leaves, and hold as they were stated."""
     agreements: int
     """Sharing agreements that the database has no copy of; nothing is shared under them."""
     retired: int
@@ -74,6 +78,7 @@ class Recovery:
             certificates=0,
             operations=0,
             policies=0,
+            policies_again=0,
             agreements=0,
             retired=0,
         )
@@ -139,6 +144,7 @@ def restore(
         waiting: dict[bytes, int] = {}
         kinds: Counter[int] = Counter()
         ended: list[transparency_pb2.LogLeaf] = []
+        policies: list[transparency_pb2.LogLeaf] = []
         for index, content in enumerate(leaves, start=before):
             leaf = parse_leaf(content)
             found.append(leaf_log.NewLeaf(kind=leaf.kind, leaf=content, period=leaf.period))
@@ -147,6 +153,8 @@ def restore(
                 raise ConfigurationError(_lost_list(leaf.logged_at_ms))
             if leaf.kind == transparency_pb2.LOG_KIND_ENVELOPE:
                 waiting[leaf.envelope_hash] = index
+            if leaf.kind == transparency_pb2.LOG_KIND_POLICY:
+                policies.append(leaf)
             if (leaf.kind, leaf.payload_type) == _END_OF_AGREEMENT:
                 ended.append(leaf)
         if found:
@@ -162,6 +170,7 @@ def restore(
         add_recovered(connection, waiting)
         if found:
             add_recovery(connection, log.root, log.hub, range(before, now.size), log.now_ms)
+        again = sum(retake_policy(connection, log.hub, leaf) for leaf in policies)
         members.skip_numbers(connection, len(found))
         for leaf in ended:
             agreements.retire_lost(connection, leaf)
@@ -173,7 +182,8 @@ def restore(
         envelopes=kinds[transparency_pb2.LOG_KIND_ENVELOPE],
         certificates=kinds[transparency_pb2.LOG_KIND_CERTIFICATE],
         operations=kinds[transparency_pb2.LOG_KIND_OPERATOR],
-        policies=kinds[transparency_pb2.LOG_KIND_POLICY],
+        policies=len(policies) - again,
+        policies_again=again,
         agreements=kinds[transparency_pb2.LOG_KIND_AGREEMENT] - len(ended),
         retired=len(ended),
     )

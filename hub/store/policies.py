@@ -6,12 +6,15 @@ Rules:
     3. The version of what a member is told is the higher of the two, so that it grows with both.
     4. Every version is a leaf of the transparency log; version 1 is the one of this release, which
        holds until another is stated.
+    5. A version that the database lost is found again by its leaf: few policies can be stated, and
+       only one has the leaf's digest.
 """
 
 import hashlib
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import permutations
 from typing import Any, Final
 
 from sqlalchemy import Connection, Row, func, insert, select
@@ -22,8 +25,8 @@ from hub.store.identity import HubIdentity
 from hub.store.policy_tables import suite_policy
 from protos.yixin.v1 import identity_pb2, transparency_pb2
 from security.keys import SigningKey
-from security.policy import Policy, sign_policy
-from security.suites import get_suite
+from security.policy import Policy, policy_body, sign_policy
+from security.suites import SUITE_NAMES, get_suite
 
 COUNTER: Final = "suite_policy_version"
 EVERYBODY: Final = ""
@@ -60,6 +63,9 @@ def require_suite(
 ) -> Policy:
     """Require one suite of a member, or none.
 
+    A lift is stated also where nothing is known to be required: the member may hold a requirement
+    that was lost here.
+
     Args:
         connection: A writing transaction.
         identity: The hub.
@@ -81,7 +87,8 @@ def require_suite(
         )
     if suite:
         get_suite(suite)
-    if policy_of(connection, identity.hub, member).required != suite:
+    held = policy_of(connection, identity.hub, member)
+    if (held.member, held.required) != (member, suite):
         _add(connection, identity, member, now_ms, required=suite)
     return policy_of(connection, identity.hub, member)
 
@@ -110,6 +117,44 @@ def restate_policy(
     else:
         _add(connection, identity, EVERYBODY, now_ms, allowed=lost.allowed)
     return True
+
+
+def retake_policy(connection: Connection, hub: str, leaf: transparency_pb2.LogLeaf) -> bool:
+    """Take back a policy that the database lost, as its leaf proves it.
+
+    Args:
+        connection: A writing transaction; lost leaves are given in their order, and before numbers
+            are skipped.
+        hub: Member id of this hub.
+        leaf: The lost leaf of a policy; it is in the log of this hub.
+
+    Returns:
+        Whether a policy with the leaf's digest was found, which is stated again as it was.
+    """
+    version = members.next_number(connection, COUNTER) + 1
+    general = _newest(connection, (EVERYBODY,)).get(EVERYBODY) or _FIRST
+    for allowed, required in _possible(leaf.recipient):
+        own = _Stated(
+            member=leaf.recipient,
+            version=version,
+            allowed=allowed,
+            required=required,
+            at_ms=leaf.logged_at_ms,
+        )
+        policy = _merged(hub, general if own.member else own, own)
+        if hashlib.sha256(policy_body(policy)).digest() == leaf.envelope_hash:
+            _insert(connection, own)
+            return True
+    return False
+
+
+def _possible(member: str) -> Iterator[tuple[tuple[str, ...], str]]:
+    """What can be stated: suites allowed to all in any order, or one required of a member."""
+    if member:
+        yield from (((), required) for required in ("", *SUITE_NAMES))
+        return
+    for count in range(1, len(SUITE_NAMES) + 1):
+        yield from ((allowed, "") for allowed in permutations(SUITE_NAMES, count))
 
 
 def policy_of(connection: Connection, hub: str, member: str) -> Policy:
@@ -205,15 +250,8 @@ def _add(
     required: str = "",
 ) -> None:
     version = members.next_number(connection, COUNTER) + 1
-    connection.execute(
-        insert(suite_policy).values(
-            version=version,
-            member=member,
-            allowed=",".join(allowed),
-            required=required,
-            at_ms=now_ms,
-        )
-    )
+    own = _Stated(member=member, version=version, allowed=allowed, required=required, at_ms=now_ms)
+    _insert(connection, own)
     signed = _signed(identity.root, policy_of(connection, identity.hub, member))
     leaf = log.event_leaf(
         transparency_pb2.LOG_KIND_POLICY,
@@ -224,3 +262,15 @@ def _add(
         subject=member,
     )
     log.append_leaves(connection, [leaf])
+
+
+def _insert(connection: Connection, stated: _Stated) -> None:
+    connection.execute(
+        insert(suite_policy).values(
+            version=stated.version,
+            member=stated.member,
+            allowed=",".join(stated.allowed),
+            required=stated.required,
+            at_ms=stated.at_ms,
+        )
+    )

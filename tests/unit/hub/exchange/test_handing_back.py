@@ -11,14 +11,22 @@ from hub.errors import ConfigurationError
 from hub.exchange.revoking import revoke_member
 from hub.log.sequencer import publish
 from hub.log_jobs import LogJobs
-from hub.store import members
+from hub.store import log, members
 from hub.store.engine import reading, writing
-from hub.store.policies import policy_of, require_suite, signed_policy, state_policy
+from hub.store.policies import (
+    policy_of,
+    require_suite,
+    signed_history,
+    signed_policy,
+    state_policy,
+)
 from hub.store.revocation_lists import current_list
+from protos.yixin.v1 import identity_pb2
 from security.certificates import open_revocations
-from security.errors import AuditInputError
+from security.errors import AuditInputError, SuitePolicyError
 from security.exchange.engine import open_exchange
 from security.exchange.receipt_export import export_receipts
+from security.policy import open_policy
 from security.progress import no_progress
 from security.proof_files import ProofHead, ProofKind, read_proofs, write_proofs
 from tests.support.hub_city import CITY, NODE, OTHER, THIRD, City, open_city
@@ -28,6 +36,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from security.certificates import Revocations
+    from security.policy import Policy
     from tests.support.hub_city import Sender
 
 
@@ -151,18 +160,82 @@ async def test_an_older_list_than_the_lost_one_is_not_enough(
     assert (status(city, NODE), status(city, OTHER)) == ("revoked", "active")
 
 
-async def test_policies_that_were_lost_are_stated_above_what_members_hold(
+def state_policies(city: City) -> None:
+    """Two for all, one lifted for one member, one that holds for another."""
+    with writing(city.parts.engine) as connection:
+        for allowed in (("INTL", "INTL-PQ"), ("INTL-PQ",)):
+            state_policy(connection, city.parts.identity, allowed, city.clock.ms)
+            city.clock.advance(minutes=1)
+        for member, suite in ((NODE, "INTL"), (OTHER, "INTL"), (NODE, "")):
+            require_suite(connection, city.parts.identity, member, suite, city.clock.ms)
+            city.clock.advance(minutes=1)
+
+
+def policies(city: City) -> list[bytes]:
+    """Every policy that holds, and that was stated, as it is signed."""
+    with reading(city.parts.engine) as connection:
+        history = [one.body for one in signed_history(connection, city.parts.identity)]
+        now = [signed_policy(connection, city.parts.identity, one).body for one in (NODE, OTHER)]
+    return [*history, *now]
+
+
+async def test_policies_that_were_lost_are_found_again_by_their_leaves(
     city: City, other: Sender, tmp_path: Path
 ) -> None:
     backup = copied(city.parts.log)
-    with writing(city.parts.engine) as connection:
-        state_policy(connection, city.parts.identity, ("INTL-PQ",), city.clock.ms)
-        lost = require_suite(connection, city.parts.identity, OTHER, "INTL", city.clock.ms)
-    file = handed(city, other, tmp_path / "other.jsonl")
+    state_policies(city)
+    lost = policies(city)
+    handed(city, other, tmp_path / "other.jsonl")
     publish(city.parts.log)
     put_back(city.parts.log, backup)
+    with reading(city.parts.engine) as connection:
+        older = signed_policy(connection, city.parts.identity, OTHER)
+    with pytest.raises(SuitePolicyError, match="refused as a downgrade"):
+        other.membership.learn_policy(older)
 
-    found = await recover(city, file)
+    found = await recover(city)
+
+    assert (found["policies"], found["policies_again"], len(lost)) == (0, 5, 7)
+    assert policies(city) == lost
+    with writing(city.parts.engine) as connection:
+        before = policy_of(connection, CITY, OTHER)
+        later = require_suite(connection, city.parts.identity, OTHER, "", city.clock.ms)
+        signed = signed_policy(connection, city.parts.identity, OTHER)
+    assert later.version > before.version
+    assert other.membership.learn_policy(signed)
+
+
+async def test_a_policy_that_no_present_suite_explains_is_counted_as_lost(
+    city: City, other: Sender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert other.member == OTHER
+    backup = copied(city.parts.log)
+    state_policies(city)
+    publish(city.parts.log)
+    put_back(city.parts.log, backup)
+    monkeypatch.setattr("hub.store.policies.SUITE_NAMES", ("INTL-PQ",))
+
+    found = await recover(city)
+
+    # The policy for all of INTL-PQ alone and the lift are found, what names INTL is not.
+    assert (found["policies"], found["policies_again"]) == (3, 2)
+
+
+async def test_policies_whose_leaves_are_lost_are_stated_above_what_members_hold(
+    city: City, other: Sender, tmp_path: Path
+) -> None:
+    backup = copied(city.parts.log)
+    state_policies(city)
+    lost = open_held(city, other, handed(city, other, tmp_path / "other.jsonl"))
+    publish(city.parts.log)
+    with reading(city.parts.engine) as connection:
+        end = log.size(connection)
+    put_back(city.parts.log, backup)
+    with reading(city.parts.engine) as connection:
+        first = log.size(connection)
+    LogJobs(parts=city.parts).new_origin({"first": first, "end": end}, no_progress)
+
+    found = await recover(city, tmp_path / "other.jsonl")
 
     with reading(city.parts.engine) as connection:
         again = policy_of(connection, CITY, OTHER)
@@ -170,6 +243,36 @@ async def test_policies_that_were_lost_are_stated_above_what_members_hold(
     assert found["policies_restated"] == 1
     assert (again.required, again.version > lost.version) == ("INTL", True)
     assert other.membership.learn_policy(signed)
+
+
+async def test_a_requirement_that_is_lost_for_good_can_be_lifted(
+    city: City, other: Sender, tmp_path: Path
+) -> None:
+    backup = copied(city.parts.log)
+    state_policies(city)
+    handed(city, other, tmp_path / "other.jsonl")
+    publish(city.parts.log)
+    with reading(city.parts.engine) as connection:
+        end = log.size(connection)
+    put_back(city.parts.log, backup)
+    with reading(city.parts.engine) as connection:
+        first = log.size(connection)
+    LogJobs(parts=city.parts).new_origin({"first": first, "end": end}, no_progress)
+
+    with writing(city.parts.engine) as connection:
+        lifted = require_suite(connection, city.parts.identity, OTHER, "", city.clock.ms)
+        again = require_suite(connection, city.parts.identity, OTHER, "", city.clock.ms)
+        signed = signed_policy(connection, city.parts.identity, OTHER)
+
+    assert (lifted.member, lifted.required, lifted == again) == (OTHER, "", True)
+    assert other.membership.learn_policy(signed)
+
+
+def open_held(city: City, by: Sender, file: Path) -> Policy:
+    """The policy in what a member wrote."""
+    head, _ = read_proofs(file)
+    signed = identity_pb2.SuitePolicy.FromString(head.policy)
+    return open_policy(signed, city.parts.identity.anchor, member=by.member, held=None)
 
 
 @pytest.mark.parametrize("fault", ["changed", "foreign", "nothing", "cut", "no file"])
