@@ -1,13 +1,13 @@
 """Witnesses, cosignatures, witnessed logs and evidence, as the hub keeps them.
 
 Port rules: a witnessed log never goes back, and is changed only by whoever read what it replaces;
-evidence is added and never removed.
+evidence is added and never removed, and so much of each who shows it that it cannot fill the disk.
 """
 
 from dataclasses import dataclass, field
 from typing import Final
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from hub.store.log_tables import (
     log_cosignature,
@@ -22,6 +22,8 @@ from security.transparency import Checkpoint
 
 KEPT_SIZES: Final = 64
 """Cosigned sizes kept of each witness, the newest ones."""
+KEPT_EVIDENCE: Final = 64
+"""Contradictions kept that one hub or member showed of one log; one alone proves them."""
 _MAX_TEXT: Final = 400
 
 
@@ -212,7 +214,7 @@ def add_evidence(
     shown: str,
     now_ms: int,
 ) -> None:
-    """Keep two signed texts that contradict each other, once.
+    """Keep two signed texts that contradict each other, once, unless too many are kept already.
 
     Args:
         connection: A writing transaction.
@@ -227,7 +229,10 @@ def add_evidence(
     known = connection.execute(
         select(table.c.id).where(table.c.origin == origin, table.c.shown == shown).limit(1)
     ).first()
-    if known is None:
+    kept = connection.execute(
+        select(func.count()).where(table.c.origin == origin, table.c.hub == hub)
+    ).scalar_one()
+    if known is None and kept < KEPT_EVIDENCE:
         connection.execute(
             insert(table).values(
                 at_ms=now_ms,

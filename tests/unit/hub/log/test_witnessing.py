@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ from security.tlog.cosigning import verify_cosignatures
 from security.tlog.reader import TileReader
 from security.tlog.witness_policy import Witness
 from security.transparency import Checkpoint, sign_checkpoint
+from tests.support.hub_city import NODE, OTHER
 from tests.support.hub_logs import append, size
 from tests.support.witnesses import asked_for, befriend, cosigned, peer_of
 
@@ -96,6 +98,29 @@ def test_a_witness_signs_no_second_history(city: City, province: City) -> None:
     found = held(by, own.origin(1))
     assert found is not None
     assert found.size == total
+
+
+def test_contradictions_without_number_do_not_fill_the_disk(city: City) -> None:
+    log = city.parts.log
+    shown = {
+        OTHER: [f"note {number}" for number in range(2 * log_peers.KEPT_EVIDENCE)],
+        NODE: ["note 0", "another note"],
+    }
+    with writing(log.engine) as connection:
+        for hub, texts in shown.items():
+            for text in texts:
+                log_peers.add_evidence(
+                    connection,
+                    hub=hub,
+                    origin=log.origin(1),
+                    cause="",
+                    held="",
+                    shown=text,
+                    now_ms=1,
+                )
+
+    kept = Counter(str(row["hub"]) for row in evidence(log))
+    assert kept == {OTHER: log_peers.KEPT_EVIDENCE, NODE: 1}
 
 
 @pytest.mark.parametrize("signer", ["another key", "another hub's log", "garbage"])
