@@ -126,7 +126,7 @@ def init_root(
     --targets business.key.pub --targets security.key.pub --online desk.key.pub[/bold]
     """
     with speaking(CommandOutput(as_json=as_json), _describe) as out:
-        from security.packs.ceremony import newest_root  # noqa: PLC0415 - TUF only here
+        from security.packs.metadata_files import newest_root  # noqa: PLC0415 - TUF only here
 
         if newest_root(directory) is not None:
             raise PackError(f"{directory} has a root: change it with yixin model root rotate")
@@ -149,7 +149,7 @@ def rotate_root(
     --targets business.key.pub --targets security.key.pub --online desk.key.pub[/bold]
     """
     with speaking(CommandOutput(as_json=as_json), _describe) as out:
-        from security.packs.ceremony import newest_root  # noqa: PLC0415 - TUF only here
+        from security.packs.metadata_files import newest_root  # noqa: PLC0415 - TUF only here
 
         if newest_root(directory) is None:
             raise PackError(f"{directory} has no root yet: make one with yixin model root init")

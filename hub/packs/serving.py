@@ -161,9 +161,9 @@ def sign_timestamp(parts: HubParts, now: datetime) -> bool:
     own, key = parts.settings.packs.repository, parts.directory / KEYS / ONLINE_KEY
     if not own or not key.exists() or not (Path(own) / TIMESTAMP).exists():
         return False
-    from security.packs import ceremony, keys  # noqa: PLC0415 - TUF only where packs are used
+    from security.packs import ceremony, keys, metadata_files  # noqa: PLC0415 - TUF only where packs are used
 
-    ends = ceremony.timestamp_end(Path(own))
+    ends = metadata_files.timestamp_end(Path(own))
     if ends is not None and ends - now > SIGN_BEFORE:
         return False
     ceremony.release(Path(own), keys.load_signer(key), now)

@@ -15,13 +15,13 @@ from security.audit.bundle import AGREEMENTS, PRIOR
 from security.audit.report import Failure, Verdict
 from security.errors import AgreementError, AuditInputError, LogCorruptError
 from security.merkle import HASH_BYTES, leaf_hash, verify_inclusion
-from security.sharing.agreement import MAX_SIGNED_BYTES, open_agreement, parse_signed
 from security.sharing.coverage import (
     FORWARDED,
     needs_agreement,
     verify_coverage,
     verify_validity,
 )
+from security.sharing.signed import MAX_SIGNED_BYTES, open_agreement, parse_signed
 from security.transparency import MAX_LEAF_BYTES, parse_leaf
 
 if TYPE_CHECKING:

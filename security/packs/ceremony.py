@@ -16,17 +16,25 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from datetime import timedelta
-from itertools import count
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 from securesystemslib.exceptions import UnverifiedSignatureError
 from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, TargetFile, Targets, Timestamp
-from tuf.api.serialization.json import JSONSerializer
 
 from security.errors import PackError
 from security.packs.keys import Role
 from security.packs.layout import METADATA, STAGED, TIMESTAMP, file_of, target_name
+from security.packs.metadata_files import (
+    find_newest,
+    find_waiting,
+    held_root,
+    move_metadata,
+    newest_root,
+    read_metadata,
+    signed_part,
+    write_metadata,
+)
 from security.private_files import write_private
 
 if TYPE_CHECKING:
@@ -45,10 +53,6 @@ TIMESTAMP_DAYS: Final = 7
 NEEDED: Final = 2
 """Signatures of root and of targets."""
 ROOT_KEYS: Final = 3
-
-T = TypeVar("T", Root, Targets, Snapshot, Timestamp)
-
-_SPELLED: Final = JSONSerializer(compact=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +133,7 @@ def stage_root(directory: Path, keys: RootKeys, now: datetime, days: int = ROOT_
     path = directory / STAGED / f"{root.version}.root.json"
     if path.exists():
         raise PackError(f"{path} waits for signatures: sign it, or remove it first")
-    _write(path, Metadata(root))
+    write_metadata(path, Metadata(root))
     return Signed(what="root", version=root.version, signatures=0, is_complete=False)
 
 
@@ -139,17 +143,17 @@ def sign_root(directory: Path, signer: CryptoSigner) -> Signed:
     Raises:
         PackError: Nothing waits, the key is none of the root's, or has signed already.
     """
-    path, metadata = _waiting(directory, "root")
-    root = _signed(metadata, Root, path)
+    path, metadata = find_waiting(directory, "root")
+    root = signed_part(metadata, Root, path)
     held = newest_root(directory)
     allowed = set(root.roles["root"].keyids)
     if held is not None:
         allowed |= set(held.roles["root"].keyids)
     _sign(metadata, signer, allowed, path)
     result = root.get_root_verification_result(held, metadata.signed_bytes, metadata.signatures)
-    _write(path, metadata)
+    write_metadata(path, metadata)
     if result:
-        _move(path, directory / METADATA / path.name)
+        move_metadata(path, directory / METADATA / path.name)
     return Signed(
         what="root",
         version=root.version,
@@ -181,8 +185,8 @@ def stage_pack(
         PackError: There is no root, other targets wait, the version is taken by another file, or
             the key is none of the targets'.
     """
-    root = _root(directory)
-    held = _newest(directory, "targets", Targets)
+    root = held_root(directory)
+    held = find_newest(directory, "targets", Targets)
     targets = Targets(
         version=1 if held is None else held.version + 1,
         expires=_end(now, days),
@@ -202,7 +206,7 @@ def stage_pack(
     place = directory / file_of(name, hashlib.sha256(content).digest())
     place.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
     write_private(place, content, replace=True)
-    _write(path, metadata)
+    write_metadata(path, metadata)
     return Signed(what="targets", version=targets.version, signatures=1, is_complete=False)
 
 
@@ -212,27 +216,27 @@ def sign_targets(directory: Path, signer: CryptoSigner) -> Signed:
     Raises:
         PackError: Nothing waits, the key is none of the targets', or has signed already.
     """
-    root = _root(directory)
-    path, metadata = _waiting(directory, "targets")
-    targets = _signed(metadata, Targets, path)
+    root = held_root(directory)
+    path, metadata = find_waiting(directory, "targets")
+    targets = signed_part(metadata, Targets, path)
     _sign(metadata, signer, set(root.roles["targets"].keyids), path)
     try:
         root.verify_delegate("targets", metadata.signed_bytes, metadata.signatures)
     except RepositoryError as error:
         raise PackError(f"{path}: the first signature does not hold: {error}") from error
-    _write(path, metadata)
-    _move(path, directory / METADATA / path.name)
+    write_metadata(path, metadata)
+    move_metadata(path, directory / METADATA / path.name)
     return Signed(what="targets", version=targets.version, signatures=NEEDED, is_complete=True)
 
 
 def waiting_packs(directory: Path) -> dict[str, bytes]:
     """Packs that the waiting targets add: SHA-256 of the file by name, for the second signer."""
-    _, metadata = _waiting(directory, "targets")
-    held = _newest(directory, "targets", Targets)
+    _, metadata = find_waiting(directory, "targets")
+    held = find_newest(directory, "targets", Targets)
     known = set() if held is None else set(held.targets)
     return {
         name: bytes.fromhex(one.hashes["sha256"])
-        for name, one in _signed(metadata, Targets, directory).targets.items()
+        for name, one in signed_part(metadata, Targets, directory).targets.items()
         if name not in known
     }
 
@@ -251,18 +255,18 @@ def release(directory: Path, signer: CryptoSigner, now: datetime) -> dict[str, i
     Raises:
         PackError: There are no targets that hold, or the key is not the online one.
     """
-    root = _root(directory)
-    targets = _newest(directory, "targets", Targets)
+    root = held_root(directory)
+    targets = find_newest(directory, "targets", Targets)
     if targets is None:
         raise PackError(f"{directory} has no targets that both signed: publish a pack first")
-    held = _newest(directory, "snapshot", Snapshot)
+    held = find_newest(directory, "snapshot", Snapshot)
     snapshot = Snapshot(version=1 if held is None else held.version + 1)
     snapshot.expires = _end(now, SNAPSHOT_DAYS)
     snapshot.meta["targets.json"] = MetaFile(targets.version)
     path = directory / METADATA / f"{snapshot.version}.snapshot.json"
     metadata = Metadata(snapshot)
     _sign(metadata, signer, set(root.roles["snapshot"].keyids), path)
-    _write(path, metadata)
+    write_metadata(path, metadata)
     return {
         "snapshot": snapshot.version,
         "targets": targets.version,
@@ -270,29 +274,16 @@ def release(directory: Path, signer: CryptoSigner, now: datetime) -> dict[str, i
     }
 
 
-def timestamp_end(directory: Path) -> datetime | None:
-    """Last moment of the timestamp; None before the first release."""
-    path = directory / TIMESTAMP
-    if not path.is_file():
-        return None
-    return _signed(_read(path), Timestamp, path).expires
-
-
-def newest_root(directory: Path) -> Root | None:
-    """The newest root that holds; None before the first."""
-    return _newest(directory, "root", Root)
-
-
 def _stamp(
     directory: Path, root: Root, signer: CryptoSigner, snapshot_version: int, now: datetime
 ) -> int:
     path = directory / TIMESTAMP
-    version = _signed(_read(path), Timestamp, path).version + 1 if path.is_file() else 1
+    version = signed_part(read_metadata(path), Timestamp, path).version + 1 if path.is_file() else 1
     timestamp = Timestamp(version=version, expires=_end(now, TIMESTAMP_DAYS))
     timestamp.snapshot_meta = MetaFile(snapshot_version)
     metadata = Metadata(timestamp)
     _sign(metadata, signer, set(root.roles["timestamp"].keyids), path)
-    _write(path, metadata)
+    write_metadata(path, metadata)
     return version
 
 
@@ -315,60 +306,6 @@ def _sign(
         signer.public_key.verify_signature(metadata.signatures[key_id], metadata.signed_bytes)
     except UnverifiedSignatureError as error:
         raise PackError(f"{path.name}: the signature does not hold: {error}") from error
-
-
-def _waiting(directory: Path, what: str) -> tuple[Path, Metadata[Any]]:
-    found = sorted((directory / STAGED).glob(f"*.{what}.json"), key=_version_of)
-    if not found:
-        raise PackError(f"{directory / STAGED}: no {what} wait for signatures")
-    return found[-1], _read(found[-1])
-
-
-def _version_of(path: Path) -> int:
-    first = path.name.partition(".")[0]
-    return int(first) if first.isdecimal() else 0
-
-
-def _newest(directory: Path, what: str, of: type[T]) -> T | None:
-    held: Path | None = None
-    for version in count(1):
-        path = directory / METADATA / f"{version}.{what}.json"
-        if not path.is_file():
-            break
-        held = path
-    return None if held is None else _signed(_read(held), of, held)
-
-
-def _root(directory: Path) -> Root:
-    root = newest_root(directory)
-    if root is None:
-        raise PackError(f"{directory} has no root that holds: make one with yixin model root init")
-    return root
-
-
-def _read(path: Path) -> Metadata[Any]:
-    try:
-        return Metadata.from_bytes(path.read_bytes())
-    except (RepositoryError, OSError) as error:
-        raise PackError(f"{path} is damaged or cannot be read: restore it") from error
-
-
-def _signed(metadata: Metadata[Any], of: type[T], path: Path) -> T:
-    found = metadata.signed
-    if not isinstance(found, of):
-        raise PackError(f"{path} holds other metadata than its name says")
-    return found
-
-
-def _write(path: Path, metadata: Metadata[Any]) -> None:
-    path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-    write_private(path, metadata.to_bytes(_SPELLED), replace=True)
-
-
-def _move(path: Path, target: Path) -> None:
-    target.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-    write_private(target, path.read_bytes(), replace=True)
-    path.unlink()
 
 
 def _end(now: datetime, days: int) -> datetime:

@@ -10,10 +10,7 @@ from security.sharing.agreement import (
     Agreement,
     Frequency,
     agreement_body,
-    open_agreement,
     parse_agreement,
-    parse_signed,
-    sign_agreement,
 )
 from security.sharing.coverage import (
     INTERNAL_TYPES,
@@ -22,6 +19,7 @@ from security.sharing.coverage import (
     verify_request,
 )
 from security.sharing.row_filter import RowFilter, parse_filter
+from security.sharing.signed import open_agreement, parse_signed, sign_agreement
 from security.sharing.suppression import SuppressedTable, suppress
 
 __all__ = [

@@ -11,7 +11,7 @@ from security.audit import Trust, Verdict
 from security.audit.sharing import RETIRED
 from security.keys import SigningKey
 from security.merkle import Tree, leaf_hash
-from security.sharing.agreement import agreement_body, sign_agreement
+from security.sharing import agreement_body, sign_agreement
 from tests.support.agreements import BANK, DEPARTMENT, changed
 from tests.support.auditor import Auditor, checks
 from tests.support.logs import LogUnderTest

@@ -16,11 +16,11 @@ from security.packs.ceremony import (
     sign_targets,
     stage_pack,
     stage_root,
-    timestamp_end,
     waiting_packs,
 )
 from security.packs.keys import Role, create_key, load_public, load_signer, public_path
 from security.packs.layout import file_of, read_root
+from security.packs.metadata_files import timestamp_end
 from tests.support.pack_repository import NOW, Repository
 
 if TYPE_CHECKING:
