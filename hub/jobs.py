@@ -24,6 +24,7 @@ from hub.operator_jobs import OPERATOR_READERS, OperatorJobs
 from hub.pack_jobs import PACK_READERS, PackJobs
 from hub.parts import HubParts
 from hub.proof_jobs import PROOF_READERS, ProofJobs
+from hub.sharing_jobs import SHARING_READERS, SharingJobs
 from hub.spot_jobs import SPOT_READERS, SpotJobs
 from hub.status import hub_status
 from hub.store import quarantine
@@ -43,6 +44,7 @@ GROUPS: Final = (
     LogJobs,
     PackJobs,
     AgreementJobs,
+    SharingJobs,
     ProofJobs,
     OperatorJobs,
     AuditJobs,
@@ -57,6 +59,7 @@ READERS: Final = (
     | LOG_READERS
     | PACK_READERS
     | AGREEMENT_READERS
+    | SHARING_READERS
     | PROOF_READERS
     | OPERATOR_READERS
     | AUDIT_READERS

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Final, TypeAlias
 
-from hub.agreement_jobs import AgreementJobs
 from hub.agreements.services import keep_sharing
 from hub.heartbeat_service import parent_told
 from hub.identity_service import identity_kept
@@ -12,6 +11,7 @@ from hub.log.service import keep_log
 from hub.packs.service import packs_kept
 from hub.parts import HubParts
 from hub.policy_service import suite_policy
+from hub.sharing_jobs import sharing_room
 
 Say: TypeAlias = Callable[[str], None]
 Service: TypeAlias = Callable[[HubParts, Say], AbstractAsyncContextManager[None]]
@@ -24,7 +24,7 @@ def transparency_log(parts: HubParts, say: Say) -> AbstractAsyncContextManager[N
 
 def sharing(parts: HubParts, _say: Say) -> AbstractAsyncContextManager[None]:
     """Answer requests for products, and announce the keys of members."""
-    return keep_sharing(AgreementJobs(parts=parts).room(), parts.now)
+    return keep_sharing(sharing_room(parts), parts.now)
 
 
 SERVICES: Final[tuple[Service, ...]] = (

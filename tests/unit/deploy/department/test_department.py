@@ -15,10 +15,10 @@ from deploy.cli import app
 from deploy.department import cli
 from deploy.department.products import PRODUCTS, take_products
 from deploy.department.program import Wanted, opened
-from hub.agreement_jobs import AgreementJobs
 from hub.agreements.delivering import deliver
 from hub.agreements.signing import sign_terms
 from hub.agreements.terms import shipped_terms
+from hub.sharing_jobs import sharing_room
 from hub.store import revocation_lists
 from hub.store.engine import writing
 from hub.store.policies import require_suite
@@ -80,7 +80,7 @@ async def test_a_bank_joins_and_collects_what_was_agreed(city: City, tmp_path: P
     where = tmp_path / "bank"
     await join(city, BANK, where)
     made = deliver(
-        AgreementJobs(parts=city.parts).room(),
+        sharing_room(city.parts),
         "bank",
         period=Period.parse("2026H1"),
         officer="王五",

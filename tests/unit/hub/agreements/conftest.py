@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hub.agreement_jobs import AgreementJobs
 from hub.agreements.signing import sign_terms
 from hub.agreements.terms import shipped_terms
+from hub.sharing_jobs import sharing_room
 from hub.store.engine import writing
 from tests.support.published import publish_grades
 from tests.support.sharing_city import SharingCity
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def sharing(city: City, tmp_path: Path) -> SharingCity:
     """A city with published grades; the bank and the police have joined and agreed."""
     publish_grades(city.parts.engine)
-    made = SharingCity(city, AgreementJobs(parts=city.parts).room(), tmp_path)
+    made = SharingCity(city, sharing_room(city.parts), tmp_path)
     made.enrol("bank")
     made.enrol("police")
     shipped = shipped_terms(city.parts.catalog)

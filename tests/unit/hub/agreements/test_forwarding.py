@@ -10,7 +10,6 @@ import pytest
 from sqlalchemy import select
 
 from deploy.department.program import Department, opened
-from hub.agreement_jobs import AgreementJobs
 from hub.agreements.answering import answer_waiting
 from hub.agreements.delivering import deliver
 from hub.agreements.directories import announce, take_directory
@@ -22,6 +21,7 @@ from hub.errors import AgreementRefusedError
 from hub.exchange.audit_export import AuditRange, export_audit
 from hub.exchange.forwarding import Forwarder, Take
 from hub.exchange.parent import join_parent
+from hub.sharing_jobs import sharing_room
 from hub.store import deliveries, envelopes, log, members, refusals
 from hub.store.engine import reading, writing
 from protos.yixin.v1 import identity_pb2, sharing_pb2, transparency_pb2
@@ -73,7 +73,7 @@ class Route:
     def deliver(self, *, correct: bool = False) -> None:
         """Queue the city's product for the department."""
         deliver(
-            AgreementJobs(parts=self.city.parts).room(),
+            sharing_room(self.city.parts),
             "development_reform",
             period=Period.parse("2026H1"),
             officer="王五",
@@ -84,7 +84,7 @@ class Route:
     def announce(self) -> int:
         """Let the province tell its members each other's keys."""
         with writing(self.province.parts.engine) as connection:
-            room = AgreementJobs(parts=self.province.parts).room()
+            room = sharing_room(self.province.parts)
             return announce(connection, room, self.province.clock.ms)
 
     async def exchange(self) -> None:
@@ -92,7 +92,7 @@ class Route:
         refusal = partial(take_refusal, now_ms=self.city.clock.ms)
         takes: dict[str, Take] = {DIRECTORY: take_directory, PRODUCT_REFUSAL: refusal}
         await self.forwarder.exchange(takes, no_progress)
-        room = AgreementJobs(parts=self.province.parts).room()
+        room = sharing_room(self.province.parts)
         while answer_waiting(room, self.province.clock.ms):
             pass
 

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from hub.agreement_jobs import AgreementJobs
 from hub.agreements.delivering import Delivery, deliver
 from hub.errors import AgreementRefusedError, GradingError, IncidentError, NotPublishedError
 from hub.incidents import freeze as freeze_only
+from hub.sharing_jobs import sharing_room
 from hub.store import pushed
 from hub.store.engine import reading, writing
 from protos.yixin.v1 import clue_pb2
@@ -144,7 +144,7 @@ def graded(city: City, node: Sender, other: Sender, tmp_path: Path) -> SharingCi
     """A city that graded and published what a member stated since the moment; a bank agreed."""
     city.submit(node.seal(half_year(1, value=1)))
     city.submit(other.seal(batch(Slot(institution=THIRD, value=3))), peer=OTHER)
-    sharing = SharingCity(city, AgreementJobs(parts=city.parts).room(), tmp_path)
+    sharing = SharingCity(city, sharing_room(city.parts), tmp_path)
     sharing.enrol("bank")
     desk = Desk(city)
     desk.run("import", {"path": str(write_register(tmp_path))})
