@@ -8,8 +8,15 @@ from typing import TYPE_CHECKING
 
 from protos.yixin.v1 import envelope_pb2, exchange_pb2, identity_pb2
 from security.certificates import Keyring, verify_key_certificate
+from security.countersigning import countersign_group, sm2_key_id
 from security.encoding import parse_exactly
-from security.envelope import open_envelope, parse_envelope, seal
+from security.envelope import (
+    decrypt_envelope,
+    open_envelope,
+    parse_envelope,
+    seal,
+    verify_delivery,
+)
 from security.errors import SecurityError
 from security.exchange.heads import open_heads, sign_heads
 from security.exchange.receipts import verify_receipt
@@ -91,6 +98,7 @@ class World:
 
     hub: HubUnderTest
     keyring: Keyring
+    hub_sm2: SigningKey
     signing: dict[str, SigningKey]
     encryption: dict[str, EncryptionKey]
 
@@ -100,10 +108,13 @@ def world() -> World:
     hub = make_hub()
     sm2 = SigningKey.generate(post_quantum=False, scheme=SignatureScheme.SM2_SM3)
     edwards = SigningKey.generate(post_quantum=False)
+    hub_sm2 = SigningKey.generate(post_quantum=False, scheme=SignatureScheme.SM2_SM3)
+    hub.certify(HUB, hub_sm2, suite="GM")
     hub.certificates += [hub.certify(NODE, edwards), hub.certify(NODE, sm2, suite="GM")]
     return World(
         hub=hub,
         keyring=hub.keyring(),
+        hub_sm2=hub_sm2,
         signing={"INTL-PQ": edwards, "INTL": edwards, "GM": sm2},
         encryption={suite: EncryptionKey.generate(suite) for suite in SUITES},
     )
@@ -111,7 +122,7 @@ def world() -> World:
 
 @register("envelopes", weight=40)
 def envelopes() -> Sequence[Subject]:
-    return [_envelope(suite) for suite in SUITES]
+    return [*(_envelope(suite) for suite in SUITES), _delivery()]
 
 
 def _envelope(suite: str) -> Sealed:
@@ -148,9 +159,45 @@ def _envelope(suite: str) -> Sealed:
     )
 
 
+def _delivery() -> Sealed:
+    """From the hub to a member of GM, signed with SM2 too."""
+    here = world()
+    key = here.encryption["GM"]
+    made = seal(
+        outgoing(
+            here.hub,
+            here.hub.enrol(NODE),
+            suite="GM",
+            sender=HUB,
+            sender_key=here.hub.signing,
+            recipient=NODE,
+            recipient_key_id=key.key_id,
+            recipient_public_key=key.public_bytes,
+            sm2_key=here.hub_sm2,
+        )
+    )
+
+    def read(data: bytes) -> Hashable:
+        envelope = parse_envelope(data)
+        verified = verify_delivery(envelope, recipient=NODE, keyring=here.keyring, now_ms=NOW_MS)
+        return verified.hash, decrypt_envelope(envelope, verified, {key.key_id: key}).payload
+
+    return Sealed(
+        data=made.SerializeToString(deterministic=True),
+        read=read,
+        kind=envelope_pb2.SealedEnvelope,
+        inner=("header", envelope_pb2.EnvelopeHeader),
+    )
+
+
 @register("receipts", weight=15)
 def receipts() -> Sequence[Subject]:
+    return [*_receipts("INTL-PQ"), *_receipts("GM")]
+
+
+def _receipts(suite: str) -> list[Sealed]:
     here = world()
+    sm2 = here.hub_sm2 if suite == "GM" else None
     bodies = [
         exchange_pb2.ReceiptBody(
             format=1,
@@ -163,6 +210,7 @@ def receipts() -> Sequence[Subject]:
             log_index=seq,
             logged_at_ms=NOW_MS,
             status=exchange_pb2.RECEIPT_STATUS_STORED,
+            sm2_key_id=sm2_key_id(sm2),
         ).SerializeToString(deterministic=True)
         for seq in range(1, 12)
     ]
@@ -170,7 +218,7 @@ def receipts() -> Sequence[Subject]:
 
     def read(data: bytes) -> Hashable:
         receipt = parse_exactly(exchange_pb2.Receipt, data, MAX_BYTES)
-        verified = verify_receipt(receipt, here.keyring, hub=HUB, sender=NODE)
+        verified = verify_receipt(receipt, here.keyring, hub=HUB, sender=NODE, suite=suite)
         return verified.body, verified.receipt
 
     return [
@@ -183,6 +231,7 @@ def receipts() -> Sequence[Subject]:
                 path=proofs[at].path,
                 signature=signature.classical,
                 pq_signature=signature.post_quantum,
+                sm2_signature=countersign_group(sm2, "yixin/receipt-group/v1", bodies),
             ).SerializeToString(deterministic=True),
             read=read,
             kind=exchange_pb2.Receipt,
@@ -195,22 +244,36 @@ def receipts() -> Sequence[Subject]:
 @register("heads", weight=5)
 def heads() -> Sequence[Subject]:
     here = world()
-    node_key = here.signing["INTL"]
-    signed = sign_heads(node_key, signer=NODE, peer=HUB, heads={}, at_ms=NOW_MS, downlink=True)
+    return [
+        _heads(here.signing["INTL"], None, signer=NODE, peer=HUB),
+        _heads(here.hub.signing, here.hub_sm2, signer=HUB, peer=NODE),
+    ]
+
+
+def _heads(key: SigningKey, sm2: SigningKey | None, *, signer: str, peer: str) -> Sealed:
+    signed = sign_heads(
+        key, signer=signer, peer=peer, heads={}, at_ms=NOW_MS, downlink=sm2 is None, sm2_key=sm2
+    )
 
     def read(data: bytes) -> Hashable:
         message = parse_exactly(exchange_pb2.SignedHeads, data, MAX_BYTES)
-        open_heads(message, here.keyring, signer=NODE, peer=HUB, downlink=True, now_ms=NOW_MS)
+        open_heads(
+            message,
+            world().keyring,
+            signer=signer,
+            peer=peer,
+            downlink=sm2 is None,
+            now_ms=NOW_MS,
+            is_national=sm2 is not None,
+        )
         return message.body, message.key_id
 
-    return [
-        Sealed(
-            data=signed.SerializeToString(deterministic=True),
-            read=read,
-            kind=exchange_pb2.SignedHeads,
-            inner=("body", exchange_pb2.HeadsBody),
-        )
-    ]
+    return Sealed(
+        data=signed.SerializeToString(deterministic=True),
+        read=read,
+        kind=exchange_pb2.SignedHeads,
+        inner=("body", exchange_pb2.HeadsBody),
+    )
 
 
 @register("checkpoints", weight=10)

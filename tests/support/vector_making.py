@@ -19,11 +19,14 @@ SUITES: Final = ("INTL-PQ", "INTL", "GM")
 SIGNING: Final = {
     "node": SigningKey.generate(post_quantum=False),
     "gm_node": SigningKey.generate(post_quantum=False, scheme=SignatureScheme.SM2_SM3),
+    "hub_sm2": SigningKey.generate(post_quantum=False, scheme=SignatureScheme.SM2_SM3),
 }
+GM_NODE_ENCRYPTION: Final = EncryptionKey.generate("GM")
 ENCRYPTION: Final = {suite: EncryptionKey.generate(suite) for suite in SUITES}
 CERTIFICATES: Final = {
     "node_signing": HUB_KEYS.certify(NODE, SIGNING["node"]),
     "gm_node_signing": HUB_KEYS.certify(OTHER_NODE, SIGNING["gm_node"], suite="GM"),
+    "hub_sm2_signing": HUB_KEYS.certify(HUB, SIGNING["hub_sm2"], suite="GM"),
     **{f"hub_{suite}": HUB_KEYS.certify(HUB, key) for suite, key in ENCRYPTION.items()},
 }
 SERIAL: Final = 2
@@ -58,6 +61,20 @@ def outgoing(*, after: ChainPosition = GENESIS, suite: str = "INTL-PQ", **change
 
 def sealed(**changes: Any) -> envelope_pb2.SealedEnvelope:  # noqa: ANN401
     return seal(outgoing(**changes))
+
+
+def delivered(**changes: Any) -> envelope_pb2.SealedEnvelope:  # noqa: ANN401
+    """From the hub to the member of GM, signed by the hub's two keys."""
+    parts: dict[str, Any] = {
+        "suite": "GM",
+        "sender": HUB,
+        "sender_key": HUB_KEYS.signing,
+        "recipient": OTHER_NODE,
+        "recipient_key_id": GM_NODE_ENCRYPTION.key_id,
+        "recipient_public_key": GM_NODE_ENCRYPTION.public_bytes,
+        "sm2_key": SIGNING["hub_sm2"],
+    }
+    return seal(outgoing(**(parts | changes)))
 
 
 def raw(message: Any) -> str:  # noqa: ANN401

@@ -13,7 +13,12 @@ from protos.yixin.v1 import exchange_pb2, identity_pb2
 from security.certificates import Keyring, parse_anchor, verify_key_certificate
 from security.chain import GENESIS, ChainPosition, check_next
 from security.encoding import parse_exactly
-from security.envelope import open_envelope, parse_envelope
+from security.envelope import (
+    decrypt_envelope,
+    parse_envelope,
+    verify_addressed_envelope,
+    verify_delivery,
+)
 from security.errors import (
     ChainForkError,
     ChainGapError,
@@ -81,7 +86,7 @@ def parties() -> Parties:
     found = load(PARTIES)
     keys = [
         EncryptionKey._of(get_suite(one["suite"]), bytes.fromhex(one["private"]))  # noqa: SLF001
-        for one in found["hub_encryption_keys"]
+        for one in found["encryption_keys"]
     ]
     return Parties(
         anchor=parse_anchor(bytes.fromhex(found["anchor"])),
@@ -103,13 +108,15 @@ def _open(case: Case, text: str) -> OpenedEnvelope:
     # A part too long for a file is stated: that many zero bytes behind the serialised message
     # make it too long, whatever they would parse to.
     envelope = parse_envelope(raw + bytes(case.get("zeros_behind", 0)))
-    opened = open_envelope(
+    # What a hub delivers is judged by its member, who requires SM2 of it in suite GM.
+    verify = verify_delivery if case.get("is_delivery") else verify_addressed_envelope
+    verified = verify(
         envelope,
         recipient=case["recipient"],
-        decryption_keys=parties().decryption,
         keyring=parties().keyring(case),
         now_ms=case["now_ms"],
     )
+    opened = decrypt_envelope(envelope, verified, parties().decryption)
     if case.get("at_intake"):
         verify_purpose(opened.header)
     return opened
@@ -164,7 +171,11 @@ def _receipt(case: Case) -> Case:
     try:
         receipt = parse_exactly(exchange_pb2.Receipt, bytes.fromhex(case["receipt"]), MAX_BYTES)
         verified = verify_receipt(
-            receipt, parties().keyring(case), hub=case["hub"], sender=case["sender"]
+            receipt,
+            parties().keyring(case),
+            hub=case["hub"],
+            sender=case["sender"],
+            suite=case.get("suite", ""),
         )
     except (ValueError, SecurityError):
         return {"result": "refused"}
@@ -186,6 +197,7 @@ def _heads(case: Case) -> Case:
             peer=case["peer"],
             downlink=case["downlink"],
             now_ms=case["now_ms"],
+            is_national=case.get("suite") == "GM",
         )
     except (ValueError, SecurityError):
         return {"result": "refused"}

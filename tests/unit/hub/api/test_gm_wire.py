@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import select
 
+from hub.audit_jobs import AuditJobs
 from hub.exchange.revoking import revoke_member
 from hub.intake import committing
 from hub.store import certifying
@@ -16,8 +17,9 @@ from hub.store.epochs import HubEpochs
 from hub.store.policies import require_suite
 from hub.store.tables import delivery
 from protos.yixin.v1 import envelope_pb2, exchange_pb2, identity_pb2
+from security.audit import Trust, Verdict, verify_bundle
 from security.certificates import SIGNING
-from security.countersigning import countersign_group
+from security.countersigning import UNCHECKED, countersign_group
 from security.envelope import parse_envelope, parse_header
 from security.errors import (
     RemoteSyncError,
@@ -28,9 +30,11 @@ from security.errors import (
 from security.exchange import tables
 from security.exchange.renew import renew
 from security.keys import SigningKey
+from security.progress import no_progress
 from security.signatures import SignatureScheme
 from tests.support.hub_city import NODE, Slot, batch
 from tests.support.members import OTHER_NODE
+from tests.support.national import without_tongsuopy
 from tests.support.suite_nodes import queue_for_member, served
 
 if TYPE_CHECKING:
@@ -92,6 +96,30 @@ async def test_a_member_of_gm_learns_the_key_and_gets_everything_signed_by_it(
         queue_for_member(city, b"statement")
         assert await node.collect() == 1
         assert [one.sm2_key_id for one in delivered(city)] == [key_id]
+
+
+async def test_an_auditor_checks_sm2_where_it_can_and_says_where_it_cannot(
+    city: City, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with served(city, tmp_path) as node:
+        await node.join("GM")
+        await node.send(5)
+        queue_for_member(city, b"statement")
+        await node.collect()
+    bundle, trust = tmp_path / "bundle", Trust.of(city.parts.identity.anchor)
+    AuditJobs(parts=city.parts).audit_export({"out": str(bundle)}, no_progress)
+
+    report = verify_bundle(bundle, trust)
+    assert (report.verdict, list(report.all_failures())) == (Verdict.VALID, [])
+
+    with without_tongsuopy(monkeypatch):
+        report = verify_bundle(bundle, trust)
+    # The member's envelope is signed by SM2 alone; the delivery and the receipt by the others too.
+    found = {failure.check: failure for _, failure in report.all_failures()}
+    assert sorted(found) == ["signature_unchecked", "sm2_unchecked"]
+    assert found["signature_unchecked"].verdict is report.verdict is Verdict.INDETERMINATE
+    assert found["sm2_unchecked"].verdict is Verdict.VALID
+    assert found["sm2_unchecked"].detail == f"of 2 exchanges {UNCHECKED}"
 
 
 async def test_a_member_that_renews_under_gm_learns_the_key(city: City, tmp_path: Path) -> None:
