@@ -36,6 +36,7 @@ class SpotJobs:
             member=arguments["member"],
             month=int(arguments["month"]),
             now_ms=to_ms(parts.now()),
+            quorum=parts.settings.log.quorum,
         )
         path = Path(arguments["out"])
         with usable(path), path.open("xb") as file:

@@ -46,7 +46,8 @@ def spot_check(
         typer.Option(
             "--clearing",
             help="The bureau's clearing file of the month: fixmedins_code, setl_id, "
-            "medfee_sumamt, fund_pay_sumamt, refd_setl_flag; CSV, workbook, Parquet or JSON lines.",
+            "medfee_sumamt, fund_pay_sumamt, refd_setl_flag, clr_type; CSV, workbook, Parquet or "
+            "JSON lines.",
         ),
     ] = None,
     totals: Annotated[
@@ -98,7 +99,13 @@ def spot_check(
 
 
 def _open_spot(file: Path, trust: list[Path]) -> SpotFile:
-    return open_spot_file(_read(file, MAX_FILE_BYTES), load_trust(trust).anchors)
+    held = load_trust(trust)
+    return open_spot_file(
+        _read(file, MAX_FILE_BYTES),
+        held.anchors,
+        witnesses=held.witnesses,
+        quorum=held.quorum,
+    )
 
 
 def _install(pack: Path) -> None:

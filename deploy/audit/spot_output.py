@@ -46,6 +46,7 @@ def _records(report: SpotReport) -> list[tuple[str, str]]:
         ("verdict", str(report.verdict)),
         ("committed records", f"{report.size:,}, root {report.root[:16]}…"),
         ("seed", f"{report.seed[:16]}…, after {report.log_size:,} leaves of the hub's log"),
+        ("confirmed by", ", ".join(report.cosigned_by) or "no witness that you trust"),
     ]
     if (leaves := report.leaves) is not None:
         rows += [
@@ -71,6 +72,7 @@ def _outside(report: SpotReport) -> list[tuple[str, str]]:
             ("clearing file", f"{cleared.cleared_sampled:,} of {cleared.cleared:,} looked for"),
             ("records in it", f"{cleared.recorded_sampled:,} of {cleared.recorded:,} looked for"),
             ("rows of others", f"{cleared.foreign:,}"),
+            ("clearing type not judged", f"{cleared.untyped:,} of those found"),
         ]
     if report.totals:
         equal = sum(one.platform == one.recorded for one in report.totals)

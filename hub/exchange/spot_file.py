@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection, Engine, select
 
 from hub.errors import AuditExportError
-from hub.log.hub_log import HubLog
+from hub.log.hub_log import HubLog, Published
 from hub.store import checkpoints, log, members
 from hub.store.engine import reading
 from hub.store.envelopes import load_raw
@@ -22,8 +22,10 @@ from hub.store.tables import slot, slot_part
 from protos.yixin.v1 import spot_pb2
 from security.certificates import SIGNING
 from security.envelope import parse_envelope, parse_header
+from security.merkle import inclusion_path_over
 from security.spot.spot_file import FORMAT, sign_spot_file
 from security.tlog.reader import TileReader
+from security.transparency import verify_checkpoint
 
 MOST_SLOTS = 20_000
 
@@ -45,7 +47,14 @@ class SpotFileMade:
 
 
 def make_spot_file(
-    engine: Engine, identity: HubIdentity, hub_log: HubLog, *, member: str, month: int, now_ms: int
+    engine: Engine,
+    identity: HubIdentity,
+    hub_log: HubLog,
+    *,
+    member: str,
+    month: int,
+    now_ms: int,
+    quorum: int = 0,
 ) -> SpotFileMade:
     """Make the file for one node and month.
 
@@ -56,6 +65,7 @@ def make_spot_file(
         member: Member id of the node.
         month: yyyymm.
         now_ms: Present moment, milliseconds since the epoch, UTC.
+        quorum: Witnesses that must have confirmed the log, as the hub asks of itself.
 
     Raises:
         AuditExportError: The node committed nothing that the published log covers, or stated too
@@ -63,19 +73,21 @@ def make_spot_file(
         LogCorruptError: The published log is damaged.
     """
     with reading(engine) as connection:
-        published = hub_log.find_published(log.state(connection).number)
-        held = [
-            one
-            for one in checkpoints.commitments(connection, member)
-            if published is not None and one.log_index < published.checkpoint.size
-        ]
-        if published is None or not held:
+        newest = hub_log.find_published(log.state(connection).number)
+        shown = _shown(connection, identity, hub_log, member, quorum)
+        held = _covered(connection, member, shown)
+        if newest is None or shown is None or not held:
+            if quorum:
+                raise AuditExportError(
+                    f"No commitment of {member} lies in the log as {quorum} witnesses confirmed "
+                    "it. Have it cosigned (yixin hub log status), and ask again."
+                )
             raise AuditExportError(
                 f"The published log covers no commitment of {member}. Run `yixin hub serve` until "
                 "its checkpoint is published, let the node synchronise on the day after its "
                 "records came, and ask again; `yixin hub members` lists the members."
             )
-        reader = TileReader(hub_log.tiles(log.state(connection).number), published.checkpoint)
+        reader = TileReader(hub_log.tiles(log.state(connection).number), newest.checkpoint)
         leaves = {
             one.log_index: leaf.leaf
             for one in held
@@ -94,12 +106,12 @@ def make_spot_file(
                     note=one.note,
                     log_index=one.log_index,
                     leaf=leaves[one.log_index],
-                    path=reader.inclusion(one.log_index),
+                    path=inclusion_path_over(reader.subtree, one.log_index, shown.checkpoint.size),
                 )
                 for one in held
             ],
             slots=slots,
-            checkpoint=published.note,
+            checkpoint=shown.note,
         )
         for owner in (member, identity.hub):
             for row in members.certificates(connection, member_id=owner):
@@ -112,6 +124,33 @@ def make_spot_file(
         day=held[-1].day,
         slots=len(slots),
     )
+
+
+def _shown(
+    connection: Connection, identity: HubIdentity, hub_log: HubLog, member: str, quorum: int
+) -> Published | None:
+    """The checkpoint to show: the newest one, or one that witnesses confirmed.
+
+    Where the hub asks for a quorum, only what the quorum confirmed is shown. Where it does not,
+    a confirmed one is, unless it leaves out a commitment that the newest covers.
+    """
+    newest = hub_log.find_published(log.state(connection).number)
+    note = hub_log.cosigned_note(connection, quorum)
+    if not note or newest is None:
+        return None if quorum else newest
+    confirmed = Published(note=note, checkpoint=verify_checkpoint(note, identity.anchor))
+    if confirmed.checkpoint.size > newest.checkpoint.size:
+        return None if quorum else newest  # A log that was put back is published anew first.
+    covered = len(_covered(connection, member, confirmed))
+    is_enough = quorum > 0 or covered == len(_covered(connection, member, newest))
+    return confirmed if is_enough else newest
+
+
+def _covered(
+    connection: Connection, member: str, shown: Published | None
+) -> list[checkpoints.Commitment]:
+    size = 0 if shown is None else shown.checkpoint.size
+    return [one for one in checkpoints.commitments(connection, member) if one.log_index < size]
 
 
 def _slots(connection: Connection, member: str, month: int) -> Sequence[spot_pb2.StatedSlotRow]:

@@ -7,6 +7,10 @@ Rules:
    must lead to the committed root: else it was hidden, or differs.
 3. A drawn settlement among the committed records of the month must be in the file: else it was
    invented.
+4. Where the file names the clearing type (清算类别), a drawn settlement must have been cleared as
+   the kind of care that its record says: at a pharmacy, as an inpatient or as an outpatient. The
+   records hold no clearing type, so that two types of one kind of care cannot be told apart, and
+   types that say no kind of care are counted and not judged.
 
 Source: SECURITY §13; field names of transactions 2207, 2304 and 3202.
 """
@@ -27,8 +31,12 @@ from security.spot.sampling import sample
 __all__ = ["Cleared", "check_clearing", "read_clearing", "yuan_to_fen"]
 
 COLUMNS: Final = ("fixmedins_code", "setl_id", "medfee_sumamt", "fund_pay_sumamt")
-OPTIONAL: Final = ("refd_setl_flag",)
-"""1 marks a reversal; without the column all rows are settlements."""
+OPTIONAL: Final = ("refd_setl_flag", "clr_type")
+"""1 marks a reversal, without the column all rows are settlements; and the clearing type."""
+CARE: Final[Mapping[str, str]] = {"11": "outpatient", "21": "inpatient", "41": "pharmacy"}
+"""What kind of care a clearing type says."""
+_PHARMACY: Final = ("P", "41")
+"""How codes of pharmacies begin, and the category of care (医疗类别) of purchases there."""
 MAX_BYTES: Final = 1024 * 1024 * 1024
 MAX_FEN: Final = 10**16
 
@@ -42,6 +50,20 @@ class Cleared:
 
     medfee_fen: int
     fund_fen: int
+    clearing_type: str = ""
+    """Clearing type (清算类别); empty where the file names none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Recorded:
+    """One settlement among the records."""
+
+    seq: int
+    medfee_fen: int
+    fund_fen: int
+    month: int
+    care: str
+    """Kind of care: a value of ``CARE``."""
 
 
 def yuan_to_fen(text: str, what: str) -> int:
@@ -87,6 +109,7 @@ def read_clearing(path: Path) -> dict[Key, Cleared]:
             found[key] = Cleared(
                 medfee_fen=yuan_to_fen(row["medfee_sumamt"] or "", what),
                 fund_fen=yuan_to_fen(row["fund_pay_sumamt"] or "", what),
+                clearing_type=(row.get("clr_type") or "").strip(),
             )
     except TableError as error:
         raise IntakeFileError(f"{path.name}: {error}") from error
@@ -119,22 +142,22 @@ def check_clearing(
     """
     mine = {key: one for key, one in cleared.items() if key[0] in institutions}
     recorded = _recorded(opened, size)
-    of_month = sorted(key for key, one in recorded.items() if one[3] == month)
+    of_month = sorted(key for key, one in recorded.items() if one.month == month)
     findings: list[Finding] = []
     leaves: list[int] = []
     keys = sorted(mine)
     drawn = sample(seed, "clearing", len(keys), wanted)
     for key in (keys[at] for at in drawn):
         held = recorded.get(key)
-        subject = f"settlement {key[1]} of {key[0]}" + (" (reversal)" if key[2] < 0 else "")
+        subject = _subject(key)
         if held is None:
             detail = "was cleared, but is not among the committed records"
             findings.append(Finding(check=Check.HIDDEN, subject=subject, detail=detail))
             continue
-        leaves.append(held[0])
+        leaves.append(held.seq)
         one = mine[key]
         # A reversal's amounts are negative among the records, and may be either in a file.
-        expected = (held[1], held[2])
+        expected = (held.medfee_fen, held.fund_fen)
         if expected not in {
             (one.medfee_fen, one.fund_fen),
             (key[2] * one.medfee_fen, key[2] * one.fund_fen),
@@ -144,7 +167,7 @@ def check_clearing(
                     check=Check.DIFFERS,
                     subject=subject,
                     detail=f"was cleared with {one.medfee_fen} and {one.fund_fen} fen, committed "
-                    f"with {held[1]} and {held[2]} fen (fees, paid by the fund)",
+                    f"with {held.medfee_fen} and {held.fund_fen} fen (fees, paid by the fund)",
                 )
             )
     back = sample(seed, "recorded", len(of_month), wanted)
@@ -157,6 +180,15 @@ def check_clearing(
         for at in back
         if of_month[at] not in cleared
     ]
+    both = {*(keys[at] for at in drawn), *(of_month[at] for at in back)}
+    looked = [
+        (key, mine[key], recorded[key]) for key in sorted(both & mine.keys() & recorded.keys())
+    ]
+    findings += [
+        _misfiled(*one)
+        for one in looked
+        if one[1].clearing_type in CARE and CARE[one[1].clearing_type] != one[2].care
+    ]
     return (
         ClearingFindings(
             cleared=len(mine),
@@ -164,21 +196,56 @@ def check_clearing(
             recorded=len(of_month),
             recorded_sampled=len(back),
             foreign=len(cleared) - len(mine),
+            untyped=sum(one.clearing_type not in CARE for _, one, _ in looked),
             findings=tuple(findings[:MOST_LISTED]),
         ),
         tuple(leaves),
     )
 
 
-def _recorded(opened: Committed, size: int) -> dict[Key, tuple[int, int, int, int]]:
-    """Leaf, fees, fund and month of every settlement that stood at the size, by key."""
-    found = opened.stand_as_of(size).execute(
-        f"select institution, setl_id, sign, {SEQ}, medfee_fen, fund_fen, month"  # noqa: S608 - fixed names
-        f" from settlement{STANDING}"
+def _subject(key: Key) -> str:
+    return f"settlement {key[1]} of {key[0]}" + (" (reversal)" if key[2] < 0 else "")
+
+
+def _misfiled(key: Key, one: Cleared, held: _Recorded) -> Finding:
+    return Finding(
+        check=Check.MISFILED,
+        subject=_subject(key),
+        detail=f"was cleared under type {one.clearing_type} ({CARE[one.clearing_type]}), "
+        f"committed as {held.care}",
     )
-    return {
-        (row[0], row[1], int(row[2])): (row[3], row[4], row[5], row[6]) for row in found.fetchall()
-    }
+
+
+def _recorded(opened: Committed, size: int) -> dict[Key, _Recorded]:
+    """Every settlement that stood at the size, by key."""
+    found = opened.stand_as_of(size).execute(
+        f"select institution, setl_id, sign, {SEQ}, medfee_fen, fund_fen, month, inpatient,"  # noqa: S608 - fixed names
+        f" med_type from settlement{STANDING} order by sign desc"
+    )
+    recorded: dict[Key, _Recorded] = {}
+    for (
+        institution,
+        number,
+        sign,
+        seq,
+        medfee,
+        fund,
+        month,
+        inpatient,
+        med_type,
+    ) in found.fetchall():
+        # A reversal's message names no care: it is that of the settlement it takes back.
+        former = recorded.get((institution, number, 1))
+        is_pharmacy = institution.startswith(_PHARMACY[0]) or med_type == _PHARMACY[1]
+        care = "pharmacy" if is_pharmacy else "inpatient" if inpatient else "outpatient"
+        recorded[institution, number, int(sign)] = _Recorded(
+            seq=seq,
+            medfee_fen=medfee,
+            fund_fen=fund,
+            month=month,
+            care=former.care if former is not None else care,
+        )
+    return recorded
 
 
 def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, str | None]]]:

@@ -39,6 +39,8 @@ class Check(StrEnum):
     """A settlement that was cleared is not among the records."""
     DIFFERS = "differs"
     """A settlement was cleared with other amounts."""
+    MISFILED = "misfiled"
+    """A settlement was cleared as another kind of care (清算类别) than its record says."""
     INVENTED = "invented"
     """A settlement among the records was not cleared."""
     TOTAL = "total"
@@ -106,6 +108,8 @@ class ClearingFindings:
     """Of them: looked for in the file."""
     foreign: int
     """Rows of other institutions or months, which say nothing here."""
+    untyped: int
+    """Of those looked for and found: with no clearing type that says a kind of care."""
     findings: tuple[Finding, ...]
 
 
@@ -146,6 +150,8 @@ class SpotReport:
     """Its root, hex."""
     log_size: int
     """Leaves of the hub's log that the seed was made with."""
+    cosigned_by: tuple[str, ...]
+    """Trusted witnesses that confirmed it."""
     seed: str
     """Seed of the sample, hex."""
     leaves: LeafFindings | None

@@ -199,6 +199,7 @@ def _report(
         size=spot.committed.size,
         root=spot.committed.root.hex(),
         log_size=spot.log.size,
+        cosigned_by=spot.cosigned_by,
         seed=spot.seed.hex(),
         leaves=leaves,
         statements=statements,

@@ -3,7 +3,7 @@
 Checked, in order:
 
 0. Bounds, format, and the hub's signature by a key that the trust file leads to.
-1. The hub's log checkpoint, by the anchor.
+1. The hub's log checkpoint, by the anchor, and by a quorum of witnesses where one is asked for.
 2. Every note: signed by a certified key of the node, in growing sizes; its envelope is a leaf of
    the log, of this sender, below the checkpoint: the node committed before the seed existed.
 
@@ -29,6 +29,7 @@ from security.errors import (
 from security.keys import Signature
 from security.merkle import leaf_hash, verify_inclusion
 from security.spot.sampling import make_seed
+from security.tlog.cosigning import verify_cosignatures
 from security.transparency import (
     Checkpoint,
     ledger_origin,
@@ -38,9 +39,10 @@ from security.transparency import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from security.keys import SigningKey
+    from security.tlog.witness_policy import Witness
 
 FORMAT: Final = 1
 MAX_FILE_BYTES: Final = 64 * 1024 * 1024
@@ -67,6 +69,8 @@ class SpotFile:
     """What the node stated of the month."""
     log: Checkpoint
     """Checkpoint of the hub's log."""
+    cosigned_by: tuple[str, ...]
+    """Trusted witnesses that confirmed it."""
     seed: bytes
     """Seed of the sample."""
 
@@ -88,15 +92,27 @@ def sign_spot_file(body: spot_pb2.SpotFileBody, key: SigningKey) -> bytes:
     ).SerializeToString(deterministic=True)
 
 
-def open_spot_file(content: bytes, anchors: Mapping[str, identity_pb2.TrustAnchor]) -> SpotFile:
+def open_spot_file(
+    content: bytes,
+    anchors: Mapping[str, identity_pb2.TrustAnchor],
+    *,
+    witnesses: Sequence[Witness] = (),
+    quorum: int = 0,
+) -> SpotFile:
     """Verify a spot file against the anchor of its hub.
+
+    Args:
+        content: The file.
+        anchors: Anchors that the inspector holds, by member id.
+        witnesses: Witnesses that the inspector trusts; the hub itself never counts as one.
+        quorum: How many of them must have confirmed the log.
 
     Raises:
         SpotCheckError: The file is damaged, of another hub, or holds something that is not
-            proved.
+            proved, or too few witnesses confirmed the log.
     """
     try:
-        return _open(content, anchors)
+        return _open(content, anchors, witnesses, quorum)
     except (SecurityError, ValueError) as error:
         if isinstance(error, SpotCheckError):
             raise
@@ -106,7 +122,12 @@ def open_spot_file(content: bytes, anchors: Mapping[str, identity_pb2.TrustAncho
         ) from error
 
 
-def _open(content: bytes, anchors: Mapping[str, identity_pb2.TrustAnchor]) -> SpotFile:
+def _open(
+    content: bytes,
+    anchors: Mapping[str, identity_pb2.TrustAnchor],
+    witnesses: Sequence[Witness],
+    quorum: int,
+) -> SpotFile:
     # 0. Bounds and the hub's signature.
     outer = parse_exactly(spot_pb2.SpotFile, content, MAX_FILE_BYTES)
     body = parse_exactly(spot_pb2.SpotFileBody, outer.body, MAX_FILE_BYTES)
@@ -130,6 +151,13 @@ def _open(content: bytes, anchors: Mapping[str, identity_pb2.TrustAnchor]) -> Sp
     )
     # 1. The log.
     log = verify_checkpoint(body.checkpoint, anchor)
+    cosigned_by = _cosigners(body, witnesses)
+    if len(cosigned_by) < quorum:
+        raise SpotCheckError(
+            f"the hub's log of {log.size} leaves is confirmed by {len(cosigned_by)} trusted "
+            f"witnesses, the trust file asks for {quorum}; ask the hub's officer to have it "
+            "cosigned (yixin hub log status) and to write the spot file again"
+        )
     # 2. The notes.
     notes = tuple(_note(one, body, keyring, log) for one in body.notes)
     sizes = [one.size for one in notes]
@@ -143,8 +171,17 @@ def _open(content: bytes, anchors: Mapping[str, identity_pb2.TrustAnchor]) -> Sp
         notes=notes,
         slots=tuple(body.slots),
         log=log,
+        cosigned_by=cosigned_by,
         seed=make_seed(body.notes[-1].note, body.checkpoint),
     )
+
+
+def _cosigners(body: spot_pb2.SpotFileBody, witnesses: Sequence[Witness]) -> tuple[str, ...]:
+    """Trusted witnesses, other than the hub, whose cosignatures the log's checkpoint bears."""
+    own = f"yixin/{body.hub.removeprefix('yixin://')}/"
+    others = [witness for witness in witnesses if not witness.name.startswith(own)]
+    found = verify_cosignatures(body.checkpoint, others, now_s=None)
+    return tuple(sorted({one.witness for one in found}))
 
 
 def _note(

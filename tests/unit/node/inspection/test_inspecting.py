@@ -162,6 +162,52 @@ def test_what_cannot_be_counted_again_says_why(world: Inspected) -> None:
     assert report.statements.not_counted == {NOT_COMMITTED: 1}
 
 
+@pytest.mark.parametrize("sample", [300, 200])
+def test_a_settlement_cleared_as_another_kind_of_care_is_found(
+    world: Inspected, tmp_path: Path, sample: int
+) -> None:
+    """The amounts are the same, and so is every sum: the clearing type alone tells."""
+    path = clearing_file(tmp_path / "clearing.csv", range(200))
+    lines = path.read_text(encoding="utf-8").splitlines()
+    types = {9: "21", 10: "41", 11: "9901", 12: ""}
+    typed = [f"{line},{types.get(at, '11')}" for at, line in enumerate(lines[1:])]
+    path.write_text("\n".join([lines[0] + ",clr_type", *typed]) + "\n", encoding="utf-8")
+    report = check(world, clearing=path, sample=sample)
+    assert [(one.check, one.subject) for one in report.findings] == [
+        (Check.MISFILED, f"settlement S000009 of {FIRST}"),
+        (Check.MISFILED, f"settlement S000010 of {FIRST}"),
+    ]
+    assert report.findings[0].detail == (
+        "was cleared under type 21 (inpatient), committed as outpatient"
+    )
+    assert report.clearing is not None
+    assert report.clearing.untyped == 2
+    assert report.verdict is Verdict.DIFFERS
+
+
+def test_inpatients_pharmacies_and_reversals_are_cleared_as_what_they_are(
+    world: Inspected, tmp_path: Path
+) -> None:
+    world.keep([300], inpatient=True, med_type="21")
+    world.keep([301], med_type="41")
+    world.keep([302], inpatient=True, med_type="21")
+    back = {"medfee_fen": -10_302, "fund_fen": -6_000, "med_type": "", "inpatient": False}
+    world.keep([302], record_id="r302b", sign=-1, **back)
+    world.end_day()
+    path = tmp_path / "clearing.csv"
+    rows = [(300, "21", "0"), (301, "41", "0"), (302, "21", "0"), (302, "21", "1")]
+    header = "fixmedins_code,setl_id,medfee_sumamt,fund_pay_sumamt,clr_type,refd_setl_flag"
+    lines = [
+        f"{FIRST},S{number:06},{(10_000 + number) / 100:.2f},60.00,{kind},{refund}"
+        for number, kind, refund in rows
+    ]
+    path.write_text("\n".join([header, *lines]) + "\n", encoding="utf-8")
+    report = check(world, clearing=path, sample=300)
+    assert Check.MISFILED not in checks(report)
+    assert report.clearing is not None
+    assert (report.clearing.cleared_sampled, report.clearing.untyped) == (4, 0)
+
+
 def test_hidden_invented_and_other_amounts_are_found(world: Inspected, tmp_path: Path) -> None:
     path = clearing_file(tmp_path / "clearing.csv", range(1, 202), S000009="1.00")
     report = check(world, clearing=path, sample=300)
