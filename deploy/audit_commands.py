@@ -127,6 +127,7 @@ def _keep_checkpoint(report: AuditReport, path: Path) -> None:
 
 @app.command("export")
 def export(
+    context: typer.Context,
     *,
     out: Annotated[Path, typer.Option("--out", help="New directory, or file ending in .zip.")],
     directory: Annotated[
@@ -150,15 +151,31 @@ def export(
             help="Size of a checkpoint that the auditor saw, to be proved from; repeatable.",
         ),
     ] = None,
+    name: Annotated[
+        str,
+        typer.Option(
+            "--as", metavar="NAME", envvar="YIXIN_OPERATOR", help="Who gives the command: signs it."
+        ),
+    ] = "",
+    key: Annotated[
+        str,
+        typer.Option(
+            "--key", metavar="FILE", envvar="YIXIN_OPERATOR_KEY", help="Key of that person."
+        ),
+    ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Write the evidence of a hub's log, the whole of it by default, for an auditor.
 
+    Where people are registered, an officer asks for it (--as, --key) and another one approves it.
+
     Example: [bold]yixin audit export --dir /var/lib/yixin --out 2026H1.zip --period 2026H1[/bold]
     """
+    from hub.cli_signing import signing_options  # noqa: PLC0415 - an auditor has no hub to import
     from hub.commands import run_job, start  # noqa: PLC0415 - an auditor has no hub to import
     from hub.config import hub_directory  # noqa: PLC0415 - an auditor has no hub to import
 
+    signing_options(context, name=name, key=key)
     with start(as_json) as output:
         arguments = {
             "out": str(out.absolute()),

@@ -2,7 +2,7 @@
 
 from datetime import date
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -12,6 +12,7 @@ from hub.config import hub_directory
 from security.errors import PackError
 
 app = typer.Typer(no_args_is_help=True, help="Model packs (模型包): what is in force where.")
+_LISTED: Final = 5
 
 
 @app.command()
@@ -208,7 +209,11 @@ def status(*, directory: Directory = None, as_json: AsJson = False) -> None:
             out.say("No copy of a packs' repository yet: yixin hub packs fetch")
         else:
             word = "EXPIRED on" if held["is_expired"] else "holds until"
-            out.say(f"Repository: {len(held['packs'])} packs; metadata {word} {held['expires_at']}")
+            last = ", ".join(held["packs"][-_LISTED:]) or "no pack"
+            out.say(
+                f"Repository: {len(held['packs'])} packs ({last}); metadata {word} "
+                f"{held['expires_at']}"
+            )
 
 
 def _told_stale(result: Result) -> str:
@@ -239,24 +244,21 @@ def _show_grading(out: CommandOutput, grading: Result) -> None:
 
 def _show_stops(out: CommandOutput, stops: list[Result]) -> None:
     """Say which roll-outs stopped, where and why, and what is left to do."""
-    if not stops:
-        return
-    counted = ("in_force", "waiting", "ordered_back")
-    out.rows(
-        "Stopped for good", [one | {name: len(one[name]) for name in counted} for one in stops]
-    )
     for one in stops:
-        left = [
-            member
-            for member in (*one["in_force"], *one["waiting"])
-            if member not in one["ordered_back"]
-        ]
+        where = f"in group {one['group']} at" if one["group"] else "by"
+        out.say(
+            f"Stopped for good: {one['pack']}, {where} {one['member']}, {one['at']}: "
+            f"{one['reason']}. In force at {len(one['in_force'])} members, waiting for its day at "
+            f"{len(one['waiting'])}, ordered back: {len(one['ordered_back'])}."
+        )
+        back = one["ordered_back"]
+        left = [name for name in (*one["in_force"], *one["waiting"]) if name not in back]
         if left:
             version = one["pack"].removeprefix("packs/").removesuffix(".zip")
             out.say(
-                f"{len(left)} members keep {one['pack']}, or take it in force on its day "
-                f"({', '.join(left[:3])}). To bring them back: yixin hub packs withdraw --version "
-                f"{version} --reason TEXT"
+                f"{len(left)} members keep it, or take it in force on its day "
+                f"({', '.join(left[:_LISTED])}). To bring them back: yixin hub packs withdraw "
+                f"--version {version} --reason TEXT"
             )
 
 

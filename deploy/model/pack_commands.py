@@ -243,7 +243,13 @@ def release(
     directory: RepositoryArgument,
     key: KeyOption,
     group: Annotated[
-        str | None, typer.Option("--group", help="Order the newest pack for this group at once.")
+        str | None, typer.Option("--group", help="Order a pack for this group at once.")
+    ] = None,
+    version: Annotated[
+        str | None,
+        typer.Option(
+            "--version", help="Version that is ordered; else the newest, without officers."
+        ),
     ] = None,
     from_day: Annotated[
         str | None, typer.Option("--from", help="First day of the order, yyyy-mm-dd; else today.")
@@ -262,8 +268,10 @@ def release(
     with speaking(CommandOutput(as_json=as_json), _describe) as out:
         from security.packs import ceremony, keys  # noqa: PLC0415 - TUF only here
 
-        if group is None and (from_day is not None or hub is not None):
-            raise PackError("--from and --hub need --group: who is to use the pack first?")
+        if group is None and (from_day, version, hub) != (None, None, None):
+            raise PackError(
+                "--from, --version and --hub need --group: who is to use the pack first?"
+            )
         day = _day(from_day) or today()
         result: dict[str, Any] = dict(ceremony.release(directory, keys.load_signer(key), _now()))
         text = f"Released: targets {result['targets']}, timestamp {result['timestamp']}."
@@ -274,7 +282,7 @@ def release(
             ordered = run_job(
                 hub_directory(hub),
                 "packs-order",
-                {"group": group, "from_day": day.isoformat(), "version": None},
+                {"group": group, "from_day": day.isoformat(), "version": version},
                 out,
             )
             result |= ordered

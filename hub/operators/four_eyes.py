@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 
 from hub.domain.members import MemberKind
 from hub.domain.roles import Role
+from hub.errors import ConfigurationError
 from hub.store import grade_runs, incidents, members, operators
 from security.encoding import pae
 
@@ -76,14 +77,16 @@ class FourEyes:
     """What of the hub's state the approval is bound to."""
     files: tuple[str, ...] = ()
     """Arguments that name files or directories whose contents the approval is bound to."""
+    named: tuple[str, ...] = ()
+    """Arguments that have to be given: left out, they mean what is newest when the job runs."""
 
 
 FOUR_EYES: Final[Mapping[str, FourEyes]] = {
     "publish": FourEyes(state=_graded),
     "audit-export": FourEyes(),
     "agreement-sign": FourEyes(files=("terms",)),
-    "packs-order": FourEyes(),
-    "packs-use": FourEyes(),
+    "packs-order": FourEyes(named=("version",)),
+    "packs-use": FourEyes(named=("version",)),
     "revoke": FourEyes(applies=_is_hub, state=_member_status),
     "incident-lift": FourEyes(state=_incident),
     "keys-destroy": FourEyes(),
@@ -95,9 +98,22 @@ FOUR_EYES: Final[Mapping[str, FourEyes]] = {
 
 
 def needs_four_eyes(connection: Connection, job: str, arguments: Arguments) -> bool:
-    """Whether a job with these arguments needs a second person."""
+    """Whether a job with these arguments needs a second person.
+
+    Raises:
+        ConfigurationError: It does, and something is left out that may mean another thing by the
+            time the second person approves.
+    """
     rule = FOUR_EYES.get(job)
-    return rule is not None and rule.applies(connection, arguments)
+    if rule is None or not rule.applies(connection, arguments):
+        return False
+    for name in rule.named:
+        if not arguments.get(name):
+            raise ConfigurationError(
+                f"{job} needs a second person, and what is newest may change until then: name it "
+                f"with --{name}; `yixin hub packs status` lists what there is."
+            )
+    return True
 
 
 def bound_digest(

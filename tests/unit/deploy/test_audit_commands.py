@@ -143,6 +143,17 @@ def test_the_log_of_a_new_hub_is_exported_and_verifies(tmp_path: Path) -> None:
     assert run("verify", bundle, "--trust", tmp_path / "hub.trust")[0] == 0
 
 
+def test_evidence_is_asked_for_under_a_name_like_any_command(tmp_path: Path) -> None:
+    directory, out = tmp_path / "hub", tmp_path / "evidence.zip"
+    init_hub(directory, level="city", division="330300", name="city")
+    words = ("export", "--dir", directory, "--out", out, "--as", "li")
+    code, text = run(*words)
+    assert (code, "give --key FILE" in text) == (3, True)
+    code, text = run(*words, "--key", tmp_path / "li.key")
+    assert (code, "li.key" in text) == (15, True)
+    assert not out.exists()
+
+
 def test_progress_is_shown_on_a_terminal_only(
     monkeypatch: pytest.MonkeyPatch, log: LogUnderTest, trust: Path, tmp_path: Path
 ) -> None:

@@ -63,7 +63,8 @@ def test_a_pack_is_released_by_three_people(desk: Path) -> None:
         "targets": 1,
         "timestamp": 1,
     }
-    run("release", "repo", "--key", "desk.key", "--from", "2026-12-01", exit_code=PACK)
+    for option in (("--from", "2026-12-01"), ("--version", "2026.1.1"), ("--hub", ".")):
+        run("release", "repo", "--key", "desk.key", *option, exit_code=PACK)
     run("root", "init", "repo", *public(), exit_code=PACK)
     assert run("root", "rotate", "repo", *public())["version"] == 2
 

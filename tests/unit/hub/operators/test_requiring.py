@@ -259,6 +259,18 @@ def test_revoking_a_hub_needs_two_and_revoking_a_node_one(office: Office, tmp_pa
     assert found.status == "revoked"
 
 
+@pytest.mark.parametrize(
+    ("job", "rest"),
+    [("packs-use", {}), ("packs-order", {"group": "all", "from_day": "2026-12-01"})],
+)
+def test_two_look_at_the_same_pack_not_at_the_newest(
+    office: Office, job: str, rest: dict[str, str]
+) -> None:
+    with pytest.raises(ConfigurationError, match="--version"):
+        office.desk.ask(office.li, job, version=None, **rest)
+    assert asked(office, office.li, job, version="2026.12.1", **rest)
+
+
 def test_evidence_is_answered_by_two(office: Office, tmp_path: Path) -> None:
     out = tmp_path / "bundle"
     waiting = asked(office, office.li, "audit-export", out=str(out))
