@@ -175,8 +175,8 @@ def check_suite(policy: Policy, suite: str) -> None:
         raise SuitePolicyError(
             f"Suite {suite[:40]} is not within the policy of {policy.hub} (version "
             f"{policy.version}), which {'requires' if policy.required else 'allows'} "
-            f"{', '.join(policy.suites)}. Renew this member's certificates: its new keys are made "
-            "under a suite of the policy."
+            f"{', '.join(policy.suites)}. Renew this member's certificates (`yixin node renew`; "
+            "its daemon does so by itself): its new keys are made under a suite of the policy."
         )
 
 

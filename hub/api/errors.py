@@ -51,8 +51,9 @@ _REVOKED: Final = (
     "new token the member can join again."
 )
 _POLICY: Final = (
-    "A key of this member is of a suite outside this hub's policy. Renew the member's keys under a "
-    "suite of the policy."
+    "A key of this member is of a suite outside this hub's policy. Renew the member's keys "
+    "(`yixin node renew`; its daemon does so by itself): the new ones are of a suite of the policy."
+    " Who only joins names such a suite (`join --suite NAME`); the hub's operator knows which."
 )
 _GAP: Final = "An earlier envelope of the chain is missing; re-send after the stated head."
 _FORK: Final = "Another envelope is known at this place of the chain."

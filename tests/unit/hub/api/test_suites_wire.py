@@ -65,7 +65,7 @@ async def test_a_member_bound_to_one_suite_is_refused_in_any_other(
         # The hub gives nothing out to a key outside the policy either.
         with pytest.raises(HubRefusedError, match="outside this hub's policy"):
             await node.collect()
-        with pytest.raises(JoinRefusedError):
+        with pytest.raises(JoinRefusedError, match="join --suite NAME"):
             await node.join("INTL")
 
         await node.join("GM")
