@@ -36,6 +36,11 @@ async def test_a_required_suite_is_learned_renewed_under_and_used(tmp_path: Path
         yixin("node", "renew", *node)
         yixin("node", "sync", *node)
 
+        # The opening was answered by heads that SM2 signed too: a node of GM takes no others.
+        assert [one.name for one in (tmp_path / "hub" / "keys").glob("hub-signing-GM-*")] == [
+            "hub-signing-GM-0001.key"
+        ]
+
         (others, own) = ask("hub", "suites", *hub)["rows"]
         assert (others["suites"], own["suites"]) == ("INTL-PQ, GM", "GM")
         assert others["version"] < own["version"]
