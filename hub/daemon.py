@@ -49,6 +49,7 @@ from hub.supervision.expiring import expire
 from protos.yixin.v1 import enrolment_pb2
 from security.errors import SecurityError, UntrustedCertificateError
 from security.local_channel import ControlServer
+from security.moments import to_ms
 from security.private_files import write_private
 
 EXPIRE_EVERY_S: Final = 900.0
@@ -292,7 +293,7 @@ class Daemon:
     def handshake_failed(self, reason: str) -> None:
         """Log a TLS handshake that failed before any call began; see ``hub.api.handshakes``."""
         attempt = RefusedAttempt(
-            at_ms=int(self.parts.now().timestamp() * 1000),
+            at_ms=to_ms(self.parts.now()),
             peer="unknown caller",
             method="TLS",
             code=UntrustedCertificateError.__name__,

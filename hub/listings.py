@@ -1,12 +1,12 @@
 """Lists of what a hub recorded, newest first, as an operator reads them."""
 
-from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
 from sqlalchemy import Engine
 
 from hub.store import refusals
 from hub.store.engine import reading
+from security.moments import to_text
 
 Result: TypeAlias = dict[str, Any]
 """JSON object of a job."""
@@ -35,6 +35,4 @@ def listed_refusals(engine: Engine, limit: int) -> Result:
 
 def moment_text(at_ms: int | None) -> str | None:
     """A moment as ISO 8601 in UTC; None where there is none."""
-    if at_ms is None:
-        return None
-    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="seconds")
+    return None if at_ms is None else to_text(at_ms)

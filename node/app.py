@@ -34,6 +34,7 @@ from security.exchange.engine import open_exchange
 from security.exchange.inbox import Inbox
 from security.exchange.join import join
 from security.exchange.outbox import Outbox
+from security.moments import to_ms
 from security.operator import writer_lock
 from security.packs.in_force import install_current
 from security.private_files import write_private
@@ -155,7 +156,7 @@ def join_node(directory: Path, token: str, suite: str) -> Result:
         joined.keyring,
         hub=joined.hub_id,
         member=joined.member_id,
-        at_ms=int(now.timestamp() * 1000),
+        at_ms=to_ms(now),
     )
     institutions = custody_institutions(register)
     with opened(directory) as jobs:

@@ -7,7 +7,7 @@ works with the new membership, and the next channel uses it: no restart.
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from security.certificates import tell_revocations
 from security.exchange.receipt_export import export_receipts
 from security.exchange.renew import renew, renewal_due
 from security.exchange.seen_checkpoints import count_contradictions, list_seen
-from security.moments import to_ms
+from security.moments import to_ms, to_text
 from security.progress import ProgressReporter
 
 Result = dict[str, Any]
@@ -37,8 +37,8 @@ def certificate_status(link: Link, now: datetime) -> Result:
     return {
         "certificate_days_left": (membership.tls_not_after - now).days,
         "tls_certificate_ends": membership.tls_not_after.isoformat(timespec="seconds"),
-        "signing_certificate_ends": _day(signing.not_after_ms),
-        "encryption_certificate_ends": _day(encryption.not_after_ms),
+        "signing_certificate_ends": to_text(signing.not_after_ms),
+        "encryption_certificate_ends": to_text(encryption.not_after_ms),
         "renewal": "due" if due else "not due",
         "suite": encryption.suite,
         "suites_of_the_hub": ", ".join(policy.suites) if policy else "not stated",
@@ -104,7 +104,3 @@ def _joined(link: Link | None) -> Link:
     if link is None:
         raise NotJoinedError("this node has not joined a hub; run: yixin node join --token TOKEN")
     return link
-
-
-def _day(at_ms: int) -> str:
-    return datetime.fromtimestamp(at_ms / 1000, tz=UTC).isoformat(timespec="seconds")

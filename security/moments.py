@@ -18,3 +18,12 @@ def to_ms(moment: datetime) -> int:
     86400000
     """
     return (moment - _EPOCH) // timedelta(milliseconds=1)
+
+
+def to_text(at_ms: int) -> str:
+    """Milliseconds since the epoch as ISO 8601 in UTC, to the second.
+
+    >>> to_text(86_400_000)
+    '1970-01-02T00:00:00+00:00'
+    """
+    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="seconds")

@@ -36,6 +36,7 @@ from hub.store.item_rows import ItemRow, Source, known_subjects, store_rows
 from scoring_kernel.errors import PeriodError
 from scoring_kernel.periods import Period
 from scoring_kernel.subject_ids import PERSON
+from security.moments import to_ms
 from security.progress import no_progress
 
 if TYPE_CHECKING:
@@ -164,7 +165,7 @@ class _Desk:
 
     @property
     def now_ms(self) -> int:
-        return int(self.now.timestamp() * 1000)
+        return to_ms(self.now)
 
     def import_file(self, path: Path, wanted: FileName) -> FileReport:
         """Import one file; a file that is refused as a whole is one fault."""

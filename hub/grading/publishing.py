@@ -41,6 +41,7 @@ from protos.yixin.v1 import transparency_pb2
 from scoring_kernel.subject_ids import INSTITUTION
 from security.group_signature import sign_tree
 from security.merkle import Tree, leaf_hash
+from security.moments import to_ms
 from security.progress import no_progress
 
 if TYPE_CHECKING:
@@ -157,7 +158,7 @@ def publish(
         vault=vault,
         signer=signer,
         period=period,
-        now_ms=int(now.timestamp() * 1000),
+        now_ms=to_ms(now),
         progress=progress,
     )
     with reading(engine) as connection:

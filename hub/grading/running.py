@@ -39,6 +39,7 @@ from scoring_kernel.errors import KernelError
 from scoring_kernel.model import NOT_RATED
 from scoring_kernel.reference import Reference, build_reference
 from scoring_kernel.scoring import score
+from security.moments import to_ms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -244,7 +245,7 @@ def store(
 def _record(
     job: Job, graded: Graded, digest: bytes, subjects: int, inputs_at_ms: int | None
 ) -> RunRecord:
-    now_ms = int(job.now.timestamp() * 1000)
+    now_ms = to_ms(job.now)
     return RunRecord(
         period=job.period.name,
         subject_class=job.model.subject_class,

@@ -6,11 +6,10 @@ Rules:
 - A stop changes nothing at members: who has the pack works with it, who waits for its day takes it
   in force then. Who withdraws orders them back to what their group was given before, in one
   transaction; a newer order always replaces an older one, also one that waits.
-- Who was given nothing before cannot be ordered back, and is named.
+- Who cannot be ordered back is named, and why; the roll-out stops all the same.
 """
 
 from collections import defaultdict
-from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection
@@ -23,7 +22,7 @@ from hub.parts import HubParts
 from hub.store import packs
 from hub.store.engine import writing
 from security.errors import PackError
-from security.moments import to_ms
+from security.moments import to_ms, to_text
 from security.packs.in_force import day_number
 
 __all__ = ["stopped", "withdraw"]
@@ -53,13 +52,13 @@ def withdraw(parts: HubParts, version: str | None, reason: str) -> dict[str, obj
         stop = packs.Stop(member=parts.identity.hub, reason=reason.strip(), at_ms=to_ms(now))
         packs.add_stop(connection, order.digest, stop)
         back: list[dict[str, object]] = []
-        without: list[str] = []
+        without: list[dict[str, object]] = []
         for group, members in _to_bring_back(connection, order.digest).items():
             former = packs.latest_order(connection, group) if group else None
-            if former is None or former.digest not in held:
-                without += members
+            obstacle = _obstacle(parts, former, held)
+            if former is None or obstacle:
+                without.append({"members": members, "why": obstacle})
                 continue
-            verify_schema(parts, Wanted(target=former.target, digest=former.digest))
             given = packs.Order(
                 version=packs.next_version(connection),
                 digest=former.digest,
@@ -89,7 +88,7 @@ def stopped(connection: Connection) -> list[dict[str, Any]]:
                 "group": own[-1].group if own else None,
                 "member": stop.member,
                 "reason": stop.reason,
-                "at": datetime.fromtimestamp(stop.at_ms / 1000, UTC).isoformat(timespec="seconds"),
+                "at": to_text(stop.at_ms),
                 "in_force": [one for one, state in states.items() if state is PackState.IN_FORCE],
                 "waiting": [one for one, state in states.items() if state is PackState.WAITING],
                 "ordered_back": [
@@ -119,6 +118,19 @@ def _to_bring_back(connection: Connection, digest: bytes) -> dict[str, list[str]
         if orders[-1].digest == digest:
             found[places.get(member, "")].append(member)
     return found
+
+
+def _obstacle(parts: HubParts, former: packs.Order | None, held: set[bytes]) -> str:
+    """Why members cannot be ordered back to a pack; empty when they can."""
+    if former is None:
+        return "their group was ordered no other pack that was not stopped: order them one"
+    if former.digest not in held:
+        return f"the packs' repository does not hold {former.target} any more: order another one"
+    try:
+        verify_schema(parts, Wanted(target=former.target, digest=former.digest))
+    except PackError as error:
+        return str(error)
+    return ""
 
 
 def _find_ordered(connection: Connection, version: str | None) -> packs.Order:

@@ -38,6 +38,7 @@ from security.exchange.inbox import Inbox
 from security.exchange.membership import Membership
 from security.exchange.outbox import Outbox
 from security.exchange.uplink import sync_up
+from security.moments import to_ms
 from security.progress import ProgressReporter
 
 Clock = Callable[[], datetime]
@@ -202,7 +203,7 @@ def state_heartbeat(link: Link, vitals: Vitals, *, now: datetime, starting: bool
             hub,
             vitals,
             link.inbox.heads(connection, hub),
-            now_ms=_milliseconds(now),
+            now_ms=to_ms(now),
             starting=starting,
         )
 
@@ -239,7 +240,7 @@ def _custody(membership: Membership, payload: bytes, now: datetime) -> list[Inst
         membership.keyring,
         hub=membership.hub_id,
         member=membership.member_id,
-        at_ms=_milliseconds(now),
+        at_ms=to_ms(now),
     )
     return custody_institutions(register)
 
@@ -249,7 +250,7 @@ def _keep(membership: Membership, registry: Registry, payload: bytes, now: datet
         payload,
         hub=membership.hub_id,
         keyring=membership.keyring,
-        now_ms=_milliseconds(now),
+        now_ms=to_ms(now),
     )
     return sum(
         registry.keep_statement(
@@ -261,7 +262,3 @@ def _keep(membership: Membership, registry: Registry, payload: bytes, now: datet
         )
         for statement, body in statements
     )
-
-
-def _milliseconds(now: datetime) -> int:
-    return int(now.timestamp() * 1000)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
@@ -18,6 +17,7 @@ from security.encoding import parse_exactly
 from security.errors import BadSignatureError, UntrustedCertificateError
 from security.keys import MLDSA65_SIGNATURE_BYTES, Signature, SigningKey
 from security.members import is_member_id
+from security.moments import to_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -92,7 +92,7 @@ def tell_revocations(held: Revocations | None, now_ms: int) -> str:
     """
     if held is None:
         return "none: what the hub revoked is not known here; synchronise"
-    until = datetime.fromtimestamp(held.next_ms / 1000, tz=UTC).isoformat(timespec="seconds")
+    until = to_text(held.next_ms)
     if not held.is_outdated(now_ms):
         return f"{held.version}, good until {until}"
     return (

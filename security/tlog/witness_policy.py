@@ -21,7 +21,6 @@ from security.errors import CosignatureError
 from security.keys import VerifyingKey
 
 MAX_LINE_CHARS: Final = 8 * 1024
-MAX_WITNESSES: Final = 64
 KEY_HASH_BYTES: Final = 4
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9.:/_-]{0,127}")
 _CLASSICAL: Final = b"\x04"
