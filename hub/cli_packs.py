@@ -139,11 +139,9 @@ def withdraw_pack(
         out.say(f"The roll-out of {result['target']} is stopped.{_told_stale(result)}")
         if result["back"]:
             out.rows("Ordered back", result["back"])
-        if result["without"]:
-            out.say(
-                f"{len(result['without'])} members have no earlier pack to go back to "
-                f"({', '.join(result['without'][:3])}): order them another version."
-            )
+        for one in result["without"]:
+            names = ", ".join(one["members"][:_LISTED])
+            out.say(f"{len(one['members'])} members keep it ({names}): {one['why']}.")
         if result["grading"]["pack"] == result["target"]:
             out.say(
                 "This hub still grades with it: yixin hub packs use --version, with an earlier one."

@@ -23,8 +23,8 @@ from hub.packs.serving import (
 )
 from hub.packs.showing import rollout_status
 from hub.packs.stopping import withdraw
-from hub.store import log
-from hub.store.engine import reading
+from hub.store import log, packs
+from hub.store.engine import reading, writing
 from hub.store.quarantine import count
 from protos.yixin.v1 import envelope_pb2, exchange_pb2, transparency_pb2
 from scoring_kernel.catalog_loader import load_catalog
@@ -229,7 +229,8 @@ def test_after_a_failure_the_officer_withdraws_and_the_cause_stays(
 ) -> None:
     order(parts, "pilot", DAY)
     say(city, node, digest=second, version=3, passed=False, state="refused", failures=["x"])
-    assert len(withdraw(parts, "2026.12.2", "tidied up")["back"]) == 1  # type: ignore[arg-type]
+    found: Any = withdraw(parts, "2026.12.2", "tidied up")
+    assert len(found["back"]) == 1
     assert (stops(parts)[0]["member"], stops(parts)[0]["reason"]) == (NODE, "x")
     # Who comes into the group is given what holds there now.
     assign(parts, [], {OTHER: "pilot"})
@@ -239,11 +240,40 @@ def test_after_a_failure_the_officer_withdraws_and_the_cause_stays(
     ]
 
 
+def test_a_roll_out_stops_also_where_the_pack_before_measures_other_things(
+    city: City, parts: HubParts, repository: Repository
+) -> None:
+    former = made("2026.11.1", schema=bytes(32))
+    repository.publish("2026.11.1", former)
+    refresh_packs(parts, city.clock())
+    given = packs.Order(
+        version=1,
+        digest=hashlib.sha256(former).digest(),
+        target="packs/2026.11.1.zip",
+        group="pilot",
+        from_day=20261101,
+        at_ms=0,
+    )
+    with writing(parts.engine) as connection:
+        # Ordered while the hub graded with it.
+        packs.add_release(connection, given.digest, given.target, 0, 0)
+        packs.add_order(connection, given, [NODE])
+    order(parts, "pilot", DAY, "2026.12.1")
+
+    found: Any = withdraw(parts, None, "wrong")
+
+    assert (found["back"], stops(parts)[0]["reason"]) == ([], "wrong")
+    assert found["without"][0]["members"] == [NODE]
+    assert "measures other things" in found["without"][0]["why"]
+
+
 def test_who_had_no_pack_before_is_named(city: City, node: Sender, parts: HubParts) -> None:
     order(parts, "pilot", DAY)
     say(city, node)
-    found = withdraw(parts, "2026.12.1", "wrong")
-    assert (found["back"], found["without"]) == ([], [NODE])
+    found: Any = withdraw(parts, "2026.12.1", "wrong")
+    (left,) = found["without"]
+    assert (found["back"], left["members"]) == ([], [NODE])
+    assert "was ordered no other pack" in left["why"]
     with pytest.raises(PackError, match=r"2027\.1\.1\.zip was not ordered here"):
         withdraw(parts, "2027.1.1", "wrong")
     for reason in ("", " ", "x" * 401, "a\nb"):
