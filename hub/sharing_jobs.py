@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from hub.errors import ConfigurationError
 from hub.listings import moment_text
+from hub.operators import acting
 from hub.parts import HubParts
 from hub.store import deliveries
 from hub.store.engine import reading
@@ -167,11 +168,13 @@ def sharing_room(parts: HubParts) -> "SharingRoom":
 
 
 def officer_of(arguments: Result) -> str:
-    """Who asks, for the record.
+    """Who does it, for the record: who signed the command, else who is named.
 
     Raises:
         ConfigurationError: Nobody is named, or not in one line.
     """
+    if acting().public_key:
+        return acting().name
     name = str(arguments.get("officer") or "")
     if not name.strip() or len(name) > 64 or not name.isprintable():
         raise ConfigurationError(

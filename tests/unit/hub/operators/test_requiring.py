@@ -9,7 +9,7 @@ import pytest
 
 from hub.domain.roles import REGISTERED
 from hub.errors import ApprovalNeededError, ConfigurationError, RoleError
-from hub.store import members, operator_log, refusals
+from hub.store import agreements, members, operator_log, refusals
 from hub.store.engine import reading
 from tests.support.department_files import write_register
 from tests.support.hub_city import Clock, open_city
@@ -269,6 +269,15 @@ def test_two_look_at_the_same_pack_not_at_the_newest(
     with pytest.raises(ConfigurationError, match="--version"):
         office.desk.ask(office.li, job, version=None, **rest)
     assert asked(office, office.li, job, version="2026.12.1", **rest)
+
+
+def test_an_agreement_bears_the_name_of_who_signed_the_command(city: City, office: Office) -> None:
+    waiting = asked(office, office.li, "agreement-sign", terms="bank", officer="somebody else")
+    office.desk.ask(office.wang, "approve", id=waiting)
+    with reading(city.parts.engine) as connection:
+        held = agreements.find_version(connection, "bank@1")
+    assert held is not None
+    assert held.officer == "wang"
 
 
 def test_evidence_is_answered_by_two(office: Office, tmp_path: Path) -> None:
