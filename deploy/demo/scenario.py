@@ -15,9 +15,8 @@
 """
 
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable
+from dataclasses import InitVar, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,6 +29,7 @@ from deploy.demo.intake import Intake
 from deploy.demo.members import DemoHub, DemoNode, hubs_in, node_in
 from deploy.demo.processes import Crew, number
 from deploy.demo.sharing import Sharing
+from deploy.demo.steps import Report, Steps
 from deploy.demo.summary import Findings, Summary
 from deploy.demo.supervision import Supervision
 from deploy.demo.together import together
@@ -38,9 +38,6 @@ from deploy.simulation.simulate import DEFAULT_PERIODS
 
 _QUARANTINED: Final = (0, 1)
 """Exit codes of a run that went well; 1 says that something was quarantined."""
-
-Report = Callable[[str, int, int], None]
-"""Called with a step's name, parts done and parts in all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,17 +70,18 @@ class Scenario:
 
     plan: Plan
     crew: Crew
-    report: Report
-    steps: dict[str, float] = field(default_factory=dict)
+    report: InitVar[Report]
     nodes: tuple[DemoNode, ...] = ()
     registered: dict[str, int] = field(default_factory=dict)
     """Subjects of the simulated city by class."""
+    steps: Steps = field(init=False)
     intake: Intake = field(init=False)
     supervision: Supervision = field(init=False)
     sharing: Sharing = field(init=False)
 
-    def __post_init__(self) -> None:
-        """Prepare the intake, the desks and what they serve for."""
+    def __post_init__(self, report: Report) -> None:
+        """Prepare the steps, the intake, the desks and what they serve for."""
+        self.steps = Steps(report=report)
         self.intake = Intake(crew=self.crew, work=self.plan.work, simulation=self.plan.simulation)
         self.sharing = Sharing(crew=self.crew)
         plan, desks = self.plan, LinkDesks(crew=self.crew, work=self.plan.work)
@@ -151,29 +149,14 @@ class Scenario:
             log_sizes=sizes,
             asked={asked: self.sharing.shown},
             verdicts=verdicts,
-            steps=self.steps,
+            steps=self.steps.seconds,
         )
-
-    @contextmanager
-    def _step(self, name: str, parts: int) -> Iterator[Callable[[], None]]:
-        """Time a step and report its parts as they end."""
-        begun = time.monotonic()
-        done = 0
-        self.report(name, 0, parts)
-
-        def ended() -> None:
-            nonlocal done
-            done += 1
-            self.report(name, done, parts)
-
-        yield ended
-        self.steps[name] = round(time.monotonic() - begun, 2)
 
     async def _each_node(
         self, name: str, act: Callable[[DemoNode], Awaitable[dict[str, Any]]]
     ) -> list[dict[str, Any]]:
         """Let every node do the same thing at the same time."""
-        with self._step(name, len(self.nodes)) as ended:
+        with self.steps.step(name, len(self.nodes)) as ended:
 
             async def one(node: DemoNode) -> dict[str, Any]:
                 answer = await act(node)
@@ -185,7 +168,7 @@ class Scenario:
     # Step 0 and the hubs' part of step 1.
     async def _found(self, city: DemoHub, province: DemoHub) -> None:
         plan = self.plan
-        with self._step("simulate a city, found hubs and link desks", 5) as ended:
+        with self.steps.step("simulate a city, found hubs and link desks", 5) as ended:
 
             async def simulated() -> None:
                 await self.crew.run(
@@ -236,7 +219,7 @@ class Scenario:
 
     # Step 1.
     async def _join(self, city: DemoHub, province: DemoHub) -> None:
-        with self._step("join by one-use tokens", 2 + len(self.nodes)) as ended:
+        with self.steps.step("join by one-use tokens", 2 + len(self.nodes)) as ended:
             made = (("node", "init", "--dir", str(node.directory)) for node in self.nodes)
             invited = tuple(inviting(city, province, self.nodes))
             answers = await self.crew.ask_several(*invited, *made)
@@ -261,11 +244,11 @@ class Scenario:
         intake = self.intake
         files = "take in two half-years"
         with (
-            self._step(files, len(self.nodes)) as taken,
-            self._step("a day at the till, through the gateway", 1) as passed,
-            self._step("mend what was refused, replay", 1) as mended,
-            self._step("let two nodes ask the link desks", 1) as known,
-            self._step("a table through a mapping, knowledge of the rules", 1) as mapped,
+            self.steps.step(files, len(self.nodes)) as taken,
+            self.steps.step("a day at the till, through the gateway", 1) as passed,
+            self.steps.step("mend what was refused, replay", 1) as mended,
+            self.steps.step("let two nodes ask the link desks", 1) as known,
+            self.steps.step("a table through a mapping, knowledge of the rules", 1) as mapped,
         ):
 
             async def of(node: DemoNode) -> None:
@@ -289,16 +272,16 @@ class Scenario:
 
     async def _find_and_send(self) -> None:
         """Run the rules at the county's node; send clues and join records, persons as tokens."""
-        with self._step("run the rules, explain a hit", 1) as ended:
+        with self.steps.step("run the rules, explain a hit", 1) as ended:
             await self.supervision.find(self._county)
             ended()
-        with self._step("send clues, by two link desks", 1) as ended:
+        with self.steps.step("send clues, by two link desks", 1) as ended:
             await self.supervision.send(self._hospital, self._county)
             ended()
 
     async def _join_clues(self, city: DemoHub) -> None:
         """Join what the nodes sent."""
-        with self._step("join what nodes cannot see alone", 1) as ended:
+        with self.steps.step("join what nodes cannot see alone", 1) as ended:
             await self.supervision.join(city)
             ended()
 
@@ -322,7 +305,7 @@ class Scenario:
     # Step 4.
     async def _state_and_grade(self, city: DemoHub) -> dict[str, Any]:
         await self._each_node("pre-score, send statements", self._state)
-        with self._step("import items, grade nine classes, publish", 1) as ended:
+        with self.steps.step("import items, grade nine classes, publish", 1) as ended:
             at, period = ("--dir", str(city.directory)), ("--period", self.plan.period)
             _, graded, _ = await self.crew.ask_several(
                 ("hub", "import", str(self.plan.simulation / "departments"), *at),
@@ -334,14 +317,14 @@ class Scenario:
 
     # Step 6.
     async def _push(self, city: DemoHub) -> dict[str, Any]:
-        with self._step("push to the province", 1) as ended:
+        with self.steps.step("push to the province", 1) as ended:
             push = await self._hub(city, "push", "--period", self.plan.period)
             ended()
             return push
 
     # Step 7.
     async def _audit(self, *hubs: DemoHub) -> dict[str, str]:
-        with self._step("audit both hubs", len(hubs)) as ended:
+        with self.steps.step("audit both hubs", len(hubs)) as ended:
 
             async def audited(hub: DemoHub) -> str:
                 bundle = self.plan.work / f"{hub.level}.evidence.zip"
@@ -363,13 +346,13 @@ class Scenario:
             return {hub.level: verdict for hub, verdict in zip(hubs, found, strict=True)}
 
     async def _share(self, city: DemoHub, subject: str) -> None:
-        with self._step("answer a question under an agreement", 1) as ended:
+        with self.steps.step("answer a question under an agreement", 1) as ended:
             await self.sharing.ask(city, subject, self.plan.period)
             ended()
 
     async def _back_up(self) -> None:
         """Back the hospital's node up."""
-        with self._step("back a node up", 1) as ended:
+        with self.steps.step("back a node up", 1) as ended:
             await self.intake.back_up(self._hospital)
             ended()
 
