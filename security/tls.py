@@ -69,6 +69,18 @@ def create_ca(hub_id: str, now: datetime) -> tuple[bytes, bytes]:
     return _key_pem(key), certificate.public_bytes(serialization.Encoding.PEM)
 
 
+def authority_of(ca_certificate: bytes) -> str:
+    """The hub that an authority was made for, PEM or DER; empty when it names none.
+
+    Raises:
+        UntrustedCertificateError: The bytes are not a certificate.
+    """
+    names = load_certificate(ca_certificate).subject.get_attributes_for_oid(
+        NameOID.ORGANIZATION_NAME
+    )
+    return str(names[0].value) if len(names) == 1 else ""
+
+
 def csr_der(key_pem: bytes) -> bytes:
     """Make a certificate request that proves possession of a TLS key; the hub sets the name.
 

@@ -35,6 +35,7 @@ from security.keys import EncryptionKey, SigningKey
 from security.private_files import read_private, write_private
 from security.suites import GM
 from security.tls import (
+    authority_of,
     certificate_der,
     certificate_pem,
     create_ca,
@@ -202,15 +203,22 @@ def load_identity(directory: Path, hub: MemberId) -> HubIdentity:
     """Load the keys of a hub.
 
     Raises:
-        KeyFileError: A key file is missing, damaged or open to others.
+        KeyFileError: A key file is missing, damaged or open to others, or the keys are another
+            hub's.
     """
+    ca_certificate = read_private(directory / CA_CERTIFICATE, _MAX_CERTIFICATE_BYTES)
+    owner = authority_of(ca_certificate)
+    if owner != hub:
+        raise KeyFileError(
+            f"{directory} holds the keys of {owner[:120]!r}, and hub.toml names {hub}: correct "
+            "hub.member there, or put that hub's own keys back"
+        )
     root = SigningKey.load(directory / IDENTITY_KEY)
     epochs = HubEpochs.load(directory)
     if not epochs.encryption_keys(SUITE):
         raise KeyFileError(
             f"{directory} holds no encryption key of suite {SUITE}; restore the hub's keys"
         )
-    ca_certificate = read_private(directory / CA_CERTIFICATE, _MAX_CERTIFICATE_BYTES)
     return HubIdentity(
         hub=hub,
         root=root,

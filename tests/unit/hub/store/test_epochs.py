@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from hub.domain.members import MemberId
 from hub.exchange.revoking import revoke_member
 from hub.parts import KEYS, open_parts
 from hub.store.certifying import own_keys
@@ -157,3 +158,10 @@ def test_members_of_gm_are_shown_the_sm2_key_that_signs_beside_the_other(tmp_pat
     (directory / "hub-signing-0001.key").rename(directory / "hub-signing-GM-0001.key")
     with pytest.raises(KeyFileError, match="no signing key of GM"):
         load_identity(directory, city.parts.identity.hub)
+
+
+def test_the_keys_of_another_hub_are_not_taken_for_this_ones(city: City) -> None:
+    another = MemberId("yixin://330400/hub/city")
+
+    with pytest.raises(KeyFileError, match=r"keys of 'yixin://330300/hub/city'.*hub\.member"):
+        load_identity(city.parts.directory / KEYS, another)
