@@ -10,7 +10,7 @@ import dataclasses
 import hashlib
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -359,13 +359,13 @@ class NodeStore:
 
     def export(self, kind: str, months: Collection[int] | None = None) -> Iterator[pa.RecordBatch]:
         """Read the records of a kind from one snapshot, in batches of the kind's columns."""
-        engine = self.relations([kind], months)
-        try:
-            reader = engine.sql(f"select * from {kind}").to_arrow_reader(EXPORT_ROWS)  # noqa: S608 - a kind of the catalogue
-            for batch in reader:
-                yield from pa.Table.from_batches([batch]).cast(self.schemas[kind]).to_batches()
-        finally:
-            engine.close()
+        with closing(self.relations([kind], months)) as engine:
+            yield from self._batches(engine, kind)
+
+    def _batches(self, engine: duckdb.DuckDBPyConnection, kind: str) -> Iterator[pa.RecordBatch]:
+        reader = engine.sql(f"select * from {kind}").to_arrow_reader(EXPORT_ROWS)  # noqa: S608 - a kind of the catalogue
+        for batch in reader:
+            yield from pa.Table.from_batches([batch]).cast(self.schemas[kind]).to_batches()
 
     def digest(self) -> str:
         """Digest what the store holds: equal for stores that hold the same records.
@@ -376,13 +376,15 @@ class NodeStore:
             SHA-256, hex, over the sorted digests of the live records of every kind.
         """
         state = hashlib.sha256()
-        for kind in sorted(self.schemas):
-            found = [
-                row_digests(pa.Table.from_batches([batch])).tobytes() for batch in self.export(kind)
-            ]
-            rows = np.frombuffer(b"".join(found), f"S{DIGEST_BYTES}")
-            state.update(f"{kind} {len(rows)}\n".encode())
-            state.update(np.sort(rows).tobytes())
+        with closing(self.relations(self.schemas)) as engine:
+            for kind in sorted(self.schemas):
+                found = [
+                    row_digests(pa.Table.from_batches([batch])).tobytes()
+                    for batch in self._batches(engine, kind)
+                ]
+                rows = np.frombuffer(b"".join(found), f"S{DIGEST_BYTES}")
+                state.update(f"{kind} {len(rows)}\n".encode())
+                state.update(np.sort(rows).tobytes())
         return state.hexdigest()
 
     def measure_rows(self, measure_set: MeasureSet) -> pa.Table:
@@ -391,8 +393,5 @@ class NodeStore:
         Returns:
             Columns institution, month, subject, then one int64 column per measure.
         """
-        engine = self.relations(measure_set.relations)
-        try:
+        with closing(self.relations(measure_set.relations)) as engine:
             return measure_rows(engine, measure_set)
-        finally:
-            engine.close()

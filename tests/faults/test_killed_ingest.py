@@ -135,7 +135,7 @@ def test_a_few_kills_leave_states_of_an_undisturbed_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(node.intake.ingest, "BATCH_LINES", 200)
-    _kill_again_and_again(tmp_path, kills=2, claims=1_000, messages=2_600, lines=200, seed=1)
+    _kill_again_and_again(tmp_path, kills=2, claims=600, messages=1_400, lines=200, seed=1)
 
 
 @pytest.mark.faults

@@ -82,7 +82,7 @@ def _distinct(crashes: Sequence[Crash]) -> list[Crash]:
 
 
 @pytest.mark.parametrize(
-    "every", [pytest.param(9, id="some"), pytest.param(1, id="all", marks=pytest.mark.faults)]
+    "every", [pytest.param(23, id="some"), pytest.param(1, id="all", marks=pytest.mark.faults)]
 )
 def test_no_state_after_a_power_cut_lacks_what_was_acknowledged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, every: int

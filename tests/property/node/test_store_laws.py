@@ -79,12 +79,8 @@ def _commit(store: NodeStore, batch: list[Row]) -> None:
     assert sum(sum(part.values()) for part in parts) == len(batch)
 
 
-@example(walk=[[REPEATED, replace(REPEATED, message=2), replace(REPEATED, fen=100, message=1)]])
-@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
-@given(walk=st.lists(steps, min_size=1, max_size=8))
-def test_a_store_holds_the_last_version_of_every_record(
-    walk: list[list[Row] | str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def follow(walk: list[list[Row] | str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Go a walk with a store of small sizes, and compare it after each step."""
     monkeypatch.setattr("node.store.staging.BULK_ROWS", 3)
     monkeypatch.setattr("node.store.staging.MAX_SMALL_SEGMENTS", 2)
     monkeypatch.setattr("node.store.record_store.RUN_KEYS", 1)
@@ -120,3 +116,24 @@ def test_a_store_holds_the_last_version_of_every_record(
                 for row in alone:
                     _commit(one_by_one, [row])
                 assert one_by_one.digest() == digest
+
+
+WALKS = st.lists(steps, min_size=1, max_size=8)
+
+
+@example(walk=[[REPEATED, replace(REPEATED, message=2), replace(REPEATED, fen=100, message=1)]])
+@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
+@given(walk=WALKS)
+def test_a_store_holds_the_last_version_of_every_record(
+    walk: list[list[Row] | str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    follow(walk, monkeypatch)
+
+
+@pytest.mark.faults
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@given(walk=WALKS)
+def test_many_walks_leave_the_last_version_of_every_record(
+    walk: list[list[Row] | str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    follow(walk, monkeypatch)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -30,9 +31,8 @@ GOOD = st.tuples(
 ROWS = st.lists(GOOD | st.tuples(*[CELLS] * len(NAMES)), min_size=1, max_size=12)
 
 
-@given(rows=ROWS)
-@settings(max_examples=10, deadline=None)
-def test_rows_are_stored_or_refused_and_never_lost(rows: list[tuple[str | None, ...]]) -> None:
+def read_twice(rows: list[tuple[str | None, ...]]) -> None:
+    """Read a table of rows, and again: each is stored, already seen or quarantined."""
     with tempfile.TemporaryDirectory() as place:
         path = Path(place) / "a.parquet"
         columns = list(zip(*rows, strict=True))
@@ -60,3 +60,16 @@ def test_rows_are_stored_or_refused_and_never_lost(rows: list[tuple[str | None, 
             assert (again.quarantined, store.quarantine_count()) == (report.quarantined, refused)
             # The last of several versions in a file is what the first reading left.
             assert store.digest() == digest
+
+
+@given(rows=ROWS)
+@settings(max_examples=5, deadline=None)
+def test_rows_are_stored_or_refused_and_never_lost(rows: list[tuple[str | None, ...]]) -> None:
+    read_twice(rows)
+
+
+@pytest.mark.faults
+@given(rows=ROWS)
+@settings(max_examples=100, deadline=None)
+def test_rows_of_many_tables_are_never_lost(rows: list[tuple[str | None, ...]]) -> None:
+    read_twice(rows)

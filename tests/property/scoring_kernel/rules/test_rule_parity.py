@@ -22,7 +22,7 @@ from tests.support.parity_world import FIRST_DAYS, ITEMS, LINE, VISIT, facts_of
 from tests.support.rule_engine import find_all_hits
 from tests.support.rule_facts import Facts
 
-EXAMPLES = 50
+EXAMPLES = 20
 World = tuple[date, list[Facts], list[Facts]]
 
 
@@ -53,7 +53,7 @@ def test_live_and_batch_find_the_same(world: World) -> None:
 
 
 @pytest.mark.faults
-@settings(max_examples=10 * EXAMPLES, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25 * EXAMPLES, suppress_health_check=[HealthCheck.too_slow])
 @given(world=worlds())
 def test_live_and_batch_find_the_same_in_many_worlds(world: World) -> None:
     compare(world)
