@@ -52,6 +52,10 @@ def verdict(path: Path) -> Verdict:
     return verify_bundle(path, Trust.of(HUB_UNDER_TEST.anchor)).verdict
 
 
+def test_a_bundle_is_for_its_owner_until_it_is_handed_on(bundle: Path, archive: Path) -> None:
+    assert [stat.S_IMODE(one.stat().st_mode) for one in (bundle, archive)] == [0o700, 0o600]
+
+
 def test_writing_counts_what_it_wrote(log: LogUnderTest, tmp_path: Path) -> None:
     counts = write_bundle(tmp_path / "bundle", log.parts())
     root = log.publications[0][0].hex()
