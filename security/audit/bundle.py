@@ -202,7 +202,7 @@ def write_bundle(path: Path, parts: BundleParts) -> dict[str, int]:
 
 def _write_zip(path: Path, parts: BundleParts) -> dict[str, int]:
     with (
-        open(path, "xb", opener=_for_the_owner) as file,  # noqa: PTH123 - only it takes an opener
+        open(path, "xb", opener=_for_the_owner) as file,
         zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive,
     ):
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import stat
 import warnings
 import zipfile
 from dataclasses import replace
