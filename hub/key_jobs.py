@@ -10,8 +10,14 @@ from hub.store.engine import reading
 from hub.store.identity import VAULT_KEY
 from hub.store.sealed_places import sealed_epochs, wrapped_epochs, wrapped_places
 from security.at_rest.key_ring import KeyRing
-from security.at_rest.master_keys import FILE, TokenMaster
-from security.at_rest.rotation import Census, add_epoch, destroy_epoch, rewrap, take_census
+from security.at_rest.rotation import (
+    Census,
+    add_epoch,
+    destroy_epoch,
+    protect_ring,
+    rewrap,
+    take_census,
+)
 from security.at_rest.telling import told_ring
 from security.moments import to_ms
 from security.progress import ProgressReporter
@@ -65,15 +71,13 @@ class KeyJobs:
 
     def protect(self, arguments: Result, _progress: ProgressReporter) -> Result:
         """Put the ring under a key of a PKCS #11 token, or back under its file's mode."""
-        ring = KeyRing.load(self._path)
-        if arguments.get("token") is None:
-            ring.under(FILE).save(self._path)
-            return {"master": FILE.line}
-        master = TokenMaster(token=arguments["token"], label=arguments["label"])
-        if arguments.get("create"):
-            master.create()
-        ring.under(master).save(self._path)
-        return {"master": KeyRing.load(self._path).master.line}
+        master = protect_ring(
+            self._path,
+            token=arguments.get("token"),
+            label=arguments.get("label", ""),
+            create=bool(arguments.get("create")),
+        )
+        return {"master": master}
 
     def _census(self) -> Census:
         with reading(self.parts.engine) as connection:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from security.at_rest.key_ring import KeyRing
+from security.at_rest.master_keys import FILE, TokenMaster
 from security.errors import KeyRotationError, VaultError
 from security.progress import ProgressReporter, no_progress
 
@@ -32,6 +33,7 @@ __all__ = [
     "WrappedKeys",
     "add_epoch",
     "destroy_epoch",
+    "protect_ring",
     "rewrap",
     "take_census",
 ]
@@ -169,6 +171,32 @@ def destroy_epoch(path: Path, epoch: int, census: Census, now_ms: int) -> None:
             "`keys rotate`, sealed values when they expire. Its key stays"
         )
     KeyRing.load(path).without(epoch, now_ms).save(path)
+
+
+def protect_ring(path: Path, *, token: str | None, label: str, create: bool) -> str:
+    """Put a ring under a key of a PKCS #11 token, or back under its file's mode.
+
+    Args:
+        path: File of the ring.
+        token: Label of the token; None for the file's mode.
+        label: Label of its AES key.
+        create: Whether that key is made first.
+
+    Returns:
+        What protects the ring now, as it was read back.
+
+    Raises:
+        KeyFileError: The file or the token cannot be used; the ring is as it was.
+    """
+    ring = KeyRing.load(path)
+    if token is None:
+        ring.under(FILE).save(path)
+        return FILE.line
+    master = TokenMaster(token=token, label=label)
+    if create:
+        master.create()
+    ring.under(master).save(path)
+    return KeyRing.load(path).master.line
 
 
 def _by_epoch(places: Iterable[tuple[str, Mapping[int, int]]]) -> dict[int, dict[str, int]]:
