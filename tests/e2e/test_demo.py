@@ -17,7 +17,7 @@ from scoring_kernel import load_catalog
 from scoring_kernel.joining import JoinKind
 from tests.e2e.conftest import processes_naming, yixin
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("demo")]
 
 INSTITUTIONS = 60
 _LONGEST_WAIT_S = 120.0
