@@ -8,12 +8,13 @@ waits for a read-only log, such as a revocation list, is made up for as soon as 
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from pathlib import Path
 from typing import Final
 
+from hub.background import beside
 from hub.errors import HubError
 from hub.log.mode import HubMode
 from hub.parts import HubParts
@@ -30,16 +31,9 @@ LOOK_S: Final = 2.0
 _LOG: Final = logging.getLogger(__name__)
 
 
-@asynccontextmanager
-async def identity_kept(parts: HubParts, say: Callable[[str], None]) -> AsyncIterator[None]:
+def identity_kept(parts: HubParts, say: Callable[[str], None]) -> AbstractAsyncContextManager[None]:
     """Keep the identity of a hub while the body runs."""
-    task = asyncio.create_task(_keep(parts, say))
-    try:
-        yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+    return beside(_keep(parts, say))
 
 
 async def _keep(parts: HubParts, say: Callable[[str], None]) -> None:

@@ -4,10 +4,11 @@ A failure is said and tried again at the next turn; the copy stays as it was.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from typing import Final
 
+from hub.background import beside
 from hub.errors import HubError
 from hub.packs.serving import refresh_packs, sign_timestamp
 from hub.parts import HubParts
@@ -19,16 +20,9 @@ EVERY_S: Final = 3_600.0
 """Time between two turns, seconds."""
 
 
-@asynccontextmanager
-async def packs_kept(parts: HubParts, say: Callable[[str], None]) -> AsyncIterator[None]:
+def packs_kept(parts: HubParts, say: Callable[[str], None]) -> AbstractAsyncContextManager[None]:
     """Keep the copy up to date while the body runs."""
-    task = asyncio.create_task(_keep(parts, say))
-    try:
-        yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+    return beside(_keep(parts, say))
 
 
 async def _keep(parts: HubParts, say: Callable[[str], None]) -> None:
