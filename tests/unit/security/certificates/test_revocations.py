@@ -12,6 +12,7 @@ from security.certificates import (
     keys_digest,
     open_revocations,
     sign_revocations,
+    tell_revocations,
 )
 from security.errors import RevokedError, UntrustedCertificateError
 from tests.support.members import DAY_MS, HUB, NODE, NOW_MS, PROVINCE, city, make_hub
@@ -57,6 +58,21 @@ def test_an_older_list_than_was_seen_is_refused() -> None:
 
     with pytest.raises(UntrustedCertificateError, match=r"4 was seen before.*log recover"):
         open_revocations(signed(hub), hub.anchor, held_version=4)
+
+
+def test_a_list_past_its_time_is_told_until_a_newer_one_comes() -> None:
+    hub, _ = city()
+    held = open_revocations(signed(hub), hub.anchor, held_version=0)
+    newer = signed(hub, version=4, next_ms=NOW_MS + 2 * DAY_MS)
+    end = NOW_MS + DAY_MS
+
+    assert tell_revocations(None, NOW_MS).startswith("none: ")
+    assert tell_revocations(held, end).startswith("3, good until ")
+    told = tell_revocations(held, end + 1)
+    assert told.startswith("3, outdated since ")
+    assert "tell the hub's officer" in told
+    fresh = open_revocations(newer, hub.anchor, held_version=3)
+    assert tell_revocations(fresh, end + 1).startswith("4, good until ")
 
 
 @pytest.mark.parametrize("part", ["body", "signature", "pq_signature"])

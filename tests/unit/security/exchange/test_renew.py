@@ -9,7 +9,7 @@ import grpc
 import pytest
 
 from protos.yixin.v1 import enrolment_pb2, identity_pb2
-from security.certificates import Revoked, sign_revocations, tell_revocations
+from security.certificates import Revoked, sign_revocations
 from security.errors import (
     HubUnreachableError,
     JoinPendingError,
@@ -263,29 +263,6 @@ async def test_a_revocation_list_that_is_older_than_seen_is_refused(
         await renew(joined, now=TLS_NOW, new_epoch=False)
     enrolment.change_renewal = lambda response: response.revocations.CopyFrom(listed(4))
     assert (await renew(joined, now=TLS_NOW, new_epoch=False)).revocations_version == 4
-
-
-async def test_a_list_past_its_time_is_told_until_a_newer_one_comes(
-    joined: Membership, enrolment: EnrolmentHub
-) -> None:
-    hub = enrolment.exchange.hub
-
-    def learn(version: int, at_ms: int) -> bool:
-        next_ms = at_ms + DAY_MS
-        return joined.learn_revocations(
-            sign_revocations(
-                hub.signing, hub=hub.hub_id, version=version, at_ms=at_ms, next_ms=next_ms, rows=[]
-            )
-        )
-
-    assert tell_revocations(joined.revocations, NOW_MS).startswith("none: ")
-    assert learn(1, NOW_MS)
-    assert tell_revocations(joined.revocations, NOW_MS + DAY_MS).startswith("1, good until ")
-    told = tell_revocations(load(joined.directory).revocations, NOW_MS + DAY_MS + 1)
-    assert told.startswith("1, outdated since ")
-    assert "tell the hub's officer" in told
-    assert learn(2, NOW_MS + DAY_MS)
-    assert tell_revocations(joined.revocations, NOW_MS + DAY_MS + 1).startswith("2, good until ")
 
 
 async def test_a_renewal_is_due_at_half_of_each_certificates_time(joined: Membership) -> None:
