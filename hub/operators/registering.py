@@ -17,7 +17,8 @@ from security.operator.person_keys import parse_public_key
 
 __all__ = ["register", "retire"]
 
-_NAME: Final = re.compile(r"[\w.-]{1,64}")
+_NAME: Final = re.compile(r"[A-Za-z0-9_.\u3400-\u4dbf\u4e00-\u9fff-]{1,64}")
+"""Latin letters and Chinese characters: a letter of another alphabet can look like one of these."""
 
 
 def register(
@@ -27,7 +28,7 @@ def register(
 
     Args:
         connection: A writing transaction.
-        name: 1 to 64 letters, digits, ``.``, ``_``, ``-``.
+        name: 1 to 64 Latin letters, Chinese characters, digits, ``.``, ``_``, ``-``.
         role: ``operator``, ``officer``, ``reviewer`` or ``auditor``.
         public_line: The line that ``yixin hub operators key new`` printed.
         now_ms: Now, milliseconds since the epoch, UTC.
@@ -39,7 +40,8 @@ def register(
     """
     if _NAME.fullmatch(name) is None:
         raise ConfigurationError(
-            f"Found the name {name[:64]!r}, expected 1 to 64 letters, digits, '.', '_' or '-'."
+            f"Found the name {name[:64]!a}, expected 1 to 64 Latin letters, Chinese characters, "
+            "digits, '.', '_' or '-'."
         )
     if role not in REGISTERED:
         raise ConfigurationError(

@@ -290,11 +290,22 @@ def test_evidence_is_answered_by_two(office: Office, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "role"), [("", "officer"), ("a b", "officer"), ("a" * 65, "officer"), ("a", "public")]
+    ("name", "role"),
+    [
+        ("", "officer"),
+        ("a b", "officer"),
+        ("a" * 65, "officer"),
+        ("l\u0456", "officer"),  # looks like the name of another person
+        ("a", "public"),
+    ],
 )
 def test_names_and_roles_are_well_formed(desk: Desk, name: str, role: str) -> None:
     with pytest.raises(ConfigurationError, match="Found the"):
         desk.register(Person(name=name, key=Person.named("x").key), role)
+
+
+def test_a_name_may_be_chinese(desk: Desk) -> None:
+    desk.register(Person(name="王_li-1.2", key=Person.named("x").key), "officer")
 
 
 def test_the_public_is_no_role_of_a_person() -> None:
