@@ -10,6 +10,7 @@ from hub.cli_options import AsJson, Directory
 from hub.commands import CommandOutput, Result, run_job, start
 from hub.config import hub_directory
 from security.errors import PackError
+from security.moments import shanghai_day, to_ms
 
 app = typer.Typer(no_args_is_help=True, help="Model packs (模型包): what is in force where.")
 _LISTED: Final = 5
@@ -55,7 +56,7 @@ def order_pack(
     *,
     group: Annotated[str, typer.Option("--group", help="Group that is to use it.")],
     from_day: Annotated[
-        str | None, typer.Option("--from", help="First day, yyyy-mm-dd; else today.")
+        str | None, typer.Option("--from", help="First day, yyyy-mm-dd; else today in Shanghai.")
     ] = None,
     version: Annotated[
         str | None, typer.Option("--version", help="Version of the pack; else the newest.")
@@ -71,7 +72,9 @@ def order_pack(
         from hub.clock import utc_now  # noqa: PLC0415 - keeps --help fast
 
         try:
-            day = utc_now().date() if from_day is None else date.fromisoformat(from_day)
+            day = (
+                shanghai_day(to_ms(utc_now())) if from_day is None else date.fromisoformat(from_day)
+            )
         except ValueError as error:
             raise PackError(f"--from {from_day!r}: expected yyyy-mm-dd") from error
         result = run_job(

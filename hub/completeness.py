@@ -20,12 +20,12 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
-from zoneinfo import ZoneInfo
+from typing import TYPE_CHECKING
 
 from hub.store.item_imports import first_imports, refused_by_item
 from hub.store.item_rows import count_subjects
 from scoring_kernel.periods import Period
+from security.moments import SHANGHAI
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 
     from scoring_kernel import Catalog
     from scoring_kernel.information import InformationItem
-
-_SHANGHAI: Final = ZoneInfo("Asia/Shanghai")
 
 
 class Standing(StrEnum):
@@ -117,7 +115,7 @@ def completeness(
     Returns:
         Every item of the catalogue, late ones first, then by number.
     """
-    today = now.astimezone(_SHANGHAI).date()
+    today = now.astimezone(SHANGHAI).date()
     asked = period or _period_of(today).prior()
     came = first_imports(connection)
     refused = refused_by_item(connection)
@@ -191,7 +189,7 @@ def _period_of(day: date) -> Period:
 
 
 def _day_of(moment_ms: int) -> date:
-    return datetime.fromtimestamp(moment_ms / 1000, UTC).astimezone(_SHANGHAI).date()
+    return datetime.fromtimestamp(moment_ms / 1000, UTC).astimezone(SHANGHAI).date()
 
 
 def as_rows(found: Completeness) -> list[Mapping[str, str | int | None]]:

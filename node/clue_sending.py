@@ -18,7 +18,6 @@ import duckdb
 
 from node.config import NODE_KEY
 from node.domain.clue_drafts import ClueDraft, JoinFacts, Place
-from node.domain.shanghai import SHANGHAI
 from node.errors import ConfigurationError
 from node.store import NodeStore
 from node.store.findings import Findings
@@ -45,6 +44,7 @@ from security.errors import MembershipError
 from security.linking import DeskCard, keys_digest, read_card
 from security.linking.desk_identity import MAX_CARD_BYTES
 from security.linking.oprf import MAX_IDENTIFIER_CHARS
+from security.moments import SHANGHAI
 from security.private_files import write_private
 from security.progress import ProgressReporter
 

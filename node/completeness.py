@@ -17,9 +17,9 @@ from typing import Final
 from node.domain.institutions import Institution
 from node.domain.records import MESSAGE
 from node.domain.rhythm import Rhythm, missing_days, rhythm
-from node.domain.shanghai import SHANGHAI
 from node.store import NodeStore
 from scoring_kernel import Catalog
+from security.moments import SHANGHAI
 
 __all__ = ["Completeness", "Lateness", "completeness"]
 

@@ -23,7 +23,6 @@ from node.config import NODE_KEY, load_settings
 from node.desk_jobs import DeskJobs
 from node.domain.institutions import Institution
 from node.domain.reported import ReportedSet, first_months, reported_set
-from node.domain.shanghai import SHANGHAI
 from node.errors import ConfigurationError, IntakeFileError, NotJoinedError
 from node.gateway import SPOOL_DIRECTORY, gateway_counts
 from node.intake import ingest_file, load_mapping
@@ -52,6 +51,7 @@ from scoring_kernel.periods import Period
 from scoring_kernel.supervision.stated import stated_sets
 from security.at_rest import Vault
 from security.exchange.archive import count_receipts, count_refusals
+from security.moments import SHANGHAI
 from security.progress import ProgressReporter
 
 if TYPE_CHECKING:

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Final
 
 from node.domain.masking import printable
-from node.domain.shanghai import SHANGHAI
 from node.errors import ConfigurationError, IntakeFileError
 from node.store import LogEntry, NodeStore
 from node.store.knowledge import KnowledgeRow, KnowledgeVersion, NewImport, rows_digest
@@ -27,6 +26,7 @@ from scoring_kernel.rules import Points, RuleBook, read_points, read_table_rows
 from scoring_kernel.rules.knowledge import DATES
 from scoring_kernel.rules.points import COLUMNS
 from scoring_kernel.tables import TableError, open_table
+from security.moments import SHANGHAI
 
 __all__ = ["FIRST_DAY", "KnowledgeImported", "TableImported", "import_knowledge"]
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final
 
-from node.domain.shanghai import SHANGHAI
 from node.store import NodeStore
 from scoring_kernel import Catalog
+from security.moments import SHANGHAI
 from security.progress import ProgressReporter
 
 __all__ = ["DueMonths", "due_months", "frozen_by_set", "frozen_through", "retain"]

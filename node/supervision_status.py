@@ -7,7 +7,6 @@ from typing import Any, Final
 
 from node.config import NODE_KEY, NodeSettings
 from node.domain.nights import Night
-from node.domain.shanghai import SHANGHAI
 from node.errors import StoreError
 from node.night_jobs import last_night
 from node.store import NodeStore
@@ -15,6 +14,7 @@ from node.store.live_reader import LiveReader
 from node.store.rule_runs import RuleRun
 from scoring_kernel.rules.live.encounter import day_of
 from security.at_rest import Vault
+from security.moments import SHANGHAI
 
 __all__ = ["supervision_status"]
 

@@ -15,7 +15,6 @@ from typing import Any, Final
 
 from node.app import opened
 from node.config import NODE_KEY
-from node.domain.shanghai import SHANGHAI
 from node.errors import ConfigurationError
 from node.jobs import NodeJobs
 from node.pack_jobs import standing_of
@@ -31,6 +30,7 @@ from scoring_kernel.supervision import Topic
 from scoring_kernel.supervision.loading import Supervision, load_supervision
 from scoring_kernel.supervision.telling import told_indicators, told_topic
 from security.at_rest import Vault
+from security.moments import SHANGHAI
 from security.operator import writer_lock
 from security.progress import ProgressReporter
 

@@ -18,12 +18,12 @@ import pyarrow as pa
 from deploy.simulation.codes import institution_code, staff_code
 from node.config import NODE_KEY
 from node.domain.records import record_schemas
-from node.domain.shanghai import SHANGHAI
 from node.store import NodeStore
 from node.store.knowledge import NewImport
 from node.store.live_state import LiveWriter
 from scoring_kernel import load_catalog
 from security.at_rest import Vault
+from security.moments import SHANGHAI
 
 __all__ = ["World", "calls", "fill_state", "put_knowledge"]
 

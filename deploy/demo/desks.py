@@ -1,7 +1,8 @@
 """Two link desks (关联台), and the nodes that ask them: nobody alone names whom a token is of.
 
 0. The provincial hub's member and a department's run one each; both trust the city to name nodes.
-1. A node's officer tells its key to both desks, and takes over both desks' cards.
+1. A node's officer tells its key to both desks, and takes over both desks' cards. The city's
+   revocation list is brought to both.
 2. Nodes send clues and join records; the city joins what they sent.
 """
 
@@ -61,10 +62,11 @@ class LinkDesks:
                 ready = place / "serve.json"
                 group.create_task(self.crew.daemon(name, *served, ready=ready))
 
-    async def admit(self, *nodes: DemoNode) -> None:
-        """Let nodes that joined the city ask both desks.
+    async def admit(self, city: DemoHub, *nodes: DemoNode) -> None:
+        """Let nodes that joined the city ask both desks, which learn whom the city revoked.
 
         Args:
+            city: The hub that names nodes; it serves.
             nodes: The nodes; they serve.
         """
         asked: list[tuple[str, ...]] = []
@@ -75,13 +77,16 @@ class LinkDesks:
                 ("node", "clues", "desks", *self._cards, *at),
             ]
         keys = (await self.crew.ask_several(*asked))[::2]
-        quota = ("--quota", str(_QUOTA))
+        quota, revoked = ("--quota", str(_QUOTA)), str(self.work / "city.revocations")
+        places = [str(self.work / name) for name, _ in _DESKS]
         await self.crew.ask_several(
+            ("hub", "export-revocations", revoked, "--dir", str(city.directory)),
+            *(("hub", "desk", "revocations", revoked, "--dir", place) for place in places),
             *(
                 ("hub", "desk", "allow", one["member"], "--key", one["key"], *quota, "--dir", place)
                 for one in keys
-                for place in (str(self.work / name) for name, _ in _DESKS)
-            )
+                for place in places
+            ),
         )
 
     async def send(self, node: DemoNode) -> dict[str, Any]:

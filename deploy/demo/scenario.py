@@ -102,7 +102,7 @@ class Scenario:
         city, province = hubs_in(self.plan.work)
         await self._found(city, province)
         await self._join(city, province)
-        await self._take_in()
+        await self._take_in(city)
         graded, _ = await together(self._state_and_grade(city), self._find_and_send())
         compared = await self._each_node("collect grades, pre-score again", self._compare)
         await self._push(city)
@@ -240,7 +240,7 @@ class Scenario:
             await together(*(served(node) for node in self.nodes))
 
     # Step 2.
-    async def _take_in(self) -> None:
+    async def _take_in(self, city: DemoHub) -> None:
         intake = self.intake
         files = "take in two half-years"
         with (
@@ -265,7 +265,7 @@ class Scenario:
                     mapped()
 
             async def admitted() -> None:
-                await self.supervision.desks.admit(self._hospital, self._county)
+                await self.supervision.desks.admit(city, self._hospital, self._county)
                 known()
 
             await together(admitted(), *(of(node) for node in self.nodes))

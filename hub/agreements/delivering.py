@@ -23,7 +23,6 @@ from typing import TYPE_CHECKING
 from hub.agreements.building import Asked, build_manifest, product_parts
 from hub.agreements.refusing import record, rule_of
 from hub.agreements.signing import get_in_force
-from hub.domain.clues import shanghai_day
 from hub.domain.members import MemberStatus
 from hub.errors import AgreementRefusedError
 from hub.store import deliveries, members
@@ -31,6 +30,7 @@ from hub.store.engine import writing
 from protos.yixin.v1 import envelope_pb2
 from security.errors import AgreementError
 from security.exchange import archive
+from security.moments import shanghai_day
 from security.sharing import Frequency
 from security.sharing.agreement import PRODUCT
 

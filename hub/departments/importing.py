@@ -21,7 +21,6 @@ import hashlib
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
-from zoneinfo import ZoneInfo
 
 from hub.departments.faults import Fault, FileFaultError, Rule
 from hub.departments.file_names import FileName, find_files, parse_name
@@ -36,7 +35,7 @@ from hub.store.item_rows import ItemRow, Source, known_subjects, store_rows
 from scoring_kernel.errors import PeriodError
 from scoring_kernel.periods import Period
 from scoring_kernel.subject_ids import PERSON
-from security.moments import to_ms
+from security.moments import SHANGHAI, to_ms
 from security.progress import no_progress
 
 if TYPE_CHECKING:
@@ -56,7 +55,6 @@ if TYPE_CHECKING:
 MAX_FAULTS_PER_FILE: Final = 20_000
 _BATCH_LINES: Final = 1000
 _UNREAD: Final = bytes(32)
-_SHANGHAI: Final = ZoneInfo("Asia/Shanghai")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,7 +203,7 @@ class _Desk:
         checks = RowChecks(
             period=target.period,
             register=register,
-            today=self.now.astimezone(_SHANGHAI).date(),
+            today=self.now.astimezone(SHANGHAI).date(),
         )
         source = Source(sha256=file.sha256, imported_at_ms=self.now_ms, keep_existing=known)
         tally = _Tally()

@@ -6,7 +6,7 @@ clock of Asia/Shanghai.
 """
 
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Final
 
 from hub.domain.members import InstitutionCode
@@ -15,7 +15,6 @@ from scoring_kernel.joining import JoinKind
 
 MINUTES_PER_DAY: Final = 1_440
 _EPOCH: Final = date(1970, 1, 1)
-_SHANGHAI_AHEAD: Final = timedelta(hours=8)
 
 
 def day_of(minute: int) -> date:
@@ -25,24 +24,6 @@ def day_of(minute: int) -> date:
     (datetime.date(1970, 1, 1), datetime.date(1970, 12, 31))
     """
     return _EPOCH + timedelta(days=minute // MINUTES_PER_DAY)
-
-
-def day_number(day: date) -> int:
-    """A day as yyyymmdd.
-
-    >>> day_number(date(2026, 3, 1))
-    20260301
-    """
-    return day.year * 10_000 + day.month * 100 + day.day
-
-
-def shanghai_day(now_ms: int) -> date:
-    """Day in Shanghai of a moment in milliseconds since the epoch, UTC.
-
-    >>> shanghai_day(16 * 3_600_000)
-    datetime.date(1970, 1, 2)
-    """
-    return (datetime.fromtimestamp(now_ms / 1000, UTC) + _SHANGHAI_AHEAD).date()
 
 
 def moment_of(minute: int) -> str:

@@ -16,10 +16,11 @@ import numpy as np
 
 from hub.store.grading_tables import item_row
 from hub.store.item_imports import covered_periods
-from hub.store.item_rows import day_number, load_rows
+from hub.store.item_rows import load_rows
 from scoring_kernel.inputs import InputTable
 from scoring_kernel.items import item_inputs
 from scoring_kernel.windows import window_inputs
+from security.moments import day_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from hub.grading.inputs import is_item_column
 from hub.grading.outcomes import grade_cap
-from hub.store.item_rows import day_number
 from protos.yixin.v1 import statement_pb2
+from security.moments import day_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

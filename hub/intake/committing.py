@@ -80,10 +80,6 @@ class _Taken:
             incarnation=self.header.incarnation, seq=self.header.seq, hash=self.checked.hash
         )
 
-    def at_ms(self, now_ms: int) -> int:
-        """Moment of logging: of the first time, where the envelope comes again."""
-        return self.recovered.logged_at_ms if self.recovered else now_ms
-
 
 @dataclass(slots=True, kw_only=True)
 class _Group:
@@ -270,7 +266,7 @@ class Committer:
         )
         # Asked once: an epoch may begin at any moment.
         key, sm2 = self._identity.signing, self._identity.sm2_epoch
-        seconds = [countersigner(sm2, one.header.suite, one.at_ms(now_ms)) for one in group.taken]
+        seconds = [countersigner(sm2, one.header.suite, now_ms) for one in group.taken]
         bodies = [
             self._receipt_body(taken, backed_up, now_ms, sm2_key_id(second))
             for taken, second in zip(group.taken, seconds, strict=True)
@@ -319,7 +315,7 @@ class Committer:
             seq=taken.header.seq,
             envelope_hash=taken.checked.hash,
             log_index=taken.log_index,
-            logged_at_ms=taken.at_ms(now_ms),
+            logged_at_ms=taken.recovered.logged_at_ms if taken.recovered else now_ms,
             status=(
                 exchange_pb2.RECEIPT_STATUS_QUARANTINED
                 if taken.refused_parts
@@ -329,6 +325,7 @@ class Committer:
             # A seq of this incarnation; of an earlier one nothing is said, which keeps more.
             backed_up_through=seq if incarnation == header.incarnation else 0,
             sm2_key_id=sm2_key_id,
+            signed_at_ms=now_ms if taken.recovered else 0,
         ).SerializeToString(deterministic=True)
 
 

@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 from sqlalchemy import Connection
 
 from hub.domain.checkpoints import DecodedCheckpoints
-from hub.domain.clues import DecodedClues, DecodedJoinRecords, shanghai_day
+from hub.domain.clues import DecodedClues, DecodedJoinRecords
 from hub.domain.custody import CustodyRegister
 from hub.domain.heartbeats import DecodedHeartbeat
 from hub.domain.members import MemberId
@@ -41,6 +41,7 @@ from hub.store.quarantine import QuarantinedSlot, add_quarantined
 from hub.store.slot_index import HeldSlot, SlotBook, SlotKey
 from hub.store.statements import StagedRows, StatementStore
 from scoring_kernel.joining import Joining
+from security.moments import shanghai_day
 
 _CUSTODY_MEND: Final = (
     "the custody register names another member, or none, for this slot; ask the hub's officer"

@@ -22,8 +22,7 @@ from hub.parts import HubParts
 from hub.store import packs
 from hub.store.engine import writing
 from security.errors import PackError
-from security.moments import to_ms, to_text
-from security.packs.in_force import day_number
+from security.moments import day_number, shanghai_day, to_ms, to_text
 
 __all__ = ["stopped", "withdraw"]
 
@@ -64,7 +63,7 @@ def withdraw(parts: HubParts, version: str | None, reason: str) -> dict[str, obj
                 digest=former.digest,
                 target=former.target,
                 group=group,
-                from_day=day_number(now),
+                from_day=day_number(shanghai_day(to_ms(now))),
                 at_ms=to_ms(now),
             )
             give(connection, parts, given, members)

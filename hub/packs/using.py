@@ -27,9 +27,9 @@ from hub.store import members
 from hub.store.engine import reading, writing
 from hub.store.heartbeats import SPEAKERS, find_heartbeat
 from security.errors import PackError
-from security.moments import to_ms
+from security.moments import day_number, shanghai_day, to_ms
 from security.packs.checking import Checked
-from security.packs.in_force import HELD, Current, Phase, day_number, find_current, switch
+from security.packs.in_force import HELD, Current, Phase, find_current, switch
 
 __all__ = ["grading_status", "is_other_in_force", "use", "verify_graded"]
 
@@ -63,7 +63,7 @@ def use(
         )
     # 3.
     now = parts.now()
-    today = day_number(now)
+    today = day_number(shanghai_day(to_ms(now)))
     if checked.from_day > today or 0 < checked.to_day < today:
         raise PackError(
             f"{wanted.target} holds from {checked.from_day} to {checked.to_day or 'further notice'}"

@@ -15,7 +15,6 @@ from typing import Final
 
 from sqlalchemy import Connection, Select, delete, select, update
 
-from hub.domain.clues import day_number
 from hub.store import log
 from hub.store.clue_tables import (
     clue,
@@ -30,6 +29,7 @@ from hub.store.log import NewLeaf
 from hub.store.slot_index import upsert
 from hub.store.tables import envelope, log_leaf
 from protos.yixin.v1 import transparency_pb2
+from security.moments import day_number
 
 EMPTIED_WORD: Final = "emptied"
 _SQLITE: Final = "sqlite"

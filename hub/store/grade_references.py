@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import delete, insert, select
 
 from hub.store.grading_tables import grade_reference
-from hub.store.item_rows import day_number
+from security.moments import day_number
 
 if TYPE_CHECKING:
     from datetime import date

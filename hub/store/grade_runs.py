@@ -16,7 +16,7 @@ import orjson
 from sqlalchemy import func, insert, literal, select, update
 
 from hub.store.grading_tables import grade_run, grade_run_result
-from hub.store.item_rows import day_number
+from security.moments import day_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -22,6 +22,7 @@ from sqlalchemy import bindparam, func, insert, select, update
 from hub.errors import HubStoreError
 from hub.store.grading_tables import item_row
 from security.errors import VaultError
+from security.moments import day_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -154,15 +155,6 @@ def load_rows(
             if values[name] is not None:
                 values[name] = date.fromisoformat(values[name])
         yield values
-
-
-def day_number(day: date) -> int:
-    """Write a day as yyyymmdd.
-
-    >>> day_number(date(2026, 3, 9))
-    20260309
-    """
-    return day.year * 10_000 + day.month * 100 + day.day
 
 
 def known_subjects(connection: Connection, register: str) -> frozenset[str]:

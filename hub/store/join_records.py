@@ -29,13 +29,14 @@ from sqlalchemy import (
 )
 from sqlalchemy import true as sql_true
 
-from hub.domain.clues import JoinPart, JoinRow, PlaceOf, day_number
+from hub.domain.clues import JoinPart, JoinRow, PlaceOf
 from hub.domain.joins import MAX_ROWS, HeldRow
 from hub.domain.members import InstitutionCode
 from hub.store.clue_tables import join_part, join_record, place
 from hub.store.incidents import is_suspect, list_open
 from hub.store.slot_index import upsert
 from scoring_kernel.joining import JoinKind
+from security.moments import day_number
 
 _PAGE: Final = 500
 """Marks read at a time."""

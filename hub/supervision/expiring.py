@@ -14,13 +14,12 @@ from typing import Final
 
 from sqlalchemy import Engine
 
-from hub.domain.clues import shanghai_day
 from hub.errors import LogReadOnlyError
 from hub.store import expiry
 from hub.store.engine import clear_log, writing
 from hub.store.expiry import Expired
 from scoring_kernel.joining import Joining
-from security.moments import to_ms
+from security.moments import shanghai_day, to_ms
 
 _LOG: Final = logging.getLogger(__name__)
 

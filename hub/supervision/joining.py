@@ -16,7 +16,7 @@ from datetime import date, datetime
 
 from sqlalchemy import Connection, Engine
 
-from hub.domain.clues import PlaceOf, day_number, day_of, moment_of, shanghai_day
+from hub.domain.clues import PlaceOf, day_of, moment_of
 from hub.domain.joins import KIND_OF, Finding, HeldRow, find_all
 from hub.domain.staff_joins import find_staff
 from hub.store import join_records, joined_clues
@@ -24,7 +24,7 @@ from hub.store.engine import writing
 from hub.store.joined_clues import JoinedClue, PutFindings
 from hub.supervision.expiring import expire
 from scoring_kernel.joining import Join, Joining, JoinKind, JoinRule, staff_mark, staff_of
-from security.moments import to_ms
+from security.moments import day_number, shanghai_day, to_ms
 from security.progress import ProgressReporter, no_progress
 
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import orjson
 
-from node.domain.shanghai import SHANGHAI
+from security.moments import SHANGHAI
 
 __all__ = ["Night", "find_due", "night_time", "read_night", "write_night"]
 

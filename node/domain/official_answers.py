@@ -19,7 +19,7 @@ from typing import Final
 import orjson
 
 from node.domain.masking import printable
-from node.domain.shanghai import SHANGHAI
+from security.moments import SHANGHAI
 
 __all__ = ["FAILED", "MAX_MESSAGE", "RECEIVED", "cut", "reference_id", "respond"]
 

@@ -10,12 +10,12 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from node.domain.faults import Fault, Rule
-from node.domain.shanghai import SHANGHAI
 from node.intake.columns import FaultBook
 from node.intake.layouts import REQUEST, RESPONSE, Layout
 from node.intake.messages import Message
 from node.intake.nodes import CheckedNode
 from scoring_kernel.check_digits import is_valid_id_card
+from security.moments import SHANGHAI
 
 __all__ = [
     "EARLIEST",

@@ -18,13 +18,13 @@ import pyarrow.compute as pc
 
 from node.domain.faults import Fault, Rule
 from node.domain.institutions import Institution
-from node.domain.shanghai import SHANGHAI
 from node.intake.columns import FaultBook
 from node.intake.group import DayBounds, check_days, months_of
 from node.store import NodeStore
 from scoring_kernel.tables.mapping import KindMapping, RecordMapping
 from scoring_kernel.tables.mapping_values import Problem, record_column
 from scoring_kernel.tables.table import TableBatch
+from security.moments import SHANGHAI
 
 __all__ = ["BuiltRows", "RowBuilder"]
 

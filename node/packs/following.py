@@ -25,9 +25,9 @@ from node.sync.flow import Link
 from protos.yixin.v1 import envelope_pb2, exchange_pb2
 from security.encoding import parse_exactly
 from security.errors import HubUnreachableError, PackError
-from security.moments import to_ms
+from security.moments import day_number, shanghai_day, to_ms
 from security.packs.checking import Checked
-from security.packs.in_force import Current, day_number
+from security.packs.in_force import Current
 from security.packs.layout import is_target
 
 if TYPE_CHECKING:
@@ -191,7 +191,7 @@ class PackTurn:
 
     def _switch(self, held: Held) -> str | None:
         """Put the newest pack whose day has come in force (step 5)."""
-        today = day_number(self.now)
+        today = day_number(shanghai_day(to_ms(self.now)))
         current = self.holding.sound_current()
         for order in reversed(held.orders):
             checked = held.checked.get(order.digest)

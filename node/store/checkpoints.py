@@ -14,9 +14,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from node.domain.shanghai import SHANGHAI
 from node.store.transactions import transaction
 from node.store.tree import LeafTree
+from security.moments import SHANGHAI
 
 __all__ = ["Checkpoints", "DayCheckpoint"]
 

@@ -23,7 +23,6 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from node.domain.shanghai import SHANGHAI
 from node.errors import StoreError
 from node.store import NodeStore
 from node.store.live_specs import FACT_SPECS
@@ -32,6 +31,7 @@ from node.store.news import NO_MARK, Mark
 from node.supervision.knowledge import rows_in_force
 from scoring_kernel.rules import RuleBook
 from scoring_kernel.rules.live.encounter import day_of, moment_of
+from security.moments import SHANGHAI
 
 __all__ = ["HISTORY_DAYS", "LiveFeed"]
 

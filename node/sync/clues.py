@@ -22,6 +22,7 @@ from protos.yixin.v1 import clue_pb2
 from scoring_kernel.joining import Joining, JoinKind, staff_mark
 from scoring_kernel.periods import Period
 from security.encoding import pae
+from security.moments import day_number
 
 __all__ = [
     "KeyedPeriod",
@@ -143,7 +144,7 @@ def state_join_records(
         common=keys,
         payload=payload,
         empty=_empty_day,
-        is_kept=lambda key: int(key.split("|")[1]) >= _day_number(first),
+        is_kept=lambda key: int(key.split("|")[1]) >= day_number(first),
         payload_type="join_records",
         data_class="join_record",
         pack_digest=out.pack_digest,
@@ -211,7 +212,7 @@ def _rows(out: Outgoing, facts: JoinFacts, period: KeyedPeriod | None) -> list[_
         else:
             mark = None
         if mark is not None:
-            day = _day_number(_day(ends))
+            day = day_number(_day(ends))
             found.append(_Row(institution, day, mark, begins, ends, drug_class, leaf))
     found.sort()
     return found
@@ -307,7 +308,3 @@ def _empty_month(name: str) -> clue_pb2.ClueMonth:
 
 def _day(minute: int) -> date:
     return _EPOCH + timedelta(days=minute // _MINUTES_PER_DAY)
-
-
-def _day_number(day: date) -> int:
-    return day.year * 10_000 + day.month * 100 + day.day

@@ -251,7 +251,7 @@ def find_receipt_failures(evidence: Evidence, exchange: Exchange) -> list[Failur
         if differs
     ]
     if evidence.revoked:
-        at_ms = found.logged_at_ms
+        at_ms = found.signed_at_ms
         key = evidence.keyring.find(leaf.recipient, receipt.key_id, SIGNING, at_ms)
         if is_revoked(evidence, key, at_ms):
             detail = f"the hub's certificate {key.serial} was revoked before it signed"

@@ -2,7 +2,8 @@
 
 Steps, in order (``verify_receipt``):
     0. Sizes are bounded before anything is parsed.
-    1. The signing key is certified for the hub and valid at the logged time.
+    1. The signing key is certified for the hub and valid when it signed: at the logged time, or
+       later where a restored hub says so of an envelope that its log had from before.
     2. The body is a leaf of the signed commit group, by the SM2 key too where it names one. The
        sender requires that for an envelope of suite GM, since its hub has such a key.
     3. The body is about this member, this hub and one place of a chain.
@@ -56,6 +57,8 @@ class VerifiedReceipt:
     """Index of the leaf in the hub's transparency log, from 0."""
     logged_at_ms: int
     """Moment of logging, milliseconds since the epoch, UTC."""
+    signed_at_ms: int
+    """When the hub signed: with the logging, or later where it was restored in between."""
     status: int
     """``ReceiptStatus``: stored or quarantined."""
     quarantined_parts: int
@@ -98,7 +101,8 @@ def verify_receipt(
     try:
         body = parse_exactly(exchange_pb2.ReceiptBody, receipt.body, MAX_BODY_BYTES)
         # 1.
-        key = keyring.find(hub, receipt.key_id, SIGNING, body.logged_at_ms)
+        signed_at_ms = max(body.logged_at_ms, body.signed_at_ms)
+        key = keyring.find(hub, receipt.key_id, SIGNING, signed_at_ms)
         # 2.
         proof = Proof(
             leaf_index=receipt.leaf_index,
@@ -112,9 +116,9 @@ def verify_receipt(
             hub,
             body.sm2_key_id,
             receipt.sm2_signature,
-            at_ms=body.logged_at_ms,
+            at_ms=signed_at_ms,
             is_required=is_countersigning(suite)
-            and body.logged_at_ms >= _issued_ms(keyring.first_ms(hub, SIGNING, suite)),
+            and signed_at_ms >= _issued_ms(keyring.first_ms(hub, SIGNING, suite)),
         )
         if countersigner is not None:
             second = Signature(classical=receipt.sm2_signature)
@@ -133,7 +137,8 @@ def verify_receipt(
         or len(body.envelope_hash) != 32,
         "its numbers are out of bounds": body.log_index > MAX_COUNTER
         or body.backed_up_through > MAX_COUNTER
-        or body.logged_at_ms <= 0,
+        or body.logged_at_ms <= 0
+        or 0 != body.signed_at_ms < body.logged_at_ms,
     }
     for fault, found in faults.items():
         if found:
@@ -144,6 +149,7 @@ def verify_receipt(
         position=ChainPosition(incarnation=body.incarnation, seq=body.seq, hash=body.envelope_hash),
         log_index=body.log_index,
         logged_at_ms=body.logged_at_ms,
+        signed_at_ms=signed_at_ms,
         status=body.status,
         quarantined_parts=body.quarantined_parts,
         backed_up_through=body.backed_up_through,

@@ -13,14 +13,14 @@ import json
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
-from zoneinfo import ZoneInfo
 
 from security.errors import PackError
+from security.moments import day_number, shanghai_day, to_ms
 from security.private_files import write_private
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from datetime import date, datetime
+    from datetime import datetime
     from pathlib import Path
 
     Install = Callable[[str, Callable[[], Mapping[str, bytes]]], bool]
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 CURRENT: Final = "current"
 HELD: Final = "held"
 MAX_STATE_BYTES: Final = 1024 * 1024
-_SHANGHAI: Final = ZoneInfo("Asia/Shanghai")
 _DAY_S: Final = 86_400
 
 
@@ -74,7 +73,7 @@ class Current:
         """
         over_s = int(now.timestamp()) - expires_at_s
         days = 0 if over_s <= 0 else -(-over_s // _DAY_S)
-        if days > self.grace_days or 0 < self.to_day < day_number(now):
+        if days > self.grace_days or 0 < self.to_day < day_number(shanghai_day(to_ms(now))):
             return Phase.EXPIRED, days
         return (Phase.LAST_GOOD if days else Phase.IN_FORCE), days
 
@@ -130,17 +129,6 @@ def install_current(directory: Path, install: Install) -> None:
             f"{current.target} is in force, and this process works with another catalogue: start "
             "it again"
         )
-
-
-def day_number(now: datetime) -> int:
-    """Day in Asia/Shanghai as yyyymmdd.
-
-    >>> from datetime import UTC, datetime
-    >>> day_number(datetime(2026, 11, 30, 17, tzinfo=UTC))
-    20261201
-    """
-    day: date = now.astimezone(_SHANGHAI).date()
-    return day.year * 10_000 + day.month * 100 + day.day
 
 
 def read_state(path: Path) -> Any:  # noqa: ANN401 - any JSON value

@@ -86,7 +86,8 @@ def _kill_again_and_again(
     with _open(directory) as store:
         store.set_institutions([Institution(code=code) for code in codes])
     chosen = random.Random(seed)  # noqa: S311  # Moments, no secrets.
-    killed, seen = 0, set()
+    killed = 0
+    seen: set[int] = set()
     while killed < kills or len(seen) < 2:
         command = [
             sys.executable,

@@ -26,17 +26,17 @@ from protos.yixin.v1 import envelope_pb2 as protos_dot_yixin_dot_v1_dot_envelope
 from protos.yixin.v1 import identity_pb2 as protos_dot_yixin_dot_v1_dot_identity__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eprotos/yixin/v1/exchange.proto\x12\x08yixin.v1\x1a\x1eprotos/yixin/v1/envelope.proto\x1a\x1eprotos/yixin/v1/identity.proto\"Y\n\tChainHead\x12\x1c\n\x04lane\x18\x01 \x01(\x0e\x32\x0e.yixin.v1.Lane\x12\x13\n\x0bincarnation\x18\x02 \x01(\x04\x12\x0b\n\x03seq\x18\x03 \x01(\x04\x12\x0c\n\x04hash\x18\x04 \x01(\x0c\"\x82\x01\n\tHeadsBody\x12\x0e\n\x06signer\x18\x01 \x01(\t\x12\x0c\n\x04peer\x18\x02 \x01(\t\x12\"\n\x05heads\x18\x03 \x03(\x0b\x32\x13.yixin.v1.ChainHead\x12\r\n\x05\x61t_ms\x18\x04 \x01(\x03\x12\x10\n\x08\x64ownlink\x18\x05 \x01(\x08\x12\x12\n\nsm2_key_id\x18\x06 \x01(\t\"k\n\x0bSignedHeads\x12\x0c\n\x04\x62ody\x18\x01 \x01(\x0c\x12\x0e\n\x06key_id\x18\x02 \x01(\t\x12\x11\n\tsignature\x18\x03 \x01(\x0c\x12\x14\n\x0cpq_signature\x18\x04 \x01(\x0c\x12\x15\n\rsm2_signature\x18\x05 \x01(\x0c\"\xad\x02\n\x0bReceiptBody\x12\x0e\n\x06\x66ormat\x18\x01 \x01(\r\x12\x0b\n\x03hub\x18\x02 \x01(\t\x12\x0e\n\x06sender\x18\x03 \x01(\t\x12\x1c\n\x04lane\x18\x04 \x01(\x0e\x32\x0e.yixin.v1.Lane\x12\x13\n\x0bincarnation\x18\x05 \x01(\x04\x12\x0b\n\x03seq\x18\x06 \x01(\x04\x12\x15\n\renvelope_hash\x18\x07 \x01(\x0c\x12\x11\n\tlog_index\x18\x08 \x01(\x04\x12\x14\n\x0clogged_at_ms\x18\t \x01(\x03\x12\'\n\x06status\x18\n \x01(\x0e\x32\x17.yixin.v1.ReceiptStatus\x12\x19\n\x11quarantined_parts\x18\x0b \x01(\r\x12\x19\n\x11\x62\x61\x63ked_up_through\x18\x0c \x01(\x04\x12\x12\n\nsm2_key_id\x18\r \x01(\t\"\x9d\x01\n\x07Receipt\x12\x0c\n\x04\x62ody\x18\x01 \x01(\x0c\x12\x0e\n\x06key_id\x18\x02 \x01(\t\x12\x12\n\nleaf_index\x18\x03 \x01(\r\x12\x12\n\ngroup_size\x18\x04 \x01(\r\x12\x0c\n\x04path\x18\x05 \x03(\x0c\x12\x11\n\tsignature\x18\x06 \x01(\x0c\x12\x14\n\x0cpq_signature\x18\x07 \x01(\x0c\x12\x15\n\rsm2_signature\x18\x08 \x01(\x0c\"\x98\x01\n\x07Refusal\x12#\n\x04\x63ode\x18\x01 \x01(\x0e\x32\x15.yixin.v1.RefusalCode\x12\x0e\n\x06\x64\x65tail\x18\x02 \x01(\t\x12%\n\x08\x65xpected\x18\x03 \x01(\x0b\x32\x13.yixin.v1.ChainHead\x12\x15\n\renvelope_hash\x18\x04 \x01(\x0c\x12\x0c\n\x04rule\x18\x05 \x01(\t\x12\x0c\n\x04mend\x18\x06 \x01(\t\"o\n\rSubmitRequest\x12%\n\x04open\x18\x01 \x01(\x0b\x32\x15.yixin.v1.SignedHeadsH\x00\x12,\n\x08\x65nvelope\x18\x02 \x01(\x0b\x32\x18.yixin.v1.SealedEnvelopeH\x00\x42\t\n\x07message\"\xf7\x01\n\x0eStreamAccepted\x12$\n\x05heads\x18\x01 \x01(\x0b\x32\x15.yixin.v1.SignedHeads\x12*\n\x08hub_keys\x18\x02 \x03(\x0b\x32\x18.yixin.v1.KeyCertificate\x12)\n\x0cincarnations\x18\x03 \x03(\x0b\x32\x13.yixin.v1.ChainHead\x12\x12\n\ncheckpoint\x18\x04 \x01(\t\x12%\n\x06policy\x18\x05 \x01(\x0b\x32\x15.yixin.v1.SuitePolicy\x12-\n\x0brevocations\x18\x06 \x01(\x0b\x32\x18.yixin.v1.RevocationList\"\x95\x01\n\x0eSubmitResponse\x12,\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x0b\x32\x18.yixin.v1.StreamAcceptedH\x00\x12$\n\x07receipt\x18\x02 \x01(\x0b\x32\x11.yixin.v1.ReceiptH\x00\x12$\n\x07refusal\x18\x03 \x01(\x0b\x32\x11.yixin.v1.RefusalH\x00\x42\t\n\x07message\"M\n\x0e\x43ollectRequest\x12$\n\x05heads\x18\x01 \x01(\x0b\x32\x15.yixin.v1.SignedHeads\x12\x15\n\rmax_envelopes\x18\x02 \x01(\r\"i\n\x0f\x43ollectResponse\x12*\n\x08\x65nvelope\x18\x01 \x01(\x0b\x32\x18.yixin.v1.SealedEnvelope\x12*\n\x08hub_keys\x18\x02 \x03(\x0b\x32\x18.yixin.v1.KeyCertificate\"\xe5\x01\n\tHeartbeat\x12\x0e\n\x06\x66ormat\x18\x01 \x01(\r\x12\r\n\x05\x61t_ms\x18\x02 \x01(\x03\x12!\n\x04sent\x18\x03 \x03(\x0b\x32\x13.yixin.v1.ChainHead\x12%\n\x08received\x18\x04 \x03(\x0b\x32\x13.yixin.v1.ChainHead\x12\x13\n\x0bledger_size\x18\x05 \x01(\x04\x12\x13\n\x0bpack_digest\x18\x06 \x01(\x0c\x12\x0f\n\x07program\x18\x07 \x01(\t\x12\x19\n\x11operator_log_head\x18\x08 \x01(\x0c\x12\x19\n\x11operator_log_size\x18\t \x01(\x04\"/\n\x0fPackFileRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06offset\x18\x02 \x01(\x04\".\n\rPackFileChunk\x12\x0f\n\x07\x63ontent\x18\x01 \x01(\x0c\x12\x0c\n\x04size\x18\x02 \x01(\x04\"m\n\tPackOrder\x12\x0e\n\x06\x66ormat\x18\x01 \x01(\r\x12\x0e\n\x06target\x18\x02 \x01(\t\x12\x0e\n\x06\x64igest\x18\x03 \x01(\x0c\x12\x10\n\x08\x66rom_day\x18\x04 \x01(\r\x12\r\n\x05group\x18\x05 \x01(\t\x12\x0f\n\x07version\x18\x06 \x01(\x04\"\x8e\x01\n\nPackReport\x12\x0e\n\x06\x66ormat\x18\x01 \x01(\r\x12\x0e\n\x06\x64igest\x18\x02 \x01(\x0c\x12\x0f\n\x07version\x18\x03 \x01(\x04\x12\x0e\n\x06passed\x18\x04 \x01(\x08\x12\x0f\n\x07vectors\x18\x05 \x01(\r\x12\x10\n\x08\x66\x61ilures\x18\x06 \x03(\t\x12\r\n\x05state\x18\x07 \x01(\t\x12\r\n\x05\x61t_ms\x18\x08 \x01(\x03*j\n\rReceiptStatus\x12\x1e\n\x1aRECEIPT_STATUS_UNSPECIFIED\x10\x00\x12\x19\n\x15RECEIPT_STATUS_STORED\x10\x01\x12\x1e\n\x1aRECEIPT_STATUS_QUARANTINED\x10\x02*\x94\x02\n\x0bRefusalCode\x12\x1c\n\x18REFUSAL_CODE_UNSPECIFIED\x10\x00\x12\x1a\n\x16REFUSAL_CODE_UNTRUSTED\x10\x01\x12\x14\n\x10REFUSAL_CODE_GAP\x10\x02\x12\x15\n\x11REFUSAL_CODE_FORK\x10\x03\x12\x15\n\x11REFUSAL_CODE_BUSY\x10\x04\x12\x1c\n\x18REFUSAL_CODE_CERTIFICATE\x10\x05\x12\x17\n\x13REFUSAL_CODE_POLICY\x10\x06\x12\x18\n\x14REFUSAL_CODE_REVOKED\x10\x07\x12\x1a\n\x16REFUSAL_CODE_READ_ONLY\x10\x08\x12\x1a\n\x16REFUSAL_CODE_AGREEMENT\x10\t2\xd0\x01\n\x08\x45xchange\x12?\n\x06Submit\x12\x17.yixin.v1.SubmitRequest\x1a\x18.yixin.v1.SubmitResponse(\x01\x30\x01\x12@\n\x07\x43ollect\x12\x18.yixin.v1.CollectRequest\x1a\x19.yixin.v1.CollectResponse0\x01\x12\x41\n\tFetchPack\x12\x19.yixin.v1.PackFileRequest\x1a\x17.yixin.v1.PackFileChunk0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eprotos/yixin/v1/exchange.proto\x12\x08yixin.v1\x1a\x1eprotos/yixin/v1/envelope.proto\x1a\x1eprotos/yixin/v1/identity.proto\"Y\n\tChainHead\x12\x1c\n\x04lane\x18\x01 \x01(\x0e\x32\x0e.yixin.v1.Lane\x12\x13\n\x0bincarnation\x18\x02 \x01(\x04\x12\x0b\n\x03seq\x18\x03 \x01(\x04\x12\x0c\n\x04hash\x18\x04 \x01(\x0c\"\x82\x01\n\tHeadsBody\x12\x0e\n\x06signer\x18\x01 \x01(\t\x12\x0c\n\x04peer\x18\x02 \x01(\t\x12\"\n\x05heads\x18\x03 \x03(\x0b\x32\x13.yixin.v1.ChainHead\x12\r\n\x05\x61t_ms\x18\x04 \x01(\x03\x12\x10\n\x08\x64ownlink\x18\x05 \x01(\x08\x12\x12\n\nsm2_key_id\x18\x06 \x01(\t\"k\n\x0bSignedHeads\x12\x0c\n\x04\x62ody\x18\x01 \x01(\x0c\x12\x0e\n\x06key_id\x18\x02 \x01(\t\x12\x11\n\tsignature\x18\x03 \x01(\x0c\x12\x14\n\x0cpq_signature\x18\x04 \x01(\x0c\x12\x15\n\rsm2_signature\x18\x05 \x01(\x0c\"\xc3\x02\n\x0bReceiptBody\x12\x0e\n\x06\x66ormat\x18\x01 \x01(\r\x12\x0b\n\x03hub\x18\x02 \x01(\t\x12\x0e\n\x06sender\x18\x03 \x01(\t\x12\x1c\n\x04lane\x18\x04 \x01(\x0e\x32\x0e.yixin.v1.Lane\x12\x13\n\x0bincarnation\x18\x05 \x01(\x04\x12\x0b\n\x03seq\x18\x06 \x01(\x04\x12\x15\n\renvelope_hash\x18\x07 \x01(\x0c\x12\x11\n\tlog_index\x18\x08 \x01(\x04\x12\x14\n\x0clogged_at_ms\x18\t \x01(\x03\x12\'\n\x06status\x18\n \x01(\x0e\x32\x17.yixin.v1.ReceiptStatus\x12\x19\n\x11quarantined_parts\x18\x0b \x01(\r\x12\x19\n\x11\x62\x61\x63ked_up_through\x18\x0c \x01(\x04\x12\x12\n\nsm2_key_id\x18\r \x01(\t\x12\x14\n\x0csigned_at_ms\x18\x0e \x01(\x03\"\x9d\x01\n\x07Receipt\x12\x0c\n\x04\x62ody\x18\x01 \x01(\x0c\x12\x0e\n\x06key_id\x18\x02 \x01(\t\x12\x12\n\nleaf_index\x18\x03 \x01(\r\x12\x12\n\ngroup_size\x18\x04 \x01(\r\x12\x0c\n\x04path\x18\x05 \x03(\x0c\x12\x11\n\tsignature\x18\x06 \x01(\x0c\x12\x14\n\x0cpq_signature\x18\x07 \x01(\x0c\x12\x15\n\rsm2_signature\x18\x08 \x01(\x0c\"\x98\x01\n\x07Refusal\x12#\n\x04\x63ode\x18\x01 \x01(\x0e\x32\x15.yixin.v1.RefusalCode\x12\x0e\n\x06\x64\x65tail\x18\x02 \x01(\t\x12%\n\x08\x65xpected\x18\x03 \x01(\x0b\x32\x13.yixin.v1.ChainHead\x12\x15\n\renvelope_hash\x18\x04 \x01(\x0c\x12\x0c\n\x04rule\x18\x05 \x01(\t\x12\x0c\n\x04mend\x18\x06 \x01(\t\"o\n\rSubmitRequest\x12%\n\x04open\x18\x01 \x01(\x0b\x32\x15.yixin.v1.SignedHeadsH\x00\x12,\n\x08\x65nvelope\x18\x02 \x01(\x0b\x32\x18.yixin.v1.SealedEnvelopeH\x00\x42\t\n\x07message\"\xf7\x01\n\x0eStreamAccepted\x12$\n\x05heads\x18\x01 \x01(\x0b\x32\x15.yixin.v1.SignedHeads\x12*\n\x08hub_keys\x18\x02 \x03(\x0b\x32\x18.yixin.v1.KeyCertificate\x12)\n\x0cincarnations\x18\x03 \x03(\x0b\x32\x13.yixin.v1.ChainHead\x12\x12\n\ncheckpoint\x18\x04 \x01(\t\x12%\n\x06policy\x18\x05 \x01(\x0b\x32\x15.yixin.v1.SuitePolicy\x12-\n\x0brevocations\x18\x06 \x01(\x0b\x32\x18.yixin.v1.RevocationList\"\x95\x01\n\x0eSubmitResponse\x12,\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x0b\x32\x18.yixin.v1.StreamAcceptedH\x00\x12$\n\x07receipt\x18\x02 \x01(\x0b\x32\x11.yixin.v1.ReceiptH\x00\x12$\n\x07refusal\x18\x03 \x01(\x0b\x32\x11.yixin.v1.RefusalH\x00\x42\t\n\x07message\"M\n\x0e\x43ollectRequest\x12$\n\x05heads\x18\x01 \x01(\x0b\x32\x15.yixin.v1.SignedHeads\x12\x15\n\rmax_envelopes\x18\x02 \x01(\r\"i\n\x0f\x43ollectResponse\x12*\n\x08\x65nvelope\x18\x01 \x01(\x0b\x32\x18.yixin.v1.SealedEnvelope\x12*\n\x08hub_keys\x18\x02 \x03(\x0b\x32\x18.yixin.v1.KeyCertificate\"\xe5\x01\n\tHeartbeat\x12\x0e\n\x06\x66ormat\x18\x01 \x01(\r\x12\r\n\x05\x61t_ms\x18\x02 \x01(\x03\x12!\n\x04sent\x18\x03 \x03(\x0b\x32\x13.yixin.v1.ChainHead\x12%\n\x08received\x18\x04 \x03(\x0b\x32\x13.yixin.v1.ChainHead\x12\x13\n\x0bledger_size\x18\x05 \x01(\x04\x12\x13\n\x0bpack_digest\x18\x06 \x01(\x0c\x12\x0f\n\x07program\x18\x07 \x01(\t\x12\x19\n\x11operator_log_head\x18\x08 \x01(\x0c\x12\x19\n\x11operator_log_size\x18\t \x01(\x04\"/\n\x0fPackFileRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06offset\x18\x02 \x01(\x04\".\n\rPackFileChunk\x12\x0f\n\x07\x63ontent\x18\x01 \x01(\x0c\x12\x0c\n\x04size\x18\x02 \x01(\x04\"m\n\tPackOrder\x12\x0e\n\x06\x66ormat\x18\x01 \x01(\r\x12\x0e\n\x06target\x18\x02 \x01(\t\x12\x0e\n\x06\x64igest\x18\x03 \x01(\x0c\x12\x10\n\x08\x66rom_day\x18\x04 \x01(\r\x12\r\n\x05group\x18\x05 \x01(\t\x12\x0f\n\x07version\x18\x06 \x01(\x04\"\x8e\x01\n\nPackReport\x12\x0e\n\x06\x66ormat\x18\x01 \x01(\r\x12\x0e\n\x06\x64igest\x18\x02 \x01(\x0c\x12\x0f\n\x07version\x18\x03 \x01(\x04\x12\x0e\n\x06passed\x18\x04 \x01(\x08\x12\x0f\n\x07vectors\x18\x05 \x01(\r\x12\x10\n\x08\x66\x61ilures\x18\x06 \x03(\t\x12\r\n\x05state\x18\x07 \x01(\t\x12\r\n\x05\x61t_ms\x18\x08 \x01(\x03*j\n\rReceiptStatus\x12\x1e\n\x1aRECEIPT_STATUS_UNSPECIFIED\x10\x00\x12\x19\n\x15RECEIPT_STATUS_STORED\x10\x01\x12\x1e\n\x1aRECEIPT_STATUS_QUARANTINED\x10\x02*\x94\x02\n\x0bRefusalCode\x12\x1c\n\x18REFUSAL_CODE_UNSPECIFIED\x10\x00\x12\x1a\n\x16REFUSAL_CODE_UNTRUSTED\x10\x01\x12\x14\n\x10REFUSAL_CODE_GAP\x10\x02\x12\x15\n\x11REFUSAL_CODE_FORK\x10\x03\x12\x15\n\x11REFUSAL_CODE_BUSY\x10\x04\x12\x1c\n\x18REFUSAL_CODE_CERTIFICATE\x10\x05\x12\x17\n\x13REFUSAL_CODE_POLICY\x10\x06\x12\x18\n\x14REFUSAL_CODE_REVOKED\x10\x07\x12\x1a\n\x16REFUSAL_CODE_READ_ONLY\x10\x08\x12\x1a\n\x16REFUSAL_CODE_AGREEMENT\x10\t2\xd0\x01\n\x08\x45xchange\x12?\n\x06Submit\x12\x17.yixin.v1.SubmitRequest\x1a\x18.yixin.v1.SubmitResponse(\x01\x30\x01\x12@\n\x07\x43ollect\x12\x18.yixin.v1.CollectRequest\x1a\x19.yixin.v1.CollectResponse0\x01\x12\x41\n\tFetchPack\x12\x19.yixin.v1.PackFileRequest\x1a\x17.yixin.v1.PackFileChunk0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'protos.yixin.v1.exchange_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_RECEIPTSTATUS']._serialized_start=2346
-  _globals['_RECEIPTSTATUS']._serialized_end=2452
-  _globals['_REFUSALCODE']._serialized_start=2455
-  _globals['_REFUSALCODE']._serialized_end=2731
+  _globals['_RECEIPTSTATUS']._serialized_start=2368
+  _globals['_RECEIPTSTATUS']._serialized_end=2474
+  _globals['_REFUSALCODE']._serialized_start=2477
+  _globals['_REFUSALCODE']._serialized_end=2753
   _globals['_CHAINHEAD']._serialized_start=108
   _globals['_CHAINHEAD']._serialized_end=197
   _globals['_HEADSBODY']._serialized_start=200
@@ -44,31 +44,31 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SIGNEDHEADS']._serialized_start=332
   _globals['_SIGNEDHEADS']._serialized_end=439
   _globals['_RECEIPTBODY']._serialized_start=442
-  _globals['_RECEIPTBODY']._serialized_end=743
-  _globals['_RECEIPT']._serialized_start=746
-  _globals['_RECEIPT']._serialized_end=903
-  _globals['_REFUSAL']._serialized_start=906
-  _globals['_REFUSAL']._serialized_end=1058
-  _globals['_SUBMITREQUEST']._serialized_start=1060
-  _globals['_SUBMITREQUEST']._serialized_end=1171
-  _globals['_STREAMACCEPTED']._serialized_start=1174
-  _globals['_STREAMACCEPTED']._serialized_end=1421
-  _globals['_SUBMITRESPONSE']._serialized_start=1424
-  _globals['_SUBMITRESPONSE']._serialized_end=1573
-  _globals['_COLLECTREQUEST']._serialized_start=1575
-  _globals['_COLLECTREQUEST']._serialized_end=1652
-  _globals['_COLLECTRESPONSE']._serialized_start=1654
-  _globals['_COLLECTRESPONSE']._serialized_end=1759
-  _globals['_HEARTBEAT']._serialized_start=1762
-  _globals['_HEARTBEAT']._serialized_end=1991
-  _globals['_PACKFILEREQUEST']._serialized_start=1993
-  _globals['_PACKFILEREQUEST']._serialized_end=2040
-  _globals['_PACKFILECHUNK']._serialized_start=2042
-  _globals['_PACKFILECHUNK']._serialized_end=2088
-  _globals['_PACKORDER']._serialized_start=2090
-  _globals['_PACKORDER']._serialized_end=2199
-  _globals['_PACKREPORT']._serialized_start=2202
-  _globals['_PACKREPORT']._serialized_end=2344
-  _globals['_EXCHANGE']._serialized_start=2734
-  _globals['_EXCHANGE']._serialized_end=2942
+  _globals['_RECEIPTBODY']._serialized_end=765
+  _globals['_RECEIPT']._serialized_start=768
+  _globals['_RECEIPT']._serialized_end=925
+  _globals['_REFUSAL']._serialized_start=928
+  _globals['_REFUSAL']._serialized_end=1080
+  _globals['_SUBMITREQUEST']._serialized_start=1082
+  _globals['_SUBMITREQUEST']._serialized_end=1193
+  _globals['_STREAMACCEPTED']._serialized_start=1196
+  _globals['_STREAMACCEPTED']._serialized_end=1443
+  _globals['_SUBMITRESPONSE']._serialized_start=1446
+  _globals['_SUBMITRESPONSE']._serialized_end=1595
+  _globals['_COLLECTREQUEST']._serialized_start=1597
+  _globals['_COLLECTREQUEST']._serialized_end=1674
+  _globals['_COLLECTRESPONSE']._serialized_start=1676
+  _globals['_COLLECTRESPONSE']._serialized_end=1781
+  _globals['_HEARTBEAT']._serialized_start=1784
+  _globals['_HEARTBEAT']._serialized_end=2013
+  _globals['_PACKFILEREQUEST']._serialized_start=2015
+  _globals['_PACKFILEREQUEST']._serialized_end=2062
+  _globals['_PACKFILECHUNK']._serialized_start=2064
+  _globals['_PACKFILECHUNK']._serialized_end=2110
+  _globals['_PACKORDER']._serialized_start=2112
+  _globals['_PACKORDER']._serialized_end=2221
+  _globals['_PACKREPORT']._serialized_start=2224
+  _globals['_PACKREPORT']._serialized_end=2366
+  _globals['_EXCHANGE']._serialized_start=2756
+  _globals['_EXCHANGE']._serialized_end=2964
 # @@protoc_insertion_point(module_scope)

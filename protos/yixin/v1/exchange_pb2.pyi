@@ -232,6 +232,7 @@ class ReceiptBody(_message.Message):
     QUARANTINED_PARTS_FIELD_NUMBER: _builtins.int
     BACKED_UP_THROUGH_FIELD_NUMBER: _builtins.int
     SM2_KEY_ID_FIELD_NUMBER: _builtins.int
+    SIGNED_AT_MS_FIELD_NUMBER: _builtins.int
     format: _builtins.int
     """1."""
     hub: _builtins.str
@@ -258,6 +259,8 @@ class ReceiptBody(_message.Message):
     """Highest seq of the chain that is in a backup; 0 when none."""
     sm2_key_id: _builtins.str
     """For an envelope of suite GM: the hub's SM2 key that signed too; else empty."""
+    signed_at_ms: _builtins.int
+    """When it was signed, where a restored hub logged it long before; else 0."""
     def __init__(
         self,
         *,
@@ -274,10 +277,11 @@ class ReceiptBody(_message.Message):
         quarantined_parts: _builtins.int = ...,
         backed_up_through: _builtins.int = ...,
         sm2_key_id: _builtins.str = ...,
+        signed_at_ms: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["backed_up_through", b"backed_up_through", "envelope_hash", b"envelope_hash", "format", b"format", "hub", b"hub", "incarnation", b"incarnation", "lane", b"lane", "log_index", b"log_index", "logged_at_ms", b"logged_at_ms", "quarantined_parts", b"quarantined_parts", "sender", b"sender", "seq", b"seq", "sm2_key_id", b"sm2_key_id", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["backed_up_through", b"backed_up_through", "envelope_hash", b"envelope_hash", "format", b"format", "hub", b"hub", "incarnation", b"incarnation", "lane", b"lane", "log_index", b"log_index", "logged_at_ms", b"logged_at_ms", "quarantined_parts", b"quarantined_parts", "sender", b"sender", "seq", b"seq", "signed_at_ms", b"signed_at_ms", "sm2_key_id", b"sm2_key_id", "status", b"status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -62,6 +62,7 @@ def receipt(row: SealedRow) -> VerifiedReceipt:
         position=row.position,
         log_index=row.position.seq,
         logged_at_ms=NOW_MS,
+        signed_at_ms=NOW_MS,
         status=exchange_pb2.RECEIPT_STATUS_STORED,
         quarantined_parts=0,
         backed_up_through=0,

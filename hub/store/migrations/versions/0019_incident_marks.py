@@ -25,9 +25,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Take them away."""
-    with op.batch_alter_table("place") as batch:
-        batch.drop_column("member")
+    """Take them away; in place, because other tables point at these."""
+    op.drop_column("place", "member")
     for table, column in reversed(_ADDED):
-        with op.batch_alter_table(table) as batch:
-            batch.drop_column(column)
+        op.drop_column(table, column)

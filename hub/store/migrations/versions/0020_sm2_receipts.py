@@ -11,11 +11,9 @@ depends_on = None
 
 def upgrade() -> None:
     """Add the column; groups of before have none."""
-    with op.batch_alter_table("receipt_group") as table:
-        table.add_column(sa.Column("sm2_signature", sa.LargeBinary(), nullable=True))
+    op.add_column("receipt_group", sa.Column("sm2_signature", sa.LargeBinary(), nullable=True))
 
 
 def downgrade() -> None:
-    """Take it away."""
-    with op.batch_alter_table("receipt_group") as table:
-        table.drop_column("sm2_signature")
+    """Take it away; in place, because other tables point at this one."""
+    op.drop_column("receipt_group", "sm2_signature")

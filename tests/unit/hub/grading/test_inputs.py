@@ -5,9 +5,9 @@ from datetime import date
 import numpy as np
 
 from hub.grading.inputs import _Source, _wanted, _withhold
-from hub.store.item_rows import day_number
 from scoring_kernel import load_catalog
 from scoring_kernel.periods import Period
+from security.moments import day_number
 
 
 def test_figures_of_part_of_a_window_are_missing_in_that_window_only() -> None:

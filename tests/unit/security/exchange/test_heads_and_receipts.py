@@ -234,6 +234,8 @@ def test_a_receipt_of_a_group_is_read() -> None:
         ({"log_index": MAX_COUNTER + 1}, "out of bounds"),
         ({"backed_up_through": MAX_COUNTER + 1}, "out of bounds"),
         ({"logged_at_ms": -1}, "out of bounds|valid at"),
+        ({"signed_at_ms": -1}, "out of bounds"),
+        ({"signed_at_ms": 1}, "out of bounds"),
         ({"hub": "x" * 2_000}, "bytes"),
     ],
 )

@@ -64,6 +64,7 @@ def receipt_for(row: SealedRow, **changes: Any) -> VerifiedReceipt:  # noqa: ANN
         "position": row.position,
         "log_index": row.position.seq - 1,
         "logged_at_ms": NOW_MS,
+        "signed_at_ms": NOW_MS,
         "status": exchange_pb2.RECEIPT_STATUS_STORED,
         "quarantined_parts": 0,
         "backed_up_through": 0,
