@@ -31,8 +31,8 @@ KEEPALIVE_TIMEOUT_MS: Final = 10_000
 MAX_CONNECTION_AGE_MS: Final = 3_600_000
 MAX_CONNECTION_GRACE_MS: Final = 60_000
 MAX_STREAMS_PER_CONNECTION: Final = 16
-MAX_CONNECTIONS: Final = 512
-"""Most lines of one port for members; with those below, fewer than the 1,024 files of a process."""
+OWN_FILES: Final = 384
+"""Files that a hub needs for itself: databases, logs, local sockets, lines to its parent."""
 MAX_OPEN_CONNECTIONS: Final = 128
 """Most lines of a port that is open to everybody."""
 HANDSHAKE_MS: Final = 10_000
@@ -59,7 +59,7 @@ CHANNEL_OPTIONS: Final[Options] = (
 )
 """Options of a member's channel."""
 
-_SERVER_OPTIONS: Final[Options] = (
+SERVER_OPTIONS: Final[Options] = (
     *_MESSAGE_OPTIONS,
     ("grpc.so_reuseport", 0),
     ("grpc.max_connection_age_ms", MAX_CONNECTION_AGE_MS),
@@ -69,16 +69,25 @@ _SERVER_OPTIONS: Final[Options] = (
     ("grpc.max_connection_idle_ms", IDLE_MS),
     ("grpc.server_handshake_timeout_ms", HANDSHAKE_MS),
 )
-SERVER_OPTIONS: Final[Options] = (
-    *_SERVER_OPTIONS,
-    ("grpc.max_allowed_incoming_connections", MAX_CONNECTIONS),
-)
-"""Options of a port for members."""
+"""Options of every port."""
 OPEN_SERVER_OPTIONS: Final[Options] = (
-    *_SERVER_OPTIONS,
+    *SERVER_OPTIONS,
     ("grpc.max_allowed_incoming_connections", MAX_OPEN_CONNECTIONS),
 )
 """Options of a port that is open to everybody."""
+
+
+def member_port_options(files: int) -> Options:
+    """Options of the port for members: lines take the files that nothing else needs.
+
+    Args:
+        files: Files that the process may have open.
+
+    >>> dict(member_port_options(65_536))["grpc.max_allowed_incoming_connections"]
+    65024
+    """
+    lines = max(MAX_OPEN_CONNECTIONS, files - OWN_FILES - MAX_OPEN_CONNECTIONS)
+    return (*SERVER_OPTIONS, ("grpc.max_allowed_incoming_connections", lines))
 
 
 class _Context(Protocol):

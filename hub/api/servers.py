@@ -23,10 +23,11 @@ from protos.yixin.v1 import (
 )
 from security.channels import (
     OPEN_SERVER_OPTIONS,
-    SERVER_OPTIONS,
     enrolment_credentials,
     exchange_credentials,
+    member_port_options,
 )
+from security.file_limit import raise_file_limit
 
 if TYPE_CHECKING:
     from hub.api.enrolment import EnrolmentServicer
@@ -76,7 +77,7 @@ async def start_exchange(
     Raises:
         ConfigurationError: The address cannot be bound.
     """
-    server = grpc.aio.server(options=SERVER_OPTIONS)
+    server = grpc.aio.server(options=member_port_options(raise_file_limit()))
     exchange_pb2_grpc.add_ExchangeServicer_to_server(servicer, server)
     transparency_pb2_grpc.add_TransparencyServicer_to_server(transparency, server)
     credentials = exchange_credentials(keys.key_pem, keys.certificate_pem, keys.ca_certificate_pem)
@@ -105,7 +106,7 @@ async def start_link_desk(
     Raises:
         ConfigurationError: The address cannot be bound.
     """
-    server = grpc.aio.server(options=SERVER_OPTIONS)
+    server = grpc.aio.server(options=member_port_options(raise_file_limit()))
     linking_pb2_grpc.add_LinkDeskServicer_to_server(servicer, server)
     credentials = exchange_credentials(keys.key_pem, keys.certificate_pem, keys.ca_certificate_pem)
     return await _start(server, (LINK_DESK,), credentials, bind, port)
