@@ -98,7 +98,14 @@ def join(
     with start(as_json) as out:
         arguments: Result = {"token": token, "suite": suite}
         result = run_job(hub_directory(directory), "join", arguments, out)
-        out.done(result, f"{result['member']} joined {result['hub']}.")
+        said = f"{result['member']} joined {result['hub']}."
+        if result["unsigned"]:
+            said += (
+                f" Its agreement over the push is not signed yet: {result['unsigned']} Name the "
+                "parent's witness (yixin hub log witness add --help), and once the log is open: "
+                "yixin hub agreements sign provincial_push"
+            )
+        out.done(result, said)
 
 
 @app.command()

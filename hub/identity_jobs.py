@@ -10,7 +10,7 @@ from hub.ca_jobs import CA_READERS, CaJobs
 from hub.domain.custody import Custody
 from hub.domain.institution_list import parse_codes, parse_list
 from hub.domain.members import MemberId, MemberKind, MemberName
-from hub.errors import ApprovalNeededError, ConfigurationError
+from hub.errors import ApprovalNeededError, ConfigurationError, LogReadOnlyError
 from hub.exchange.enrolment import Invitation, issue_token
 from hub.exchange.parent import join_parent
 from hub.listings import moment_text
@@ -113,9 +113,14 @@ class IdentityJobs:
             )
         except JoinPendingError as error:
             raise ApprovalNeededError(f"{error}.") from error
-        with writing(parts.engine) as connection:
-            sign_push(connection, parts, membership.hub_id)
-        return {"member": membership.member_id, "hub": membership.hub_id}
+        found: Result = {"member": membership.member_id, "hub": membership.hub_id, "unsigned": ""}
+        try:
+            with writing(parts.engine) as connection:
+                sign_push(connection, parts, membership.hub_id)
+        except LogReadOnlyError as error:
+            # The parent may be the very witness that is missing: joined it stays.
+            found["unsigned"] = str(error)
+        return found
 
 
 def _policy_row(policy: Policy, member: str) -> Result:

@@ -12,6 +12,7 @@ from hub.domain.members import MemberId
 from hub.errors import AuditExportError, ConfigurationError, NotJoinedError
 from hub.exchange.audit_export import AuditRange, export_audit
 from hub.exchange.parent import Pusher, join_parent, load_parent
+from hub.identity_jobs import IdentityJobs
 from hub.store import log, pushed
 from hub.store.engine import reading, writing
 from protos.yixin.v1 import statement_pb2
@@ -67,6 +68,17 @@ def pushes(*grades: str) -> Iterable[bytes]:
 def parent_token(province: City, member: str = CITY) -> str:
     address = province.parts.address(province.parts.addresses().enrolment_port)
     return replace(province.token(member), enrolment_address=address).encode()
+
+
+async def test_a_hub_whose_log_waits_for_its_parent_as_a_witness_joins_it(
+    city: City, province: City
+) -> None:
+    async with serving(province.parts):
+        city.parts.log.mode.freeze("0 of 1 witnesses confirmed it")
+        jobs = IdentityJobs(parts=city.parts)
+        found = await jobs.join({"token": parent_token(province)}, no_progress)
+    assert found["hub"] == load_parent(city.parts.parent_directory).hub_id
+    assert "0 of 1 witnesses" in found["unsigned"]
 
 
 async def test_a_push_arrives_once_however_often_it_is_repeated(city: City, province: City) -> None:
