@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 
@@ -31,7 +35,6 @@ from security.tls import csr_der
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from hub.domain.custody import CustodyRegister
     from hub.parts import HubParts
@@ -241,14 +244,38 @@ def join_request(
     )
 
 
+_COPIED: Final[set[tuple[Path, str, str, datetime]]] = set()
+
+
+def _init(directory: Path, level: str, division: str, at: datetime) -> None:
+    init_hub(directory, level=level, division=division, name="温州市", now=lambda: at)
+
+
+@cache
+def _made_once(level: str, division: str, at: datetime) -> TemporaryDirectory[str]:
+    """Where a hub is that nobody opens; it goes with this process."""
+    held = TemporaryDirectory(prefix="yixin-hub-")
+    _init(Path(held.name, "hub"), level, division, at)
+    return held
+
+
 @contextmanager
 def open_city(
     directory: Path, clock: Clock | None = None, *, level: str = "city", division: str = "330300"
 ) -> Iterator[City]:
-    """Make a hub, or open one that is there, and keep it open."""
+    """Make a hub, or open one that is there, and keep it open.
+
+    The first of a kind beside a test's other files is a copy of one that is made once; its keys
+    are those of no other hub of the test.
+    """
     clock = clock or Clock()
     if not directory.exists():
-        init_hub(directory, level=level, division=division, name="温州市", now=clock)
+        place = (level, division, clock.at)
+        if (directory.parent, *place) in _COPIED:
+            _init(directory, *place)
+        else:
+            _COPIED.add((directory.parent, *place))
+            shutil.copytree(Path(_made_once(*place).name, "hub"), directory)
     with HubApp(directory, clock).opened() as parts:
         yield City(parts, clock)
 

@@ -1,11 +1,10 @@
 from __future__ import annotations
 
-import shutil
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.hub_city import FIRST, NODE, OTHER, SECOND, THIRD, City, Clock, Sender, open_city
+from tests.support.hub_city import FIRST, NODE, OTHER, SECOND, THIRD, City, Sender, open_city
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,9 +21,8 @@ def made_hub(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def city(made_hub: Path, tmp_path: Path) -> Iterator[City]:
+def city(tmp_path: Path) -> Iterator[City]:
     """A city hub with its parts open; nobody has joined."""
-    shutil.copytree(made_hub, tmp_path / "hub")
     with open_city(tmp_path / "hub") as opened:
         yield opened
 
@@ -41,18 +39,8 @@ def other(city: City, tmp_path: Path) -> Sender:
     return city.enrol(tmp_path / "other", OTHER, THIRD)
 
 
-@pytest.fixture(scope="session")
-def made_province(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A province that was just made; tests copy it."""
-    directory = tmp_path_factory.mktemp("made") / "province"
-    with open_city(directory, Clock(), level="province", division="330000"):
-        pass
-    return directory
-
-
 @pytest.fixture
-def province(made_province: Path, tmp_path: Path) -> Iterator[City]:
+def province(tmp_path: Path) -> Iterator[City]:
     """A provincial hub with its parts open."""
-    shutil.copytree(made_province, tmp_path / "province")
-    with open_city(tmp_path / "province") as opened:
+    with open_city(tmp_path / "province", level="province", division="330000") as opened:
         yield opened

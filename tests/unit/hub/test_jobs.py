@@ -50,7 +50,7 @@ async def test_a_graded_city_publishes_and_pushes_to_its_province(
         joined = await IdentityJobs(parts=city.parts).join({"token": token}, no_progress)
         pushed = await jobs.push(PERIOD, no_progress)
 
-    assert joined == {"member": CITY, "hub": province.parts.identity.hub}
+    assert joined == {"member": CITY, "hub": province.parts.identity.hub, "unsigned": ""}
     assert (pushed["parts"], pushed["receipts"], pushed["quarantined"]) == (2, 2, 0)
     status = jobs.status({}, no_progress)
     assert (status["parent"], status["envelopes_sent"], status["receipts"]) == (
