@@ -26,6 +26,7 @@ from security.moments import to_ms
 from tests.support import node_messages as m
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 pytestmark = pytest.mark.e2e
@@ -122,27 +123,29 @@ class City:
         )
 
     async def _found_desk(self, name: str, member: str) -> None:
-        run, where = self.crew.run, ("--dir", self.at(name))
-        port = str(free_port())
-        await run("hub", "desk", "init", self.at(name), "--member", member, "--port", port)
-        await run("hub", "desk", "trust", self.at("city.trust"), *where)
-        await run("hub", "desk", "card", self.at(f"{name}.desk"), *where)
+        where, port = ("--dir", self.at(name)), str(free_port())
+        await self.crew.ask_several(
+            ("hub", "desk", "init", self.at(name), "--member", member, "--port", port),
+            ("hub", "desk", "trust", self.at("city.trust"), *where),
+            ("hub", "desk", "card", self.at(f"{name}.desk"), *where),
+        )
         await self.open_desk(name)
 
     async def _found_node(self, name: str, code: str, division: str) -> None:
-        run, where = self.crew.run, ("--dir", self.at(name))
-        said = await run(
+        where = ("--dir", self.at(name))
+        said = await self.crew.run(
             *("hub", "token", "--approved", "--kind", "node", "--division", division),
             *("--code", code),
             *("--institutions", code, "--dir", self.at("hub")),
         )
         (token,) = TOKEN.findall(said)
-        await run("node", "init", *where)
-        await run("node", "join", "--token", token, *where)
-        await run("node", "clues", "desks", *map(self.at, ("province.desk", "health.desk")), *where)
-        key = await self.crew.ask("node", "clues", "key", *where)
-        for desk in ("province", "health"):
-            await self.allow(desk, key, 100)
+        *_, key = await self.crew.ask_several(
+            ("node", "init", *where),
+            ("node", "join", "--token", token, *where),
+            ("node", "clues", "desks", *map(self.at, ("province.desk", "health.desk")), *where),
+            ("node", "clues", "key", *where),
+        )
+        await self.allow(("province", "health"), key, 100)
 
     async def open_desk(self, name: str) -> None:
         self.pids[name] = await self.crew.daemon(
@@ -151,11 +154,9 @@ class City:
             ready=self.work / name / "serve.json",
         )
 
-    async def allow(self, desk: str, key: dict[str, Any], quota: int) -> None:
-        await self.crew.run(
-            *("hub", "desk", "allow", key["member"], "--key", key["key"]),
-            *("--quota", str(quota), "--dir", self.at(desk)),
-        )
+    async def allow(self, desks: Sequence[str], key: dict[str, Any], quota: int) -> None:
+        said = ("hub", "desk", "allow", key["member"], "--key", key["key"], "--quota", str(quota))
+        await self.crew.ask_several(*((*said, "--dir", self.at(desk)) for desk in desks))
 
     async def take_in(self, name: str, documents: list[m.Document]) -> None:
         file = m.write_lines(
@@ -257,12 +258,12 @@ async def _two_stays_overlap(city: City) -> None:
 
 async def _a_quota_that_is_spent(city: City) -> None:
     key = await city.crew.ask("node", "clues", "key", "--dir", city.at("b"))
-    await city.allow("province", key, 3)
+    await city.allow(["province"], key, 3)
     await city.take_in("b", stay(SECOND, 3, OTHER_PERSON, 9, 3))
     spent = await city.send("b", exit_code=41)
     assert spent["error"] == "desk_refused"
     assert "ask the desk's officer for more" in spent["message"]
-    await city.allow("province", key, 100)
+    await city.allow(["province"], key, 100)
     assert (await city.send("b"))["asked"] >= 1
 
 

@@ -61,7 +61,11 @@ async def recall(city: Path, home: Path, logs: Path) -> dict[str, dict[str, Any]
     return {one["rule"]: one for one in found["rules"]}
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+LONG = pytest.mark.faults
+"""Further seeds run with the long tests."""
+
+
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=LONG), pytest.param(3, marks=LONG)])
 async def test_every_case_is_found_and_nothing_clean_is_hit(tmp_path: Path, seed: int) -> None:
     city = write_city(tmp_path / "city", seed)
     found = await recall(city, tmp_path / "node", tmp_path / "logs")

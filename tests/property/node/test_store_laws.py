@@ -122,7 +122,7 @@ WALKS = st.lists(steps, min_size=1, max_size=8)
 
 
 @example(walk=[[REPEATED, replace(REPEATED, message=2), replace(REPEATED, fen=100, message=1)]])
-@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
 @given(walk=WALKS)
 def test_a_store_holds_the_last_version_of_every_record(
     walk: list[list[Row] | str], monkeypatch: pytest.MonkeyPatch

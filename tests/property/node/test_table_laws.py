@@ -63,7 +63,7 @@ def read_twice(rows: list[tuple[str | None, ...]]) -> None:
 
 
 @given(rows=ROWS)
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=5, deadline=None)
 def test_rows_are_stored_or_refused_and_never_lost(rows: list[tuple[str | None, ...]]) -> None:
     read_twice(rows)
 
