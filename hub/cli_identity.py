@@ -99,9 +99,9 @@ def join(
         arguments: Result = {"token": token, "suite": suite}
         result = run_job(hub_directory(directory), "join", arguments, out)
         said = f"{result['member']} joined {result['hub']}."
-        if result["unsigned"]:
+        if unsigned := result.get("unsigned"):
             said += (
-                f" Its agreement over the push is not signed yet: {result['unsigned']} Name the "
+                f" Its agreement over the push is not signed yet: {unsigned} Name the "
                 "parent's witness (yixin hub log witness add --help), and once the log is open: "
                 "yixin hub agreements sign provincial_push"
             )

