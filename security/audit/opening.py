@@ -14,6 +14,7 @@ from security.audit.bundle import CERTIFICATES, MAX_RANGE, POLICIES
 from security.audit.evidence import SuiteRule
 from security.encoding import parse_exactly
 from security.errors import AuditInputError, SecurityError, cause_of
+from security.members import MemberKind, parse_member_id
 from security.policy import open_policy
 
 if TYPE_CHECKING:
@@ -72,7 +73,11 @@ def _is_of_another_hub(
     certificate: identity_pb2.KeyCertificate, evidence: Evidence, trust: Trust
 ) -> bool:
     body = parse_exactly(identity_pb2.KeyCertificateBody, certificate.body, MAX_CERTIFICATE_BYTES)
-    return body.issuer != evidence.manifest.hub and body.issuer not in trust.anchors
+    if body.issuer == evidence.manifest.hub or body.issuer in trust.anchors:
+        return False
+    if parse_member_id(body.issuer).kind is not MemberKind.HUB:
+        raise ValueError(f"issued by {body.issuer[:120]!r}, expected a hub")
+    return True
 
 
 def read_policies(evidence: Evidence, _trust: Trust, findings: Findings) -> None:
