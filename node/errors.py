@@ -7,12 +7,15 @@ never by name or ID-card number) and what to do.
 __all__ = [
     "BackupError",
     "ConfigurationError",
+    "DeviceRefusedError",
     "IntakeFileError",
     "MappingError",
     "NodeError",
     "NotJoinedError",
+    "PresenceError",
     "RuleStoppedError",
     "StoreError",
+    "TemplateError",
 ]
 
 
@@ -53,3 +56,15 @@ class StoreError(NodeError):
 
 class BackupError(NodeError):
     """A backup cannot be written, read or trusted; the node it was made of is not touched."""
+
+
+class DeviceRefusedError(NodeError):
+    """A device is not known, not active, not at this place, or may not do what it asked."""
+
+
+class TemplateError(NodeError):
+    """A face template cannot be enrolled, found, re-keyed or compared as asked."""
+
+
+class PresenceError(NodeError):
+    """A presence event, ask or override breaks a rule; the message names the rule."""

@@ -87,3 +87,32 @@ class ItemRowError(KernelError):
     def __reduce__(self) -> tuple[type[ItemRowError], tuple[str, str, str, str]]:
         """Let the error cross a process border with its four parts."""
         return type(self), (self.field, self.rule, self.masked, self.mend)
+
+
+class FaceModelError(KernelError):
+    """A file of a face model is damaged, another than its manifest names, or does not fit it."""
+
+
+class FaceImageError(KernelError):
+    """An image cannot be read, or no single face in it is fit to be compared.
+
+    Attributes:
+        fault: Stable word of what is wrong, for example ``no_face`` or ``blurred``.
+    """
+
+    def __init__(self, fault: str, problem: str) -> None:
+        super().__init__(problem)
+        self.fault = fault
+        self.problem = problem
+
+    def __reduce__(self) -> tuple[type[FaceImageError], tuple[str, str]]:
+        """Let the error cross a process border with its two parts."""
+        return type(self), (self.fault, self.problem)
+
+
+class TemplateMismatchError(KernelError):
+    """Two vectors were to be compared that are not of one model, transform and length."""
+
+
+class CalibrationError(KernelError):
+    """A threshold cannot be found from these pairs: too few, one-sided, or out of reach."""

@@ -10,13 +10,16 @@ from typing import Final
 from node.errors import (
     BackupError,
     ConfigurationError,
+    DeviceRefusedError,
     IntakeFileError,
     MappingError,
     NodeError,
     NotJoinedError,
+    PresenceError,
     StoreError,
+    TemplateError,
 )
-from scoring_kernel.errors import KernelError
+from scoring_kernel.errors import CalibrationError, KernelError, TemplateMismatchError
 from security.errors import (
     DeskRefusedError,
     DeskUnreachableError,
@@ -69,6 +72,8 @@ ERROR_TABLE: Final[Mapping[type[Exception], ErrorRow]] = {
     SegmentTamperedError: ErrorRow(code="segment_tampered", exit_code=16),
     LocalChannelError: ErrorRow(code="local_channel", exit_code=17),
     RemoteSyncError: ErrorRow(code="remote_sync", exit_code=21),
+    CalibrationError: ErrorRow(code="calibration", exit_code=60),
+    TemplateMismatchError: ErrorRow(code="template", exit_code=55),
     KernelError: ErrorRow(code="kernel", exit_code=18),
     BackupError: ErrorRow(code="backup", exit_code=37),
     DeskUnreachableError: ErrorRow(code="desk_unreachable", exit_code=40),
@@ -81,6 +86,9 @@ ERROR_TABLE: Final[Mapping[type[Exception], ErrorRow]] = {
     PackError: ErrorRow(code="pack", exit_code=46),
     SpotCheckError: ErrorRow(code="spot_check", exit_code=51),
     KeyRotationError: ErrorRow(code="key_rotation", exit_code=52),
+    DeviceRefusedError: ErrorRow(code="device_refused", exit_code=54),
+    TemplateError: ErrorRow(code="template", exit_code=55),
+    PresenceError: ErrorRow(code="presence", exit_code=56),
     SecurityError: ErrorRow(code="security", exit_code=19),
     NodeError: ErrorRow(code="node", exit_code=20),
 }

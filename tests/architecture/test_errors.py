@@ -10,6 +10,7 @@ BASES = {
     "security.errors": "SecurityError",
     "node.errors": "NodeError",
     "hub.errors": "HubError",
+    "edge_devices.errors": "EdgeError",
     "deploy.errors": "DeployError",
 }
 

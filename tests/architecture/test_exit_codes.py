@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+from edge_devices.errors_table import ERROR_TABLE as EDGE_TABLE
+from edge_devices.errors_table import UNEXPECTED as EDGE_UNEXPECTED
 from hub.api.errors import ERROR_TABLE as HUB_TABLE
 from hub.api.errors import UNEXPECTED as HUB_UNEXPECTED
 from node.api.errors import ERROR_TABLE as NODE_TABLE
@@ -23,13 +25,14 @@ def documented() -> dict[str, int]:
     }
 
 
-def test_every_code_of_node_and_hub_is_documented_with_its_exit_code() -> None:
+def test_every_code_is_documented_with_its_exit_code() -> None:
     node = {row.code: row.exit_code for row in (*NODE_TABLE.values(), NODE_UNEXPECTED)}
     hub = {row.code: row.exit_code for row in (*HUB_TABLE.values(), HUB_UNEXPECTED)}
-    assert documented() == node | hub
+    edge = {row.code: row.exit_code for row in (*EDGE_TABLE.values(), EDGE_UNEXPECTED)}
+    assert documented() == node | hub | edge
 
 
-def test_node_and_hub_agree_on_the_codes_they_share() -> None:
-    hub = {row.code: row.exit_code for row in HUB_TABLE.values()}
-    for row in NODE_TABLE.values():
-        assert hub.get(row.code, row.exit_code) == row.exit_code
+def test_the_programs_agree_on_the_codes_they_share() -> None:
+    tables = (HUB_TABLE, NODE_TABLE, EDGE_TABLE)
+    numbers = {(row.code, row.exit_code) for table in tables for row in table.values()}
+    assert len({code for code, _ in numbers}) == len(numbers)

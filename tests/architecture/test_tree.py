@@ -9,7 +9,7 @@ import pytest
 
 from deploy.protos import REPOSITORY
 
-ROOMS: Final = ("scoring_kernel", "security", "node", "hub", "deploy")
+ROOMS: Final = ("scoring_kernel", "security", "node", "hub", "edge_devices", "deploy")
 LONGEST_MODULE_LINES: Final = 400
 NAMELESS_FOLDERS: Final = frozenset({"common", "utils", "helpers", "core"})
 PURE: Final = ("scoring_kernel", "node/domain", "hub/domain")
