@@ -38,6 +38,10 @@ MOUNTS: Final[Mapping[str, Mount]] = {
         module="deploy.department.cli",
         summary="Be a department: join a hub, ask for products, collect and verify them.",
     ),
+    "device": Mount(
+        module="edge_devices.cli",
+        summary="Run a face terminal: models, calibration, enrolment, verification.",
+    ),
     "model": Mount(
         module="deploy.model.cli",
         summary="Check, score, explain, compile and simulate rating models.",

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from node.domain.institutions import CODE_PATTERN
+from node.edge_settings import EdgeSettings, FaceSettings
 from node.errors import ConfigurationError
 from node.interface_settings import (
     GatewaySettings,
@@ -73,6 +74,30 @@ answer_timeout_s = {gateway.answer_timeout_s}  # silence of the platform that en
 answer_own = {gateway.answer_own}  # the daemon answers 3101 to 3103, not the platform
 spool_max_mib = {gateway.spool_max_mib}  # copies that wait for the daemon
 
+[edge]  # face terminals, served by `yixin node serve`
+enabled = {edge.enabled}
+host = {edge.host}
+port = {edge.port}  # events and templates, mutual TLS; 0 for any free port
+enrolment_port = {edge.enrolment_port}  # new devices with their token
+address = {edge.address}  # how devices reach this machine; empty for the host above
+certificate_days = {edge.certificate_days}  # of a device, renewed at half of it
+max_devices = {edge.max_devices}
+max_event_age_days = {edge.max_event_age_days}  # older events are refused
+
+[faces]
+uncalibrated = {faces.uncalibrated}  # "refuse", or "manifest" for the model's own threshold
+liveness_required = {faces.liveness_required}  # else a face without a liveness check may pass
+retries = {faces.retries}  # attempts beyond the first one
+timeout_s = {faces.timeout_s}  # after so long nobody has come
+cache_hours = {faces.cache_hours}  # of templates in a terminal; 0 for none
+cache_templates = {faces.cache_templates}
+crop_days = {faces.crop_days}  # pictures of mismatches are kept so long; 0 for no pictures
+template_days = {faces.template_days}  # templates are deleted so long after enrolment
+identify = {faces.identify}  # one-to-many search
+identify_max = {faces.identify_max}  # most candidates of a search
+child_age = {faces.child_age}  # younger children pass with the reason code "child"
+duty_every_h = {faces.duty_every_h}  # ask for the pharmacist every so many hours; 0 for never
+
 [supervision]  # answers to 3101 and 3102; all rules and topics every night
 live = {supervision.live}  # judge them; otherwise they are answered "not judged"
 budget_ms = {supervision.budget_ms}  # longest judging of one call
@@ -108,6 +133,10 @@ class NodeSettings:
     """The national interface over HTTP."""
     gateway: GatewaySettings = field(default_factory=GatewaySettings)
     """The proxy before the core platform."""
+    edge: EdgeSettings = field(default_factory=EdgeSettings)
+    """Where devices reach this node."""
+    faces: FaceSettings = field(default_factory=FaceSettings)
+    """What is done with faces."""
     supervision: SupervisionSettings = field(default_factory=SupervisionSettings)
     """What is judged before and during the fact, and at night."""
 
@@ -177,6 +206,8 @@ def load_settings(directory: Path) -> NodeSettings:
         interface=_read(
             path, "interface", interface, InterfaceSettings(), {"signatures": signatures}
         ),
+        edge=_read(path, "edge", document.get("edge", {}), EdgeSettings()),
+        faces=_read(path, "faces", document.get("faces", {}), FaceSettings()),
         gateway=_read(path, "gateway", document.get("gateway", {}), GatewaySettings()),
     )
 

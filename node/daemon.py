@@ -15,6 +15,7 @@ from node.api.errors import describe
 from node.clue_jobs import READERS as CLUE_READERS
 from node.config import CONTROL_SOCKET, NodeSettings
 from node.desk_jobs import READERS as DESK_READERS
+from node.edge_jobs import READERS as EDGE_READERS
 from node.errors import NodeError
 from node.jobs import NodeJobs
 from node.night_jobs import last_night
@@ -39,6 +40,7 @@ READERS: Final = (
     *CLUE_READERS,
     *OPERATION_READERS,
     *PACK_READERS,
+    *EDGE_READERS,
 )
 """Jobs that change nothing and do not wait for the writer."""
 TIDY_EVERY: Final = timedelta(hours=1)

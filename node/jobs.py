@@ -12,33 +12,28 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
 from node.api.authorisation import permitted
 from node.clue_jobs import ClueJobs
 from node.clue_retention import KeptClues
 from node.codes import extended
-from node.config import NODE_KEY, load_settings
+from node.config import load_settings
 from node.desk_jobs import DeskJobs
 from node.domain.institutions import Institution
-from node.domain.reported import ReportedSet, first_months, reported_set
+from node.edge_jobs import EdgeJobs
 from node.errors import ConfigurationError, IntakeFileError, NotJoinedError
 from node.gateway import SPOOL_DIRECTORY, gateway_counts
 from node.intake import ingest_file, load_mapping
 from node.night_jobs import NightJobs
 from node.operation_jobs import OperationJobs
-from node.pack_jobs import standing_of, with_packs
+from node.pack_jobs import with_packs
 from node.prescoring.inputs import Subject
 from node.prescoring.prescore import PreScoring, prescore
 from node.renewal import IdentityJobs, certificate_status
-from node.retention import due_months, frozen_by_set, frozen_through, retain
+from node.reports import measure_reports, supervision_reports
+from node.retention import due_months, retain
 from node.rule_jobs import RuleJobs
 from node.store import NodeStore
-from node.store.measures_file import FILE_NAME as MEASURES_FILE
-from node.store.month_rows import MonthRows
 from node.store.scores import ScoreStore, digests_of
-from node.supervision.stated import supervised_reports
 from node.supervision_status import supervision_status
 from node.sync.flow import Link, restate, synchronise
 from node.vitals import node_vitals
@@ -48,8 +43,6 @@ from scoring_kernel.advice import advise
 from scoring_kernel.explanation import explain
 from scoring_kernel.override_explanation import explain_overrides, explain_undetermined
 from scoring_kernel.periods import Period
-from scoring_kernel.supervision.stated import stated_sets
-from security.at_rest import Vault
 from security.exchange.archive import count_receipts, count_refusals
 from security.moments import SHANGHAI
 from security.progress import ProgressReporter
@@ -85,6 +78,9 @@ class NodeJobs:
             **DeskJobs(catalog=self.catalog, store=self.store, now=self.now).table(),
             **IdentityJobs(link=self.link, now=self.now).table(),
             **OperationJobs(directory=self.directory, store=self.store, now=self.now).table(),
+            **EdgeJobs(
+                directory=self.directory, catalog=self.catalog, store=self.store, now=self.now
+            ).table(),
             **NightJobs(store=self.store, now=self.now).table(),
             **RuleJobs(catalog=self.catalog, store=self.store, now=self.now).table(),
             **ClueJobs(
@@ -232,7 +228,7 @@ class NodeJobs:
         report = asyncio.run(
             synchronise(
                 self.link,
-                [*self.reports(), *self.supervised()],
+                [*measure_reports(self), *supervision_reports(self)],
                 _Registry(store=self.store, scores=self.scores),
                 tree=self.store.record_ledger,
                 custody={one.code for one in self.store.institutions() if not one.foreign},
@@ -305,47 +301,12 @@ class NodeJobs:
             **certificate_status(link, self.now()),
         }
 
-    def reports(self) -> list[ReportedSet]:
-        """What this node states of every measure set; nothing while no pack holds."""
-        if not standing_of(self).is_scored:
-            return []
-        through = frozen_by_set(self.store, self.catalog)
-        tables = {
-            name: _after(self.store.measure_rows(measure_set), through[name])
-            for name, measure_set in self.catalog.measure_sets.items()
-        }
-        months = sorted(
-            {int(month) for table in tables.values() for month in table["month"].to_pylist()}
-        )
-        first = first_months(tables.values())
-        return [
-            reported_set(
-                name,
-                [measure.id for measure in self.catalog.measure_sets[name].measures],
-                table,
-                [month for month in months if month > through[name]],
-                first,
-                of_staff=self.catalog.measure_sets[name].any_month,
-            )
-            for name, table in tables.items()
-        ]
-
-    def supervised(self) -> list[ReportedSet]:
-        """What this node states of the measures of supervision, as they were counted last."""
-        counted = (self.directory / MEASURES_FILE).exists()
-        if not (counted and standing_of(self).is_scored):
-            return []
-        frozen = self.store.frozen_months()
-        after = frozen_through(month for months in frozen.values() for month in months)
-        with MonthRows(self.directory, Vault.load(self.directory / NODE_KEY)) as kept:
-            return supervised_reports(kept, stated_sets(), after=after)
-
     def _prescoring(self, arguments: Result, progress: ProgressReporter) -> PreScoring:
         named = Period.parse(arguments["period"])
         day = date.fromisoformat(arguments["day"]) if arguments.get("day") else None
         progress("measuring", 0, 0, "")
         monthly: dict[str, MonthlyMeasures] = {
-            report.measure_set: report.monthly() for report in self.reports()
+            report.measure_set: report.monthly() for report in measure_reports(self)
         }
         progress("scoring", 0, 0, "")
         subjects = [
@@ -364,11 +325,6 @@ class NodeJobs:
             },
             day=day,
         )
-
-
-def _after(table: pa.Table, month: int) -> pa.Table:
-    """Rows of later months than the last that is not stated any more."""
-    return table.filter(pc.greater(table.column("month"), month)) if month else table
 
 
 def _has_chains_to_open(store: NodeStore) -> bool:

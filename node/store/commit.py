@@ -1,13 +1,15 @@
 """One batch of an intake: everything it adds to the store, durable together or not at all."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Self
 
 import pyarrow as pa
 
 from node.domain.institutions import Institution
 from node.store.ledger import LedgerRow, MessageKey, SettlementKey
-from node.store.quarantine import QuarantineRow
+from node.store.quarantine import QuarantineRow, body_label, context_label
+from security.at_rest import Vault
 
 __all__ = ["Commit", "Committed"]
 
@@ -34,6 +36,24 @@ class Commit:
     """Digests of lines that went in after all."""
     institutions: Sequence[Institution] = ()
     """Foreign institutions met for the first time."""
+
+    def sealed(self, vault: Vault) -> Self:
+        """The same batch with its messages, refused lines and their contexts sealed."""
+        return replace(
+            self,
+            pending={
+                key: vault.seal(body, f"pending:{key.msgid}") for key, body in self.pending.items()
+            },
+            quarantine=[
+                row
+                if row.body is None
+                else replace(row, body=vault.seal(row.body, body_label(row.digest)))
+                for row in self.quarantine
+            ],
+            contexts={
+                name: vault.seal(body, context_label(name)) for name, body in self.contexts.items()
+            },
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

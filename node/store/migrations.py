@@ -7,16 +7,20 @@ from typing import Final
 
 from sqlite_utils import Database, Migrations
 
+from node.store.calibrations import CALIBRATION_TABLES
 from node.store.code_extensions import CODE_EXTENSION_TABLES
 from node.store.deletions import DELETION_TABLES
+from node.store.devices import DEVICE_TABLES
 from node.store.hits import HIT_TABLES
 from node.store.keys import KEY_TABLES
 from node.store.knowledge import KNOWLEDGE_TABLES
 from node.store.ledger import LEDGER_TABLES
 from node.store.operator_log import OPERATOR_LOG_TABLES, chain_entries
+from node.store.presence import PRESENCE_TABLES
 from node.store.quarantine import QUARANTINE_DESK_TABLES, ROW_FORM
 from node.store.rule_runs import RUN_TABLES
 from node.store.superseded import SUPERSEDED_TABLES
+from node.store.templates import TEMPLATE_TABLES
 from node.store.tree import TREE_TABLES
 
 __all__ = ["MIGRATIONS"]
@@ -170,3 +174,27 @@ def _superseded(database: Database) -> None:
 def _operator_chain(database: Database) -> None:
     connection = database.conn
     chain_entries(connection.execute, connection.execute)
+
+
+@MIGRATIONS(name="0009_devices")
+def _devices(database: Database) -> None:
+    for statement in DEVICE_TABLES:
+        database.execute(statement)
+
+
+@MIGRATIONS(name="0010_templates")
+def _templates(database: Database) -> None:
+    for statement in TEMPLATE_TABLES:
+        database.execute(statement)
+
+
+@MIGRATIONS(name="0011_presence")
+def _presence(database: Database) -> None:
+    for statement in PRESENCE_TABLES:
+        database.execute(statement)
+
+
+@MIGRATIONS(name="0012_calibrations")
+def _calibrations(database: Database) -> None:
+    for statement in CALIBRATION_TABLES:
+        database.execute(statement)

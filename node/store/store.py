@@ -6,7 +6,6 @@ What MUST hold:
 - nothing personal is on disk in clear.
 """
 
-import dataclasses
 import hashlib
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -25,14 +24,13 @@ from node.errors import StoreError
 from node.store.commit import Commit, Committed
 from node.store.database import clear_log, open_database
 from node.store.desk_store import DeskStore
+from node.store.edge_store import EdgeStore
 from node.store.ledger import Ledger, LedgerRow, MessageKey, SettlementKey
 from node.store.news import Mark, News, find_news
 from node.store.quarantine import (
     Quarantine,
     QuarantineFilter,
     QuarantineRow,
-    body_label,
-    context_label,
 )
 from node.store.record_bytes import DIGEST_BYTES, row_digests
 from node.store.record_ledger import RecordLedger
@@ -105,6 +103,7 @@ class NodeStore:
         self._register = Register(connection)
         self._desk = DeskStore(connection, vault, self._lock)
         self.supervision = SupervisionStore(connection, vault, self._lock)
+        self.edge = EdgeStore(connection, vault, self._lock)
         kinds = (catalog or load_catalog()).records
         self._records = RecordStore(connection, directory, vault, kinds, writer=writer, files=files)
         self.record_ledger = RecordLedger(connection, self._records, self._lock)
@@ -148,32 +147,19 @@ class NodeStore:
         Raises:
             StoreError: The batch is inconsistent or the disk failed; nothing was kept.
         """
-        pending = {
-            key: self._vault.seal(body, f"pending:{key.msgid}")
-            for key, body in batch.pending.items()
-        }
-        quarantine = [
-            dataclasses.replace(row, body=self._vault.seal(row.body, body_label(row.digest)))
-            if row.body is not None
-            else row
-            for row in batch.quarantine
-        ]
-        contexts = {
-            name: self._vault.seal(body, context_label(name))
-            for name, body in batch.contexts.items()
-        }
+        sealed = batch.sealed(self._vault)
         with self._lock:
             records = self._records.prepare(self._records.digest(batch.records))
             try:
                 with transaction(self._connection):
                     self._register.add_foreign(batch.institutions)
                     self._ledger.put(batch.messages)
-                    self._ledger.keep_waiting(pending)
+                    self._ledger.keep_waiting(sealed.pending)
                     self._ledger.stop_waiting(batch.completed)
                     self._ledger.note_taken_back(batch.taken_back)
                     self._records.add(records)
-                    self._quarantine.keep_contexts(contexts)
-                    self._quarantine.put(quarantine)
+                    self._quarantine.keep_contexts(sealed.contexts)
+                    self._quarantine.put(sealed.quarantine)
                     self._quarantine.release(batch.released)
             except BaseException:
                 self._records.discard(records)

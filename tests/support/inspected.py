@@ -13,6 +13,7 @@ import pyarrow as pa
 from hub.exchange.spot_file import make_spot_file
 from hub.log.sequencer import publish
 from node.app import init_node, opened
+from node.reports import measure_reports
 from node.store import Commit, NodeStore
 from node.store.staging import staged_context
 from node.sync.checkpoints import state_checkpoints
@@ -87,7 +88,7 @@ class Inspected:
         self.store.record_ledger.close_days(self.now)
         link = self.jobs.link
         assert link is not None
-        for report in self.jobs.reports():
+        for report in measure_reports(self.jobs):
             state_changes(
                 link,
                 report,

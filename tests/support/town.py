@@ -8,6 +8,7 @@ from deploy.demo.processes import Crew
 from hub.parts import open_parts
 from hub.store.engine import reading
 from node.app import opened, utc_now
+from node.reports import measure_reports
 from scoring_kernel import load_catalog
 from scoring_kernel.measures import MonthlyMeasures
 from tests.e2e.conftest import ask
@@ -55,7 +56,7 @@ def rows_of(measures: MonthlyMeasures) -> dict[tuple[str, int], tuple[int, ...]]
 
 def measured_at_node(directory: Path) -> dict[str, dict[tuple[str, int], tuple[int, ...]]]:
     with opened(directory) as jobs:
-        return {report.measure_set: rows_of(report.monthly()) for report in jobs.reports()}
+        return {report.measure_set: rows_of(report.monthly()) for report in measure_reports(jobs)}
 
 
 def held_at_hub(directory: Path) -> dict[str, dict[tuple[str, int], tuple[int, ...]]]:

@@ -51,6 +51,15 @@ CLEAR = {
     *("rule_run.book_digest", "rule_run.knowledge_digest", "knowledge_import.sha256"),
     *("knowledge_version.digest", "knowledge_version.body", "grade_statement.body"),
     *("finding.id", "finding_month.inputs", "counted.inputs"),
+    *("device.signing_key", "device.tls_fingerprint", "device.pipeline", "device_queue.queue"),
+    *("device_token.secret_digest", "device_token.keys_digest"),
+    *("device_authority.certificate", "device_authority.server_certificate"),
+    # Sealed under the row's own key.
+    "template.body",
+    *("template.id", "template.person", "template.model"),
+    *("template_proxy.person", "template_proxy.proxy"),
+    *("face_calibration.digest", "face_calibration.model", "face_calibration.body"),
+    *("presence.queue", "face_crop.queue"),
 }
 
 

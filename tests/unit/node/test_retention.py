@@ -11,6 +11,7 @@ from node.config import NODE_KEY
 from node.domain.rule_hits import HitBody, encode_body, hit_id
 from node.domain.topic_findings import FindingBody, TopicFinding
 from node.jobs import NodeJobs
+from node.reports import measure_reports
 from node.retention import due_months, frozen_through, retain
 from node.store.findings import Findings
 from node.store.hits import SealedHit
@@ -99,7 +100,7 @@ def test_a_frozen_month_and_the_two_after_it_are_not_stated_again(
     def stated() -> dict[str, set[int]]:
         return {
             report.measure_set: {month for _, month, _ in report.slots()}
-            for report in jobs.reports()
+            for report in measure_reports(jobs)
         }
 
     before = stated()

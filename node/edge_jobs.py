@@ -1,0 +1,31 @@
+"""The jobs over edge devices, faces and presence, JSON objects in and out."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+from node.store import NodeStore
+from scoring_kernel import Catalog
+from security.progress import ProgressReporter
+
+__all__ = ["READERS", "EdgeJobs"]
+
+Result: TypeAlias = dict[str, Any]
+READERS: Final[tuple[str, ...]] = ()
+"""Jobs that change nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EdgeJobs:
+    """The jobs over one node."""
+
+    directory: Path
+    catalog: Catalog
+    store: NodeStore
+    now: Callable[[], datetime]
+
+    def table(self) -> Mapping[str, Callable[[Result, ProgressReporter], Result]]:
+        """Jobs by the name under which the command line and the socket know them."""
+        return {}
