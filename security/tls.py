@@ -8,12 +8,10 @@ other (path length 0). Source: RFC 5280; RFC 2986 for requests.
 
 from __future__ import annotations
 
-import ipaddress
-from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -21,26 +19,31 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from security.errors import CertificateEndedError, KeyFileError, UntrustedCertificateError
 from security.members import MemberId, MemberKind, is_member_id, parse_member_id
 from security.private_files import read_private, write_private
+from security.x509_parts import (
+    LOOPBACK,
+    certificate_builder,
+    host_name,
+    key_usage,
+    load_private,
+    private_pem,
+    requested_key,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
     from pathlib import Path
 
-MAX_CSR_BYTES: Final = 8 * 1024
 MAX_CERTIFICATE_BYTES: Final = 8 * 1024
 CA_DAYS: Final = 3650
 MEMBER_DAYS: Final = 30
-CLOCK_SKEW: Final = timedelta(minutes=5)
-"""Certificates begin a little before they are issued, since clocks of members differ."""
 
-_LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 _MAX_PEM_BYTES: Final = 16 * 1024
 
 
 def new_tls_key() -> bytes:
     """Make a P-256 private key, PKCS#8 in PEM."""
-    return _key_pem(ec.generate_private_key(ec.SECP256R1()))
+    return private_pem(ec.generate_private_key(ec.SECP256R1()))
 
 
 def create_ca(hub_id: str, now: datetime) -> tuple[bytes, bytes]:
@@ -61,12 +64,12 @@ def create_ca(hub_id: str, now: datetime) -> tuple[bytes, bytes]:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, hub_id)])
     certificate = (
-        _builder(name, name, key.public_key(), now, CA_DAYS)
+        certificate_builder(name, name, key.public_key(), now, CA_DAYS)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(_key_usage(signs_certificates=True), critical=True)
+        .add_extension(key_usage(signs_certificates=True), critical=True)
         .sign(key, hashes.SHA256())
     )
-    return _key_pem(key), certificate.public_bytes(serialization.Encoding.PEM)
+    return private_pem(key), certificate.public_bytes(serialization.Encoding.PEM)
 
 
 def authority_of(ca_certificate: bytes) -> str:
@@ -88,7 +91,7 @@ def csr_der(key_pem: bytes) -> bytes:
         KeyFileError: The key is not a P-256 private key.
     """
     request = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([]))
-    return request.sign(_load_key(key_pem), hashes.SHA256()).public_bytes(
+    return request.sign(load_private(key_pem), hashes.SHA256()).public_bytes(
         serialization.Encoding.DER
     )
 
@@ -129,14 +132,14 @@ def issue_member_certificate(
     names: list[x509.GeneralName] = [x509.UniformResourceIdentifier(member_id)]
     if kind is MemberKind.HUB:
         usages.append(ExtendedKeyUsageOID.SERVER_AUTH)
-        names.extend(_host_name(host) for host in dict.fromkeys((*_LOOPBACK, *hosts)))
+        names.extend(host_name(host) for host in dict.fromkeys((*LOOPBACK, *hosts)))
     return (
-        _builder(x509.Name([]), authority.subject, _requested_key(request_der), now, days)
+        certificate_builder(x509.Name([]), authority.subject, requested_key(request_der), now, days)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(_key_usage(signs_certificates=False), critical=True)
+        .add_extension(key_usage(signs_certificates=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage(usages), critical=False)
         .add_extension(x509.SubjectAlternativeName(names), critical=True)
-        .sign(_load_key(ca_key_pem), hashes.SHA256())
+        .sign(load_private(ca_key_pem), hashes.SHA256())
         .public_bytes(serialization.Encoding.DER)
     )
 
@@ -147,7 +150,7 @@ def requested_public_key(request_der: bytes) -> bytes:
     Raises:
         UntrustedCertificateError: The request is malformed, not signed by its key or not P-256.
     """
-    return _requested_key(request_der).public_bytes(
+    return requested_key(request_der).public_bytes(
         serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
     )
 
@@ -253,7 +256,7 @@ def save_tls_key(path: Path, key_pem: bytes) -> None:
     Raises:
         KeyFileError: Not a P-256 key, or the file is already there or cannot be written.
     """
-    _load_key(key_pem)
+    load_private(key_pem)
     write_private(path, key_pem)
 
 
@@ -265,7 +268,7 @@ def load_tls_key(path: Path) -> bytes:
     """
     key_pem = read_private(path, _MAX_PEM_BYTES)
     try:
-        _load_key(key_pem)
+        load_private(key_pem)
     except KeyFileError as error:
         raise KeyFileError(f"{path}: {error}") from error
     return key_pem
@@ -282,77 +285,3 @@ def _named_member(certificate: x509.Certificate) -> MemberId:
             f"the TLS certificate names {len(uris)} URIs; exactly one member id is expected"
         )
     return MemberId(uris[0])
-
-
-def _requested_key(request_der: bytes) -> ec.EllipticCurvePublicKey:
-    if len(request_der) > MAX_CSR_BYTES:
-        raise UntrustedCertificateError(f"certificate request of {len(request_der)} bytes")
-    try:
-        request = x509.load_der_x509_csr(request_der)
-        key = request.public_key()
-        proved = request.is_signature_valid
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise UntrustedCertificateError("not a PKCS#10 certificate request") from error
-    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
-        raise UntrustedCertificateError("the certificate request is not for a P-256 key")
-    if not proved:
-        raise UntrustedCertificateError("the certificate request is not signed by its own key")
-    return key
-
-
-def _builder(
-    subject: x509.Name,
-    issuer: x509.Name,
-    key: ec.EllipticCurvePublicKey,
-    now: datetime,
-    days: int,
-) -> x509.CertificateBuilder:
-    return (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer)
-        .public_key(key)
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - CLOCK_SKEW)
-        .not_valid_after(now + timedelta(days=days))
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
-    )
-
-
-def _key_usage(*, signs_certificates: bool) -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=not signs_certificates,
-        key_cert_sign=signs_certificates,
-        crl_sign=signs_certificates,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        encipher_only=False,
-        decipher_only=False,
-    )
-
-
-def _host_name(host: str) -> x509.GeneralName:
-    try:
-        return x509.IPAddress(ipaddress.ip_address(host))
-    except ValueError:
-        return x509.DNSName(host)
-
-
-def _key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
-    return key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-
-
-def _load_key(key_pem: bytes) -> ec.EllipticCurvePrivateKey:
-    try:
-        key = serialization.load_pem_private_key(key_pem, password=None)
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise KeyFileError("not a private key in PEM") from error
-    if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
-        raise KeyFileError("the TLS key is not a P-256 key, which gRPC's TLS needs")
-    return key

@@ -23,7 +23,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from security.errors import KeyFileError, MembershipError, UntrustedCertificateError
 from security.members import is_member_id, parse_member_id
-from security.tls import CLOCK_SKEW, load_certificate
+from security.tls import load_certificate
+from security.x509_parts import CLOCK_SKEW
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,7 +13,6 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from security.errors import KeyFileError, UntrustedCertificateError
 from security.private_files import write_private
 from security.tls import (
-    MAX_CSR_BYTES,
     certificate_der,
     certificate_pem,
     create_ca,
@@ -27,6 +26,7 @@ from security.tls import (
     save_tls_key,
     verify_member_certificate,
 )
+from security.x509_parts import MAX_CSR_BYTES
 from tests.support.members import HUB, NODE, NOW, PROVINCE, city
 
 if TYPE_CHECKING:
