@@ -86,7 +86,8 @@ class Examined:
         quality: What was measured on the largest face; None without a face.
         face: The largest face; None without a face.
         vector: Its vector, unit length; None with a fault.
-        liveness: Whether it lives; not checked with a fault.
+        liveness: Whether it lives; told with a face that is turned or covered too, not with one
+            that is too small, dark or blurred.
     """
 
     faces: int

@@ -16,12 +16,15 @@ import dataclasses
 import json
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from scoring_kernel.faces.examined import ImageFault
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+NO_FACE: Final = "found no face, expected one: face the camera, in light, without a cover"
+"""Words of the fault without anything measured."""
 
 
 class GateGroup(StrEnum):
@@ -113,20 +116,16 @@ class QualityGate:
         return json.dumps(values, sort_keys=True, separators=(",", ":")).encode()
 
 
-def find_fault(quality: Quality | None, gate: QualityGate) -> tuple[ImageFault, str] | None:
+def find_fault(quality: Quality, gate: QualityGate) -> tuple[ImageFault, str] | None:
     """Find why a face is not fit to be compared.
 
     Args:
-        quality: What was measured; None: no face was found.
+        quality: What was measured.
         gate: The limits.
 
     Returns:
         The first fault and its words, or None where the face is fit.
     """
-    if quality is None:
-        return ImageFault.NO_FACE, (
-            "found no face, expected one: face the camera, in light, without a cover"
-        )
     return next(_faults(quality, gate), None)
 
 
