@@ -92,6 +92,12 @@ def _log(work: Path, scale: float, repeats: int) -> Sequence[Row]:
     return measure_log(work, leaves=round(10_000 * scale), repeats=repeats)
 
 
+def _faces(_work: Path, scale: float, repeats: int) -> Sequence[Row | Skipped]:
+    from deploy.benchmarks.face_rows import TEMPLATES, measure_faces  # noqa: PLC0415
+
+    return measure_faces(templates=max(1_000, round(TEMPLATES * scale)), repeats=repeats)
+
+
 def _demo(work: Path, _scale: float, _repeats: int) -> Sequence[Row]:
     from deploy.benchmarks.demo_rows import measure_demo  # noqa: PLC0415
 
@@ -107,6 +113,7 @@ ROWS: Final[Mapping[str, Callable[[Path, float, int], Sequence[Row | Skipped]]]]
     "P5": _rules,
     "P7": _hub,
     "P9K": _grading,
+    "P10": _faces,
     "P11": _demo,
     "LOG": _log,
     "P13": _audit,

@@ -1,0 +1,47 @@
+"""P10 measures searches that found the right person, in a process of its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from deploy.benchmarks import face_run
+from deploy.benchmarks.cli import ROWS
+from deploy.benchmarks.face_rows import measure_faces
+from deploy.benchmarks.measuring import Row
+from deploy.errors import BenchmarkError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_a_search_is_measured_at_three_sizes(tmp_path: Path) -> None:
+    row = ROWS["P10"](tmp_path, 0.01, 1)[-1]
+    assert isinstance(row, Row)
+    assert row.name.startswith("P10 1:N over 1,000 templates (1 MB mapped, +")
+    assert row.ratio == row.ours / row.reference > 0
+    assert (row.bound.value, row.target) == ("≤", 1.5)
+    assert row.growth.startswith("linear in templates: ")
+
+
+def test_what_is_measured_is_drawn_again_the_same_and_of_unit_length() -> None:
+    first, second = (
+        face_run._draw(300, np.random.default_rng(1))  # noqa: SLF001, TID251 - the benchmark's own
+        for _ in range(2)
+    )
+    assert np.array_equal(first, second)
+    assert np.allclose(np.linalg.norm(first, axis=1), 1)
+    assert not first.flags.writeable
+
+
+def test_a_search_that_finds_nobody_is_no_measure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(face_run, "THRESHOLD_E4", 10_000)
+    with pytest.raises(BenchmarkError, match="among 10 templates found somebody else"):
+        face_run.search_many(100, 1)
+
+
+def test_a_run_that_ends_badly_is_told() -> None:
+    with pytest.raises(BenchmarkError, match="ended with 1; it said"):
+        measure_faces(templates=-5, repeats=1)
