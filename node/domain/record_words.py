@@ -63,6 +63,13 @@ _SENT: Final[Mapping[str, str]] = {
     "withdrawal": "撤销",
     "answer": "查询应答",
 }
+_COMPARED: Final[Mapping[str, str]] = {
+    "match": "相符",
+    "mismatch": "不符",
+    "absent": "本人不在",
+    "spoof": "冒用",
+    "unjudged": "未能判定",
+}
 WORDS: Final[Mapping[str, Mapping[str, str]]] = {
     "sign": {"1": "结算", "-1": "撤销"},
     "way": {"1": "继续", "2": "返回修改"},
@@ -76,12 +83,20 @@ WORDS: Final[Mapping[str, Mapping[str, str]]] = {
     "operation.what": {"discharge": "出院", "list": "结算清单"},
     **dict.fromkeys(("stock_movement.what", "trace_code.what"), _GOODS),
     **dict.fromkeys(("department.what", "alignment.what"), _SENT),
-    "identity_event.place": {"window": "窗口", "bed": "床旁", "pharmacy": "药店"},
-    "identity_event.result": {
-        "match": "相符",
-        "mismatch": "不符",
-        "absent": "本人不在",
-        "spoof": "冒用",
+    "identity_event.place": {
+        "window": "窗口",
+        "bed": "床旁",
+        "pharmacy": "药店",
+        "entrance": "入口",
+    },
+    **dict.fromkeys(("identity_event.result", "duty_event.result"), _COMPARED),
+    "liveness": {"live": "活体", "spoof": "非活体", "not_checked": "未检测"},
+    "identity_event.reason_code": {
+        "proxy": "代配药",
+        "child": "幼儿",
+        "voucher": "医保码",
+        "emergency": "急诊抢救",
+        "manual": "人工放行",
     },
     "agreement_status.status": {
         "active": "有效",

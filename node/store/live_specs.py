@@ -204,6 +204,7 @@ FACT_SPECS: Final[Mapping[str, tuple[FactSpec, ...]]] = {
                     mdtrt_id=visits,
                 ),
                 *columns("score_e4", "override_reason", override_reason=numbers),
+                *columns("threshold_e4"),
             ),
             day="at",
         ),

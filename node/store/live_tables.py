@@ -34,7 +34,7 @@ __all__ = [
 
 LIVE_DATABASE: Final = "live.db"
 LIVE_FILES: Final = (LIVE_DATABASE, f"{LIVE_DATABASE}-wal", f"{LIVE_DATABASE}-shm")
-FORM: Final = "2"
+FORM: Final = "3"
 """Form of the tables and of the facts; another one is begun again."""
 SECRET_CONTEXT: Final = "live-state"  # noqa: S105 - a name
 _CACHE_KIB: Final = 16_384

@@ -72,13 +72,13 @@ _BIASES: Final[tuple[dict[str, tuple[Any, ...]], ...]] = (
 )
 """What is drawn otherwise in some worlds: one person's days, his stays, the young."""
 _TRIALS: Final = st.tuples(
-    st.sampled_from(("mismatch", "mismatch", "match", "absent")),
-    st.sampled_from((None, 7_999, 8_000)),
+    st.sampled_from(("mismatch", "mismatch", "match", "match", "absent", "spoof", "unjudged")),
+    st.sampled_from(((None, None), (4_649, 4_650), (4_650, 4_650), (4_649, None), (None, 4_650))),
     st.sampled_from((None, None, None, "病情")),
-    st.sampled_from(("window", "window", "pharmacy", "bed")),
+    st.sampled_from(("window", "window", "entrance", "pharmacy", "bed")),
     st.booleans(),
 )
-"""Result, score, reason to let pass, place, and whether the visit is named."""
+"""Result, score and threshold, reason to let pass, place, and whether the visit is named."""
 _STOCK: Final = st.fixed_dictionaries(
     {
         "what": st.sampled_from(("purchase", "sale", "sale_return")),

@@ -242,7 +242,7 @@ class _World:
             )
 
     def _trial(self, visit: str, at: datetime, one: Facts, trial: tuple[Any, ...]) -> None:
-        result, score, override, place, is_named = trial
+        result, (score, threshold), override, place, is_named = trial
         named = {"visit": visit} if is_named else {}
         self.facts.record(
             "identity_event",
@@ -253,6 +253,7 @@ class _World:
             place=place,
             result=result,
             score_e4=score,
+            threshold_e4=threshold,
             override_reason=override,
         )
 

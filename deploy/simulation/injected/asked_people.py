@@ -178,9 +178,10 @@ def _identity(scene: Scene, item: Institution, place: int) -> None:
     for is_case, events, note in (
         (True, (), "没有核验"),
         (True, ({"ago_s": 30 * _MINUTE_S + 1},), "30分零1秒前核验通过"),
-        (True, ({"score_e4": 7_900},), "相似度0.79"),
+        (True, ({"score_e4": 4_649, "threshold_e4": 4_650},), "相似度低于标定阈值"),
+        (True, ({"result": "unjudged"},), "核验未能判定"),
         (False, ({"ago_s": 30 * _MINUTE_S},), "恰在30分钟前核验通过"),
-        (False, ({"score_e4": 8_000},), "相似度恰为0.80"),
+        (False, ({"score_e4": 4_650, "threshold_e4": 4_650},), "相似度恰为标定阈值"),
         (False, ({"result": "absent", "override_reason": "卧床由子女代办"},), "放行并写明理由"),
     ):
         person = scene.person()

@@ -99,6 +99,8 @@ class IdentityFact(NamedTuple):
     score_e4: int | None
     override: int | None
     """Set where somebody overrode the result and said why."""
+    threshold_e4: int | None = None
+    """Calibrated threshold that the likeness was held against, where it is known."""
 
 
 class ApprovedFact(NamedTuple):

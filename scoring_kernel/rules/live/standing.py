@@ -20,7 +20,9 @@ __all__ = ["agreement", "identity", "identity_failed", "insurance", "staff"]
 _BARRED: Final = ("suspended", "terminated")
 _BED: Final = "bed"
 _MATCH: Final = "match"
-_WHOLE_E4: Final = 10_000
+_UNJUDGED: Final = "unjudged"
+_WINDOW: Final = "window"
+_ENTRANCE: Final = "entrance"
 _MINUTE_S: Final = 60
 
 
@@ -115,19 +117,24 @@ def _barred(case: Case, doctor: str) -> list[tuple[int, int | None]]:
     ]
 
 
-def _passed(case: Case, fact: IdentityFact) -> bool:
-    least = case.values["score_min"]
-    score = _WHOLE_E4 if fact.score_e4 is None else fact.score_e4
-    return (
-        fact.result == _MATCH
-        and not isinstance(least, tuple)
-        and score * least.denominator >= least.numerator * _WHOLE_E4
-    )
+def _passed(fact: IdentityFact) -> bool:
+    """Whether a comparison passed: by its verdict, and by its threshold where both are told."""
+    if fact.result != _MATCH:
+        return False
+    score, threshold = fact.score_e4, fact.threshold_e4
+    return score is None or threshold is None or score >= threshold
+
+
+def _is_attempt(fact: IdentityFact) -> bool:
+    """Whether a comparison counts: one that nobody judged does where somebody let it pass."""
+    return fact.place != _BED and (fact.result != _UNJUDGED or fact.override is not None)
 
 
 def identity_failed(case: Case) -> Iterator[Hit]:
     """M35 人证不符、冒名就医."""
     one, known = case.encounter, case.need()
+    if one.med_type in case.codes("emergency_types"):
+        return
     attempts = case.whole("retries") + 1
     rounds: dict[tuple[str, int], list[IdentityFact]] = defaultdict(list)
     for fact in known.identity:
@@ -135,13 +142,14 @@ def identity_failed(case: Case) -> Iterator[Hit]:
             fact.visit == known.visit
             or (fact.visit is None and fact.at // DAY_S == one.now // DAY_S)
         )
-        if is_own and fact.place != _BED:
-            rounds[fact.place, fact.at // DAY_S].append(fact)
+        if is_own and _is_attempt(fact):
+            place = _WINDOW if fact.place == _ENTRANCE else fact.place
+            rounds[place, fact.at // DAY_S].append(fact)
     failed = [
         facts
         for facts in (sorted(found, key=lambda fact: fact.at) for found in rounds.values())
         if not any(fact.override is not None for fact in facts)
-        and not any(_passed(case, fact) for fact in facts[:attempts])
+        and not any(_passed(fact) for fact in facts[:attempts])
     ]
     if failed:
         yield Hit(
@@ -155,9 +163,11 @@ def identity_failed(case: Case) -> Iterator[Hit]:
 def identity(case: Case) -> Iterator[Hit]:
     """W04 人证一致性核验未通过."""
     one = case.encounter
+    if one.med_type in case.codes("emergency_types"):
+        return
     since = one.now - case.whole("valid_minutes") * _MINUTE_S
     if not any(
-        since <= fact.at <= one.now and (_passed(case, fact) or fact.override is not None)
+        since <= fact.at <= one.now and (_passed(fact) or fact.override is not None)
         for fact in case.need().identity
     ):
         yield Hit(

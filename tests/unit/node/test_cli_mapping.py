@@ -65,7 +65,7 @@ def test_a_table_with_the_listed_header_of_a_register_needs_no_mapping(tmp_path:
     listed = json.loads(runner.invoke(app, ["mapping", "registers", "--json"]).stdout)["registers"]
     assert {one["kind"] for one in listed} == {
         *("death", "agreement_status", "staff_qualification", "institution_profile"),
-        *("identity_event", "benefit_freeze", "approved_purchase"),
+        *("identity_event", "duty_event", "benefit_freeze", "approved_purchase"),
     }
     runner.invoke(app, ["init", *home, "--institution", "H33030200001"])
     for one in listed:

@@ -85,7 +85,7 @@ def visit(person: str, institution: str, hour: int, days: int = 0, **given: Any)
         "begins": 60 * hour,
         "lasts": 24 * 60 * days,
         "insutype": "390" if person == "P2" else "310",
-        "identity": (("mismatch", None, None, "window", True),),
+        "identity": (("mismatch", (None, None), None, "window", True),),
         "lines": EVERYTHING,
         **given,
     }

@@ -13,6 +13,7 @@ from scoring_kernel import load_catalog
 from tests.support import node_messages as m
 
 CATALOG = load_catalog()
+DEVICE = f"yixin-device://{m.HOSPITAL}/window/w3"
 REGISTERS: dict[str, tuple[str, str]] = {
     "institution_profile": (
         "institution,level,beds,latitude_e6,longitude_e6,group_code,begins_at,ends_at",
@@ -39,7 +40,15 @@ REGISTERS: dict[str, tuple[str, str]] = {
         "institution,person,mdtrt_id,at,place,result,score_e4,override_reason,staff",
         f"{m.HOSPITAL},{m.PERSON},,2026-03-18 09:10:00,window,mismatch,4312,老人,D330302000101",
     ),
+    "duty_event": (
+        "institution,staff,at,result,score_e4,threshold_e4,liveness,model,device",
+        f"{m.HOSPITAL},D330302000101,2026-03-18 09:10:00,match,5120,4650,live,8cba0c9041fefd5a,",
+    ),
 }
+VERIFIED = (
+    f"{REGISTERS['identity_event'][0]},threshold_e4,liveness,model,reason_code,device",
+    f"{REGISTERS['identity_event'][1]},4650,live,8cba0c9041fefd5a,proxy,{DEVICE}",
+)
 
 
 def take(store: NodeStore, path: Path, *lines: str, now: datetime = m.NOW) -> dict[str, int]:
@@ -55,7 +64,7 @@ def test_a_register_goes_in_by_its_header(store: NodeStore, tmp_path: Path, kind
 
     (found,) = m.rows_of(store, kind)
     assert found["institution"] == m.HOSPITAL
-    assert found["month"] == (202603 if kind == "identity_event" else 202607)
+    assert found["month"] == (202603 if kind in ("identity_event", "duty_event") else 202607)
     assert m.PERSON not in found["record_id"]
     assert "D330302000101" not in found["record_id"]
     assert take(store, tmp_path / "b.csv", header, row) == {}
@@ -86,6 +95,31 @@ def test_an_exported_register_goes_in_again(store: NodeStore, tmp_path: Path) ->
 
     assert found == {"death": 1}
     assert m.rows_of(store, "death")[0]["month"] == 202607
+
+
+def test_what_a_terminal_verified_goes_in_again(store: NodeStore, tmp_path: Path) -> None:
+    header, row = VERIFIED
+    found = take(store, tmp_path / "a.csv", f"record_id,month,{header}", f"x:1,202601,{row}")
+    assert found == {"identity_event": 1}
+    (event,) = m.rows_of(store, "identity_event")
+    assert (event["threshold_e4"], event["liveness"], event["reason_code"]) == (
+        4650,
+        "live",
+        "proxy",
+    )
+    assert (event["model"], event["device"]) == (*("8cba0c9041fefd5a", DEVICE),)
+    assert take(store, tmp_path / "b.csv", header, row) == {}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [("proxy", "friend"), ("live", "alive"), ("4650", "0.465"), ("window", "roof")],
+)
+def test_a_word_that_no_terminal_says_is_refused(
+    store: NodeStore, tmp_path: Path, wrong: str, right: str
+) -> None:
+    header, row = VERIFIED
+    assert take(store, tmp_path / "a.csv", header, row.replace(f",{wrong},", f",{right},")) == {}
 
 
 def test_a_register_is_known_by_its_columns_in_any_order(store: NodeStore, tmp_path: Path) -> None:

@@ -37,7 +37,9 @@ def test_every_topic_has_chart_sentence_and_dated_thresholds() -> None:
 def test_what_travels_names_no_person() -> None:
     travelling = {name for name, one in SUPERVISION.sets.items() if one.travels}
     assert travelling == SUPERVISION.stated.keys() == stated_sets().keys()
-    assert travelling == {"care", "cost_mix", "hit", "practice", "practice_hit", "shop", "stay"}
+    assert travelling == {
+        *("care", "cost_mix", "duty", "hit", "practice", "practice_hit", "shop", "stay"),
+    }
     for name in travelling:
         assert PERSONAL.isdisjoint(SUPERVISION.sets[name].keys)
     assert {"patient", "supply", "together"} <= {

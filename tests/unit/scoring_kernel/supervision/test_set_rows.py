@@ -276,3 +276,35 @@ def test_days_links_and_cases() -> None:
     assert measured(facts, "case_cost", MARCH) == {
         ("H1", "I10", "V3"): {"medfee_fen": 50_000, "bed_days": 4}
     }
+
+
+def test_hours_with_a_pharmacist_are_those_after_a_check_that_passed() -> None:
+    shop = {"institution": "S1", "med_type": "41"}
+    hours = (8, 9, 12, 13, 15, 18)
+    visits = {
+        f"V{number}": {**shop, "person": "P1", "begins": f"2026-03-02 {hour:02d}:20"}
+        for number, hour in enumerate(hours, start=1)
+    }
+    visits["V7"] = {**shop, "person": "P1", "begins": "2026-03-03 00:00", "settled": "2026-03-03"}
+    check = {"institution": "S1", "staff": "D1", "result": "match"}
+    facts = facts_of(
+        visits=visits,
+        records={
+            "staff_member": [
+                {"institution": "S1", "staff": "D1", "type": "3", "begins_at": "2025-01-01"},
+                {"institution": "S1", "staff": "D2", "type": "2", "begins_at": "2025-01-01"},
+            ],
+            "duty_event": [
+                # Holds from 9 to 12 o'clock; at 13:10 its four hours are over.
+                {**check, "at": "2026-03-02 09:00", "score_e4": 4_650, "threshold_e4": 4_650},
+                {**check, "at": "2026-03-02 15:10"},
+                {**check, "at": "2026-03-02 15:50", "result": "absent"},
+                # Neither judged, nor by a pharmacist, nor over the threshold.
+                {**check, "at": "2026-03-02 18:01", "result": "unjudged"},
+                {**check, "at": "2026-03-02 18:02", "staff": "D2"},
+                {**check, "at": "2026-03-02 18:03", "score_e4": 4_649, "threshold_e4": 4_650},
+            ],
+        },
+    )
+    row = measured(facts, "duty", MARCH)[("S1",)]
+    assert (row["checks"], row["hours_open"], row["hours_seen"]) == (5, 6, 2 + 1)
