@@ -7,6 +7,7 @@ Rules:
   belong to the group ``size``.
 - Occlusion is a weak gate: it sees a mask, and a bar over the eyes only where the detector's
   points stay under it.
+- What is no number is within no limit.
 - The first fault in the order of ``ImageFault`` is told, with what was measured.
 """
 
@@ -130,7 +131,7 @@ def find_fault(quality: Quality, gate: QualityGate) -> tuple[ImageFault, str] | 
 
 
 def _faults(quality: Quality, gate: QualityGate) -> Iterator[tuple[ImageFault, str]]:
-    if quality.second_share >= gate.most_second_share:
+    if not quality.second_share < gate.most_second_share:
         yield (
             ImageFault.SEVERAL_FACES,
             (
@@ -138,7 +139,7 @@ def _faults(quality: Quality, gate: QualityGate) -> Iterator[tuple[ImageFault, s
                 f"below {gate.most_second_share}: one person at a time"
             ),
         )
-    if GateGroup.SIZE not in gate.off and quality.eye_distance < gate.least_eye_distance:
+    if GateGroup.SIZE not in gate.off and not quality.eye_distance >= gate.least_eye_distance:
         yield (
             ImageFault.TOO_SMALL,
             (
@@ -148,7 +149,7 @@ def _faults(quality: Quality, gate: QualityGate) -> Iterator[tuple[ImageFault, s
         )
     if GateGroup.DARK not in gate.off:
         yield from _light_faults(quality, gate)
-    if GateGroup.SIZE not in gate.off and quality.sharpness < gate.least_sharpness:
+    if GateGroup.SIZE not in gate.off and not quality.sharpness >= gate.least_sharpness:
         yield (
             ImageFault.BLURRED,
             (
@@ -169,7 +170,7 @@ def _light_faults(quality: Quality, gate: QualityGate) -> Iterator[tuple[ImageFa
             ImageFault.DARK,
             f"found mean grey {quality.brightness:.1f}, expected {least} to {most}: mend the light",
         )
-    if quality.deviation < gate.least_deviation:
+    if not quality.deviation >= gate.least_deviation:
         yield (
             ImageFault.DARK,
             (
@@ -198,7 +199,7 @@ def _occlusion_faults(quality: Quality, gate: QualityGate) -> Iterator[tuple[Ima
         ("contrast of an eye", quality.eye_contrast, gate.least_eye_contrast),
         ("contrast of the mouth", quality.mouth_contrast, gate.least_mouth_contrast),
     ):
-        if value < least:
+        if not value >= least:
             yield (
                 ImageFault.OCCLUDED,
                 (
