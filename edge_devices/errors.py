@@ -32,7 +32,16 @@ class NodeUnreachableError(EdgeError):
 
 
 class NodeRefusedError(EdgeError):
-    """The node refused this device or what it asked for."""
+    """The node refused this device or what it asked for.
+
+    Attributes:
+        code: Status of the call: ``permission_denied`` where the device itself is refused, anything
+            else where this one request is.
+    """
+
+    def __init__(self, message: str, code: str = "") -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class QueueError(EdgeError):

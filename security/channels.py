@@ -31,6 +31,7 @@ KEEPALIVE_TIMEOUT_MS: Final = 10_000
 MAX_CONNECTION_AGE_MS: Final = 3_600_000
 MAX_CONNECTION_GRACE_MS: Final = 60_000
 MAX_STREAMS_PER_CONNECTION: Final = 16
+MAX_RECONNECT_MS: Final = 5_000
 OWN_FILES: Final = 384
 """Files that a hub needs for itself: databases, logs, local sockets, lines to its parent."""
 MAX_OPEN_CONNECTIONS: Final = 128
@@ -58,6 +59,11 @@ CHANNEL_OPTIONS: Final[Options] = (
     ("grpc.use_local_subchannel_pool", 1),
 )
 """Options of a member's channel."""
+DEVICE_OPTIONS: Final[Options] = (
+    *CHANNEL_OPTIONS,
+    ("grpc.max_reconnect_backoff_ms", MAX_RECONNECT_MS),
+)
+"""Options of an edge device's channel: people wait at its window for the node to come back."""
 
 SERVER_OPTIONS: Final[Options] = (
     *_MESSAGE_OPTIONS,
@@ -122,6 +128,25 @@ def member_channel(membership: Membership, now: datetime) -> grpc.aio.Channel:
     return grpc.aio.secure_channel(
         membership.exchange_address, credentials, options=CHANNEL_OPTIONS
     )
+
+
+def device_channel(
+    address: str, *, ca_certificate_pem: bytes, tls_key_pem: bytes, tls_certificate_pem: bytes
+) -> grpc.aio.Channel:
+    """Open a channel from an edge device to its node.
+
+    Args:
+        address: host:port of the node's EdgeIntake.
+        ca_certificate_pem: The node's authority, as the device's token pinned it.
+        tls_key_pem: Private key of the device, PEM.
+        tls_certificate_pem: Its certificate, PEM.
+    """
+    credentials = grpc.ssl_channel_credentials(
+        root_certificates=ca_certificate_pem,
+        private_key=tls_key_pem,
+        certificate_chain=tls_certificate_pem,
+    )
+    return grpc.aio.secure_channel(address, credentials, options=DEVICE_OPTIONS)
 
 
 def enrolment_channel(address: str, ca_certificate_pem: bytes) -> grpc.aio.Channel:

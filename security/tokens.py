@@ -7,28 +7,22 @@ digest of the secret; a token is text of one line.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
-import hmac
-import re
 from dataclasses import dataclass, field
 from typing import Final
 
 from security.errors import TokenError
 from security.members import MemberId, MemberKind, parse_member_id
+from security.token_lines import is_address, read_line, write_line
 
 PREFIX: Final = "yixin1."
-MAX_TOKEN_CHARS: Final = 16 * 1024
 SECRET_BYTES: Final = 32
 DIGEST_BYTES: Final = 32
 LIFETIME_S: Final = 600
 
-_CHECK_BYTES: Final = 4
-_LENGTH_BYTES: Final = 2
+_NOUN: Final = "join token"
 _FIELDS: Final = (6, 7)
 """A token without a pin of the model packs, and one with it."""
-_ADDRESS: Final = re.compile(r"(?P<host>[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\]):[0-9]{1,5}")
 _DAMAGED: Final = "The join token is damaged; copy the whole line again, without spaces"
 
 
@@ -61,11 +55,9 @@ class JoinToken:
             is_hub = parse_member_id(self.hub).kind is MemberKind.HUB
         except ValueError as error:
             raise TokenError(f"The join token names no hub: {error}") from error
-        port = self.enrolment_address.rpartition(":")[2]
         faults = {
             f"{self.hub} is not a hub": not is_hub,
-            "the enrolment address is not host:port": not _ADDRESS.fullmatch(self.enrolment_address)
-            or not 0 < int(port) < 2**16,
+            "the enrolment address is not host:port": not is_address(self.enrolment_address),
             "the anchor's digest is not 32 bytes": len(self.anchor_digest) != DIGEST_BYTES,
             "the digest of the packs' root is not 32 bytes": len(self.pack_root_digest)
             not in (0, DIGEST_BYTES),
@@ -110,11 +102,7 @@ class JoinToken:
             self.expires_at_ms.to_bytes(8),
             *pinned,
         )
-        body = b"".join(len(part).to_bytes(_LENGTH_BYTES) + part for part in fields)
-        text = PREFIX + base64.urlsafe_b64encode(body + _check(body)).decode().rstrip("=")
-        if len(text) > MAX_TOKEN_CHARS:
-            raise TokenError(f"The join token has {len(text)} characters; use a shorter TLS root")
-        return text
+        return write_line(PREFIX, fields, _NOUN)
 
     @classmethod
     def decode(cls, text: str) -> JoinToken:
@@ -123,13 +111,14 @@ class JoinToken:
         Raises:
             TokenError: The text is not a token, is damaged, or is of a later format.
         """
-        line = text.strip()
-        if len(line) > MAX_TOKEN_CHARS or not line.startswith(PREFIX):
+        parts = read_line(PREFIX, text.strip(), _FIELDS, _NOUN)
+        if parts is None:
             raise TokenError(
                 f"This is not a join token: expected one line that starts with {PREFIX!r}. "
                 "The hub prints it with: yixin hub token"
             )
-        parts = _split(_decode(line.removeprefix(PREFIX)))
+        if parts[6:] == [b""]:
+            raise TokenError(_DAMAGED)
         hub, address, digest, root, secret, expires = parts[:6]
         try:
             return cls(
@@ -148,30 +137,3 @@ class JoinToken:
 def secret_digest(secret: bytes) -> bytes:
     """SHA-256 of a token's secret."""
     return hashlib.sha256(secret).digest()
-
-
-def _check(body: bytes) -> bytes:
-    return hashlib.sha256(body).digest()[:_CHECK_BYTES]
-
-
-def _decode(text: str) -> bytes:
-    try:
-        data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise TokenError(_DAMAGED) from error
-    body, check = data[:-_CHECK_BYTES], data[-_CHECK_BYTES:]
-    if not hmac.compare_digest(check, _check(body)):
-        raise TokenError(_DAMAGED)
-    return body
-
-
-def _split(body: bytes) -> list[bytes]:
-    fields: list[bytes] = []
-    at = 0
-    while at < len(body) and len(fields) < max(_FIELDS):
-        begin = at + _LENGTH_BYTES
-        at = begin + int.from_bytes(body[at:begin])
-        fields.append(body[begin:at])
-    if at != len(body) or len(fields) not in _FIELDS or fields[6:] == [b""]:
-        raise TokenError(_DAMAGED)
-    return fields

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 DETAIL_CHARS: Final = 300
 
-_BROKEN_LINE: Final = frozenset(
+BROKEN_LINE: Final = frozenset(
     {
         grpc.StatusCode.OK,
         grpc.StatusCode.UNAVAILABLE,
@@ -27,6 +27,7 @@ _BROKEN_LINE: Final = frozenset(
         grpc.StatusCode.UNKNOWN,
     }
 )
+"""Statuses that say nothing about what was asked: it may be asked again."""
 
 _ADVICE: Final = {
     exchange_pb2.REFUSAL_CODE_UNTRUSTED: (
@@ -82,7 +83,7 @@ def rpc_error(error: grpc.aio.AioRpcError, hub: str) -> HubRefusedError | HubUnr
         ``HubUnreachableError`` when the line broke, ``HubRefusedError`` when the hub said no.
     """
     detail = (error.details() or "no details")[:DETAIL_CHARS]
-    if error.code() in _BROKEN_LINE:
+    if error.code() in BROKEN_LINE:
         return HubUnreachableError(
             f"the line to {hub} broke or did not come up ({error.code().name.lower()}: {detail}); "
             "nothing is lost, try again. If it stays so, check the address, the hub, and the "

@@ -1,0 +1,40 @@
+"""Foreign errors of the wire, translated once into errors of a device."""
+
+from typing import Final
+
+import grpc.aio
+
+from edge_devices.errors import NodeRefusedError, NodeUnreachableError
+from security.exchange.wire_errors import BROKEN_LINE, DETAIL_CHARS
+
+__all__ = ["rpc_error"]
+
+_ADVICE: Final = {
+    "permission_denied": (
+        "ask the node's operator whether this device is revoked (yixin node device list); with a "
+        "new token it can join again: yixin device enrol --token TOKEN"
+    ),
+    "failed_precondition": "see what the node says, and correct it there or here",
+}
+
+
+def rpc_error(error: grpc.aio.AioRpcError, address: str) -> NodeRefusedError | NodeUnreachableError:
+    """Translate a failed call.
+
+    Args:
+        error: Error of the call.
+        address: host:port that was called.
+
+    Returns:
+        ``NodeUnreachableError`` when the line broke, ``NodeRefusedError`` when the node said no.
+    """
+    code = error.code().name.lower()
+    detail = (error.details() or "no details")[:DETAIL_CHARS]
+    if error.code() in BROKEN_LINE:
+        return NodeUnreachableError(
+            f"the line to the node at {address} broke or did not come up ({code}: {detail}); "
+            "nothing is lost, events wait. If it stays so, check the address, the node, and the "
+            "days left on this device's certificate: yixin device status"
+        )
+    advice = _ADVICE.get(code, "ask the node's operator to look at its log")
+    return NodeRefusedError(f"the node at {address} refused ({code}): {detail} {advice}", code)
