@@ -20,7 +20,7 @@ from node.store.presence import PRESENCE_TABLES
 from node.store.quarantine import QUARANTINE_DESK_TABLES, ROW_FORM
 from node.store.rule_runs import RUN_TABLES
 from node.store.superseded import SUPERSEDED_TABLES
-from node.store.templates import TEMPLATE_TABLES
+from node.store.template_rows import TEMPLATE_TABLES
 from node.store.tree import TREE_TABLES
 
 __all__ = ["MIGRATIONS"]

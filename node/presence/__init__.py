@@ -1,0 +1,1 @@
+"""Presence (在场核验): templates, what devices saw, and what is held of it."""
