@@ -1,0 +1,1 @@
+"""Face terminals (人脸终端): is the person at the counter the person on the card?"""
