@@ -34,7 +34,10 @@ FIVE_POINTS: Final = np.array(
 Source:
     ArcFace (insightface), the five points of 112 by 112 crops; SFace of opencv_zoo uses the same.
 """
+_PLANE: Final = np.array((1.0, 1.0j))
+"""Makes a complex number of a point."""
 _LEAST_SPREAD: Final = 1e-3
+_MOST: Final = 1e6
 
 
 def align(frame: Frame, points: FloatMatrix) -> Frame:
@@ -74,16 +77,22 @@ def similarity(source: DoubleMatrix, target: DoubleMatrix) -> DoubleMatrix:
     >>> similarity(np.array([[0.0, 0.0], [1.0, 0.0]]), np.array([[5.0, 5.0], [5.0, 7.0]])).tolist()
     [[0.0, -2.0, 5.0], [2.0, 0.0, 5.0]]
     """
-    given = source[:, 0] + 1j * source[:, 1]
-    wanted = target[:, 0] + 1j * target[:, 1]
+    if not np.abs(source).max() < _MOST:
+        raise _no_face()
+    given = source @ _PLANE
+    wanted = target @ _PLANE
     centred = given - given.mean()
     spread = float(np.vdot(centred, centred).real)
-    if not _LEAST_SPREAD < spread < np.inf:
-        raise FaceImageError(
-            ImageFault.POSE, "found points of a face on one another: take another picture"
-        )
+    if not spread > _LEAST_SPREAD:
+        raise _no_face()
     factor = complex(np.vdot(centred, wanted - wanted.mean())) / spread
     shift = complex(wanted.mean() - factor * given.mean())
     return np.array(
         [[factor.real, -factor.imag, shift.real], [factor.imag, factor.real, shift.imag]]
+    )
+
+
+def _no_face() -> FaceImageError:
+    return FaceImageError(
+        ImageFault.POSE, "found points of a face on one another: take another picture"
     )

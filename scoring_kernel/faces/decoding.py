@@ -71,6 +71,8 @@ def decode(content: bytes) -> Frame:
     if image.format == "JPEG" and (scans := content.count(_SCAN)) > _MAX_SCANS:
         raise _too_large(f"{scans} scans", f"at most {_MAX_SCANS}")
     try:
+        if image.format == "PNG":  # Its end is only looked for here.
+            Image.open(BytesIO(content), formats=("PNG",)).verify()
         upright = ImageOps.exif_transpose(image)
         pixels = np.asarray(upright.convert("RGB"))
     except Exception as error:

@@ -50,8 +50,9 @@ SIDE: Final = 320
 _SCALE: Final = 1.5
 """Of the stand-in faces over an aligned crop."""
 _CELL: Final = 32
-_CENTRE: Final = (5, 5)
-"""Cell of the face in a stand-in picture, row and column."""
+_GREEN: Final = (0, 255, 0)
+BLOCK: Final = slice(5 * _CELL, 6 * _CELL)
+"""Rows and columns of the green block of a stand-in picture."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,7 +169,7 @@ def embedding(
         f"input: {{name: {source}, width: 112, height: 112, channels: rgb, layout: nchw, "
         'mean: ["0", "0", "0"], scale: ["1", "1", "1"]}\n'
         "crop: {align: five_point}\n"
-        f"output: {{name: {made}, size: {size}, normalise: l2}}\n"
+        f'output: {{name: "{made}", size: {size}, normalise: l2}}\n'
         "similarity: cosine\n"
         'default_threshold: {value: "0.6", basis: proposal, note: made for tests}\n',
     )
@@ -237,8 +238,16 @@ def picture(person: int, shot: int = 0, *, paper: bool = False, noise: float = 1
     frame: Frame = np.repeat(np.clip(grey, 0, 255)[:, :, None], 3, axis=2).astype(np.uint8)
     if paper:
         frame[:, :, :2] //= 2
-    row, column = (_CELL * cell for cell in _CENTRE)
-    frame[row : row + _CELL, column : column + _CELL] = (0, 255, 0)
+    frame[BLOCK, BLOCK] = _GREEN
+    return frame
+
+
+def crowd() -> Frame:
+    """A picture of two persons of one size, side by side."""
+    frame = picture(1)
+    frame[BLOCK, BLOCK] = 128
+    for left in (2 * _CELL, 7 * _CELL):
+        frame[BLOCK, left : left + _CELL] = _GREEN
     return frame
 
 
