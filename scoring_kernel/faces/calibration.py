@@ -30,8 +30,10 @@ if TYPE_CHECKING:
 
     from scoring_kernel.faces.fitting import CalibrationResult
 
-__all__ = ["MAX_BYTES", "Calibration"]
+__all__ = ["MAX_BYTES", "MAX_UPSCALE", "Calibration"]
 
+MAX_UPSCALE: Final = 8
+"""Most that small pictures are enlarged."""
 _WHERE: Final = "calibration"
 
 
@@ -51,6 +53,7 @@ class Calibration:
         seed: Of the drawings.
         release: Release of the program that calibrated.
         made_at: Moment, UTC, to the second.
+        upscale: How often pictures were enlarged before they were looked at; 1 as a terminal does.
     """
 
     model: bytes
@@ -63,6 +66,7 @@ class Calibration:
     seed: int
     release: str
     made_at: datetime
+    upscale: int = 1
 
     def __post_init__(self) -> None:
         """Refuse a moment that JSON would not bring back.
@@ -101,6 +105,7 @@ class Calibration:
             seed=document.number("seed", 0, 2**63 - 1),
             release=document.text("release", r"[0-9A-Za-z.+!_-]{1,64}"),
             made_at=document.moment("made_at"),
+            upscale=document.number("upscale", 1, MAX_UPSCALE),
         )
         if found.to_json() != content:
             raise CalibrationError(
@@ -122,6 +127,7 @@ class Calibration:
             "site": self.site,
             "source": self.source.hex(),
             "threshold_e4": self.threshold_e4,
+            "upscale": self.upscale,
             **result_values(self.result),
         }
         return json.dumps(document, sort_keys=True, separators=(",", ":")).encode()

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     from scoring_kernel.faces.pairs import FlagVector, Scores
 
-__all__ = ["CalibrationResult", "GroupRates", "Method", "Operating", "calibrate"]
+__all__ = ["CalibrationResult", "GroupRates", "Method", "Operating", "calibrate", "operate"]
 
 MIN_GENUINE: Final = 30
 """Fewest pairs of one person."""
@@ -174,6 +174,33 @@ def calibrate(
         subjects=scores.labels.subjects if named else None,
         groups=_by_group(scores, high, confidence_e4),
     )
+
+
+def operate(
+    scores: Scores,
+    thresholds: tuple[int, ...],
+    *,
+    rng: Generator,
+    rounds: int = 2_000,
+    confidence_e4: int = 9_500,
+) -> list[Operating]:
+    """What given thresholds do on other pairs, with intervals as in a calibration.
+
+    Args:
+        scores: Pairs of both kinds with their scores.
+        thresholds: Ten-thousandths, in [-10000, 10000].
+        rng: Draws the subjects, where they are named.
+        rounds: How often, in [200, 100000].
+        confidence_e4: Confidence of the intervals, ten-thousandths, in [5000, 9999].
+
+    Raises:
+        CalibrationError: An argument out of bounds, or pairs that hang on too few subjects.
+        KernelInputError: One kind of pairs alone.
+    """
+    _verify_arguments(MAX_FAR_E6, rounds, confidence_e4)
+    rates, named = ErrorRates(scores), scores.labels.left is not None
+    drawn = SubjectDraws(scores, rng, rounds, lambda _: None) if named else None
+    return _operate(rates, thresholds, confidence_e4, drawn)
 
 
 def _verify_arguments(far_e6: int, rounds: int, confidence_e4: int) -> None:

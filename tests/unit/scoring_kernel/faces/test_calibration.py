@@ -61,6 +61,7 @@ PLAIN = replace(
     pipeline=None,
     cautious=False,
     gated={},
+    upscale=4,
     result=replace(RESULT, method=Method.PAIRS, rounds=0, subjects=None, groups=()),
 )
 
@@ -178,6 +179,8 @@ def test_no_value_can_be_missing_or_of_another_kind(key: str, value: object) -> 
         {"made_at": "2026-02-30T08:00:00Z"},
         {"made_at": "2026-11-23T08:00:00+00:00"},
         {"seed": 2**63},
+        {"upscale": 0},
+        {"upscale": 9},
         {"release": "0.1.0 "},
         {"note": "one value more"},
     ],

@@ -9,7 +9,7 @@ import pytest
 
 from scoring_kernel.errors import CalibrationError
 from scoring_kernel.faces.error_rates import ErrorRates, wilson
-from scoring_kernel.faces.fitting import CalibrationResult, Method, calibrate
+from scoring_kernel.faces.fitting import CalibrationResult, Method, calibrate, operate
 from scoring_kernel.faces.pairs import PairLabels, Scores
 from scoring_kernel.faces.subject_draws import SubjectDraws
 
@@ -120,6 +120,20 @@ def test_intervals_of_rates_are_never_narrower_than_of_independent_pairs() -> No
         for rate in (operating.tar, operating.far):
             plain = wilson(rate.count, rate.of)
             assert rate.low_e6 <= plain.low_e6 <= rate.e6 <= plain.high_e6 <= rate.high_e6
+
+
+def test_a_threshold_is_tried_on_other_pairs() -> None:
+    found, others = fitted(city()), city(16, 4, seed=11)
+    rng = np.random.default_rng(7)  # noqa: TID251  # a seeded test
+    high = found.cautious.threshold_e4
+    (told,) = operate(others, (high,), rng=rng, rounds=200)
+    assert (told.threshold_e4, told.far.of) == (high, len(others.impostor))
+    assert told.far.count == int((others.impostor >= high).sum())
+    plain = wilson(told.tar.count, told.tar.of)
+    assert told.tar.low_e6 <= plain.low_e6 <= plain.high_e6 <= told.tar.high_e6
+    nameless = city(16, 4, seed=11, named=False)
+    (alone,) = operate(nameless, (high,), rng=rng, rounds=200)
+    assert alone.tar == plain
 
 
 def test_groups_are_told_by_name_and_small_ones_are_not_judged() -> None:
