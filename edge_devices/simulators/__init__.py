@@ -1,0 +1,1 @@
+"""Simulators of edge devices: cameras, people with faces, a fleet of terminals."""
