@@ -4,14 +4,15 @@ Rules:
 - Nothing is raised: what cannot be judged is told with its reason, counted, and logged by place.
 - The past is used while the live state is built and was fed a short time ago; else only what the
   call itself states is judged.
-- Where identity is closed, an encounter whose identity check cannot be judged is blocked.
+- Where identity is closed, an encounter whose identity check cannot be judged is blocked, unless
+  it is an emergency.
 - Safe to share between threads; one call is judged at a time.
 """
 
 import logging
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -19,23 +20,21 @@ import orjson
 
 from node.errors import StoreError
 from node.store.live_reader import LiveReader
+from node.supervision.closing import IDENTITY, Told, unverified
 from node.supervision.knowing import Registers, know
 from node.supervision_settings import SupervisionSettings
 from scoring_kernel.rules import RuleBook
-from scoring_kernel.rules.live.case import Hit
 from scoring_kernel.rules.live.encounter import Encounter
 from scoring_kernel.rules.live.judge import Finding, Judgement, LiveRules, Missing
 from scoring_kernel.rules.live.knowledge import KnowledgeIndex
 from scoring_kernel.rules.live.known import Known
 
-__all__ = ["IDENTITY", "Asked", "Judged", "Judging", "Told", "proposed", "unverified"]
+__all__ = ["Asked", "Judged", "Judging", "proposed"]
 
-IDENTITY: Final = "W04"
 MAX_AGE_S: Final = 60.0
 """Older news than this of the live state, and the past is not judged by it."""
 LOOK_S: Final = 1.0
 """How often the state of the live state is looked at."""
-_UNVERIFIED: Final = "无法核验身份，按设置拦截；请核验本人"
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -50,17 +49,6 @@ class Asked:
     encounters: tuple[Encounter, ...] = field(repr=False)
     is_whole: bool
     """False where something of it could not be read."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
-    """One finding of one encounter."""
-
-    encounter: Encounter | None = field(repr=False)
-    """None where no encounter could be read."""
-    finding: Finding
-    answer: str
-    """``warn`` or ``block``, by the settings."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -130,10 +118,14 @@ class Judging:
         with self._lock:
             self._counts[name] += 1
 
-    def give_up(self) -> list[Told]:
-        """What to tell where a call fails unforeseen: nothing, unless identity is closed."""
+    def give_up(self, encounters: Collection[Encounter]) -> list[Told]:
+        """What to tell where a call fails unforeseen: nothing, unless identity is closed.
+
+        Args:
+            encounters: What could be read of it.
+        """
         self.count("faults")
-        return [unverified(self._book, None)] if self._settings.identity_closed else []
+        return unverified(self._book, encounters) if self._settings.identity_closed else []
 
     def judge(self, asked: Asked) -> Judged:
         """Judge a call."""
@@ -176,14 +168,14 @@ class Judging:
         if self._settings.identity_closed and any(
             missing.rule == IDENTITY for missing in found.missing
         ):
-            judged.told.append(unverified(self._book, one))
+            judged.told += unverified(self._book, (one,))
 
     def _close_identity(self, asked: Asked, judged: Judged) -> None:
         """The same for a call of which nothing could be read."""
         if not self._settings.identity_closed or asked.encounters:
             return
         if any(missing.rule == IDENTITY for missing in judged.missing):
-            judged.told.append(unverified(self._book, None))
+            judged.told += unverified(self._book, ())
 
     def _told(self, one: Encounter, finding: Finding) -> Told:
         answers = self._settings.answers
@@ -245,14 +237,6 @@ def _switched_off(book: RuleBook, answers: Mapping[str, str]) -> frozenset[str]:
         if forms & answers.keys() - off:
             off = off - {warning} | forms - answers.keys()
     return frozenset(off)
-
-
-def unverified(book: RuleBook, one: Encounter | None) -> Told:
-    """What blocks an encounter whose identity could not be judged, where identity is closed."""
-    hit = Hit(key=None, at=0, amount_fen=0, words=_UNVERIFIED)
-    rule = book.rules[IDENTITY]
-    finding = Finding(warning=IDENTITY, rule=rule, version="-", answer="block", hit=hit)
-    return Told(encounter=one, finding=finding, answer="block")
 
 
 def proposed(book: RuleBook) -> KnowledgeIndex:

@@ -15,7 +15,7 @@ Rules:
 import hashlib
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -30,7 +30,7 @@ from node.domain.official_answers import cut
 from node.intake.messages import Envelope, check_bare
 from node.supervision.judging import Asked, Judged, Judging
 from scoring_kernel.legal_basis import LegalBasis
-from scoring_kernel.rules.live.encounter import moment_of
+from scoring_kernel.rules.live.encounter import Encounter, moment_of
 
 __all__ = ["JUDGED_HERE", "PreCheck", "PreChecks"]
 
@@ -115,10 +115,12 @@ class PreChecks:
 
     def _checked(self, request: Mapping[str, Any], moment: datetime) -> PreCheck:
         msgid: str = request["msgid"]
+        encounters: Sequence[Encounter] = ()
         try:
             asked = read_asked(
                 request["infno"], request["input"], request["fixmedins_code"], moment_of(moment)
             )
+            encounters = asked.encounters
             judged = self._judging.judge(
                 Asked(
                     infno=asked.infno,
@@ -133,7 +135,7 @@ class PreChecks:
         except Exception as error:  # noqa: BLE001  # any fault of ours; its text may quote a record
             _LOG.error("a call could not be judged: %s", place_of(error))
             words = _NOT_JUDGED + _FAULT
-            told = self._judging.give_up()
+            told = self._judging.give_up(encounters)
             result = told_result(told, msgid=msgid, task="", sources=self._sources)
         output = {"result": result}
         kept = None

@@ -23,7 +23,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from node.domain.masking import printable
-from node.supervision.judging import Told
+from node.supervision.closing import Told
 from scoring_kernel.legal_basis import LegalBasis
 from scoring_kernel.rules.rule import VIOLATING, Rule
 

@@ -132,9 +132,10 @@ def _is_attempt(fact: IdentityFact) -> bool:
 
 def identity_failed(case: Case) -> Iterator[Hit]:
     """M35 人证不符、冒名就医."""
-    one, known = case.encounter, case.need()
+    one = case.encounter
     if one.med_type in case.codes("emergency_types"):
         return
+    known = case.need()
     attempts = case.whole("retries") + 1
     rounds: dict[tuple[str, int], list[IdentityFact]] = defaultdict(list)
     for fact in known.identity:

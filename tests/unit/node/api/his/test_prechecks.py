@@ -259,6 +259,64 @@ def test_identity_is_judged_where_the_state_knows(checks: Checks) -> None:
     assert checks.rules(other) == ["W04"]
 
 
+EMERGENCIES = ("13", "120", "210104")
+
+
+@pytest.mark.parametrize("med_type", EMERGENCIES)
+@pytest.mark.parametrize(("infno", "trigger"), [("3101", "1"), ("3101", "3"), ("3102", "6")])
+def test_an_emergency_is_never_blocked_for_its_identity(
+    tmp_path: Path, med_type: str, infno: str, trigger: str
+) -> None:
+    settings = SupervisionSettings(identity_closed=True, answers={"W04": "block"})
+    failed = {**PRESENT, "result": "mismatch"}
+    asked = request(encounter(med_type=med_type), infno=infno, trigger=trigger)
+    other = request(encounter(med_type="11"), infno=infno, trigger=trigger)
+    for is_fed in (True, False):
+        directory = tmp_path / str(is_fed)
+        directory.mkdir()
+        known = facts(records={"identity_event": [failed]})
+        with Checks(directory, known, settings=settings, is_fed=is_fed) as checks:
+            assert [one["rule_id"] for one in checks.ask(asked).output["result"]] == []
+            (found,) = checks.ask(other).output["result"]
+            assert found["answer"] == "block"
+
+
+def test_an_emergency_is_not_blocked_when_the_judge_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = SupervisionSettings(identity_closed=True)
+    with Checks(tmp_path, facts(), settings=settings) as checks:
+
+        def fail(_asked: object) -> None:
+            raise ZeroDivisionError
+
+        monkeypatch.setattr(checks.judging, "judge", fail)
+        both = request(encounter(med_type="13"), encounter(med_type="11"), trigger="1")
+        (found,) = checks.ask(both).output["result"]
+        assert (found["rule_id"], found["answer"]) == ("W04", "block")
+        assert "急诊抢救先行救治" in str(found)
+        urgent = checks.ask(request(encounter(med_type="13"), trigger="1"))
+        assert urgent.output == {"result": []}
+
+
+@pytest.mark.parametrize(
+    ("event", "found"),
+    [
+        ({"result": "match", "score_e4": 4_650, "threshold_e4": 4_650}, []),
+        ({"result": "match", "score_e4": 4_649, "threshold_e4": 4_650}, ["M35"]),
+        ({"result": "match", "score_e4": 3_000}, []),
+        ({"result": "unjudged", "score_e4": 9_900}, ["W04"]),
+        ({"result": "absent", "reason_code": "voucher", "override_reason": "出示医保码"}, []),
+    ],
+)
+def test_identity_is_held_against_the_calibrated_threshold(
+    tmp_path: Path, event: dict[str, Any], found: list[str]
+) -> None:
+    told = {**{key: PRESENT[key] for key in ("person", "at", "place")}, **event}
+    with Checks(tmp_path, facts(records={"identity_event": [told]})) as checks:
+        assert checks.rules(request(encounter(), trigger="1")) == found
+
+
 def test_knowledge_that_changes_is_taken_up(checks: Checks) -> None:
     assert checks.rules(request(encounter(limited()))) == ["M01"]
     checks.writer.note_knowledge(b"2", orjson.dumps({}))

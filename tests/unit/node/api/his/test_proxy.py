@@ -297,6 +297,7 @@ async def test_identity_that_is_closed_blocks_where_it_is_asked(
     assert answer["infcode"] == 0
     told = [(one["rule_id"], one["answer"]) for one in answer["output"].get("result", [])]
     assert told == ([("W04", "block")] if blocked else [])
+    assert ("急诊抢救先行救治" in got.text) == blocked
     (copy,) = gateway.kept.exchanges
     assert orjson.loads(copy.response or b"")["output"] == answer["output"]
 
