@@ -14,6 +14,7 @@ from node import (
     cli_backup,
     cli_clues,
     cli_desk,
+    cli_devices,
     cli_gateway,
     cli_identity,
     cli_keys,
@@ -288,3 +289,4 @@ cli_topics.register(app)
 app.registered_commands.extend(cli_operations.app.registered_commands)
 app.add_typer(cli_packs.app, name="packs")
 app.add_typer(cli_keys.app, name="keys")
+app.add_typer(cli_devices.app, name="device")

@@ -6,6 +6,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
+from node.device_jobs import READERS as DEVICE_READERS
+from node.device_jobs import DeviceJobs
 from node.store import NodeStore
 from scoring_kernel import Catalog
 from security.progress import ProgressReporter
@@ -13,7 +15,7 @@ from security.progress import ProgressReporter
 __all__ = ["READERS", "EdgeJobs"]
 
 Result: TypeAlias = dict[str, Any]
-READERS: Final[tuple[str, ...]] = ()
+READERS: Final[tuple[str, ...]] = (*DEVICE_READERS,)
 """Jobs that change nothing."""
 
 
@@ -28,4 +30,6 @@ class EdgeJobs:
 
     def table(self) -> Mapping[str, Callable[[Result, ProgressReporter], Result]]:
         """Jobs by the name under which the command line and the socket know them."""
-        return {}
+        return {
+            **DeviceJobs(directory=self.directory, store=self.store, now=self.now).table(),
+        }

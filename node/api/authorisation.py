@@ -43,6 +43,7 @@ JOB_AUDIENCE: Final[Mapping[str, Audience]] = {
             *("keys", "keys_rotate", "keys_destroy", "keys_protect"),
             *("rules_show", "rules_explain", "knowledge", "knowledge_import"),
             *("clues", "clues_send", "clues_desks", "clues_key"),
+            *("device_token", "devices", "device_show", "device_revoke"),
         ),
         Audience.OWNER,
     ),

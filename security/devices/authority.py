@@ -37,7 +37,8 @@ if TYPE_CHECKING:
 __all__ = ["AUTHORITY_DAYS", "DEVICE_DAYS", "SERVER_DAYS", "DeviceAuthority", "verify_device"]
 
 AUTHORITY_DAYS: Final = 3_650
-SERVER_DAYS: Final = 365
+SERVER_DAYS: Final = 1_825
+"""Long, because the servers present it while the daemon runs; renewed at a start after half."""
 DEVICE_DAYS: Final = 30
 _SUBJECT: Final = "yixin devices"
 
