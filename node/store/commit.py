@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from node.domain.institutions import Institution
 from node.store.ledger import LedgerRow, MessageKey, SettlementKey
+from node.store.presence_batch import PresenceBatch
 from node.store.quarantine import QuarantineRow, body_label, context_label
 from security.at_rest import Vault
 
@@ -36,6 +37,8 @@ class Commit:
     """Digests of lines that went in after all."""
     institutions: Sequence[Institution] = ()
     """Foreign institutions met for the first time."""
+    presence: PresenceBatch | None = None
+    """Events of a device with how far they bring its queue, or overrides; in clear."""
 
     def sealed(self, vault: Vault) -> Self:
         """The same batch with its messages, refused lines and their contexts sealed."""
@@ -53,6 +56,7 @@ class Commit:
             contexts={
                 name: vault.seal(body, context_label(name)) for name, body in self.contexts.items()
             },
+            presence=None if self.presence is None else self.presence.sealed(vault),
         )
 
 

@@ -16,7 +16,7 @@ from node.store.keys import KEY_TABLES
 from node.store.knowledge import KNOWLEDGE_TABLES
 from node.store.ledger import LEDGER_TABLES
 from node.store.operator_log import OPERATOR_LOG_TABLES, chain_entries
-from node.store.presence import PRESENCE_TABLES
+from node.store.presence_batch import PRESENCE_TABLES
 from node.store.quarantine import QUARANTINE_DESK_TABLES, ROW_FORM
 from node.store.rule_runs import RUN_TABLES
 from node.store.superseded import SUPERSEDED_TABLES

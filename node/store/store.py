@@ -161,6 +161,8 @@ class NodeStore:
                     self._quarantine.keep_contexts(sealed.contexts)
                     self._quarantine.put(sealed.quarantine)
                     self._quarantine.release(batch.released)
+                    if sealed.presence is not None:
+                        self.edge.presence.put(sealed.presence)
             except BaseException:
                 self._records.discard(records)
                 raise

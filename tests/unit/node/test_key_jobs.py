@@ -59,7 +59,7 @@ CLEAR = {
     *("template.id", "template.person", "template.model"),
     *("template_proxy.person", "template_proxy.proxy"),
     *("face_calibration.digest", "face_calibration.model", "face_calibration.body"),
-    *("presence.queue", "face_crop.queue"),
+    *("presence.queue", "presence.person", "face_crop.queue"),
 }
 
 
