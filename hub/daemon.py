@@ -21,7 +21,7 @@ from hub.api.admission import Admission
 from hub.api.enrolment import EnrolmentServicer
 from hub.api.errors import describe
 from hub.api.exchange import ExchangeServicer
-from hub.api.servers import RunningServer, ServerKeys, start_enrolment, start_exchange
+from hub.api.servers import ServerKeys, start_enrolment, start_exchange
 from hub.api.transparency import TransparencyServicer
 from hub.config import CONTROL_SOCKET
 from hub.errors import ConfigurationError, HubError
@@ -48,6 +48,7 @@ from hub.store.refusals import RefusedAttempt, add_refusal
 from hub.supervision.expiring import expire
 from protos.yixin.v1 import enrolment_pb2
 from security.errors import SecurityError, UntrustedCertificateError
+from security.grpc_serving import RunningServer
 from security.local_channel import ControlServer
 from security.moments import to_ms
 from security.private_files import write_private

@@ -9,9 +9,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import grpc.aio
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_health.v1._async import HealthServicer
-from grpc_reflection.v1alpha import reflection
 
 from hub.api.authorisation import ENROLMENT, EXCHANGE, LINK_DESK, TRANSPARENCY
 from hub.errors import ConfigurationError
@@ -28,6 +25,7 @@ from security.channels import (
     member_port_options,
 )
 from security.file_limit import raise_file_limit
+from security.grpc_serving import RunningServer, start_server
 
 if TYPE_CHECKING:
     from hub.api.enrolment import EnrolmentServicer
@@ -46,23 +44,6 @@ class ServerKeys:
     """The hub's TLS certificate."""
     ca_certificate_pem: bytes
     """Root of the members' certificates."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunningServer:
-    """A server that listens."""
-
-    server: grpc.aio.Server = field(repr=False)
-    """The server."""
-    port: int
-    """Port it listens on."""
-    health: HealthServicer = field(repr=False)
-    """Tells whether it serves."""
-
-    async def stop(self, grace_s: float) -> None:
-        """Say that it no longer serves, let calls end, close."""
-        await self.health.enter_graceful_shutdown()
-        await self.server.stop(grace_s)
 
 
 async def start_exchange(
@@ -119,20 +100,7 @@ async def _start(
     bind: str,
     port: int,
 ) -> RunningServer:
-    status = HealthServicer()
-    health_pb2_grpc.add_HealthServicer_to_server(status, server)
-    reflection.enable_server_reflection(
-        (*services, health.SERVICE_NAME, reflection.SERVICE_NAME), server
-    )
-    host = f"[{bind}]" if ":" in bind else bind
     try:
-        bound = server.add_secure_port(f"{host}:{port}", credentials)
-    except RuntimeError as error:
-        raise ConfigurationError(
-            f"The address {host}:{port} cannot be bound; another process listens there, or it is "
-            "not an address of this machine. Correct [network] in hub.toml."
-        ) from error
-    await server.start()
-    for name in ("", *services):
-        await status.set(name, health_pb2.HealthCheckResponse.SERVING)
-    return RunningServer(server=server, port=bound, health=status)
+        return await start_server(server, services, credentials, bind, port)
+    except OSError as error:
+        raise ConfigurationError(f"{error} Correct [network] in hub.toml.") from error
