@@ -34,10 +34,8 @@ FIVE_POINTS: Final = np.array(
 Source:
     ArcFace (insightface), the five points of 112 by 112 crops; SFace of opencv_zoo uses the same.
 """
-_PLANE: Final = np.array((1.0, 1.0j))
-"""Makes a complex number of a point."""
 _LEAST_SPREAD: Final = 1e-3
-_MOST: Final = 1e6
+_MOST_SPREAD: Final = 1e12
 
 
 def align(frame: Frame, points: FloatMatrix) -> Frame:
@@ -77,22 +75,17 @@ def similarity(source: DoubleMatrix, target: DoubleMatrix) -> DoubleMatrix:
     >>> similarity(np.array([[0.0, 0.0], [1.0, 0.0]]), np.array([[5.0, 5.0], [5.0, 7.0]])).tolist()
     [[0.0, -2.0, 5.0], [2.0, 0.0, 5.0]]
     """
-    if not np.abs(source).max() < _MOST:
-        raise _no_face()
-    given = source @ _PLANE
-    wanted = target @ _PLANE
-    centred = given - given.mean()
-    spread = float(np.vdot(centred, centred).real)
-    if not spread > _LEAST_SPREAD:
-        raise _no_face()
-    factor = complex(np.vdot(centred, wanted - wanted.mean())) / spread
-    shift = complex(wanted.mean() - factor * given.mean())
+    # Plain numbers: of five points, arrays cost more than the sums.
+    given, wanted = ([complex(x, y) for x, y in points.tolist()] for points in (source, target))
+    middle, aim = sum(given) / len(given), sum(wanted) / len(wanted)
+    spread = sum(((one - middle) * (one - middle).conjugate()).real for one in given)
+    if not _LEAST_SPREAD < spread < _MOST_SPREAD:
+        raise FaceImageError(
+            ImageFault.POSE, "found points of a face on one another: take another picture"
+        )
+    pairs = zip(given, wanted, strict=True)
+    factor = sum((one - middle).conjugate() * (other - aim) for one, other in pairs) / spread
+    shift = aim - factor * middle
     return np.array(
         [[factor.real, -factor.imag, shift.real], [factor.imag, factor.real, shift.imag]]
-    )
-
-
-def _no_face() -> FaceImageError:
-    return FaceImageError(
-        ImageFault.POSE, "found points of a face on one another: take another picture"
     )

@@ -3,13 +3,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import onnx
 import pytest
 
 from scoring_kernel.errors import FaceModelError
 from scoring_kernel.faces.examined import LivenessAnswer, LivenessCheck
 from scoring_kernel.faces.liveness import LivenessModel
 from scoring_kernel.faces.manifest import Normalisation
-from tests.support.faces import liveness
+from tests.support.faces import liveness, save, stand_in
 
 BOX = (100.0, 80.0, 100.0, 120.0)
 
@@ -89,6 +90,33 @@ def test_what_lies_a_little_outside_is_black(corner: tuple[float, float]) -> Non
     check = model().check(frame, (left, top, 80.0, 100.0))
     assert check == model().check(framed, (left + 200, top + 200, 80.0, 100.0))
     assert check != model().check(frame, BOX)
+
+
+def made_of(*nodes: onnx.NodeProto, normalise: str) -> LivenessModel:
+    """The stand-in with further nodes after it, from ``output`` to ``last``."""
+    given = liveness()
+    graph = onnx.load_model_from_string(given.content).graph
+    graph.node.extend(nodes)
+    graph.output[0].name = "last"
+    rest = given.text.split("\n", 3)[3].replace("name: output", "name: last")
+    pinned = stand_in("other", save(graph), rest.replace("softmax", normalise))
+    return LivenessModel.load(pinned.manifest, pinned.content)
+
+
+def test_a_model_that_gives_probabilities_itself_gives_the_same_answer() -> None:
+    softmax = onnx.helper.make_node("Softmax", ["output"], ["last"])
+    frame = coloured(green=140, red=100)
+    assert made_of(softmax, normalise="none").check(frame, BOX) == model().check(frame, BOX)
+
+
+@pytest.mark.parametrize("normalise", ["none", "softmax"])
+def test_numbers_that_are_none_are_the_models_fault(normalise: str) -> None:
+    nodes = [
+        onnx.helper.make_node("Sub", ["output", "output"], ["zero"]),
+        onnx.helper.make_node("Div", ["zero", "zero"], ["last"]),
+    ]
+    with pytest.raises(FaceModelError, match="no probabilities"):
+        made_of(*nodes, normalise=normalise).check(coloured(green=200), BOX)
 
 
 def test_numbers_that_are_no_probabilities_are_the_models_fault() -> None:
