@@ -12,11 +12,11 @@ from deploy.simulation.injected.fees import (
     serials_of,
 )
 from deploy.simulation.injected.scene import HOUR_S, Scene, diagnosis_rows, first_doctor
-from deploy.simulation.money import bill_request
+from deploy.simulation.money import Bill, bill_request
 from deploy.simulation.settlement_lists import Listed, settlement_list
 from deploy.simulation.settlements import count_settlement, settlement_answer
 
-__all__ = ["Stay", "admit", "stay"]
+__all__ = ["Stay", "admit", "discharge", "stay"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +35,13 @@ class Stay:
     """Operations: ICD-9-CM-3 code and moment."""
     fund_fen: int | None = None
     doctor: str | None = None
+    settled_s: int | None = None
+    """Settlement; an hour after the discharge where none is said."""
+
+    @property
+    def settles_s(self) -> int:
+        """Moment of the settlement."""
+        return self.discharged_s + HOUR_S if self.settled_s is None else self.settled_s
 
 
 def stay(
@@ -53,7 +60,38 @@ def stay(
         The visit's id (就诊ID).
     """
     desk = scene.desk(institution)
-    mdtrt_id, setl_id = admit(scene, institution, person, one), desk.next_id()
+    mdtrt_id = admit(scene, institution, person, one)
+    bill, listed = discharge(scene, institution, person, one, fees, mdtrt_id)
+    desk.tally.lists += 1
+    content = settlement_list(desk, person, bill, listed)
+    answer = {"data": {"setl_list_id": f"L{listed.setl_id}"}}
+    desk.send("4101", one.settles_s + HOUR_S, person, content, answer)
+    return mdtrt_id
+
+
+def discharge(
+    scene: Scene,
+    institution: Institution,
+    person: Person,
+    one: Stay,
+    fees: Sequence[Fee],
+    mdtrt_id: str,
+) -> tuple[Bill, Listed]:
+    """Write what follows an admission: lines, discharge and settlement.
+
+    Args:
+        scene: The stage.
+        institution: Where.
+        person: Who.
+        one: The stay.
+        fees: Its lines.
+        mdtrt_id: The visit's id (就诊ID).
+
+    Returns:
+        The bill, and what the settlement list says of the stay.
+    """
+    desk = scene.desk(institution)
+    setl_id = desk.next_id()
     doctor = one.doctor or first_doctor(institution)
     ended = scene.moment(one.discharged_s)
     serials = serials_of(mdtrt_id, fees)
@@ -89,9 +127,8 @@ def stay(
             for row in diagnosis_rows(one.diagnoses, person, ended, doctor)
         ],
     }
-    desk.send("2402", one.discharged_s + 300, person, left, {})
+    desk.send("2402", min(one.discharged_s + 300, one.settles_s), person, left, {})
     bill = bill_of(fees, fund_fen=one.fund_fen, account_percent=0)
-    settled_s = one.discharged_s + HOUR_S
     request = {
         "data": {
             "psn_no": person.number,
@@ -108,13 +145,12 @@ def stay(
     }
     settled = settlement_answer(
         desk, person, bill, mdtrt_id=mdtrt_id, setl_id=setl_id, med_type=one.med_type,
-        second=settled_s, clearing="21",
+        second=one.settles_s, clearing="21",
     )  # fmt: skip
-    desk.send("2304", settled_s, person, request, settled)
+    desk.send("2304", one.settles_s, person, request, settled)
     count_settlement(desk, bill, answered=True)
     desk.tally.discharges += 1
-    desk.tally.lists += 1
-    listed = Listed(
+    return bill, Listed(
         mdtrt_id=mdtrt_id,
         setl_id=setl_id,
         admitted_s=one.admitted_s,
@@ -125,11 +161,6 @@ def stay(
         operations=one.operations,
         charges=tuple((fee.category, fee.level, fee.amount_fen) for fee in fees),
     )
-    content = settlement_list(desk, person, bill, listed)
-    desk.send(
-        "4101", settled_s + HOUR_S, person, content, {"data": {"setl_list_id": f"L{setl_id}"}}
-    )
-    return mdtrt_id
 
 
 def admit(scene: Scene, institution: Institution, person: Person, one: Stay) -> str:

@@ -40,6 +40,8 @@ class Visit:
     """Kind of insurance it is settled with; the person's own where none is said."""
     traces: Mapping[int, Sequence[str]] = field(default_factory=dict)
     """Trace codes by place of the line."""
+    mdtrt_id: str = ""
+    """The visit's id where it was given out before; else the desk's next one."""
 
     @property
     def settles_s(self) -> int:
@@ -63,7 +65,7 @@ def visit(
         The visit's id (就诊ID).
     """
     desk = scene.desk(institution)
-    mdtrt_id, setl_id = desk.next_id(), desk.next_id()
+    mdtrt_id, setl_id = one.mdtrt_id or desk.next_id(), desk.next_id()
     doctor = one.doctor or first_doctor(institution)
     begun = scene.moment(one.begins_s)
     number = f"OP{mdtrt_id[7:]}"
