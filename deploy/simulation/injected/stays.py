@@ -61,7 +61,7 @@ def stay(
     """
     desk = scene.desk(institution)
     mdtrt_id = admit(scene, institution, person, one)
-    bill, listed = discharge(scene, institution, person, one, fees, mdtrt_id)
+    bill, listed = discharge(scene, institution, person, one, fees, mdtrt_id=mdtrt_id)
     desk.tally.lists += 1
     content = settlement_list(desk, person, bill, listed)
     answer = {"data": {"setl_list_id": f"L{listed.setl_id}"}}
@@ -75,6 +75,7 @@ def discharge(
     person: Person,
     one: Stay,
     fees: Sequence[Fee],
+    *,
     mdtrt_id: str,
 ) -> tuple[Bill, Listed]:
     """Write what follows an admission: lines, discharge and settlement.
