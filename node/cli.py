@@ -15,6 +15,7 @@ from node import (
     cli_clues,
     cli_desk,
     cli_devices,
+    cli_faces,
     cli_gateway,
     cli_identity,
     cli_keys,
@@ -24,7 +25,7 @@ from node import (
     cli_rules,
     cli_topics,
 )
-from node.cli_options import AsJson, Directory
+from node.cli_options import AsJson, Directory, login_name
 from node.commands import Result, run_job, start
 from node.config import node_directory
 from node.desk_output import say_late
@@ -262,7 +263,8 @@ def retain(
     Example: [bold]yixin node retain --apply[/bold]
     """
     with start(as_json) as out:
-        out.retained(run_job(node_directory(directory), "retain", {"apply": apply}, out))
+        arguments: Result = {"apply": apply, "operator": login_name(None)}
+        out.retained(run_job(node_directory(directory), "retain", arguments, out))
 
 
 @app.command()
@@ -290,3 +292,4 @@ app.registered_commands.extend(cli_operations.app.registered_commands)
 app.add_typer(cli_packs.app, name="packs")
 app.add_typer(cli_keys.app, name="keys")
 app.add_typer(cli_devices.app, name="device")
+app.add_typer(cli_faces.app, name="faces")

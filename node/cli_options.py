@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["AsJson", "Directory", "Operator", "login_name"]
+__all__ = ["AsJson", "Directory", "Operator", "Reason", "login_name"]
 
 Directory = Annotated[
     Path | None,
@@ -19,6 +19,8 @@ Operator = Annotated[
     str | None,
     typer.Option("--operator", help="Who does this, for the log of operators; else your login."),
 ]
+
+Reason = Annotated[str, typer.Option("--reason", help="Why, for the log of operators.")]
 
 
 def login_name(named: str | None) -> str:

@@ -41,7 +41,7 @@ class NodeOutput(CommandOutput):
                 "kind": one["kind"],
                 "months": f"{one['months'][0]} to {one['months'][-1]}",
                 "records": one["records"],
-                "years": one["years"],
+                "kept": f"{one['years']} years" if one["years"] else f"{one['days']} days",
                 "basis": one["basis"],
             }
             for one in result["due"]

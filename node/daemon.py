@@ -45,6 +45,8 @@ READERS: Final = (
 """Jobs that change nothing and do not wait for the writer."""
 TIDY_EVERY: Final = timedelta(hours=1)
 """Longer than any command reads: files that were merged away before are needed by none."""
+_DAEMON: Final = "node"
+"""Who deletes by the clock, in the log of operators."""
 
 
 async def serve(
@@ -115,10 +117,17 @@ async def serve(
 
 
 def _tidy(jobs: NodeJobs, now: datetime, say: Callable[[str], None]) -> None:
-    """Close days and remove files that merging left over; a failure is said and tried again."""
+    """Close days, remove files that merging left over and faces whose time is over.
+
+    A failure is said and tried again.
+    """
     try:
         jobs.store.record_ledger.close_days(now)
         jobs.store.sweep_merged()
+        deleted = jobs.kept_faces().delete(_DAEMON)
+        if deleted:
+            words = ", ".join(f"{kind} {count}" for kind, count in deleted.items())
+            say(f"Deleted, their time being over: {words}.")
     except (NodeError, SecurityError, OSError) as error:
         say(f"Tidying up failed, will try again: {describe(error)[1]}")
 

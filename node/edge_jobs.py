@@ -8,6 +8,10 @@ from typing import Any, Final, TypeAlias
 
 from node.device_jobs import READERS as DEVICE_READERS
 from node.device_jobs import DeviceJobs
+from node.face_jobs import READERS as FACE_READERS
+from node.face_jobs import FaceJobs
+from node.face_register_jobs import READERS as FACE_REGISTER_READERS
+from node.face_register_jobs import FaceRegisterJobs
 from node.store import NodeStore
 from scoring_kernel import Catalog
 from security.progress import ProgressReporter
@@ -15,7 +19,7 @@ from security.progress import ProgressReporter
 __all__ = ["READERS", "EdgeJobs"]
 
 Result: TypeAlias = dict[str, Any]
-READERS: Final[tuple[str, ...]] = (*DEVICE_READERS,)
+READERS: Final[tuple[str, ...]] = (*DEVICE_READERS, *FACE_READERS, *FACE_REGISTER_READERS)
 """Jobs that change nothing."""
 
 
@@ -32,4 +36,6 @@ class EdgeJobs:
         """Jobs by the name under which the command line and the socket know them."""
         return {
             **DeviceJobs(directory=self.directory, store=self.store, now=self.now).table(),
+            **FaceJobs(directory=self.directory, store=self.store, now=self.now).table(),
+            **FaceRegisterJobs(directory=self.directory, store=self.store, now=self.now).table(),
         }

@@ -36,6 +36,7 @@ from node.store import NodeStore
 from node.store.scores import ScoreStore, digests_of
 from node.supervision_status import supervision_status
 from node.sync.flow import Link, restate, synchronise
+from node.template_retention import KeptFaces
 from node.vitals import node_vitals
 from protos.yixin.v1 import statement_pb2
 from scoring_kernel import Catalog
@@ -277,11 +278,22 @@ class NodeJobs:
             retention=self.catalog.joining.node_clues,
             today=self.now().astimezone(SHANGHAI).date(),
         )
-        due = [asdict(one) for one in (*records, *kept.due())]
+        faces = self.kept_faces()
+        due = [asdict(one) for one in (*records, *kept.due(), *faces.due())]
         deleted: dict[str, int] = {}
         if arguments.get("apply"):
-            deleted = {**retain(self.store, records, progress), **kept.delete()}
+            operator = arguments.get("operator") or "retain"
+            deleted = {
+                **retain(self.store, records, progress),
+                **kept.delete(),
+                **faces.delete(operator),
+            }
         return {"due": due, "deleted": deleted}
+
+    def kept_faces(self) -> KeptFaces:
+        """Faces of the node, and how long they are kept as of now."""
+        settings = load_settings(self.directory).faces
+        return KeptFaces(edge=self.store.edge, settings=settings, now=self.now())
 
     def _link_status(self, link: Link) -> Result:
         membership = link.membership

@@ -33,8 +33,10 @@ class DueMonths:
     months: tuple[int, ...]
     """yyyymm, ascending."""
     records: int
-    years: int
+    years: int = 0
     """Years that the kind is kept."""
+    days: int = 0
+    """Or days, where the operator's settings say so."""
     basis: str
     """Legal basis of that."""
 
