@@ -25,6 +25,8 @@ MAX_BYTES: Final = 16 * 1024 * 1024
 """Largest file of a picture."""
 MAX_PIXELS: Final = 40_000_000
 """Most pixels of a picture."""
+MAX_PAINTED: Final = 400_000_000
+"""Most pixels of all scans of a JPEG; each of them paints all pixels again."""
 MIN_SIDE: Final = 16
 """Shortest side, pixels."""
 MAX_SIDE: Final = 8192
@@ -37,7 +39,6 @@ _FORMATS: Final = ("JPEG", "PNG", "PPM", "BMP")
 _MODES: Final = frozenset(("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr"))
 """Eight bits a channel at most."""
 _SCAN: Final = b"\xff\xda"
-_MAX_SCANS: Final = 100
 
 
 def decode(content: bytes) -> Frame:
@@ -68,8 +69,9 @@ def decode(content: bytes) -> Frame:
             UNREADABLE,
             f"found a picture of kind {image.mode}, expected eight bits a channel: save it so",
         )
-    if image.format == "JPEG" and (scans := content.count(_SCAN)) > _MAX_SCANS:
-        raise _too_large(f"{scans} scans", f"at most {_MAX_SCANS}")
+    scans = content.count(_SCAN) if image.format == "JPEG" else 1
+    if scans * image.height * image.width > MAX_PAINTED:
+        raise _too_large(f"{scans} scans", f"at most {MAX_PAINTED} pixels over all scans")
     try:
         if image.format == "PNG":  # Its end is only looked for here.
             Image.open(BytesIO(content), formats=("PNG",)).verify()

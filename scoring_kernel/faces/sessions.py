@@ -2,6 +2,8 @@
 
 Rules:
 - The bytes are compared with the manifest's length and SHA-256 before any library reads them.
+- A model is whole: one that keeps numbers in files beside it is refused, for no digest names
+  those files. Only ONNX's own form is read.
 - One thread: a second one makes a frame slower here, and other work waits for it.
 - ONNX Runtime raises many types without a common base; all become ``FaceModelError`` here.
 """
@@ -11,7 +13,9 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any, Final
 
+import onnx
 import onnxruntime
+from google.protobuf.message import DecodeError
 
 from scoring_kernel.errors import FaceModelError
 
@@ -26,6 +30,7 @@ if TYPE_CHECKING:
 CHANNELS: Final = 3
 """Of every picture."""
 _FLOAT: Final = "tensor(float)"
+_EXTERNAL: Final = onnx.TensorProto.EXTERNAL
 
 
 def verify_bytes(manifest: FaceModelManifest, content: bytes, kind: ModelKind) -> None:
@@ -76,15 +81,14 @@ class Session:
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
         options.log_severity_level = 4
+        options.add_session_config_entry("session.load_model_format", "ONNX")
+        _verify_whole(manifest, content)
         try:
             session = onnxruntime.InferenceSession(
-                content, options, providers=["CPUExecutionProvider"]
+                content, options, providers=["CPUExecutionProvider"], enable_fallback=0
             )
         except Exception as error:
-            raise FaceModelError(
-                f"model {manifest.id}: the file is no model that ONNX Runtime opens "
-                f"({type(error).__name__}): install an undamaged one"
-            ) from error
+            raise _damaged(manifest, error) from error
         spec = manifest.input
         self._id: Final = manifest.id
         self._session: Final = session
@@ -147,3 +151,36 @@ class Session:
             f"model {self._id}: found {found}, expected {expected}: mend the manifest or take "
             "its model"
         )
+
+
+def _verify_whole(manifest: FaceModelManifest, content: bytes) -> None:
+    # Where other files lie is said under the key "location": mostly, there is no such word.
+    if b"location" not in content:
+        return
+    try:
+        model = onnx.load_model_from_string(content)
+    except DecodeError as error:
+        raise _damaged(manifest, error) from error
+    if _refers(model):
+        raise FaceModelError(
+            f"model {manifest.id}: found numbers kept in other files, expected them in the "
+            "model: save it in one piece"
+        )
+
+
+def _refers(message: Any) -> bool:  # noqa: ANN401  # any message of the format
+    if isinstance(message, onnx.TensorProto) and message.data_location == _EXTERNAL:
+        return True
+    return any(
+        _refers(part)
+        for field, value in message.ListFields()
+        if field.message_type is not None
+        for part in (value if field.is_repeated else (value,))
+    )
+
+
+def _damaged(manifest: FaceModelManifest, error: Exception) -> FaceModelError:
+    return FaceModelError(
+        f"model {manifest.id}: the file is no model that ONNX Runtime opens "
+        f"({type(error).__name__}): install an undamaged one"
+    )

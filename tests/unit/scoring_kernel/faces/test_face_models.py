@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
@@ -19,8 +20,7 @@ from tests.support.faces import StandIn, detector, embedding, liveness, picture,
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-    import onnx
+    from pathlib import Path
 
 LOADERS: dict[ModelKind, Callable[..., object]] = {
     ModelKind.DETECTOR: FaceDetector.load,
@@ -180,6 +180,40 @@ def test_a_model_of_two_inputs_or_of_other_numbers_is_refused() -> None:
     assert "inputs data, more, expected one, data" in refused(of_graph(nodes, inputs=2))
     double = of_graph([helper.make_node("Reshape", ["data", "four"], ["fc1"])], TensorProto.DOUBLE)
     assert "data of type tensor(double), expected tensor(float)" in refused(double)
+
+
+def beside(name: str) -> StandIn:
+    """A model that keeps its weights in a file beside it."""
+    model = onnx.load_model_from_string(embedding(4).content)
+    weights = model.graph.initializer[0]
+    weights.ClearField("raw_data")
+    weights.data_location = onnx.TensorProto.EXTERNAL
+    weights.external_data.add(key="location", value=name)
+    return repinned(embedding(4), model.SerializeToString())
+
+
+def test_a_model_that_keeps_numbers_in_other_files_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "weights.bin").write_bytes(bytes(4 * 768 * 4))
+    monkeypatch.chdir(tmp_path)
+    assert "numbers kept in other files" in refused(beside("weights.bin"))
+
+
+def test_the_word_location_alone_is_no_other_file() -> None:
+    model = onnx.load_model_from_string(embedding(4).content)
+    model.doc_string = "location"
+    whole = repinned(embedding(4), model.SerializeToString())
+    assert Embedder.load(whole.manifest, whole.content).embed(FRAME).shape == (4,)
+    cut = model.SerializeToString()[:-3]
+    assert b"location" in cut
+    assert "no model that ONNX Runtime opens" in refused(repinned(embedding(4), cut))
+
+
+def test_a_damaged_name_is_told_without_chatter(capfd: pytest.CaptureFixture[str]) -> None:
+    content = embedding(4).content.replace(b"AveragePool", b"Average\xffool")
+    assert "UnicodeDecodeError" in refused(repinned(embedding(4), content))
+    assert capfd.readouterr() == ("", "")
 
 
 def test_a_manifest_built_without_its_section_is_refused() -> None:
