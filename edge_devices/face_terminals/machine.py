@@ -174,10 +174,21 @@ class Machine:
             self._next = None
             self._move(Step.GO_ON)
 
-    def end(self) -> None:
-        """The recording is over: no more frames come."""
+    def end(self, *, is_broken: bool = False) -> None:
+        """No more frames come.
+
+        Args:
+            is_broken: Whether the source broke; else a recording is over.
+        """
+        if is_broken:
+            self._frames = 0
         if self.state in {State.LOOKING, State.RETRY}:
             self._settle(is_time_up=False)
+
+    @property
+    def is_pausing(self) -> bool:
+        """Whether frames are of no use before the next wakeup."""
+        return self.state is State.RETRY
 
     def next_wakeup(self) -> datetime | None:
         """When ``tick`` is due; None: never, while nothing is asked."""

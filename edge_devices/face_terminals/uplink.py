@@ -118,10 +118,14 @@ class Uplink:
         self.through = through
         return through > newest
 
-    def began_anew(self) -> None:
+    def began_anew(self, now: datetime) -> None:
         """Another queue has begun: it is greeted with at once."""
         self.through = 0
-        self._greet_at = datetime.min.replace(tzinfo=self._greet_at.tzinfo)
+        self.greet_now(now)
+
+    def greet_now(self, now: datetime) -> None:
+        """Do not wait for the next greeting."""
+        self._greet_at = min(self._greet_at, now)
 
     def can_send(self, newest: int) -> bool:
         """Whether a batch is due, given the newest event of the queue."""

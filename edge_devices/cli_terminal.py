@@ -1,0 +1,342 @@
+"""Commands of a terminal: ``face-terminal``, ``enrol``, ``enrol-person``, ``status``, ``renew``."""
+
+import os
+import sys
+from datetime import UTC, datetime, time
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+
+from edge_devices.commands import start
+from edge_devices.config import DEFAULT_DIRECTORY
+from edge_devices.errors import DeviceConfigurationError
+from edge_devices.face_terminals.events import Purpose
+from edge_devices.options import AsJson, Directory, Models
+from security.moments import SHANGHAI, to_ms
+from security.operator import CommandOutput
+
+__all__ = ["register"]
+
+_MAX_TOKEN_CHARS: Final = 16_384
+
+Source = Annotated[
+    str | None,
+    typer.Option(
+        "--source",
+        metavar="SOURCE",
+        help="camera, camera:N, rtsp://HOST/PATH, video:FILE or folder:DIR; else device.toml.",
+    ),
+]
+Node = Annotated[
+    str | None,
+    typer.Option("--node", metavar="HOST:PORT", help="The node, where not as it named itself."),
+]
+Token = Annotated[
+    str | None,
+    typer.Option(
+        "--token",
+        metavar="TOKEN|FILE",
+        help="From `yixin node device token`: its text, or a file that holds it, or - for stdin.",
+    ),
+]
+Upscale = Annotated[
+    int | None, typer.Option("--upscale", help="Pictures are made so many times larger, 1 to 8.")
+]
+Gate = Annotated[
+    list[str] | None,
+    typer.Option("--gate", metavar="NAME=off", help="Put off size, dark, pose or occlusion."),
+]
+Embedding = Annotated[
+    str | None, typer.Option("--embedding", help="Id of the embedding model, where several are.")
+]
+
+
+class SubjectKind(StrEnum):
+    """Whose template it is."""
+
+    INSURED = "insured"
+    STAFF = "staff"
+    PROXY = "proxy"
+
+
+def register(app: typer.Typer) -> None:
+    """Mount the commands."""
+    app.command("face-terminal")(face_terminal)
+    app.command("enrol")(enrol)
+    app.command("enrol-person")(enrol_person)
+    app.command("status")(status)
+    app.command("renew")(renew)
+
+
+def face_terminal(
+    *,
+    source: Source = None,
+    asks: Annotated[
+        str, typer.Option("--asks", help="File or FIFO of asks, JSON lines; - for standard input.")
+    ] = "-",
+    token: Token = None,
+    node: Node = None,
+    directory: Directory = DEFAULT_DIRECTORY,
+    models: Models = None,
+    embedding: Embedding = None,
+    gate: Gate = None,
+    upscale: Upscale = None,
+    pace: Annotated[
+        float | None,
+        typer.Option(
+            "--pace", help="Play a video or folder at so many frames a second, over and over."
+        ),
+    ] = None,
+    attempts: Annotated[
+        int | None,
+        typer.Option("--attempts", help="Frames compared at most; else as the node says."),
+    ] = None,
+    once: Annotated[
+        bool, typer.Option("--once", help="End when the asks are answered and delivered.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Run a face terminal (人脸终端): is the person at the counter the person on the card?
+
+    An ask is a line of JSON: {"person": "NUMBER"}, where wanted with id,
+    visit, purpose (visit, bed_check, duty), reason (proxy, child, voucher,
+    emergency, manual), text, staff, proxy. Answers go to standard output,
+    with --json as lines of JSON; the rest goes to standard error. It ends
+    on SIGTERM or Ctrl-C; what was answered is on disk, and reaches the
+    node when the line is up.
+
+    Example: [bold]yixin device face-terminal --source camera --asks /run/yixin/asks --json[/bold]
+
+    Example: [bold]yixin device face-terminal --source folder:faces --asks asks.jsonl --once[/bold]
+    """
+    with start(as_json) as out:
+        from edge_devices import app as root  # noqa: PLC0415  # keeps `--help` fast
+
+        if token is not None:
+            _join(out, directory, token)
+        given = _given(source, node, models, embedding, gate, upscale)
+        settings = root.settings_with(directory, {**given, "pace": pace, "attempts": attempts})
+        malformed = root.run_terminal(
+            directory,
+            settings,
+            asks=None if asks == "-" else Path(asks),
+            is_once=once,
+            say=out.hint,
+            answer=lambda told: _answer(out, told),
+        )
+        if once and malformed:
+            raise DeviceConfigurationError(
+                f"{malformed} asks were refused as malformed; the others were answered"
+            )
+
+
+def enrol(
+    *, token: Token = None, directory: Directory = DEFAULT_DIRECTORY, as_json: AsJson = False
+) -> None:
+    """Join a node with a one-use token (终端登记); run it again if the line broke meanwhile.
+
+    Example: [bold]yixin device enrol --token w3.token --dir /var/lib/yixin-terminal[/bold]
+    """
+    with start(as_json) as out:
+        if token is None:
+            raise DeviceConfigurationError(
+                "no token: make one at the node with `yixin node device token --institution CODE "
+                "--place window --name NAME`, and give it with --token"
+            )
+        identity = _join(out, directory, token)
+        if as_json:
+            out.json(identity)
+
+
+def enrol_person(
+    *,
+    person: Annotated[str, typer.Option("--person", help="psn_no, or code of a staff member.")],
+    consent: Annotated[
+        str, typer.Option("--consent", help="Reference of the signed consent (单独同意书).")
+    ],
+    operator: Annotated[str, typer.Option("--operator", help="Who stands by.")],
+    subject: Annotated[
+        SubjectKind, typer.Option("--subject", help="Whose template it is.")
+    ] = SubjectKind.INSURED,
+    purpose: Annotated[
+        list[Purpose] | None,
+        typer.Option("--purpose", help="What the consent covers; may be repeated."),
+    ] = None,
+    consent_day: Annotated[
+        datetime | None,
+        typer.Option("--consent-day", formats=["%Y-%m-%d"], help="When it was given; else today."),
+    ] = None,
+    proxy_for: Annotated[
+        str, typer.Option("--proxy-for", help="psn_no that this proxy may act for.")
+    ] = "",
+    source: Source = None,
+    node: Node = None,
+    directory: Directory = DEFAULT_DIRECTORY,
+    models: Models = None,
+    embedding: Embedding = None,
+    gate: Gate = None,
+    upscale: Upscale = None,
+    as_json: AsJson = False,
+) -> None:
+    """Enrol a person from up to five pictures (人脸登记), with consent and purpose.
+
+    Before a camera only living faces are taken. The pictures are not kept; the
+    vectors go to the node under its transform. An earlier template of the person is
+    revoked with this.
+
+    Example: [bold]yixin device enrol-person --person 33030200000000000017 --consent 2026-0117
+    --operator wang --source camera[/bold]
+    """
+    with start(as_json) as out:
+        from edge_devices import app as root  # noqa: PLC0415  # keeps `--help` fast
+        from edge_devices.face_terminals.person_enrolling import Enrolling  # noqa: PLC0415
+
+        if (subject is SubjectKind.PROXY) != bool(proxy_for):
+            raise DeviceConfigurationError(
+                "--proxy-for goes with --subject proxy, and only with it; name both or none"
+            )
+        given = _given(source, node, models, embedding, gate, upscale)
+        who = Enrolling(
+            person=person,
+            subject=subject,
+            purposes=tuple(purpose or [Purpose.VISIT]),
+            consent=consent,
+            consent_at_ms=_consent_moment(consent_day, root.utc_now()),
+            operator=operator,
+            proxy_for=proxy_for,
+        )
+        made = root.enrol_person(directory, root.settings_with(directory, given), who, out.hint)
+        out.done({"template": made.hex()}, f"Enrolled: template {made.hex()}.")
+
+
+def status(
+    *, directory: Directory = DEFAULT_DIRECTORY, models: Models = None, as_json: AsJson = False
+) -> None:
+    """Show certificate, queue, models and health of a terminal, whether or not it runs.
+
+    Example: [bold]yixin device status --dir /var/lib/yixin-terminal[/bold]
+    """
+    with start(as_json) as out:
+        from edge_devices import app as root  # noqa: PLC0415  # keeps `--help` fast
+        from edge_devices.device_status import status_of  # noqa: PLC0415
+
+        settings = root.settings_with(directory, {"models": models and str(models)})
+        out.table(f"Terminal {directory}", status_of(directory, settings, root.utc_now()))
+
+
+def renew(*, directory: Directory = DEFAULT_DIRECTORY, as_json: AsJson = False) -> None:
+    """Renew the certificate now; a running terminal does so by itself at half of its time.
+
+    Example: [bold]yixin device renew --dir /var/lib/yixin-terminal[/bold]
+    """
+    with start(as_json) as out:
+        from edge_devices import app as root  # noqa: PLC0415  # keeps `--help` fast
+
+        identity = root.renew(directory)
+        ends = identity.certificate_ends.isoformat(timespec="seconds")
+        out.done(
+            {"device": str(identity.device), "certificate_ends": ends},
+            f"{identity.device}: certificate until {ends}.",
+        )
+
+
+def _join(out: CommandOutput, directory: Path, token: str) -> dict[str, Any]:
+    from edge_devices import app as root  # noqa: PLC0415  # keeps `--help` fast
+
+    identity = root.enrol(directory, _token_text(token))
+    ends = identity.certificate_ends.isoformat(timespec="seconds")
+    out.hint(f"{directory} is {identity.device}, at {identity.intake_address} until {ends}.")
+    return {
+        "device": str(identity.device),
+        "node": identity.intake_address,
+        "certificate_ends": ends,
+    }
+
+
+def _token_text(given: str) -> str:
+    """The token itself, from standard input or a file where it is named by it."""
+    if given == "-":
+        return sys.stdin.read(_MAX_TOKEN_CHARS).strip()
+    path = Path(given)
+    if len(given) < 4096 and path.is_file():
+        return path.read_text("ascii", "replace")[:_MAX_TOKEN_CHARS].strip()
+    return given.strip()
+
+
+def _given(  # noqa: PLR0917 - the options, in their order
+    source: str | None,
+    node: str | None,
+    models: Path | None,
+    embedding: str | None,
+    gate: list[str] | None,
+    upscale: int | None,
+) -> dict[str, Any]:
+    from edge_devices.calibration_options import gate_of  # noqa: PLC0415  # keeps `--help` fast
+
+    return {
+        "source": source,
+        "node": node,
+        "models": models and str(models),
+        "embedding": embedding,
+        "gate_off": tuple(sorted(gate_of(gate).off)) if gate else None,
+        "upscale": upscale,
+    }
+
+
+def _consent_moment(day: datetime | None, now: datetime) -> int:
+    """Milliseconds since the epoch: now, or the beginning of a day in Shanghai.
+
+    Raises:
+        DeviceConfigurationError: The day is to come.
+    """
+    if day is None:
+        return to_ms(now)
+    moment = datetime.combine(day.date(), time(), SHANGHAI).astimezone(UTC)
+    if moment > now:
+        raise DeviceConfigurationError(
+            f"--consent-day {day.date().isoformat()} is still to come; give the day of the consent"
+        )
+    return to_ms(moment)
+
+
+def _answer(out: CommandOutput, told: dict[str, Any]) -> None:
+    """Tell who asked.
+
+    Raises:
+        DeviceConfigurationError: Nobody reads the answers any more.
+    """
+    try:
+        if out.as_json:
+            out.json(told)
+        else:
+            out.say(_line(told))
+            sys.stdout.flush()
+    except BrokenPipeError as error:
+        # What Python still holds for standard output would be told as a second error at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise DeviceConfigurationError(
+            "nobody reads the answers any more: standard output was closed. Events that were "
+            "answered for stay in the queue; start the terminal again with its reader"
+        ) from error
+
+
+def _line(told: dict[str, Any]) -> str:
+    if "error" in told:
+        return f"refused: {told['message']}"
+    parts = [f"{told['id']}: {told['verdict']}" if told["id"] else told["verdict"]]
+    if told["cause"]:
+        parts[0] += f" ({told['cause']})"
+    if told["problem"]:
+        parts.append(told["problem"])
+    if told["score_e4"] is not None:
+        threshold = told["threshold_e4"]
+        against = "no threshold" if threshold is None else f"threshold {threshold / 1e4:.4f}"
+        parts.append(f"likeness {told['score_e4'] / 1e4:.4f}, {against}")
+        parts.append(f"liveness {told['liveness']}")
+    if told["seq"] is None:
+        parts.append("no event was kept")
+    else:
+        parts.append(f"event {told['seq']} {'delivered' if told['delivered'] else 'waits'}")
+    return "; ".join(parts)
