@@ -4,7 +4,6 @@ The threads of a matrix library are settled when it is loaded, and resident memo
 process's alone. Prints one JSON object, see ``search_many``.
 """
 
-import mmap
 import sys
 from pathlib import Path
 from typing import Final
@@ -14,8 +13,8 @@ import orjson
 
 from deploy.benchmarks.measuring import alternate, stopwatch
 from deploy.errors import BenchmarkError
+from node.presence.gallery import MappedVectors
 from scoring_kernel.faces.arrays import FloatMatrix, FloatVector
-from scoring_kernel.faces.matching import Gallery
 
 DIMENSION: Final = 128
 SEARCHES: Final = 50
@@ -25,10 +24,7 @@ _CANDIDATES: Final = 5
 _NOISE: Final = 0.05
 """Of each number of a probe; its cosine with the enrolled vector is about 0.87."""
 _SEED: Final = 10
-_OFFSET: Final = 16
-"""Where the vectors begin in their memory, bytes: as in numpy's own arrays. Rows that begin with
-a page are read a quarter slower."""
-_BLOCK: Final = 65_536
+_BLOCK: Final = 4_096
 _STATUS: Final = Path("/proc/self/status")
 
 
@@ -56,21 +52,23 @@ def search_many(templates: int, repeats: int) -> dict[str, float]:
 def _search(templates: int, repeats: int) -> dict[str, float]:
     rng = np.random.default_rng(_SEED)
     before = _resident_bytes()
-    mapped = _draw(templates, rng)
-    gallery = Gallery(mapped, [row.to_bytes(16) for row in range(templates)])
+    mapped, plain = MappedVectors(DIMENSION), np.empty((templates, DIMENSION), np.float32)
+    for begin in range(0, templates, _BLOCK):
+        block = draw(min(_BLOCK, templates - begin), rng)
+        mapped.add([row.to_bytes(16) for row in range(begin, begin + len(block))], block)
+        plain[begin : begin + len(block)] = block
     who = rng.integers(templates, size=SEARCHES).tolist()
-    probes = [_probe(mapped[row], rng) for row in who]
+    probes = [_probe(plain[row], rng) for row in who]
 
     def searched(_run: int) -> float:
         with stopwatch() as watch:
-            found = [gallery.search(probe, THRESHOLD_E4, _CANDIDATES) for probe in probes]
+            found = [mapped.search(probe, THRESHOLD_E4, _CANDIDATES) for probe in probes]
         if [one[0][0] if one else b"" for one in found] != [row.to_bytes(16) for row in who]:
             raise BenchmarkError(f"a search among {templates:,} templates found somebody else")
         return watch.core_s / SEARCHES * 1_000
 
     searched(0)
-    beside = _resident_bytes() - before - mapped.nbytes
-    plain = mapped.copy()
+    beside = _resident_bytes() - before - 2 * plain.nbytes
 
     def multiplied(_run: int) -> float:
         with stopwatch() as watch:
@@ -82,23 +80,23 @@ def _search(templates: int, repeats: int) -> dict[str, float]:
     return {
         "ours_ms": ours,
         "reference_ms": reference,
-        "mapped_bytes": mapped.nbytes,
+        "mapped_bytes": plain.nbytes,
         "beside_bytes": max(0, beside),
     }
 
 
-def _draw(templates: int, rng: np.random.Generator) -> FloatMatrix:
-    """Draw unit vectors into mapped memory, as a node holds them: never in a file."""
-    count = templates * DIMENSION
-    flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
-    memory = mmap.mmap(-1, _OFFSET + count * 4, flags)
-    memory.madvise(mmap.MADV_HUGEPAGE)
-    rows = np.frombuffer(memory, np.float32, count, _OFFSET).reshape(templates, DIMENSION)
-    for begin in range(0, templates, _BLOCK):
-        block = rows[begin : begin + _BLOCK]
-        rng.standard_normal(dtype=np.float32, out=block)
-        block /= np.sqrt(np.square(block).sum(axis=1, keepdims=True))
-    rows.flags.writeable = False
+def draw(count: int, rng: np.random.Generator) -> FloatMatrix:
+    """Draw unit vectors.
+
+    Args:
+        count: How many.
+        rng: Source of the draws.
+
+    Returns:
+        One a row, shape (count, 128).
+    """
+    rows = rng.standard_normal((count, DIMENSION), dtype=np.float32)
+    rows /= np.sqrt(np.square(rows).sum(axis=1, keepdims=True))
     return rows
 
 
