@@ -105,14 +105,6 @@ class PresenceStore:
         """
         batch.put(self._connection)
 
-    def through(self, device: str, queue: bytes) -> int:
-        """Last event that is durable here; 0 for a queue that is not known."""
-        with self._lock:
-            row = self._connection.execute(
-                "select through from device_queue where device = ? and queue = ?", (device, queue)
-            ).fetchone()
-        return 0 if row is None else int(row[0])
-
     def refused(self, device: str, queue: bytes, seqs: Sequence[int]) -> Mapping[int, str]:
         """Find which of some events were refused, with the code of their refusal."""
         if not seqs:

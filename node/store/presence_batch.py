@@ -232,19 +232,10 @@ def _put_step(connection: sqlite3.Connection, step: QueueStep) -> None:
 
 
 def _move(connection: sqlite3.Connection, step: QueueStep) -> None:
-    if step.before:
-        moved = connection.execute(
-            "update device_queue set through = ? where device = ? and queue = ? and through = ?",
-            (step.through, step.device, step.queue, step.before),
-        ).rowcount
-    else:
-        # The queue's row is made by its first Hello or its first delivery.
-        moved = connection.execute(
-            "insert into device_queue(device, queue, through, begun_at) values(?, ?, ?, ?)"
-            " on conflict(device, queue) do update set through = excluded.through"
-            " where device_queue.through = 0",
-            (step.device, step.queue, step.through, step.received_at),
-        ).rowcount
+    moved = connection.execute(
+        "update device_queue set through = ? where device = ? and queue = ? and through = ?",
+        (step.through, step.device, step.queue, step.before),
+    ).rowcount
     if moved != 1:
         raise StoreError(
             f"the queue of {step.device} moved meanwhile; the device asks how far it is and goes on"
