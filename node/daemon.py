@@ -68,7 +68,8 @@ async def serve(
     Returns:
         Whether to start again, because another pack is in force.
     """
-    from node.serving import interface_served  # noqa: PLC0415  # keeps other commands fast
+    from node.edge_serving import devices_served  # noqa: PLC0415  # keeps other commands fast
+    from node.serving import interface_served  # noqa: PLC0415
 
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -94,6 +95,7 @@ async def serve(
         )
         async with (
             interface_served(directory, settings, jobs.store, jobs.catalog, now, say=say),
+            devices_served(settings, jobs.store, now, say=say),
             night_kept(nightly),
         ):
             while not stop.is_set():
