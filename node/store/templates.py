@@ -88,21 +88,15 @@ class TemplateStore:
         """
         ids = tuple(secrets.token_bytes(_ID_BYTES) for _ in asked)
         rows = [self._sealed(*one, by) for one in zip(ids, asked, strict=True)]
-        with self._lock, transaction(self._connection):
-            self._verify_epochs(asked)
-            for one, kept in zip(asked, rows, strict=True):
-                self._revoke(
-                    [old for old, model in self._table.active(kept.person) if model == one.model],
-                    replace(by, why="enrolled again"),
-                    keep_days,
-                )
-                self._table.insert(kept)
-                if one.proxy is not None:
-                    self.proxies.put(one.proxy, by.moment)
-                words = "+".join(sorted(one.purposes))
-                detail = f"{one.subject}; {words}; {one.device or 'no device'}"
-                self._log.note(by.entry("template_enrol", kept.row.id.hex(), detail))
-            self._version += 1
+        with self._lock:
+            replaced = 0
+            with transaction(self._connection):
+                self._verify_epochs(asked)
+                for one, kept in zip(asked, rows, strict=True):
+                    replaced += self._keep(one, kept, by, keep_days)
+                self._version += 1
+            if replaced:
+                clear_log(self._connection)
         return ids
 
     def find(self, person: str, model: bytes, day: date) -> Template | None:
@@ -283,6 +277,19 @@ class TemplateStore:
             if not kept:
                 clear_log(self._connection)
         return len(kept)
+
+    def _keep(self, one: NewTemplate, kept: KeptRow, by: By, keep_days: int) -> int:
+        """Keep one and revoke those that it replaces; inside the caller's transaction."""
+        active = self._table.active(kept.person)
+        old = [template for template, model in active if model == one.model]
+        self._revoke(old, replace(by, why="enrolled again"), keep_days)
+        self._table.insert(kept)
+        if one.proxy is not None:
+            self.proxies.put(one.proxy, by.moment)
+        words = "+".join(sorted(one.purposes))
+        detail = f"{one.subject}; {words}; {one.device or 'no device'}"
+        self._log.note(by.entry("template_enrol", kept.row.id.hex(), detail))
+        return len(old)
 
     def _revoke(self, ids: Sequence[bytes], by: By, keep_days: int) -> None:
         """Empty rows and log it; inside the caller's transaction."""

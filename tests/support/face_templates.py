@@ -93,7 +93,7 @@ def calibration(
     seed: int = 1,
 ) -> Calibration:
     """A calibration with a threshold, as one of many pairs would be."""
-    impostor = 3_000_000 // far_e6
+    impostor = -(-3_000_000 // far_e6)
     operating = Operating(
         threshold_e4=threshold_e4,
         tar=Rate(count=90, of=100, low_e6=800_000, high_e6=950_000),
