@@ -38,9 +38,17 @@ if TYPE_CHECKING:
 
     from numpy.random import Generator  # noqa: TID251  # a type; the caller draws the seed
 
-    from scoring_kernel.faces.pairs import FlagVector, Scores
+    from scoring_kernel.faces.pairs import FlagVector, PairLabels, Scores
 
-__all__ = ["CalibrationResult", "GroupRates", "Method", "Operating", "calibrate", "operate"]
+__all__ = [
+    "CalibrationResult",
+    "GroupRates",
+    "Method",
+    "Operating",
+    "calibrate",
+    "operate",
+    "verify_plan",
+]
 
 MIN_GENUINE: Final = 30
 """Fewest pairs of one person."""
@@ -146,8 +154,8 @@ def calibrate(
         CalibrationError: Too few pairs or subjects, one kind of pairs alone, a target that no
             threshold reaches, or an argument out of bounds.
     """
-    _verify_arguments(far_e6, rounds, confidence_e4)
-    rates = _verify_enough(scores, far_e6)
+    verify_plan(scores.labels, far_e6, rounds=rounds, confidence_e4=confidence_e4)
+    rates = ErrorRates(scores)
     point = rates.find_threshold(far_e6)
     if point is None or rates.tar(point).count == 0:
         raise CalibrationError(
@@ -203,18 +211,23 @@ def operate(
     return _operate(rates, thresholds, confidence_e4, drawn)
 
 
-def _verify_arguments(far_e6: int, rounds: int, confidence_e4: int) -> None:
-    for name, value, least, most in (
-        ("target false-accept rate (millionths)", far_e6, 1, MAX_FAR_E6),
-        ("rounds", rounds, MIN_ROUNDS, MAX_ROUNDS),
-        ("confidence (ten-thousandths)", confidence_e4, 5_000, 9_999),
-    ):
-        if not least <= value <= most:
-            raise CalibrationError(f"{name}: found {value}, expected {least} to {most}")
+def verify_plan(
+    labels: PairLabels, far_e6: int, *, rounds: int = 2_000, confidence_e4: int = 9_500
+) -> None:
+    """Refuse what cannot be calibrated on, before pictures are examined.
 
+    Args:
+        labels: What is known of the pairs.
+        far_e6: The target, millionths, in [1, 500000].
+        rounds: Drawings of subjects, in [200, 100000].
+        confidence_e4: Confidence of the intervals, ten-thousandths, in [5000, 9999].
 
-def _verify_enough(scores: Scores, far_e6: int) -> ErrorRates:
-    genuine, impostor = len(scores.genuine), len(scores.impostor)
+    Raises:
+        CalibrationError: An argument out of bounds, or too few pairs or subjects.
+    """
+    _verify_arguments(far_e6, rounds, confidence_e4)
+    genuine = int(labels.same.sum())
+    impostor = len(labels.same) - genuine
     needed = -(-RULE_OF_THREE * MICRO // far_e6)
     if genuine < MIN_GENUINE:
         raise CalibrationError(
@@ -225,11 +238,20 @@ def _verify_enough(scores: Scores, far_e6: int) -> ErrorRates:
             f"found {impostor} usable pairs of two persons, expected at least {needed} for a "
             f"false-accept rate of {far_e6}/1000000 (3 / rate): add pairs, or ask for a larger rate"
         )
-    if scores.labels.left is not None and scores.labels.subjects < MIN_SUBJECTS:
+    if labels.left is not None and labels.subjects < MIN_SUBJECTS:
         raise CalibrationError(
-            f"found {scores.labels.subjects} subjects, expected at least {MIN_SUBJECTS}"
+            f"found {labels.subjects} subjects, expected at least {MIN_SUBJECTS}"
         )
-    return ErrorRates(scores)
+
+
+def _verify_arguments(far_e6: int, rounds: int, confidence_e4: int) -> None:
+    for name, value, least, most in (
+        ("target false-accept rate (millionths)", far_e6, 1, MAX_FAR_E6),
+        ("rounds", rounds, MIN_ROUNDS, MAX_ROUNDS),
+        ("confidence (ten-thousandths)", confidence_e4, 5_000, 9_999),
+    ):
+        if not least <= value <= most:
+            raise CalibrationError(f"{name}: found {value}, expected {least} to {most}")
 
 
 def _wilson_thresholds(rates: ErrorRates, far_e6: int, confidence_e4: int) -> tuple[int, int]:
