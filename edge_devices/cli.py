@@ -2,6 +2,8 @@
 
 import typer
 
+from edge_devices import cli_calibration, cli_models, cli_terminal
+
 __all__ = ["app"]
 
 app = typer.Typer(
@@ -14,3 +16,8 @@ app = typer.Typer(
 @app.callback()
 def _root() -> None:
     """Hold the options that belong to no command."""
+
+
+cli_models.register(app)
+cli_calibration.register(app)
+cli_terminal.register(app)
