@@ -2,7 +2,7 @@
 
 import typer
 
-from edge_devices import cli_calibration, cli_models, cli_terminal
+from edge_devices import cli_calibration, cli_models, cli_simulators, cli_terminal
 
 __all__ = ["app"]
 
@@ -21,3 +21,4 @@ def _root() -> None:
 cli_models.register(app)
 cli_calibration.register(app)
 cli_terminal.register(app)
+cli_simulators.register(app)
