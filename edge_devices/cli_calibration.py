@@ -16,6 +16,7 @@ from edge_devices.calibration_options import (
     verify_target,
 )
 from edge_devices.commands import start
+from edge_devices.config import DEFAULT_DIRECTORY
 from edge_devices.options import AsJson, Directory, Models, models_directory
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["register"]
 
-_STATE: Final = Path("yixin-device")
 _SHARED: Final = Path("../shared/data/faces")
 _CONFIDENCE_UNIT: Final = 10_000
 
@@ -70,7 +70,7 @@ def calibrate(
     ] = "0.001",
     embedding: EmbeddingOption = None,
     models: Models = None,
-    directory: Directory = _STATE,
+    directory: Directory = DEFAULT_DIRECTORY,
     gate: GateOption = None,
     upscale: Annotated[
         int, typer.Option("--upscale", min=1, max=8, help="Enlarge small pictures so many times.")
@@ -155,7 +155,7 @@ def evaluate(
     ] = "0.01,0.001",
     embedding: EmbeddingOption = None,
     models: Models = None,
-    directory: Directory = _STATE,
+    directory: Directory = DEFAULT_DIRECTORY,
     gate: GateOption = None,
     bootstrap: RoundsOption = 2_000,
     seed: SeedOption = 1,

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from edge_devices.commands import start
+from edge_devices.config import DEFAULT_DIRECTORY
 from edge_devices.models.store import Installed, ModelFault, ModelStore
 from edge_devices.options import AsJson, Directory, Models, models_directory
 from scoring_kernel.errors import FaceModelError
@@ -14,7 +15,6 @@ from scoring_kernel.faces.manifest import ModelUse
 
 __all__ = ["register"]
 
-_STATE: Final = Path("yixin-device")
 _SHORT: Final = 12
 _USE: Final = {
     ModelUse.UNRESTRICTED: "no restriction is known",
@@ -46,7 +46,7 @@ def install(
         typer.Option("--manifest", help="Your own manifest (YAML), for a model of your own."),
     ] = None,
     models: Models = None,
-    directory: Directory = _STATE,
+    directory: Directory = DEFAULT_DIRECTORY,
     as_json: AsJson = False,
 ) -> None:
     """Verify a model's file against its manifest, open it, and keep it.
@@ -78,7 +78,9 @@ def install(
 
 
 @models_app.command("list")
-def show(*, models: Models = None, directory: Directory = _STATE, as_json: AsJson = False) -> None:
+def show(
+    *, models: Models = None, directory: Directory = DEFAULT_DIRECTORY, as_json: AsJson = False
+) -> None:
     """List the installed models with their licences, and whether their bytes are still theirs.
 
     Example: [bold]yixin device models list --models /var/lib/yixin/models[/bold]
@@ -116,7 +118,7 @@ def show(*, models: Models = None, directory: Directory = _STATE, as_json: AsJso
 
 @models_app.command("verify")
 def verify(
-    *, models: Models = None, directory: Directory = _STATE, as_json: AsJson = False
+    *, models: Models = None, directory: Directory = DEFAULT_DIRECTORY, as_json: AsJson = False
 ) -> None:
     """Read every file again, compare its SHA-256, and open it. Exit code 57 tells a fault.
 

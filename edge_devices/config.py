@@ -6,7 +6,7 @@ of a command come before the file. Paths in it are relative to the directory.
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -101,7 +101,10 @@ def load_settings(directory: Path) -> DeviceSettings:
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         # The parser's message names line and column; it may not quote an address.
         raise DeviceConfigurationError(f"{path} is no TOML in UTF-8; correct it") from error
-    return DeviceSettings(**_values(values, path))
+    settings = DeviceSettings(**_values(values, path))
+    if not settings.models:
+        return settings
+    return replace(settings, models=str(directory / settings.models))
 
 
 def _values(values: Mapping[str, Any], path: Path) -> dict[str, Any]:

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from edge_devices.config import load_settings
+
 __all__ = ["AsJson", "Directory", "Models", "models_directory"]
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
@@ -15,7 +17,9 @@ Directory = Annotated[
 Models = Annotated[
     Path | None,
     typer.Option(
-        "--models", envvar="YIXIN_MODELS", help="Directory of models; else models/ in --dir."
+        "--models",
+        envvar="YIXIN_MODELS",
+        help="Directory of models; else as device.toml says, else models/ in --dir.",
     ),
 ]
 
@@ -25,6 +29,11 @@ def models_directory(models: Path | None, directory: Path) -> Path:
 
     Args:
         models: What ``--models`` or ``YIXIN_MODELS`` names.
-        directory: State directory of the device.
+        directory: State directory of the device; its ``device.toml`` may name another place.
+
+    Raises:
+        DeviceConfigurationError: ``device.toml`` is wrong.
     """
-    return directory / "models" if models is None else models
+    if models is not None:
+        return models
+    return Path(load_settings(directory).models or directory / "models")

@@ -99,6 +99,16 @@ def test_an_empty_store_is_listed_with_the_way_to_fill_it(tmp_path: Path) -> Non
     assert told(tmp_path, "verify").exit_code == 57
 
 
+@pytest.mark.parametrize("named", [None, "elsewhere", "/absolute"])
+def test_models_lie_where_the_settings_of_the_device_say(tmp_path: Path, named: str | None) -> None:
+    if named is not None:
+        (tmp_path / "device.toml").write_text(f'models = "{named}"\n')
+    command = ["models", "list", "--json", "--dir", str(tmp_path)]
+    done = CliRunner().invoke(app, command, env={"YIXIN_MODELS": None})
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["directory"] == str(tmp_path / (named or "models"))
+
+
 @needs_shared_faces
 def test_the_real_models_are_known_by_their_digests(tmp_path: Path) -> None:
     for name, (model, use) in REAL.items():
