@@ -14,6 +14,7 @@ from datetime import datetime
 from types import TracebackType
 from typing import Final, Self, TypeAlias, TypeVar
 
+import grpc
 import grpc.aio
 from google.protobuf.message import Message
 
@@ -146,4 +147,7 @@ class NodeClient:
         try:
             return await call(edge_pb2_grpc.EdgeIntakeStub(self._channel))
         except grpc.aio.AioRpcError as error:
+            if error.code() is grpc.StatusCode.UNAVAILABLE:
+                # The next call connects at once; how long to wait says who calls.
+                await self.close()
             raise rpc_error(error, self._identity.intake_address) from error

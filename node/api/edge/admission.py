@@ -7,6 +7,7 @@ Rules:
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -28,6 +29,8 @@ __all__ = ["MAX_WAITING", "Admission", "Context", "Worker", "end"]
 
 MAX_WAITING: Final = 128
 """Calls that may wait for the worker; one more is told to come again."""
+MAX_OF_ONE: Final = 8
+"""Of one device, or of one stranger's host."""
 ResultT = TypeVar("ResultT")
 Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 
@@ -37,26 +40,33 @@ class Worker:
 
     def __init__(self, thread: ThreadPoolExecutor) -> None:
         self._thread = thread
-        self._waiting = 0
+        self._waiting: Counter[str] = Counter()
 
-    async def run(self, work: Callable[[], ResultT]) -> ResultT:
+    async def run(self, who: str, work: Callable[[], ResultT]) -> ResultT:
         """Run something after what waits already.
+
+        Args:
+            who: Whose call it is: nobody takes the room of others.
+            work: What.
 
         Raises:
             StoreError: Too much waits for the store.
         """
-        if self._waiting >= MAX_WAITING:
+        waiting = self._waiting.total()
+        if waiting >= MAX_WAITING or self._waiting[who] >= MAX_OF_ONE:
             raise StoreError(
-                f"{self._waiting} calls of devices wait for the store, expected at most "
-                f"{MAX_WAITING}; they come again"
+                f"{waiting} calls of devices wait for the store, {self._waiting[who]} of this one, "
+                f"expected at most {MAX_WAITING} and {MAX_OF_ONE}; they come again"
             )
-        self._waiting += 1
+        self._waiting[who] += 1
         running = asyncio.get_running_loop().run_in_executor(self._thread, work)
-        running.add_done_callback(self._done)
+        running.add_done_callback(lambda _: self._end(who))
         return await running
 
-    def _done(self, _running: object) -> None:
-        self._waiting -= 1
+    def _end(self, who: str) -> None:
+        self._waiting[who] -= 1
+        if not self._waiting[who]:
+            del self._waiting[who]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +106,7 @@ class Admission:
                 authorise(method, device)
                 return flow(device, now)
 
-            return await self.worker.run(admitted)
+            return await self.worker.run(who, admitted)
         except Exception as error:  # noqa: BLE001  # any fault of ours; its text may quote a record
             self.log.note(who, method, error, now)
             await end(context, told(error))

@@ -58,7 +58,7 @@ class EdgeEnrolmentServicer(edge_pb2_grpc.EdgeEnrolmentServicer):
     ) -> edge_pb2.DeviceCertificate:
         now, who = self._now(), host_of(context)
         try:
-            return await self._worker.run(lambda: flow(request, now))
+            return await self._worker.run(who, lambda: flow(request, now))
         except Exception as error:  # noqa: BLE001  # any fault of ours; its text may quote a record
             self._log.note(who, method, error, now)
             await end(context, told(error, JOIN_REFUSED))

@@ -3,7 +3,8 @@
 Rules:
 - What a device is refused for as a device reads alike, whatever the cause; what is wrong with a
   request of an admitted device is told, in words that hold no value of a record.
-- The log says the id, the method and the cause; who repeats is counted, not repeated.
+- The log says the id, the method and the cause; who repeats is counted, not repeated, and all
+  refusals together are so many lines.
 """
 
 from collections import OrderedDict
@@ -32,6 +33,8 @@ JOIN_REFUSED: Final = (
 LATER: Final = "The node cannot take this now; nothing is lost, try again later."
 OURS: Final = "The node failed at this, its log says why; nothing was taken."
 _EVERY: Final = timedelta(minutes=10)
+_LINES: Final = 100
+"""Lines in that time: strangers can make causes without number."""
 _MOST: Final = 1_024
 _CHARS: Final = 300
 
@@ -64,11 +67,13 @@ def told(error: Exception, refused: str = REFUSED) -> Told:
 
 
 class RefusalLog:
-    """Says who was refused and why; the same one no more than every ten minutes."""
+    """Says who was refused and why; the same one, and all together, only so often."""
 
     def __init__(self, say: Callable[[str], None]) -> None:
         self._say = say
         self._known: OrderedDict[tuple[str, str], tuple[datetime, int]] = OrderedDict()
+        self._said = 0
+        self._since: datetime | None = None
 
     def note(self, who: str, method: str, error: Exception, now: datetime) -> None:
         """Note a refused call.
@@ -85,12 +90,22 @@ class RefusalLog:
         if now - since < _EVERY:
             self._known[key] = (since, count + 1)
             return
-        more = f" ({count} times more since {since:%H:%M})" if count else ""
-        self._say(f"Device refused: {who} {key[1]}{more}")
+        more = f" ({count} times more since {since:%H:%M} UTC)" if count else ""
+        self._tell(f"Device refused: {who} {key[1]}{more}", now)
         self._known[key] = (now, 0)
         self._known.move_to_end(key)
         if len(self._known) > _MOST:
             self._known.popitem(last=False)
+
+    def _tell(self, line: str, now: datetime) -> None:
+        """Say a line, while there were not too many of late."""
+        if self._since is None or now - self._since >= _EVERY:
+            if self._said > _LINES:
+                self._say(f"Devices refused: {self._said - _LINES} more that were not said.")
+            self._since, self._said = now, 0
+        self._said += 1
+        if self._said <= _LINES:
+            self._say(line)
 
 
 def _is_ours(error: Exception) -> bool:
