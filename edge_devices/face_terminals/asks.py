@@ -30,16 +30,16 @@ __all__ = ["MAX_LINE_BYTES", "Answer", "Ask", "ask_of_node", "parse_ask"]
 MAX_LINE_BYTES: Final = 4096
 WordT = TypeVar("WordT", Purpose, Reason)
 
-_NUMBER: Final = re.compile(r"[0-9A-Za-z_.-]{1,40}")
+_NUMBER: Final = re.compile(r"[!-~]{1,30}")
 _LENGTHS: Final[Mapping[str, int]] = {
     "id": 40,
-    "person": 40,
-    "visit": 40,
+    "person": 30,
+    "visit": 30,
     "purpose": 10,
     "reason": 10,
     "text": 200,
-    "staff": 40,
-    "proxy": 40,
+    "staff": 30,
+    "proxy": 30,
 }
 _LEAST_TEXT: Final = 4
 _PURPOSES: Final[Mapping[int, Purpose]] = {
@@ -152,11 +152,16 @@ def is_over(ask: Ask, now: datetime) -> bool:
 
 
 def _verify_subject(subject: Subject) -> None:
-    if not _NUMBER.fullmatch(subject.person):
-        raise _wrong("person: expected a number of 1 to 40 letters and digits")
-    for name, value in (("visit", subject.visit), ("proxy", subject.proxy)):
+    if not subject.person:
+        raise _wrong("person: expected the number of the person")
+    for name, value in (
+        ("person", subject.person),
+        ("visit", subject.visit),
+        ("proxy", subject.proxy),
+        ("staff", subject.staff),
+    ):
         if value and not _NUMBER.fullmatch(value):
-            raise _wrong(f"{name}: expected a number of 1 to 40 letters and digits")
+            raise _wrong(f"{name}: expected a number of 1 to 30 letters, digits and signs")
     reason = subject.reason
     if reason is None:
         if subject.proxy or subject.reason_text:
@@ -166,8 +171,11 @@ def _verify_subject(subject: Subject) -> None:
         raise _wrong("found a reason without staff; name who answers for it")
     if (reason is Reason.PROXY) != bool(subject.proxy):
         raise _wrong("proxy: expected with the reason proxy, and only with it")
-    if subject.purpose is not Purpose.VISIT:
-        raise _wrong("found a reason beside another purpose than visit; leave it out")
+    if subject.purpose is not Purpose.VISIT and (subject.purpose, reason) != (
+        Purpose.BED_CHECK,
+        Reason.MANUAL,
+    ):
+        raise _wrong("found a reason that does not go with the purpose; leave it out")
     if reason is Reason.MANUAL and len(subject.reason_text.strip()) < _LEAST_TEXT:
         raise _wrong(f"text: expected at least {_LEAST_TEXT} characters with the reason manual")
 

@@ -69,6 +69,7 @@ LIVENESS: Final[Mapping[LivenessAnswer, edge_pb2.Liveness.ValueType]] = {
     LivenessAnswer.SPOOF: edge_pb2.LIVENESS_SPOOF,
     LivenessAnswer.NOT_CHECKED: edge_pb2.LIVENESS_NOT_CHECKED,
 }
+_LOOKED_AT: Final = frozenset((Finding.COMPARED, Finding.SPOOF))
 CAUSES: Final[Mapping[Cause, edge_pb2.UnjudgedCause.ValueType]] = {
     cause: edge_pb2.UnjudgedCause.Value(f"UNJUDGED_CAUSE_{cause.name}") for cause in Cause
 }
@@ -182,7 +183,9 @@ def _message(event: Event, queue: bytes, seq: int) -> edge_pb2.PresenceEvent:
         calibration=event.calibration,
         model=event.model,
         pipeline=event.pipeline,
-        liveness=LIVENESS[found.liveness],
+        liveness=LIVENESS[found.liveness]
+        if found.finding in _LOOKED_AT
+        else edge_pb2.LIVENESS_UNSPECIFIED,
         liveness_e4=event.live_e4 or 0,
         cause=edge_pb2.UNJUDGED_CAUSE_UNSPECIFIED if found.cause is None else CAUSES[found.cause],
         reason=edge_pb2.REASON_CODE_UNSPECIFIED

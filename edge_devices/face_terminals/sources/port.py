@@ -148,7 +148,7 @@ def _target(kind: SourceKind, rest: str, text: str) -> str:
         address = rest if rest.startswith(tuple(f"{one}://" for one in _RTSP)) else text
         try:
             parts = urlsplit(address)
-            is_whole = bool(parts.hostname) and (parts.port or _RTSP_PORT) > 0
+            is_whole = bool(parts.hostname) and parts.port != 0
         except ValueError:
             is_whole = False
         if not is_whole or not address.isprintable():
