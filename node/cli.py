@@ -22,6 +22,7 @@ from node import (
     cli_mapping,
     cli_operations,
     cli_packs,
+    cli_presence,
     cli_rules,
     cli_topics,
 )
@@ -293,3 +294,4 @@ app.add_typer(cli_packs.app, name="packs")
 app.add_typer(cli_keys.app, name="keys")
 app.add_typer(cli_devices.app, name="device")
 app.add_typer(cli_faces.app, name="faces")
+app.add_typer(cli_presence.app, name="presence")

@@ -12,6 +12,8 @@ from node.face_jobs import READERS as FACE_READERS
 from node.face_jobs import FaceJobs
 from node.face_register_jobs import READERS as FACE_REGISTER_READERS
 from node.face_register_jobs import FaceRegisterJobs
+from node.presence_jobs import READERS as PRESENCE_READERS
+from node.presence_jobs import PresenceJobs
 from node.store import NodeStore
 from scoring_kernel import Catalog
 from security.progress import ProgressReporter
@@ -19,7 +21,10 @@ from security.progress import ProgressReporter
 __all__ = ["READERS", "EdgeJobs"]
 
 Result: TypeAlias = dict[str, Any]
-READERS: Final[tuple[str, ...]] = (*DEVICE_READERS, *FACE_READERS, *FACE_REGISTER_READERS)
+READERS: Final[tuple[str, ...]] = (
+    *(*DEVICE_READERS, *FACE_READERS, *FACE_REGISTER_READERS),
+    *PRESENCE_READERS,
+)
 """Jobs that change nothing."""
 
 
@@ -38,4 +43,5 @@ class EdgeJobs:
             **DeviceJobs(directory=self.directory, store=self.store, now=self.now).table(),
             **FaceJobs(directory=self.directory, store=self.store, now=self.now).table(),
             **FaceRegisterJobs(directory=self.directory, store=self.store, now=self.now).table(),
+            **PresenceJobs(catalog=self.catalog, store=self.store, now=self.now).table(),
         }

@@ -48,6 +48,7 @@ JOB_AUDIENCE: Final[Mapping[str, Audience]] = {
             *("faces_export", "faces_identify_log"),
             *("proxies", "proxy_add", "proxy_end"),
             *("calibrations", "calibration_import", "calibration_end"),
+            *("presence", "presence_report", "presence_round", "presence_override"),
         ),
         Audience.OWNER,
     ),

@@ -6,6 +6,7 @@ from threading import RLock
 from node.store.calibrations import CalibrationStore
 from node.store.devices import DeviceStore
 from node.store.presence import PresenceStore
+from node.store.presence_counts import PresenceCounts
 from node.store.templates import TemplateStore
 from security.at_rest import Vault
 
@@ -20,3 +21,4 @@ class EdgeStore:
         self.templates = TemplateStore(connection, vault, lock)
         self.calibrations = CalibrationStore(connection, vault, lock)
         self.presence = PresenceStore(connection, vault, lock)
+        self.presence_counts = PresenceCounts(connection, lock)

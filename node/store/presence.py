@@ -17,7 +17,7 @@ from node.store.transactions import transaction
 from security.at_rest import Vault
 from security.moments import SHANGHAI, to_ms
 
-__all__ = ["Ask", "EventCount", "HeldEvent", "OpenedOverride", "PresenceStore"]
+__all__ = ["Ask", "HeldEvent", "OpenedOverride", "PresenceStore"]
 
 _EVENT: Final = (
     "device, queue, seq, record_id, institution, place, purpose, at_ms, received_at, verdict,"
@@ -44,19 +44,6 @@ class HeldEvent:
     cause: str
     reason: str
     note: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EventCount:
-    """How many events of a stretch are alike."""
-
-    institution: str
-    place: str
-    device: str
-    verdict: str
-    cause: str
-    note: str
-    events: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,18 +117,6 @@ class PresenceStore:
             ).fetchall()
         return tuple(_held(row) for row in rows)
 
-    def counts(self, begin_ms: int, end_ms: int, institution: str = "") -> tuple[EventCount, ...]:
-        """Count the events of a stretch of time that are alike."""
-        with self._lock:
-            rows = self._connection.execute(
-                "select institution, place, device, verdict, cause, note, count(*) from presence"
-                " where at_ms >= ? and at_ms < ? and ?3 in ('', institution)"
-                " group by 1, 2, 3, 4, 5, 6 order by 1, 2, 3, 4, 5, 6",
-                (begin_ms, end_ms, institution),
-            ).fetchall()
-        names = ("institution", "place", "device", "verdict", "cause", "note", "events")
-        return tuple(EventCount(**dict(zip(names, row, strict=True))) for row in rows)
-
     def of_person(self, person: bytes) -> Iterator[tuple[HeldEvent, bytes, bytes | None]]:
         """Open everything that devices delivered of a person, oldest first.
 
@@ -186,6 +161,20 @@ class PresenceStore:
         query = "where id in (select value from json_each(?))"
         with self._lock:
             return {one.id: one for one in self._asked(query, (orjson.dumps(list(ids)).decode(),))}
+
+    def asks_of(self, person: str) -> tuple[Ask, ...]:
+        """List the asks about a person that are still here, those that ended included.
+
+        Args:
+            person: psn_no, or code of a staff member.
+
+        Raises:
+            VaultError: A row was changed on disk.
+        """
+        with self._lock:
+            return tuple(
+                one for one in self._asked("order by until_ms", ()) if one.person == person
+            )
 
     def add_asks(self, asks: Sequence[Ask], by: By | None = None, subject: str = "") -> int:
         """Keep asks; one whose id is there already is left as it is.
@@ -247,6 +236,29 @@ class PresenceStore:
             )
             for name, at, operator, reason, body in rows
         )
+
+    def drop_pictures(self, person: bytes, by: By) -> int:
+        """Delete the pictures that are kept of a person; logged, where there were any.
+
+        Args:
+            person: Keyed digest of the number.
+            by: Who deletes, and why.
+
+        Returns:
+            How many went.
+        """
+        with self._lock:
+            with transaction(self._connection) as connection:
+                count = connection.execute(
+                    "delete from face_crop where (device, queue, seq) in"
+                    " (select device, queue, seq from presence where person = ?)",
+                    (person,),
+                ).rowcount
+                if count:
+                    OperatorLog(connection).note(by.entry("crop_delete", f"{count} pictures"))
+            if count:
+                clear_log(self._connection)
+        return count
 
     def due(self, day: date, keep_days: int) -> Mapping[str, Mapping[int, int]]:
         """Count what is kept beyond its time, by kind and by month (yyyymm) it is of.
