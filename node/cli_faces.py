@@ -25,7 +25,7 @@ Limit = Annotated[int, typer.Option("--limit", min=1, max=10_000, help="Most row
 
 @app.command()
 def status(*, directory: Directory = None, as_json: AsJson = False) -> None:
-    """Show how many templates there are, of which models, and what is due.
+    """Show how many templates there are, of which models, and what is allowed.
 
     Example: [bold]yixin node faces status[/bold]
     """
@@ -103,7 +103,7 @@ def delete(
     directory: Directory = None,
     as_json: AsJson = False,
 ) -> None:
-    """Delete a person's templates for good, revoked ones included.
+    """Delete a person's templates and pictures for good; what terminals reported stays.
 
     Example: [bold]yixin node faces delete 33030000000000000000100001 --reason 本人申请[/bold]
     """
@@ -112,8 +112,8 @@ def delete(
         result = run_job(node_directory(directory), "faces_delete", arguments, out)
         out.done(
             result,
-            f"Deleted {result['deleted']} templates. They are in old backups until those are "
-            "removed: yixin node backup --keep N",
+            f"Deleted {result['deleted']} templates and {result['pictures']} pictures. They are in "
+            "old backups until those are removed: yixin node backup --keep N",
         )
 
 

@@ -20,6 +20,7 @@ from node.presence.rekeying import rekey
 from node.presence.thresholds import known_manifest
 from node.store import NodeStore
 from node.store.by import By
+from security.moments import SHANGHAI
 from security.progress import ProgressReporter
 
 __all__ = ["READERS", "FaceJobs", "by_operator"]
@@ -58,7 +59,7 @@ class FaceJobs:
     def status(self, _arguments: Result, _progress: ProgressReporter) -> Result:
         """How many templates there are, of which models, and under which transform."""
         templates, settings = self.store.edge.templates, self._settings()
-        day = By(operator="", at=self.now()).day
+        day = self.now().astimezone(SHANGHAI).date()
         newest, counts = templates.transforms.newest(), templates.counts(day)
         persons = templates.persons(day)
         return {
@@ -76,7 +77,6 @@ class FaceJobs:
             "older_transform": sum(one.older for one in counts),
             "proxies": templates.proxies.count(day),
             "calibrations": len(self.store.edge.calibrations.kept()),
-            "due": sum(sum(one.values()) for one in templates.due(day, _keep(settings)).values()),
             "identify": settings.identify,
             "template_days": settings.template_days,
             "to_be_filed": persons >= FILING_PERSONS,
@@ -92,12 +92,15 @@ class FaceJobs:
         """Revoke a person's templates."""
         by = by_operator(arguments, self.now(), reason_needed=True)
         templates = self.store.edge.templates
-        return {"revoked": templates.revoke(_person(arguments), by, _keep(self._settings()))}
+        days = self._settings().template_days
+        return {"revoked": templates.revoke(_person(arguments), by, days)}
 
     def delete(self, arguments: Result, _progress: ProgressReporter) -> Result:
-        """Delete a person's templates for good."""
+        """Delete a person's templates, and pictures of their face, for good."""
         by = by_operator(arguments, self.now(), reason_needed=True)
-        return {"deleted": self.store.edge.templates.delete(_person(arguments), by)}
+        edge, person = self.store.edge, _person(arguments)
+        pictures = edge.presence.drop_pictures(edge.templates.digest(person), by)
+        return {"deleted": edge.templates.delete(person, by), "pictures": pictures}
 
     def rekey(self, arguments: Result, progress: ProgressReporter) -> Result:
         """Put all templates under a new transform, or end a re-keying that was interrupted."""
@@ -161,10 +164,6 @@ def model_name(model: bytes) -> str:
 
 def _person(arguments: Result) -> str:
     return read_number(arguments["person"], "person")
-
-
-def _keep(settings: FaceSettings) -> int:
-    return settings.template_days
 
 
 def _listed(row: TemplateRow) -> Result:

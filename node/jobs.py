@@ -293,7 +293,12 @@ class NodeJobs:
     def kept_faces(self) -> KeptFaces:
         """Faces of the node, and how long they are kept as of now."""
         settings = load_settings(self.directory).faces
-        return KeptFaces(edge=self.store.edge, settings=settings, now=self.now())
+        return KeptFaces(
+            edge=self.store.edge,
+            settings=settings,
+            events=self.catalog.records["identity_event"],
+            now=self.now(),
+        )
 
     def _link_status(self, link: Link) -> Result:
         membership = link.membership

@@ -2,7 +2,9 @@
 
 Rules:
 - Templates with their vectors, consents and purposes; registrations as a proxy or for one; what
-  terminals saw; and what the log of operators says of the templates.
+  terminals saw, each event as it was signed, with its picture where one is kept; what they were
+  asked, and who let the person pass; the records that came of it; and what the log of operators
+  says of the templates.
 - The file is new, of mode 0600, written whole, and in clear: the operator hands it to the person.
 - That it was made is logged before it is there.
 
@@ -13,7 +15,7 @@ Legal basis:
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -24,6 +26,7 @@ from node.domain.face_templates import Proxy, Template, TemplateRow
 from node.new_files import verify_new_file
 from node.store import NodeStore
 from node.store.by import By
+from node.store.presence import HeldEvent
 from scoring_kernel.faces.matching import pack_vector
 from security.private_files import write_private
 
@@ -34,6 +37,8 @@ _FORMAT: Final = 1
 _SUFFIXES: Final = (".json",)
 _RECORDS: Final = (("identity_event", "person"), ("duty_event", "staff"))
 """Kinds of record about somebody's face, and who it is about."""
+_LAST: Final = "9999"
+"""Behind every moment."""
 _MOST: Final = 1_000_000
 """Rows of one person: more than there can be."""
 
@@ -63,7 +68,7 @@ def export_person(store: NodeStore, person: str, path: Path, by: By) -> PersonEx
         StoreError: Likewise.
     """
     verify_new_file(path, _SUFFIXES)
-    templates = store.edge.templates
+    templates, presence = store.edge.templates, store.edge.presence
     rows = templates.rows(person, _MOST)
     subject = rows[0].id.hex() if rows else "person without a template"
     store.desk.note(by.entry("template_export", subject, path.name))
@@ -71,6 +76,13 @@ def export_person(store: NodeStore, person: str, path: Path, by: By) -> PersonEx
     parts: dict[str, list[Row]] = {
         "templates": [_template(row, opened.get(row.id)) for row in rows],
         "proxies": [_proxy(one) for one in templates.proxies.of(person)],
+        "events": [_event(*one) for one in presence.of_person(templates.digest(person))],
+        "asks": [_plain(asdict(one)) for one in presence.asks_of(person)],
+        "overrides": [
+            _plain(asdict(one))
+            for one in presence.overrides("", _LAST)
+            if one.told.get("person") == person
+        ],
         **{kind: list(_records(store, kind, whose, person)) for kind, whose in _RECORDS},
         "log": list(_log(store, rows)),
     }
@@ -117,10 +129,27 @@ def _template(row: TemplateRow, opened: Template | None) -> Row:
     }
 
 
+def _event(held: HeldEvent, signed: bytes, crop: bytes | None) -> Row:
+    """What a terminal delivered: its account as it was signed, and what was held of it."""
+    picture = None if crop is None else b64encode(crop).decode()
+    return {
+        **_plain(asdict(held)),
+        "signed_event_base64": b64encode(signed).decode(),
+        "picture_jpeg_base64": picture,
+    }
+
+
+def _plain(values: Mapping[str, Any]) -> Row:
+    """Bytes as hexadecimal digits."""
+    return {
+        name: value.hex() if isinstance(value, bytes) else value for name, value in values.items()
+    }
+
+
 def _records(store: NodeStore, kind: str, whose: str, person: str) -> Iterator[Row]:
     with closing(store.relations([kind])) as engine:
         cursor = engine.execute(
-            f"select * from {kind} where {whose} = ? order by at, record_id",  # noqa: S608 - our own names
+            f'select * from {kind} where {whose} = ? order by "at", record_id',  # noqa: S608 - our own names
             [person],
         )
         names = [column[0] for column in cursor.description or ()]

@@ -187,7 +187,7 @@ class TemplateRows:
         """List rows, newest first; of one person or of all, revoked ones included."""
         rows = self._connection.execute(
             f"select {_CLEAR} from template where ?1 is null or person = ?1"  # noqa: S608 - our own names
-            " order by made_at desc, id limit ?2",
+            " order by made_at desc, revoked_at is not null, id limit ?2",
             (person, limit),
         )
         return tuple(_clear(row) for row in rows)

@@ -53,7 +53,7 @@ class Terminal:
             subject="insured",
             purposes=("visit", "bed_check"),
             consent="2026-0117",
-            consent_at_ms=to_ms(NOW) - 60_000,
+            consent_at_ms=to_ms(datetime(2020, 1, 17, tzinfo=UTC)),
             model=self.model,
             epoch=self.desk.transform(NOW).epoch,
             vectors=self.protected(*vectors),
