@@ -126,6 +126,7 @@ class NodeLink:
         self.skew_ms = 0
         self.refused_events = 0
         self.tried: Final = asyncio.Event()
+        self._greetings = 0
         kept = cache.find_standing()
         if kept is not None:
             with suppress(NodeRefusedError, ValueError):
@@ -220,6 +221,7 @@ class NodeLink:
         if self.problem:
             self._say("The node is reached again.")
         self.problem, self.is_refused = "", False
+        self._greetings += 1
         await self._tell_moved()
 
     def _learn(self, response: edge_pb2.HelloResponse) -> None:
@@ -311,13 +313,14 @@ class NodeLink:
 
     async def _learn_anew(self) -> bool:
         """Greet at once, where the node may have another transform now; whether it has."""
-        epoch = None if self.standing is None else self.standing.epoch
+        standing, greetings = self.standing, self._greetings
         self.uplink.greet_now(self._steady())
         self._news.set()
         with suppress(TimeoutError):
             async with asyncio.timeout(FETCH_TIMEOUT_S), self._moved:
-                await self._moved.wait_for(
-                    lambda: self.standing is not None and self.standing.epoch != epoch
-                )
-                return True
-        return False
+                await self._moved.wait_for(lambda: self._greetings > greetings)
+        return (
+            standing is not None
+            and self.standing is not None
+            and standing.epoch != self.standing.epoch
+        )
