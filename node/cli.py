@@ -236,11 +236,13 @@ def status(*, directory: Directory = None, as_json: AsJson = False) -> None:
             out.json(result | {"completeness": owed})
             return
         supervision = result.pop("supervision")
-        packs = result.pop("packs")
+        packs, presence = result.pop("packs"), result.pop("presence")
         if not packs["is_scored"]:
             out.say("NOT SCORED; records are stored. See and mend it: yixin node packs status")
         out.table("Node", result)
         out.table("Supervision", supervision)
+        if presence is not None:
+            out.table("Presence", presence)
         out.table("Packs", packs)
         say_late(out, owed)
 

@@ -28,6 +28,7 @@ from node.operation_jobs import OperationJobs
 from node.pack_jobs import with_packs
 from node.prescoring.inputs import Subject
 from node.prescoring.prescore import PreScoring, prescore
+from node.presence.reporting import today_counts
 from node.renewal import IdentityJobs, certificate_status
 from node.reports import measure_reports, supervision_reports
 from node.retention import due_months, retain
@@ -267,6 +268,7 @@ class NodeJobs:
         result["supervision"] = supervision_status(
             self.directory, self.store, load_settings(self.directory), self.now()
         )
+        result["presence"] = today_counts(self.store, self.now())
         return result
 
     def retain(self, arguments: Result, progress: ProgressReporter) -> Result:

@@ -119,8 +119,14 @@ def month_report(
     }
 
 
-def today_counts(store: NodeStore, now: datetime) -> Result:
-    """Count what devices saw today, and which of them are silent; for the status of the node."""
+def today_counts(store: NodeStore, now: datetime) -> Result | None:
+    """Count what devices saw today, and which of them are silent; for the status of the node.
+
+    Returns:
+        ``today`` by verdict, ``let_pass`` and ``silent``; None where the node knows no device.
+    """
+    if not store.edge.devices.rows():
+        return None
     midnight = datetime.combine(now.astimezone(SHANGHAI).date(), time(), SHANGHAI)
     begin_ms = to_ms(midnight)
     counts: Counter[str] = Counter()
@@ -132,7 +138,7 @@ def today_counts(store: NodeStore, now: datetime) -> Result:
         for one in (midnight, midnight + timedelta(days=1))
     )
     return {
-        "today": {name: counts.get(name, 0) for name in (*Verdict, REFUSED)},
+        "today": {name: counts.get(name, 0) for name in (*map(str, Verdict), REFUSED)},
         "let_pass": let_pass + len(store.edge.presence.overrides(begins, ends)),
         "silent": len(_silent(store, now, "")),
     }
