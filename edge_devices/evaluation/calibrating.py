@@ -91,7 +91,7 @@ def calibrate_table(
         fitting: How.
         now: Moment of the calibration, UTC, to the second.
         release: Release of this program.
-        progress: Told of the pictures and of the drawings.
+        progress: Told of the table, the pictures and the drawings.
 
     Raises:
         CalibrationError: The table is not sound, a picture cannot be read, or there are too few
@@ -99,6 +99,7 @@ def calibrate_table(
         FaceModelError: A model is missing or fails.
         FacesNotInstalledError: OpenCV is not installed.
     """
+    progress("reading", 0, 0, "pairs")
     try:
         content = _read(table, MAX_TABLE_BYTES)
     except CalibrationError as error:
