@@ -156,7 +156,8 @@ def read_events(
     if len(queues) > 1:
         raise PresenceError(f"found events of {len(queues)} queues, expected those of one")
     return messages[0].queue, tuple(
-        _event(message, _kept(*pair)) for message, pair in zip(messages, pairs, strict=True)
+        _event(message, _kept(message, *pair))
+        for message, pair in zip(messages, pairs, strict=True)
     )
 
 
@@ -190,7 +191,16 @@ def _message(
     return message
 
 
-def _kept(body: bytes, signature: bytes) -> bytes:
+def _kept(message: edge_pb2.PresenceEvent, body: bytes, signature: bytes) -> bytes:
+    """A signed event without its picture, which has a place and a time of its own.
+
+    With the picture put back it is, while that is kept, what the device signed.
+    """
+    if message.crop:
+        bare = edge_pb2.PresenceEvent()
+        bare.CopyFrom(message)
+        bare.ClearField("crop")
+        body = bare.SerializeToString()
     return edge_pb2.SignedEvent(body=body, signature=signature).SerializeToString()
 
 

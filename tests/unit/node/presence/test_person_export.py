@@ -90,3 +90,23 @@ def test_pictures_that_were_deleted_are_not_given_out(desk: Desk, tmp_path: Path
     assert [one["picture_jpeg_base64"] for one in content["events"]] == [None, None]
     assert presence.due(date(2027, 1, 1), 4_000)["face_crop"] == {202608: 1}
     assert desk.store.desk.entries(2)[1].action == "crop_delete"
+
+
+def test_a_picture_stands_only_where_it_can_be_deleted(desk: Desk, tmp_path: Path) -> None:
+    content = exported(desk, tmp_path / "person.json")
+    signed = edge_pb2.SignedEvent.FromString(b64decode(content["events"][0]["signed_event_base64"]))
+    assert PICTURE not in signed.body
+    # With the picture, while it is kept, it is what the device signed.
+    event = edge_pb2.PresenceEvent.FromString(signed.body)
+    event.crop = b64decode(content["events"][0]["picture_jpeg_base64"])
+    key = desk.window.key.verifying.public_key
+    verify_event(key, event.SerializeToString(), signed.signature)
+
+
+def test_a_picture_that_nobody_asked_for_is_not_kept(tmp_path: Path) -> None:
+    desk = Desk(tmp_path / "node", crop_days=0)
+    desk.one(score_e4=1200, crop=PICTURE)
+    content = exported(desk, tmp_path / "person.json")
+    desk.close()
+    assert PICTURE not in b64decode(content["events"][0]["signed_event_base64"])
+    assert content["events"][0]["picture_jpeg_base64"] is None
