@@ -22,7 +22,7 @@ from deploy.errors import BenchmarkError
 from scoring_kernel.faces.alignment import FIVE_POINTS, SIDE, similarity
 from scoring_kernel.faces.arrays import FloatVector, Frame
 from scoring_kernel.faces.decoding import decode
-from scoring_kernel.faces.detection import FaceDetector
+from scoring_kernel.faces.detection import CLOSER_FACE, CLOSER_SIDE, FaceDetector
 from scoring_kernel.faces.embedding import Embedder
 from scoring_kernel.faces.examined import Examined
 from scoring_kernel.faces.liveness import LivenessModel
@@ -127,7 +127,7 @@ def _timed(act: Callable[[], object]) -> Callable[[int], float]:
 def _bare(
     models: dict[ModelKind, tuple[FaceModelManifest, bytes]], examined: Examined, frame: Frame
 ) -> Callable[[], FloatVector]:
-    """Prepare the bare calls: resize, detect, cut, two models."""
+    """Prepare the bare calls: resize and detect, the whole and closer, cut, two models."""
     manifest, content = models[ModelKind.DETECTOR]
     face = examined.face
     if face is None or manifest.detector is None:
@@ -135,27 +135,36 @@ def _bare(
     height, width = frame.shape[:2]
     shrink = max(height, width) / manifest.detector.work_side
     size = (round(width / shrink), round(height / shrink))
-    detector = cv2.FaceDetectorYN.create(
-        "onnx", np.frombuffer(content, np.uint8), np.empty(0, np.uint8), size
+    detector, closer = (
+        cv2.FaceDetectorYN.create(
+            "onnx", np.frombuffer(content, np.uint8), np.empty(0, np.uint8), one
+        )
+        for one in (size, (CLOSER_SIDE, CLOSER_SIDE))
     )
     move = similarity(face.points.astype(np.float64), FIVE_POINTS)
-    left, top, *sides = face.box
-    square = float(models[ModelKind.LIVENESS][0].crop.square or 1) * max(sides)
-    x, y = (
-        max(0, round(begin + side / 2 - square / 2))
-        for begin, side in zip((left, top), sides, strict=True)
-    )
-    inside = (slice(y, y + round(square)), slice(x, x + round(square)))
+    around = _square(face.box, CLOSER_SIDE / CLOSER_FACE)
+    inside = _square(face.box, float(models[ModelKind.LIVENESS][0].crop.square or 1))
     embed = _model(*models[ModelKind.EMBEDDING])
     lives = _model(*models[ModelKind.LIVENESS])
 
     def run() -> FloatVector:
         detector.detect(cv2.resize(frame, size))
+        closer.detect(cv2.resize(frame[around], (CLOSER_SIDE, CLOSER_SIDE)))
         lives(cv2.resize(frame[inside], (128, 128)))
         vector = embed(cv2.warpAffine(frame, move, (SIDE, SIDE)))[0]
         return np.asarray(vector / np.linalg.norm(vector), np.float32)
 
     return run
+
+
+def _square(box: tuple[float, float, float, float], factor: float) -> tuple[slice, slice]:
+    left, top, *sides = box
+    square = factor * max(sides)
+    x, y = (
+        max(0, round(begin + side / 2 - square / 2))
+        for begin, side in zip((left, top), sides, strict=True)
+    )
+    return slice(y, y + round(square)), slice(x, x + round(square))
 
 
 def _model(manifest: FaceModelManifest, content: bytes) -> Callable[[Any], npt.NDArray[np.float32]]:

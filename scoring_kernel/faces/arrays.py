@@ -13,3 +13,5 @@ FloatMatrix: TypeAlias = npt.NDArray[np.float32]
 """Face vectors, one a row, shape (n, d); or five points, shape (5, 2)."""
 DoubleMatrix: TypeAlias = npt.NDArray[np.float64]
 """Where more digits are needed: transforms, shape (d, d)."""
+DoubleVector: TypeAlias = npt.NDArray[np.float64]
+"""Numbers of one row or of one point, shape (n,)."""

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Final, Self
 import numpy as np
 
 from scoring_kernel.errors import FaceModelError
+from scoring_kernel.faces.cropping import cut_square
 from scoring_kernel.faces.examined import NOT_CHECKED, LivenessAnswer, LivenessCheck
 from scoring_kernel.faces.manifest import LIVE, ModelKind, Normalisation
-from scoring_kernel.faces.opencv import cv2
 from scoring_kernel.faces.preprocessing import Preprocessing
 from scoring_kernel.faces.sessions import Session, verify_bytes
 
@@ -85,9 +85,12 @@ class LivenessModel:
         Raises:
             FaceModelError: The model fails, or gives no probabilities.
         """
-        crop = self._find_crop(frame, box)
-        if crop is None:
+        if not max(box[2:]) >= LEAST_SIDE:
             return NOT_CHECKED
+        found = cut_square(frame, box, self._square, LEAST_INSIDE)
+        if found is None:
+            return NOT_CHECKED
+        crop, _ = found
         row = self._session.run(self._preprocessing.tensor(crop))[0].astype(np.float64)
         shares = self._probabilities(row)
         live_e4 = floor(float(shares[self._live]) * _E4)
@@ -95,27 +98,6 @@ class LivenessModel:
         is_live = live_e4 >= self._threshold_e4 and float(shares[self._live]) > float(others.max())
         answer = LivenessAnswer.LIVE if is_live else LivenessAnswer.SPOOF
         return LivenessCheck(answer=answer, live_e4=live_e4)
-
-    def _find_crop(self, frame: Frame, box: tuple[float, float, float, float]) -> Frame | None:
-        """The square around the box, black outside of the picture; None: not to be checked."""
-        left, top, width, height = box
-        longest = max(width, height)
-        if not longest >= LEAST_SIDE:
-            return None
-        side = round(longest * self._square)
-        x = round(left + width / 2 - longest * self._square / 2)
-        y = round(top + height / 2 - longest * self._square / 2)
-        rows, columns = frame.shape[:2]
-        inner = (max(0, y), min(rows, y + side), max(0, x), min(columns, x + side))
-        first, last, begin, end = inner
-        inside = max(0, last - first) * max(0, end - begin)
-        if inside < LEAST_INSIDE * side * side:
-            return None
-        seen = frame[first:last, begin:end]
-        if inside == side * side:
-            return seen
-        edges = (first - y, y + side - last, begin - x, x + side - end)
-        return np.asarray(cv2.copyMakeBorder(seen, *edges, cv2.BORDER_CONSTANT), np.uint8)
 
     def _probabilities(self, row: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         if np.isfinite(row).all():

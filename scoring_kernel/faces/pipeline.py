@@ -1,7 +1,7 @@
 """From a picture to what is known of the person in it (人脸核验流程), one step after the other.
 
 0. The picture is one of a size that is looked at.
-1. Faces are found; the largest is the one in front of the camera.
+1. Faces are found; the largest is the one in front of the camera, and is looked at again.
 2. It is aligned and measured.
 3. Without a fault, its vector is made.
 4. It is checked for liveness, on the picture itself, not on the crop; also where it is turned or
@@ -105,7 +105,7 @@ class FacePipeline:
         faces = sorted(self._detector.detect(frame), key=lambda face: -face.side)
         if not faces:
             return Examined(faces=0, fault=ImageFault.NO_FACE, problem=NO_FACE)
-        face = faces[0]
+        face = self._detector.look_closer(frame, faces[0])
         crop = align(frame, face.points)
         second_share = faces[1].side / face.side if len(faces) > 1 else 0.0
         quality = measure(face, crop, second_share)

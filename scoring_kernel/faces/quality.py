@@ -83,7 +83,7 @@ class QualityGate:
     """Of grey (``dark``)."""
     most_roll: float = 30.0
     """Degrees to either side (``pose``)."""
-    yaw: tuple[float, float] = (0.25, 0.75)
+    yaw: tuple[float, float] = (0.2, 0.8)
     """Least and most (``pose``)."""
     pitch: tuple[float, float] = (0.45, 0.72)
     """Least and most (``pose``)."""

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -45,6 +47,47 @@ def test_no_face_is_no_answer_and_of_two_the_surer_comes_first() -> None:
     right, left = DETECTOR.detect(frame)
     assert right.score > left.score > 0.6
     assert right.box[0] > left.box[0]
+
+
+def doubled(frame: np.ndarray) -> np.ndarray:
+    return np.kron(frame, np.ones((2, 2, 1), np.uint8))
+
+
+def test_a_second_look_gives_other_points_in_the_same_place() -> None:
+    frame = picture(1)
+    frame[160:204, 160:204] = (0, 255, 0)  # One whole place of either grid.
+    frame = doubled(frame)
+    (face,) = DETECTOR.detect(frame)
+    closer = DETECTOR.look_closer(frame, face)
+    assert (closer.box, closer.score) == (face.box, face.score)
+    # The middle of the other place, as the finer grid of 28 pixels has it, and a smaller face.
+    expected = 2 * (64 + (144 + (FIVE_POINTS - 56) * 1.5) * 224 / 256)
+    assert np.allclose(closer.points, expected, atol=0.5)
+    assert np.abs(closer.points - face.points).max() > 20
+
+
+def test_a_second_look_is_for_pictures_that_were_made_smaller() -> None:
+    (face,) = DETECTOR.detect(picture(1))
+    assert DETECTOR.look_closer(picture(1), face) is face
+
+
+def test_a_second_look_that_finds_nothing_or_another_face_changes_nothing() -> None:
+    frame = doubled(picture(1))
+    (face,) = DETECTOR.detect(frame)
+    assert DETECTOR.look_closer(frame, face) is face  # Between four places of the finer grid.
+    beside = frame.copy()
+    x, y = (round(one) for one in face.box[:2])
+    beside[y : y + 80, x : x + 80] = (0, 255, 0)
+    assert DETECTOR.look_closer(beside, face) is face
+
+
+@pytest.mark.parametrize("box", [(-900.0, 0.0, 300.0, 300.0), (0.0, 0.0, 1e9, 1e9)])
+def test_a_face_outside_of_the_picture_is_not_looked_at_again(
+    box: tuple[float, float, float, float],
+) -> None:
+    frame = doubled(picture(1))
+    face = replace(DETECTOR.detect(frame)[0], box=box)
+    assert DETECTOR.look_closer(frame, face) is face
 
 
 def test_sizes_come_and_go_and_answers_stay() -> None:
