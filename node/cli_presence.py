@@ -43,7 +43,7 @@ def list_events(
         if as_json:
             out.json(result)
         elif result["rows"]:
-            out.rows("Presence", result["rows"])
+            out.rows("Presence", [_without(one, "record") for one in result["rows"]])
         else:
             out.say("No device delivered anything. See them with: yixin node device list")
 
@@ -155,10 +155,14 @@ def _say_report(out: NodeOutput, result: dict[str, Any]) -> None:
     if result["devices"]:
         rows = [{"device": one["device"], **_told(one)} for one in result["devices"]]
         out.rows(f"Devices {result['month']}", rows)
-        for one in result["devices"]:
-            for name in ("unjudged_by", "refused_by"):
-                if one[name]:
-                    out.counts(f"{one['device']}: {name[:-3]}", "cause", one[name])
+        causes = [
+            {"device": one["device"], "verdict": word, "cause": cause, "count": count}
+            for one in result["devices"]
+            for word in ("unjudged", "refused")
+            for cause, count in one[f"{word}_by"].items()
+        ]
+        if causes:
+            out.rows("Neither for nor against", causes)
     if result["let_pass"]:
         rows = [one | {"share": f"{one['share_e4'] / 100:.2f} %"} for one in result["let_pass"]]
         out.rows("Let pass (放行)", [_without(one, "share_e4") for one in rows])

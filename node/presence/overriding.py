@@ -81,7 +81,14 @@ def let_pass(store: NodeStore, asked: Override, by: By) -> str:
         at=by.moment,
         operator=by.operator,
         reason=asked.reason.value,
-        body=orjson.dumps({"person": asked.person, "visit": asked.visit, "words": words}),
+        body=orjson.dumps(
+            {
+                "institution": asked.institution,
+                "person": asked.person,
+                "visit": asked.visit,
+                "words": words,
+            }
+        ),
     )
     entry = by.entry("presence_override", record_id, f"{asked.institution} {asked.reason}")
     store.record_ledger.close_days(by.at)

@@ -1,7 +1,7 @@
 """Reports of presence (在场核验报告): what devices saw, who let whom pass, what does not fit.
 
 Rules:
-- A report names institutions, devices, staff by code, and no insured person.
+- A report names institutions, devices, staff by code, operators by login, and no insured person.
 - A voucher fits a settlement that was made by voucher (就诊凭证类型 01), an emergency one of a kind
   of visit that is one; what was never settled fits nothing and is counted apart.
 """
@@ -18,7 +18,7 @@ from node.store import NodeStore
 from node.store.device_rows import DeviceState
 from node.store.presence_counts import EventCount
 from scoring_kernel.faces.verdict import Verdict
-from security.moments import SHANGHAI, to_ms
+from security.moments import SHANGHAI, to_ms, to_text
 
 __all__ = ["month_report", "today_counts"]
 
@@ -28,7 +28,8 @@ _VOUCHER: Final = "01"
 _OVERRIDDEN: Final = """
     select institution, coalesce(reason_code, 'none'), coalesce(staff, ''), count(*)
     from identity_event
-    where override_reason is not null and month = $1 and $2 in ('', institution)
+    where override_reason is not null and record_id not like 'override:%'
+      and month = $1 and $2 in ('', institution)
     group by 1, 2, 3 order by 1, 2, 4 desc, 3"""
 _ASKED: Final = """
     select institution, count(*) from identity_event
@@ -87,10 +88,18 @@ def month_report(
     counts = store.edge.presence_counts
     with closing(store.relations(["identity_event", "settlement"])) as engine:
         asked = dict(engine.execute(_ASKED, [month, institution]).fetchall())
-        let_pass = engine.execute(_OVERRIDDEN, [month, institution]).fetchall()
+        let_pass = Counter(
+            {
+                tuple(row[:3]): row[3]
+                for row in engine.execute(_OVERRIDDEN, [month, institution]).fetchall()
+            }
+        )
         fitting = engine.execute(
             _FITTING, [month, institution, _VOUCHER, sorted(emergency_types)]
         ).fetchall()
+    for one in store.edge.presence.overrides(to_text(begin_ms), to_text(end_ms)):
+        if institution in ("", one.told["institution"]):
+            let_pass[one.told["institution"], one.reason, one.operator] += 1
     return {
         "month": month,
         "devices": _by_device(counts.alike(begin_ms, end_ms, institution)),
@@ -98,11 +107,11 @@ def month_report(
             {
                 "institution": where,
                 "reason_code": reason,
-                "staff": staff,
+                "by": who,
                 "count": count,
                 "share_e4": count * 10_000 // asked[where],
             }
-            for where, reason, staff, count in let_pass
+            for (where, reason, who), count in sorted(let_pass.items())
         ],
         "fitting": [
             {
@@ -132,14 +141,12 @@ def today_counts(store: NodeStore, now: datetime) -> Result | None:
     counts: Counter[str] = Counter()
     for one in store.edge.presence_counts.alike(begin_ms, begin_ms + 86_400_000):
         counts[one.verdict] += one.events
-    let_pass = store.edge.presence_counts.reasons(begin_ms, begin_ms + 86_400_000)
-    begins, ends = (
-        one.astimezone(UTC).isoformat(timespec="seconds")
-        for one in (midnight, midnight + timedelta(days=1))
-    )
+    end_ms = begin_ms + 86_400_000
+    let_pass = store.edge.presence_counts.reasons(begin_ms, end_ms)
     return {
         "today": {name: counts.get(name, 0) for name in (*map(str, Verdict), REFUSED)},
-        "let_pass": let_pass + len(store.edge.presence.overrides(begins, ends)),
+        "let_pass": let_pass
+        + len(store.edge.presence.overrides(to_text(begin_ms), to_text(end_ms))),
         "silent": len(_silent(store, now, "")),
     }
 

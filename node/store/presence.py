@@ -70,7 +70,7 @@ class OpenedOverride:
     operator: str
     reason: str
     told: Mapping[str, str] = field(repr=False)
-    """Person, visit and words."""
+    """Institution, person, visit and words."""
 
 
 class PresenceStore:

@@ -143,7 +143,7 @@ class OverrideRow:
     reason: str
     """Reason code."""
     body: bytes = field(repr=False)
-    """Person, visit and words; in clear until the batch is sealed."""
+    """Institution, person, visit and words; in clear until the batch is sealed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

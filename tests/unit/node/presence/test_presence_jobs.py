@@ -237,11 +237,16 @@ def test_a_report_tells_verdicts_reasons_and_what_does_not_fit(desk: Desk, tmp_p
     assert (device["absent"], device["refused"], device["differs"]) == (3, 1, 1)
     assert device["unjudged_by"] == {"liveness_not_checked": 1}
     assert device["refused_by"] == {"clock": 1}
-    assert [(one["reason_code"], one["staff"], one["count"]) for one in report["let_pass"]] == [
+    assert [(one["reason_code"], one["by"], one["count"]) for one in report["let_pass"]] == [
         ("emergency", "N2", 1),
         ("voucher", "N1", 2),
     ]
     assert report["let_pass"][1]["share_e4"] == 2 * 10_000 // 7
+    asked = {"institution": HOSPITAL, "person": PERSON, "reason_code": "manual"}
+    run(desk, "presence_override", **asked, reason="终端故障，已核对身份证")
+    overridden = run(desk, "presence_report", month=202607)["let_pass"][1]
+    assert (overridden["reason_code"], overridden["by"]) == ("manual", "wang")
+    assert overridden["share_e4"] == 10_000 // 8
     names = ("reason_code", "count", "not_settled", "inconsistent")
     assert [tuple(one[name] for name in names) for one in report["fitting"]] == [
         ("emergency", 1, 0, 1),
