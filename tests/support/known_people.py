@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SUBJECTS = 20
+PAIRED = 11
+"""Of them, in tables of pairs: 33 pairs of one person, 495 of two."""
 SHOTS = 3
 
 
@@ -33,7 +35,7 @@ def write_people(folder: Path, subjects: int = SUBJECTS, shots: int = SHOTS) -> 
     return folder
 
 
-def pair_lines(subjects: int = SUBJECTS, shots: int = SHOTS, *, labelled: bool = True) -> list[str]:
+def pair_lines(subjects: int = PAIRED, shots: int = SHOTS, *, labelled: bool = True) -> list[str]:
     """The table of all pairs of these people, with its header."""
     header = "left,right,same" + ",left_subject,right_subject,group" * labelled
     lines = [header]

@@ -49,10 +49,10 @@ def test_a_calibration_is_said_written_and_drawn(place: Path) -> None:
     assert made.model.hex() == embedding().manifest.sha256
     assert det.read_bytes().startswith(b"\x89PNG")
     for words in (
-        "60 pairs of one person and 1710 of two, of 60 pictures; left out by the gate: none.",
+        "33 pairs of one person and 495 of two, of 33 pictures; left out by the gate: none.",
         "Threshold for a false-accept rate of 1 %: 0.",
         "By group at the upper end, pairs taken as independent",
-        "20 subjects are few for a false-accept rate: take 200 or more",
+        "11 subjects are few for a false-accept rate: take 200 or more",
         f"In force once imported: {made.threshold_e4 / 10_000:.4f} (point).",
         f"Calibration {made.digest.hex()}",
         f"yixin node faces calibration import {out}",
