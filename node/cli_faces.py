@@ -89,8 +89,8 @@ def revoke(
         result = run_job(node_directory(directory), "faces_revoke", arguments, out)
         out.done(
             result,
-            f"Revoked {result['revoked']} templates. Terminals ask here while they can; cut off, their "
-            "copies end after cache_hours. Backups hold them until those are removed.",
+            f"Revoked {result['revoked']} templates. Terminals ask here while they can; cut off, "
+            "their copies end after cache_hours. Backups hold them until those are removed.",
         )
 
 
