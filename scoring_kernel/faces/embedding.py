@@ -49,7 +49,9 @@ class Embedder:
         """
         verify_bytes(manifest, content, ModelKind.EMBEDDING)
         output = manifest.output
-        return cls(manifest, Session(manifest, content, {output.name: (1, output.size)}))
+        session = Session(manifest, content, {output.name: (1, output.size)})
+        session.run_once()
+        return cls(manifest, session)
 
     def embed(self, aligned: Frame) -> FloatVector:
         """Make the vector of a face.

@@ -70,6 +70,7 @@ class LivenessModel:
             raise FaceModelError(f"model {manifest.id}: its manifest has no square or threshold")
         output = manifest.output
         session = Session(manifest, content, {output.name: (1, output.size)})
+        session.run_once()
         return cls(manifest, session, float(square), threshold_e4)
 
     def check(self, frame: Frame, box: tuple[float, float, float, float]) -> LivenessCheck:

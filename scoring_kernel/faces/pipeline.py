@@ -17,6 +17,8 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
 from scoring_kernel.errors import FaceImageError
 from scoring_kernel.faces.alignment import align
 from scoring_kernel.faces.decoding import UNREADABLE, verify_frame
@@ -41,7 +43,7 @@ _CHECKED: Final = frozenset((None, ImageFault.POSE, ImageFault.OCCLUDED))
 
 
 class FacePipeline:
-    """The models of a device, joined."""
+    """The models of a device, joined; for one thread at a time."""
 
     def __init__(
         self,
@@ -87,7 +89,7 @@ class FacePipeline:
             FaceModelError: A model fails.
         """
         try:
-            return self._examine(verify_frame(frame))
+            return self._examine(np.ascontiguousarray(verify_frame(frame)))
         except cv2.error as error:
             raise FaceImageError(
                 UNREADABLE, f"OpenCV cannot read this picture (code {error.code}): take another"

@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
 import onnx
 import onnxruntime
 from google.protobuf.message import DecodeError
@@ -22,7 +23,6 @@ from scoring_kernel.errors import FaceModelError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import numpy as np
     import numpy.typing as npt
 
     from scoring_kernel.faces.manifest import FaceModelManifest, ModelKind
@@ -98,10 +98,19 @@ class Session:
         found = {one.name: one for one in session.get_inputs()}
         if len(found) != 1:
             raise self._foreign(f"inputs {', '.join(sorted(found))}", f"one, {spec.name}")
-        self._verify_tensor(found, spec.name, (1, CHANNELS, spec.height, spec.width))
+        self._tensor: Final = (1, CHANNELS, spec.height, spec.width)
+        self._verify_tensor(found, spec.name, self._tensor)
         made = {one.name: one for one in session.get_outputs()}
         for name, shape in outputs.items():
             self._verify_tensor(made, name, shape)
+
+    def run_once(self) -> None:
+        """Run it on nothing: a model that fails is known when it is opened, not at the counter.
+
+        Raises:
+            FaceModelError: As ``run``.
+        """
+        self.run(np.zeros(self._tensor, np.float32))
 
     def run(self, tensor: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Run it.

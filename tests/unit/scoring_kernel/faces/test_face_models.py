@@ -162,8 +162,7 @@ def test_a_vector_without_length_or_numbers_is_the_models_fault(weights: str) ->
 
 def test_a_model_that_fails_or_changes_its_shape_when_run_is_refused() -> None:
     fails = of_graph([helper.make_node("Reshape", ["data", "four"], ["fc1"])])
-    with pytest.raises(FaceModelError, match="fails when it is run"):
-        Embedder.load(fails.manifest, fails.content).embed(FRAME)
+    assert "fails when it is run" in refused(fails)
     changes = of_graph(
         [
             helper.make_node("NonZero", ["data"], ["places"]),
@@ -171,8 +170,7 @@ def test_a_model_that_fails_or_changes_its_shape_when_run_is_refused() -> None:
             helper.make_node("Cast", ["rows"], ["fc1"], to=TensorProto.FLOAT),
         ]
     )
-    with pytest.raises(FaceModelError, match=r"shape \(\d+, 4\), expected \(1, 4\)"):
-        Embedder.load(changes.manifest, changes.content).embed(FRAME)
+    assert "found output of shape (0, 4), expected (1, 4)" in refused(changes)
 
 
 def test_a_model_of_two_inputs_or_of_other_numbers_is_refused() -> None:
