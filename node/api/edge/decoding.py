@@ -6,6 +6,7 @@ from node.domain.face_templates import Purpose
 from node.errors import PresenceError, TemplateError
 from node.presence.enrolling import Probe, ProtectedTemplate
 from node.presence.enrolment import Enrolment, read_number
+from node.presence.events import MAX_EVENTS
 from node.store.device_rows import DeviceHealth, DeviceRow, Greeting
 from node.store.presence import Ask
 from protos.yixin.v1 import edge_pb2
@@ -29,6 +30,8 @@ __all__ = [
 QUEUE_BYTES: Final = 16
 MAX_EVENTS_BYTES: Final = 1024 * 1024
 MAX_ASKS: Final = 64
+MAX_PARTS: Final = 8
+"""Purposes, or vectors, of one enrolment."""
 _DIGEST_SIZES: Final = (0, 32)
 _MAX_SEQ: Final = 2**53
 _MAX_VERSION: Final = 40
@@ -85,13 +88,15 @@ def events_of(request: edge_pb2.DeliverRequest) -> tuple[tuple[bytes, bytes], ..
     """Bodies and signatures, in their order; the flow judges each.
 
     Raises:
-        PresenceError: They are too large together.
+        PresenceError: There are none, too many, or they are too large together.
     """
-    size = sum(len(event.body) for event in request.events)
-    if size > MAX_EVENTS_BYTES:
+    count = len(request.events)
+    # Empty events without number fit into a small message: they are counted, not looked at.
+    size = 0 if count > MAX_EVENTS else sum(len(event.body) for event in request.events)
+    if not 1 <= count <= MAX_EVENTS or size > MAX_EVENTS_BYTES:
         raise PresenceError(
-            f"{len(request.events)} events of {size} bytes, expected at most {MAX_EVENTS_BYTES}; "
-            "send fewer at once"
+            f"found {count} events of {size} bytes, expected 1 to {MAX_EVENTS} of at most "
+            f"{MAX_EVENTS_BYTES} together; send fewer at once"
         )
     return tuple((event.body, event.signature) for event in request.events)
 
@@ -137,7 +142,16 @@ def fetched(found: ProtectedTemplate | Cause) -> edge_pb2.FetchResponse:
 
 
 def enrolment_of(request: edge_pb2.EnrolRequest, device: DeviceRow) -> Enrolment:
-    """An enrolment, with the terminal that sent it; the flow judges its parts."""
+    """An enrolment, with the terminal that sent it; the flow judges its parts.
+
+    Raises:
+        TemplateError: It has more purposes or vectors than any has.
+    """
+    if len(request.purposes) > MAX_PARTS or len(request.vectors) > MAX_PARTS:
+        raise TemplateError(
+            f"found {len(request.purposes)} purposes and {len(request.vectors)} vectors, expected "
+            f"at most {MAX_PARTS} of each; nobody was enrolled"
+        )
     return Enrolment(
         person=request.person,
         subject=request.subject,

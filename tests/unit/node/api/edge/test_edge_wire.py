@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
+    from google.protobuf.message import Message
+
     from edge_devices.enrolling import DeviceIdentity
 
 W3 = "yixin-device://H33030200001/window/w3"
@@ -367,6 +369,28 @@ async def test_garbage_ends_its_call_and_nothing_else(
             await edge_pb2_grpc.EdgeIntakeStub(intake).Hello(hello())
     assert "Traceback" not in capfd.readouterr().err
     assert node.store.counts().records == {}
+
+
+@pytest.mark.parametrize(
+    ("path", "request_"),
+    [
+        ("Deliver", edge_pb2.DeliverRequest(events=[edge_pb2.SignedEvent()] * 300_000)),
+        ("Hello", edge_pb2.HelloRequest(queue=QUEUE, faults=[""] * 300_000)),
+        ("Enrol", edge_pb2.EnrolRequest(purposes=[""] * 300_000)),
+        ("Enrol", edge_pb2.EnrolRequest(vectors=[b""] * 300_000)),
+    ],
+)
+async def test_empty_parts_without_number_are_counted_not_looked_at(
+    node: EdgeNode, tmp_path: Path, path: str, request_: Message
+) -> None:
+    async with node.serving():
+        identity = await node.joined(tmp_path / "w3")
+        async with line(identity) as channel:
+            call = channel.unary_unary(f"/yixin.v1.EdgeIntake/{path}", bytes, bytes)
+            error = await fails(call(request_.SerializeToString(), timeout=30))
+    assert error.code() is grpc.StatusCode.FAILED_PRECONDITION
+    assert "300000" in (error.details() or "")
+    assert "expected" in (error.details() or "")
 
 
 async def test_lines_of_strangers_without_number_keep_no_device_out(
