@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import onnxruntime
 
 from edge_devices.errors import DeviceConfigurationError
@@ -82,7 +81,7 @@ def run(wanted: Evaluating, *, progress: ProgressReporter) -> Evaluated:
         pipeline,
         detector,
         plan,
-        rng=np.random.default_rng(wanted.seed),  # noqa: TID251  # the operator's seed
+        seed=wanted.seed,
         progress=progress,
     )
     about = {

@@ -125,7 +125,7 @@ def evaluate(
     detector: "FaceDetector",
     plan: Plan,
     *,
-    rng: "Generator",
+    seed: int,
     progress: "ProgressReporter",
 ) -> Evaluation:
     """Evaluate models on known faces.
@@ -135,7 +135,7 @@ def evaluate(
         pipeline: Models and gate.
         detector: The pipeline's detector, for pictures as they are.
         plan: How.
-        rng: Draws subjects and halves.
+        seed: Of the drawings; what is drawn for one target does not hang on the others.
         progress: Told of what is done.
 
     Raises:
@@ -159,11 +159,11 @@ def evaluate(
     fitted = []
     for number, far_e6 in enumerate(plan.targets_e6, 1):
         progress("fitting", number, len(plan.targets_e6), "targets")
-        fitted.append(_fit(far_e6, fit, plan, rng))
+        fitted.append(_fit(far_e6, fit, plan, _drawing(seed, 1, far_e6)))
     everybody = pairs_within(looked, owners, range(1, count + 1))
-    spreads = random_halves(everybody, plan.targets_e6, rng=rng, progress=progress)
+    spreads = random_halves(everybody, plan.targets_e6, rng=_drawing(seed, 0), progress=progress)
     targets = [
-        _try(result, report, spread, plan, rng)
+        _try(result, report, spread, plan, _drawing(seed, 2, result.target_far_e6))
         for result, spread in zip(fitted, spreads, strict=True)
     ]
     own, other = ErrorRates(fit.scores), ErrorRates(report.scores)
@@ -185,6 +185,10 @@ def evaluate(
             int((impostor >= OLD_SCORE_E4).sum()), len(impostor), plan.confidence_e4
         ),
     )
+
+
+def _drawing(*seed: int) -> "Generator":
+    return np.random.default_rng(seed)  # noqa: TID251  # the operator's seed
 
 
 def _verify_halves(plan: Plan, count: int) -> None:
