@@ -8,14 +8,16 @@
    answer. A lost answer costs a repetition, and a repetition changes nothing.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cache, partial
 from typing import Final
 
 from node.domain.presence import Reason
 from node.edge_settings import EdgeSettings, FaceSettings
-from node.errors import PresenceError
+from node.errors import PresenceError, StoreError
 from node.presence.ages import find_births
 from node.presence.duty import DutyAsks
 from node.presence.events import Event, Refusal, Unfit, read_events
@@ -31,6 +33,8 @@ __all__ = ["Delivered", "PresenceDesk"]
 
 MAX_ASKS: Final = 64
 """Most asks of one answer."""
+
+_LOG: Final = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +99,7 @@ class PresenceDesk:
                 held = one.refusal if isinstance(one, Unfit) else judge_event(one, device, known)
                 taken.add(one, held, self._store.edge.templates.digest(one.person))
             self._store.commit(taken.commit(self._store.schemas))
+        self._settle()
         return Delivered(through=taken.through, refused=(*told, *taken.refused))
 
     def asks(self, device: DeviceRow, limit: int, now: datetime) -> tuple[Ask, ...]:
@@ -112,6 +117,13 @@ class PresenceDesk:
         most = max(1, min(limit, MAX_ASKS))
         return self._store.edge.presence.asks(device.id, to_ms(now), most)
 
+    def _settle(self) -> None:
+        """Move what is staged into segments, where it is much; a failure is met again later."""
+        try:
+            self._store.flush_if_large()
+        except StoreError as error:
+            _LOG.error("staged records could not be moved: %s", error)  # it names no record
+
     def _surroundings(
         self, fresh: Sequence[Event | Unfit], births: Mapping[str, date], now: datetime
     ) -> Surroundings:
@@ -120,7 +132,8 @@ class PresenceDesk:
             faces=self._faces,
             edge=self._edge,
             now=now,
-            threshold=lambda model, site: threshold_at(self._store, self._faces, model, site),
+            # Read once a delivery: a calibration is verified whenever it is read.
+            threshold=cache(partial(threshold_at, self._store, self._faces)),
             is_proxy=self._store.edge.templates.proxies.in_force,
             born=births,
             asks=self._store.edge.presence.find_asks(rounds) if rounds else {},
