@@ -25,6 +25,7 @@ BORDERS = (
     "the auditor's desk",
     "the inspector",
     "link desks",
+    "node and devices",
     "files and messages",
 )
 
