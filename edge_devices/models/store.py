@@ -13,7 +13,8 @@ import hashlib
 import os
 import re
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -93,7 +94,7 @@ class ModelStore:
         manifest = manifests.get(found)
         if manifest is None:
             raise digest_refusal(found, manifests)
-        other = next((one for one in self.installed() if _same_name(one, manifest)), None)
+        other = next((one for one in self._sound() if _same_name(one, manifest)), None)
         if other is not None:
             raise FaceModelError(
                 f"model {manifest.id}: the file {other.manifest.sha256[:12]} of this id is "
@@ -195,6 +196,13 @@ class ModelStore:
             return
         manifest = self._installed(path).manifest
         open_model(manifest, read_model(path))
+
+    def _sound(self) -> Iterator[Installed]:
+        """Models with a sound manifest; installing mends the others."""
+        for path in self._files():
+            if path.suffix == _MODEL:
+                with suppress(FaceModelError):
+                    yield self._installed(path)
 
     def _installed(self, path: Path) -> Installed:
         beside = path.with_suffix(_MANIFEST)

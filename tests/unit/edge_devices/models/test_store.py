@@ -188,6 +188,15 @@ def test_a_manifest_that_is_not_sound_names_its_mistake(
     assert [one.file for one in store.verify()] == [file_of(tmp_path, detector()).name]
 
 
+def test_installing_again_mends_a_manifest_that_is_not_sound(
+    store: ModelStore, tmp_path: Path
+) -> None:
+    file_of(tmp_path, detector(), ".yaml").write_text("junk")
+    put(store, detector(), embedding(512))
+    assert store.verify() == ()
+    assert len(store.installed()) == 4
+
+
 def test_files_that_are_no_models_are_told(store: ModelStore, tmp_path: Path) -> None:
     place = tmp_path / "models"
     (place / "notes.txt").write_text("x")
