@@ -6,6 +6,7 @@ Rules:
 - With port 0 the ports of the last run are taken again where they are free.
 """
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -68,6 +69,7 @@ async def devices_served(
     logging.getLogger("grpc._cython.cygrpc").setLevel(logging.CRITICAL)
     authority = store.edge.devices.authority(now(), edge_hosts(edge))
     templates = TemplateDesk(store, settings.faces)
+    await asyncio.to_thread(templates.prepare, now())
     flows = EdgeFlows(
         reception=Reception(store=store, transform=templates.transform),
         templates=templates,

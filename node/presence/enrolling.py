@@ -95,6 +95,18 @@ class TemplateDesk:
         self._settings: Final = settings
         self._gallery: Final = TemplateGallery(store.edge.templates)
 
+    def prepare(self, now: datetime) -> None:
+        """Have the vectors ready for the first search, where searches are on.
+
+        Raises:
+            TemplateError: A template was changed on disk.
+            VaultError: One does not open.
+        """
+        if self._settings.identify:
+            day = now.astimezone(SHANGHAI).date()
+            for model in {one.model for one in self._templates.counts(day) if one.active}:
+                self._gallery.size(model, day)
+
     def transform(self, now: datetime) -> Transform:
         """Give the transform in force, making the first one where there is none.
 

@@ -158,6 +158,8 @@ class CalibrationStore:
             (ended,),
         )
         for digest, body, use, imported_at, imported_by, ended_at in rows:
+            if use not in set(CalibrationUse):
+                raise _changed(bytes(digest))
             yield KeptCalibration(
                 calibration=_read(bytes(digest), bytes(body)),
                 use=CalibrationUse(use),

@@ -10,6 +10,7 @@ from datetime import date
 from typing import Any, Final
 
 from node.domain.face_templates import Purpose, Subject, TemplateRow
+from node.errors import TemplateError
 from node.store.proxies import PROXY_TABLE
 from node.store.transforms import NO_KEY, TRANSFORM_TABLE
 
@@ -238,17 +239,23 @@ class TemplateRows:
 
 
 def _clear(row: Sequence[Any]) -> TemplateRow:
-    return TemplateRow(
-        id=bytes(row[0]),
-        subject=Subject(row[1]),
-        purposes=frozenset(map(Purpose, row[2].split(","))),
-        model=bytes(row[3]),
-        epoch=row[4],
-        consent=row[5],
-        consent_at=row[6],
-        made_at=row[7],
-        made_by=row[8],
-        device=row[9],
-        expires_on=date.fromisoformat(row[10]),
-        revoked_at=row[11],
-    )
+    try:
+        return TemplateRow(
+            id=bytes(row[0]),
+            subject=Subject(row[1]),
+            purposes=frozenset(map(Purpose, row[2].split(","))),
+            model=bytes(row[3]),
+            epoch=row[4],
+            consent=row[5],
+            consent_at=row[6],
+            made_at=row[7],
+            made_by=row[8],
+            device=row[9],
+            expires_on=date.fromisoformat(row[10]),
+            revoked_at=row[11],
+        )
+    except ValueError as error:
+        raise TemplateError(
+            f"the row of the template {bytes(row[0]).hex()} was changed on disk; restore the "
+            "node's directory from its backup, or delete it and enrol again"
+        ) from error

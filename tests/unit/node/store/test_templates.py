@@ -170,6 +170,9 @@ def test_a_crash_inside_an_enrolment_leaves_the_old_template(
     [
         ("update template set person = x'00112233445566778899aabbccddeeff'", None),
         ("update template set epoch = 2", TemplateError),
+        ("update template set purposes = 'everything'", TemplateError),
+        ("update template set subject = 'guest'", TemplateError),
+        ("update template set expires_on = 'never'", TemplateError),
         ("update template set body = zeroblob(length(body))", VaultError),
         ("update template set wrapped_key = zeroblob(length(wrapped_key))", VaultError),
         ("update template set body = substr(body, 1, 40)", VaultError),
