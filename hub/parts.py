@@ -23,7 +23,7 @@ from hub.store.statements import StatementStore
 from scoring_kernel import Catalog, load_catalog
 from scoring_kernel.measure_sets import MeasureSet
 from scoring_kernel.supervision.stated import stated_sets
-from security.at_rest import SegmentStore
+from security.at_rest.segments import SegmentStore
 from security.exchange.outbox import Outbox
 from security.moments import to_ms
 from security.private_files import write_private

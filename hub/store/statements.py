@@ -27,7 +27,8 @@ from hub.store.incidents import is_trusted
 from hub.store.tables import segment, slot, slot_part, staged
 from scoring_kernel.measure_sets import MeasureSet
 from scoring_kernel.measures import MonthlyMeasures
-from security.at_rest import Segment, SegmentStore, Vault
+from security.at_rest import Vault
+from security.at_rest.segments import Segment, SegmentStore
 
 SMALL_SEGMENT_ROWS: Final = 250_000
 """Segments below this are merged by the next flush: many small files scan slowly."""

@@ -30,7 +30,8 @@ from node.store.transactions import transaction
 from node.store.tree import LeafTree
 from node.store.versions import Change, Incoming, Versions, month_of, seq_of
 from scoring_kernel.record_kinds import RecordKind
-from security.at_rest import DISK, FileLayer, SegmentStore, Vault
+from security.at_rest import DISK, FileLayer, Vault
+from security.at_rest.segments import SegmentStore
 
 __all__ = ["Batch", "RecordStore"]
 

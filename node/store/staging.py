@@ -23,7 +23,8 @@ from node.domain.records import complete_records
 from node.store.deletions import SEQ, Deletions, with_seqs, without
 from node.store.superseded import Superseded
 from node.store.transactions import transaction
-from security.at_rest import Segment, SegmentStore, Vault
+from security.at_rest import Vault
+from security.at_rest.segments import Segment, SegmentStore
 
 __all__ = ["COMPACT_ROWS", "Prepared", "Staging", "staged_context"]
 

@@ -18,7 +18,7 @@ from typing import Final
 import pyarrow as pa
 
 from node.domain.records import complete_records
-from security.at_rest import Segment, SegmentStore
+from security.at_rest.segments import Segment, SegmentStore
 
 __all__ = ["SUPERSEDED_TABLES", "Rewritten", "Superseded"]
 

@@ -15,7 +15,8 @@ from node.errors import StoreError
 from node.store.record_store import RecordStore
 from node.store.staging import staged_context
 from node.store.transactions import transaction
-from security.at_rest import Segment, Vault
+from security.at_rest import Vault
+from security.at_rest.segments import Segment
 
 __all__ = ["upgrade_records", "verify_upgraded"]
 

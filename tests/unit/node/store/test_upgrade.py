@@ -12,7 +12,8 @@ from node.store import Commit, MessageKey, NodeStore
 from node.store.database import FILE_NAME
 from node.store.migrations import MIGRATIONS
 from node.store.staging import staged_context
-from security.at_rest import SegmentStore, Vault
+from security.at_rest import Vault
+from security.at_rest.segments import SegmentStore
 from tests.support import node_messages as m
 from tests.support.node_records import fee_details, kept_fees
 

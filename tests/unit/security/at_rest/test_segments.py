@@ -11,8 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from security.at_rest import Segment, SegmentStore, Vault
+from security.at_rest import Vault
 from security.at_rest.kms import SegmentKeys
+from security.at_rest.segments import Segment, SegmentStore
 from security.errors import SegmentTamperedError
 
 if TYPE_CHECKING:
