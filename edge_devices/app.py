@@ -145,7 +145,9 @@ async def _run(
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     health = healths.Health(device.directory / healths.FILE_NAME)
     policy = _ONE_FAILURE if is_once else None
-    source = SourceDriver(spec, steady=steady_now, say=say, policy=policy)
+    # Where one failure ends it all, the failure is told once, as the command's error.
+    told = _unsaid if is_once else say
+    source = SourceDriver(spec, steady=steady_now, say=told, policy=policy)
     key, running = device.identity.keys.signing, device.running
     async with NodeClient(device.identity, utc_now) as client:
         link = NodeLink(
@@ -198,13 +200,19 @@ async def _run(
 
 
 async def _enrol_person(device: OpenedDevice, spec: SourceSpec, who: Enrolling, say: Say) -> bytes:
-    source = SourceDriver(spec, steady=steady_now, say=say, policy=_ONE_FAILURE)
+    source = SourceDriver(spec, steady=steady_now, say=_unsaid, policy=_ONE_FAILURE)
     frames = asyncio.ensure_future(source.run())
     try:
         async with NodeClient(device.identity, utc_now) as client:
             await source.opened()
             standing = await greeted(client, device.queue, device.running)
-            vectors = await take_vectors(source, device.examiner, timeout_s=ENROL_TIMEOUT_S)
+            vectors, left_out = await take_vectors(
+                source,
+                device.examiner,
+                threshold_e4=standing.threshold_e4,
+                timeout_s=ENROL_TIMEOUT_S,
+            )
+            say(f"{len(vectors)} pictures are sent as vectors; {left_out} differed, left out.")
             request = enrolment_request(who, vectors, standing, device.running.model)
             return (await client.enrol(request)).id
     finally:
@@ -220,3 +228,7 @@ def _source(settings: DeviceSettings) -> SourceSpec:
             "source in device.toml"
         )
     return parse_source(settings.source, pace=settings.pace, upscale=settings.upscale)
+
+
+def _unsaid(_: str) -> None:
+    """Say nothing."""

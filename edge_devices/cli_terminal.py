@@ -20,6 +20,7 @@ from security.operator import CommandOutput
 __all__ = ["register"]
 
 _MAX_TOKEN_CHARS: Final = 16_384
+_MAX_PATH_CHARS: Final = 1024
 
 Source = Annotated[
     str | None,
@@ -115,7 +116,7 @@ def face_terminal(
         from edge_devices import app as root  # noqa: PLC0415  # keeps `--help` fast
 
         if token is not None:
-            _join(out, directory, token)
+            out.hint(_told(directory, _join(directory, token)))
         given = _given(source, node, models, embedding, gate, upscale)
         settings = root.settings_with(directory, {**given, "pace": pace, "attempts": attempts})
         malformed = root.run_terminal(
@@ -145,9 +146,8 @@ def enrol(
                 "no token: make one at the node with `yixin node device token --institution CODE "
                 "--place window --name NAME`, and give it with --token"
             )
-        identity = _join(out, directory, token)
-        if as_json:
-            out.json(identity)
+        identity = _join(directory, token)
+        out.done(identity, _told(directory, identity))
 
 
 def enrol_person(
@@ -242,27 +242,37 @@ def renew(*, directory: Directory = DEFAULT_DIRECTORY, as_json: AsJson = False) 
         )
 
 
-def _join(out: CommandOutput, directory: Path, token: str) -> dict[str, Any]:
+def _join(directory: Path, token: str) -> dict[str, Any]:
     from edge_devices import app as root  # noqa: PLC0415  # keeps `--help` fast
 
     identity = root.enrol(directory, _token_text(token))
-    ends = identity.certificate_ends.isoformat(timespec="seconds")
-    out.hint(f"{directory} is {identity.device}, at {identity.intake_address} until {ends}.")
     return {
         "device": str(identity.device),
         "node": identity.intake_address,
-        "certificate_ends": ends,
+        "certificate_ends": identity.certificate_ends.isoformat(timespec="seconds"),
     }
 
 
+def _told(directory: Path, identity: dict[str, Any]) -> str:
+    return (
+        f"{directory} is {identity['device']} at the node {identity['node']}; its certificate "
+        f"holds until {identity['certificate_ends']} and renews itself."
+    )
+
+
 def _token_text(given: str) -> str:
-    """The token itself, from standard input or a file where it is named by it."""
+    """The token itself; from standard input or a file it is the line that looks like one."""
+    from security.devices.token import PREFIX  # noqa: PLC0415  # keeps `--help` fast
+
     if given == "-":
-        return sys.stdin.read(_MAX_TOKEN_CHARS).strip()
-    path = Path(given)
-    if len(given) < 4096 and path.is_file():
-        return path.read_text("ascii", "replace")[:_MAX_TOKEN_CHARS].strip()
-    return given.strip()
+        text = sys.stdin.read(_MAX_TOKEN_CHARS)
+    elif not given.startswith(PREFIX) and len(given) < _MAX_PATH_CHARS and Path(given).is_file():
+        with Path(given).open(encoding="ascii", errors="replace") as file:
+            text = file.read(_MAX_TOKEN_CHARS)
+    else:
+        return given.strip()
+    lines = [line.strip() for line in text.splitlines()]
+    return next((line for line in lines if line.startswith(PREFIX)), text.strip())
 
 
 def _given(  # noqa: PLR0917 - the options, in their order

@@ -43,7 +43,7 @@ class OpenedDevice:
         return Running(
             model=bytes.fromhex(self.examiner.model),
             pipeline=self.examiner.digest,
-            version=metadata.version(DISTRIBUTION),
+            version=_release(),
         )
 
 
@@ -88,3 +88,10 @@ def opened_device(directory: Path, settings: DeviceSettings) -> Iterator[OpenedD
                 cache.close()
         finally:
             queue.close()
+
+
+def _release() -> str:
+    try:
+        return metadata.version(DISTRIBUTION)
+    except metadata.PackageNotFoundError:
+        return "source"  # Run from a working copy.

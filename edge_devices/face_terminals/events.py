@@ -69,7 +69,8 @@ LIVENESS: Final[Mapping[LivenessAnswer, edge_pb2.Liveness.ValueType]] = {
     LivenessAnswer.SPOOF: edge_pb2.LIVENESS_SPOOF,
     LivenessAnswer.NOT_CHECKED: edge_pb2.LIVENESS_NOT_CHECKED,
 }
-_LOOKED_AT: Final = frozenset((Finding.COMPARED, Finding.SPOOF))
+LOOKED_AT: Final = frozenset((Finding.COMPARED, Finding.SPOOF))
+"""Findings in which a face was looked at; of the others nothing is said of liveness."""
 CAUSES: Final[Mapping[Cause, edge_pb2.UnjudgedCause.ValueType]] = {
     cause: edge_pb2.UnjudgedCause.Value(f"UNJUDGED_CAUSE_{cause.name}") for cause in Cause
 }
@@ -184,7 +185,7 @@ def _message(event: Event, queue: bytes, seq: int) -> edge_pb2.PresenceEvent:
         model=event.model,
         pipeline=event.pipeline,
         liveness=LIVENESS[found.liveness]
-        if found.finding in _LOOKED_AT
+        if found.finding in LOOKED_AT
         else edge_pb2.LIVENESS_UNSPECIFIED,
         liveness_e4=event.live_e4 or 0,
         cause=edge_pb2.UNJUDGED_CAUSE_UNSPECIFIED if found.cause is None else CAUSES[found.cause],

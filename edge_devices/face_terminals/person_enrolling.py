@@ -4,6 +4,8 @@ Rules:
 - Only with a consent that is named, and somebody who stands by.
 - Before a camera every picture must show a living face; a folder or a video is a file of pictures,
   and who enrols from it answers for them.
+- Pictures that do not agree with the others are left out, which is told; where most do not agree,
+  nobody is enrolled.
 - Vectors leave the machine under the node's transform, over the node's line; nothing is kept here.
 """
 
@@ -11,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NoReturn
 
 import numpy as np
 
@@ -19,7 +21,7 @@ from edge_devices.face_terminals.standing import Standing, read_standing
 from protos.yixin.v1 import edge_pb2
 from scoring_kernel.errors import FaceImageError
 from scoring_kernel.faces.examined import ImageFault, LivenessAnswer
-from scoring_kernel.faces.matching import pack_vector
+from scoring_kernel.faces.matching import ONE_E4, pack_vector
 from scoring_kernel.faces.transform import protect, transform_matrix
 
 if TYPE_CHECKING:
@@ -36,8 +38,11 @@ __all__ = ["MAX_PICTURES", "Enrolling", "enrolment_request", "greeted", "take_ve
 MAX_PICTURES: Final = 5
 """Pictures of one person."""
 _SPOOF: Final = "spoof"
-_APART: Final = 3
-"""Before a camera, every so manieth fit frame is taken: neighbours are alike."""
+_SEVERAL: Final = "several_persons"
+_LOOKED_AT: Final = 12
+"""Fit pictures that are looked at, to choose from."""
+_APART_S: Final = 0.3
+"""Between two pictures before a camera: neighbours are alike."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,39 +90,68 @@ async def greeted(calls: NodeCalls, queue: EventQueue, running: Running) -> Stan
 
 
 async def take_vectors(
-    source: FrameSource, examiner: Examiner, *, timeout_s: float
-) -> tuple[FloatVector, ...]:
-    """Take pictures until there are enough that are fit.
+    source: FrameSource, examiner: Examiner, *, threshold_e4: int | None, timeout_s: float
+) -> tuple[tuple[FloatVector, ...], int]:
+    """Take pictures until there are enough that are fit, and choose those that agree.
 
     Args:
         source: Gives pictures.
         examiner: Says what is in them.
+        threshold_e4: From which likeness on two pictures are of one person; None: nobody knows,
+            and one picture is taken.
         timeout_s: Longest time, seconds.
 
     Returns:
-        One to ``MAX_PICTURES`` unit vectors.
+        One to ``MAX_PICTURES`` unit vectors, and how many fit pictures were left out.
 
     Raises:
-        FaceImageError: No picture was fit; says why the last one was not.
+        FaceImageError: No picture was fit, and why the last one was not; or they do not agree.
         SourceError: The source is unavailable.
     """
-    found: list[FloatVector] = []
+    fit: list[FloatVector] = []
     last: Examined | None = None
-    fit = 0
+    most = 1 if threshold_e4 is None else _LOOKED_AT
     await source.rewind()
     try:
         async with asyncio.timeout(timeout_s):
-            while len(found) < MAX_PICTURES and (frame := await source.take()) is not None:
+            while len(fit) < most and (frame := await source.take()) is not None:
                 last = await asyncio.to_thread(examiner.examine, frame)
-                if last.vector is None or (source.is_live and not _lives(last)):
-                    continue
-                if not source.is_live or fit % _APART == 0:
-                    found.append(last.vector)
-                fit += 1
+                if last.vector is not None and (not source.is_live or _lives(last)):
+                    fit.append(last.vector)
+                    if source.is_live:
+                        await asyncio.sleep(_APART_S)
     except TimeoutError:
         pass
-    if found:
-        return tuple(found)
+    if not fit:
+        _refuse(last)
+    chosen = fit if threshold_e4 is None else _agreeing(fit, threshold_e4)
+    if 2 * len(chosen) <= len(fit):
+        raise FaceImageError(
+            _SEVERAL,
+            f"found {len(fit)} fit pictures, of which at most {len(chosen)} agree with each other, "
+            "expected more than half: take pictures of one person, in good light",
+        )
+    return tuple(chosen[:MAX_PICTURES]), len(fit) - len(chosen)
+
+
+def _agreeing(fit: list[FloatVector], threshold_e4: int) -> list[FloatVector]:
+    """The most pictures found that agree with each other, in their order."""
+    rows = np.stack(fit).astype(np.float64)
+    agree = np.floor(rows @ rows.T * ONE_E4) >= threshold_e4
+    best: list[int] = []
+    for first in range(len(fit)):
+        # Those first that agree with most.
+        order = sorted(np.flatnonzero(agree[first]), key=lambda one: -int(agree[one].sum()))
+        chosen = [first]
+        for one in map(int, order):
+            if one != first and all(agree[one][other] for other in chosen):
+                chosen.append(one)
+        if len(chosen) > len(best):
+            best = chosen
+    return [fit[one] for one in sorted(best)]
+
+
+def _refuse(last: Examined | None) -> NoReturn:
     if last is None:
         raise FaceImageError(ImageFault.NO_FACE, "no picture came in time; look at the source")
     last.verify_face()

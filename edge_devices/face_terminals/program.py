@@ -180,7 +180,7 @@ class Terminal:
         return replace(verified.answer, seq=seq, delivered=is_delivered)
 
     def _tell(self, ask: Ask, answer: Answer) -> None:
-        self._parts.health.verdicts[answer.verdict] += 1
+        self._parts.health.verdicts[str(answer.verdict)] += 1
         if not ask.subject.round:
             self._answer(answer.to_json())
 

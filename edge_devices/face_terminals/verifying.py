@@ -21,7 +21,7 @@ import numpy as np
 
 from edge_devices.errors import SourceError
 from edge_devices.face_terminals.asks import Answer
-from edge_devices.face_terminals.events import Event, Reason
+from edge_devices.face_terminals.events import LOOKED_AT, Event, Reason
 from edge_devices.face_terminals.machine import Look, Looking, Machine, Settled
 from scoring_kernel.errors import FaceImageError, FaceModelError, TemplateMismatchError
 from scoring_kernel.faces.examined import NOT_CHECKED, Examined, ImageFault
@@ -219,7 +219,7 @@ class Verifier:
             problem=_words(cause, seen.problem, settled),
             score_e4=found.score_e4,
             threshold_e4=threshold,
-            liveness=found.liveness,
+            liveness=found.liveness if found.finding in LOOKED_AT else None,
             attempts=settled.attempts,
         )
         return Verified(event=event, answer=answer)

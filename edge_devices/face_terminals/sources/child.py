@@ -66,6 +66,9 @@ class SourceProcess:
 
         reader = open_reader(self._spec)
         try:
+            # Open is a source that gives pictures, not one that merely answers.
+            reader.read()
+            reader.rewind()
             self._tell(opened=True)
             if self._spec.is_live:
                 self._serve_live(reader)
