@@ -225,11 +225,12 @@ def _release() -> str:
 
 def _write(found: "Calibrated", det: Path | None, out_file: Path | None) -> None:
     """Write what was asked for, each file whole or not at all."""
-    from edge_devices.evaluation.det_plot import draw_det, lines_of  # noqa: PLC0415  # matplotlib
-    from security.private_files import write_private  # noqa: PLC0415
+    from security.private_files import write_private  # noqa: PLC0415  # fast --help
 
     calibration = found.calibration
     if det is not None:
+        from edge_devices.evaluation.det_plot import draw_det, lines_of  # noqa: PLC0415  # slow
+
         lines = lines_of(found.scores, calibration.result.groups)
         title = f"DET of {found.manifest.id} at {calibration.site}"
         content = draw_det(lines, calibration.result, cautious=calibration.cautious, title=title)

@@ -8,7 +8,6 @@ from typing import Any
 import onnxruntime
 
 from edge_devices.errors import DeviceConfigurationError
-from edge_devices.evaluation.det_plot import draw_det
 from edge_devices.evaluation.known_faces import known_pictures, liveness_photos
 from edge_devices.evaluation.liveness_photos import JudgedPhoto, judge_photos
 from edge_devices.evaluation.protocol import Evaluation, Plan, evaluate
@@ -97,6 +96,8 @@ def run(wanted: Evaluating, *, progress: ProgressReporter) -> Evaluated:
         "protocol": protocol_words(plan, sorted(wanted.gate.off)),
     }
     if wanted.det is not None:
+        from edge_devices.evaluation.det_plot import draw_det  # noqa: PLC0415  # a second to import
+
         lines = {
             f"subjects {shown_subjects(half.subjects)}": half.scores
             for half in (found.fit, found.report)
