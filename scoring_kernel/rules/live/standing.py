@@ -167,8 +167,9 @@ def identity(case: Case) -> Iterator[Hit]:
     if one.med_type in case.codes("emergency_types"):
         return
     since = one.now - case.whole("valid_minutes") * _MINUTE_S
+    until = one.now + case.whole("clock_minutes") * _MINUTE_S
     if not any(
-        since <= fact.at <= one.now and (_passed(fact) or fact.override is not None)
+        since <= fact.at <= until and (_passed(fact) or fact.override is not None)
         for fact in case.need().identity
     ):
         yield Hit(
