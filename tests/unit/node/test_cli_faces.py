@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from node.app import opened, utc_now
 from node.cli import app
+from node.commands import NodeOutput
 from node.daemon import _tidy
 from node.domain.face_templates import Purpose
 from node.presence.enrolling import ProtectedTemplate
@@ -259,13 +260,15 @@ def test_a_calibration_that_is_none_is_refused(home: Path, tmp_path: Path) -> No
     assert told(home, "calibration", "list", "--all")["rows"] == []
 
 
-def test_what_is_over_is_shown_and_deleted(home: Path) -> None:
+def test_what_is_over_is_shown_and_deleted(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     later = utc_now() + timedelta(days=731)
     with opened(home) as jobs:
         aged = replace(jobs, now=lambda: later)
         table = aged.table()
         (due,) = [one for one in table["retain"]({}, _silent)["due"] if one["kind"] == "template"]
         assert (due["records"], due["days"], due["years"]) == (4, 730, 0)
+        NodeOutput(as_json=False).retained({"due": [due], "deleted": {}})
+        assert "730 days" in capsys.readouterr().out
         deleted = table["retain"]({"apply": True, "operator": "li"}, _silent)["deleted"]
         assert deleted == {"template": 4}
         assert table["retain"]({}, _silent)["due"] == []

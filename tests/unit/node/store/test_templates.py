@@ -13,6 +13,7 @@ import pytest
 
 from node.domain.face_templates import NewProxy, NewTemplate, Purpose, Subject
 from node.errors import StoreError, TemplateError
+from node.presence.rekeying import rekey
 from node.store.calibrations import CalibrationUse
 from node.store.sealed_places import wrapped_epochs, wrapped_places
 from scoring_kernel.faces.transform import protect, transform_matrix
@@ -87,7 +88,7 @@ def test_no_vector_and_no_person_is_on_disk_in_clear(tmp_path: Path, store: Node
         assert pattern not in content
 
 
-@pytest.mark.parametrize("way", ["revoke", "delete", "replace", "expire"])
+@pytest.mark.parametrize("way", ["revoke", "delete", "replace", "expire", "rekey"])
 def test_what_went_leaves_no_key_and_no_body_behind(
     tmp_path: Path, store: NodeStore, way: str
 ) -> None:
@@ -101,6 +102,12 @@ def test_what_went_leaves_no_key_and_no_body_behind(
         assert templates.delete(m.PERSON, f.CLERK) == 1
     elif way == "replace":
         window.enrol(m.PERSON, FACES[1])
+    elif way == "rekey":
+        (transform,) = templates._connection.execute(  # noqa: SLF001 - its file
+            "select wrapped from template_transform"
+        ).fetchone()
+        assert rekey(templates, f.CLERK) == (2, 1)
+        assert transform not in on_disk(tmp_path / "node")
     else:
         later = replace(f.CLERK, at=f.NOW + timedelta(days=730))
         assert templates.delete_due(later, 730) == {"template": 1, "template_proxy": 0}
