@@ -32,7 +32,7 @@ _MAX_NAME: Final = 64
 _MODEL_BYTES: Final = 32
 _LATE_MS: Final = 5 * 60 * 1000
 """How far a terminal's clock may be ahead."""
-_NUMBER: Final = re.compile(r"[!-~]{1,64}")
+_NUMBER: Final = re.compile(r"[!-~]{1,30}")
 _FLOAT_BYTES: Final = 4
 _LEAST_DIMENSION: Final = 2
 _LEAST_LENGTH: Final = 1e-3
@@ -172,7 +172,7 @@ def read_number(value: str, name: str) -> str:
         TemplateError: Empty, too long, or with other signs; the value is not shown.
     """
     if _NUMBER.fullmatch(value) is None:
-        raise _refused(f"{name} of {len(value)} characters, expected 1 to 64 letters and digits")
+        raise _refused(f"{name} of {len(value)} characters, expected 1 to 30 letters and digits")
     return value
 
 
