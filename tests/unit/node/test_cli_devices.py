@@ -128,6 +128,9 @@ def test_a_device_is_listed_shown_and_revoked_and_the_log_knows(run: Run) -> Non
     ]
     assert "was revoked on" in run("revoke", "w3", "--reason", "again", expect=3)
     assert W3[:20] in run("show", "w3")
+    listed = run("list")
+    assert "revoked" in listed
+    assert "No device is known" not in listed
 
 
 def test_the_list_says_how_to_begin(run: Run) -> None:

@@ -7,6 +7,7 @@ import pytest
 from security.devices import DeviceAuthority, DeviceToken
 from security.devices.device_id import DeviceId
 from security.errors import TokenError
+from security.token_lines import write_line
 from security.tokens import JoinToken
 from tests.support.members import NOW, NOW_MS
 
@@ -55,6 +56,14 @@ def test_text_that_is_no_token_is_refused_with_the_command(text: str) -> None:
 def test_a_device_token_is_no_join_token() -> None:
     with pytest.raises(TokenError, match="not a join token"):
         JoinToken.decode(token().encode())
+
+
+@pytest.mark.parametrize("at", [0, 1])
+def test_parts_that_are_no_ascii_are_damaged(at: int) -> None:
+    parts = [DEVICE.encode(), b"node.example:9444", b"der", bytes(32), bytes(7) + b"1"]
+    parts[at] = "医院".encode()
+    with pytest.raises(TokenError, match="The device token is damaged"):
+        DeviceToken.decode(write_line("yixin-device1.", parts, "device token"))
 
 
 @pytest.mark.parametrize(
