@@ -3,6 +3,8 @@
 Rules:
 - A template is found for a purpose that was consented to, for the person who was named, and under
   the transform in force; a proxy's only while the registration counts.
+- Where a threshold is in force, who is enrolled again has to look like before: another face takes
+  a person's place only after the node's operator has revoked the old template.
 - A search over many is off until `[faces] identify` is on; every search is in the log of
   operators: which terminal, what for, how many were searched and found.
 - Nothing here takes a picture: vectors come from terminals, already transformed.
@@ -22,7 +24,7 @@ from node.store import NodeStore
 from node.store.by import By
 from node.store.transforms import Transform
 from scoring_kernel.faces.arrays import FloatVector
-from scoring_kernel.faces.matching import pack_vector
+from scoring_kernel.faces.matching import pack_vector, score_e4
 from scoring_kernel.faces.verdict import Cause
 from security.moments import SHANGHAI, to_ms, to_text
 
@@ -131,6 +133,7 @@ class TemplateDesk:
         threshold = threshold_at(self._store, self._settings, asked.model, asked.institution)
         vector = join_vectors(vectors, threshold)
         by = By(operator=asked.operator, at=now)
+        self._verify_likeness(asked, vector, threshold, by)
         resembles = self._resembling(asked, vector, by)
         made = _new(asked, (subject, purposes), vector, by, self._settings.template_days)
         (template,) = self._templates.enrol([made], by, self._settings.template_days)
@@ -212,6 +215,20 @@ class TemplateDesk:
     def close(self) -> None:
         """Give the memory of searches back."""
         self._gallery.close()
+
+    def _verify_likeness(
+        self, asked: Enrolment, vector: FloatVector, threshold_e4: int | None, by: By
+    ) -> None:
+        """Refuse another face than the one that is enrolled, where anybody can tell."""
+        if threshold_e4 is None:
+            return
+        held = self._templates.find(asked.person, asked.model, by.day)
+        if held is not None and score_e4(vector, held.vector) < threshold_e4:
+            raise TemplateError(
+                f"found another face than that of the template {held.row.id.hex()}; if it is the "
+                "person all the same, revoke that one at the node and enrol then: yixin node faces "
+                "revoke PERSON --reason TEXT; nobody was enrolled"
+            )
 
     def _search(
         self, asked: Probe, probe: FloatVector, limit: int, by: By

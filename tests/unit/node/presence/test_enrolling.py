@@ -201,6 +201,26 @@ def test_who_is_enrolled_again_has_one_template_and_the_first_one_is_gone(
     ]
 
 
+def test_a_terminal_does_not_put_another_face_in_a_persons_place(
+    store: NodeStore, window: f.Terminal
+) -> None:
+    f.calibrate_site(store, 5_000)
+    first = window.enrol(f.PERSON, FACES[0])
+    with pytest.raises(TemplateError, match="another face than that of the template") as refused:
+        window.enrol(f.PERSON, FACES[1])
+    assert first.hex() in str(refused.value)
+    assert f.PERSON not in str(refused.value)
+    assert [row.revoked_at for row in store.edge.templates.rows(f.PERSON, 5)] == [None]
+
+    newer = window.enrol(f.PERSON, near(FACES[0], 0.5))
+    assert store.edge.templates.revoke(f.PERSON, f.CLERK, 730) == 1
+    other = window.enrol(f.PERSON, FACES[1])
+    assert len({first, newer, other}) == 3
+    answer = found(window)
+    assert isinstance(answer, ProtectedTemplate)
+    assert answer.id == other
+
+
 def test_staff_are_enrolled_for_duty(window: f.Terminal) -> None:
     asked = replace(
         window.enrolment("D330302000017", FACES[2]), subject="staff", purposes=("duty",)
