@@ -1,6 +1,5 @@
 """Commands of a terminal: ``face-terminal``, ``enrol``, ``enrol-person``, ``status``, ``renew``."""
 
-import os
 import sys
 from datetime import UTC, datetime, time
 from enum import StrEnum
@@ -9,13 +8,13 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from edge_devices.answer_output import answering
 from edge_devices.commands import start
 from edge_devices.config import DEFAULT_DIRECTORY
 from edge_devices.errors import DeviceConfigurationError
 from edge_devices.face_terminals.events import Purpose
 from edge_devices.options import AsJson, Directory, Models
 from security.moments import SHANGHAI, to_ms
-from security.operator import CommandOutput
 
 __all__ = ["register"]
 
@@ -77,6 +76,10 @@ def face_terminal(
     asks: Annotated[
         str, typer.Option("--asks", help="File or FIFO of asks, JSON lines; - for standard input.")
     ] = "-",
+    answers: Annotated[
+        str,
+        typer.Option("--answers", help="FIFO or file for answers, JSON lines; - for stdout."),
+    ] = "-",
     token: Token = None,
     node: Node = None,
     directory: Directory = DEFAULT_DIRECTORY,
@@ -104,7 +107,8 @@ def face_terminal(
     An ask is a line of JSON: {"person": "NUMBER"}, where wanted with id,
     visit, purpose (visit, bed_check, duty), reason (proxy, child, voucher,
     emergency, manual), text, staff, proxy. Answers go to standard output,
-    with --json as lines of JSON; the rest goes to standard error. It ends
+    with --json as lines of JSON, or to --answers; the rest goes to
+    standard error. It ends
     on SIGTERM or Ctrl-C; what was answered is on disk, and reaches the
     node when the line is up.
 
@@ -119,14 +123,15 @@ def face_terminal(
             out.hint(_told(directory, _join(directory, token)))
         given = _given(source, node, models, embedding, gate, upscale)
         settings = root.settings_with(directory, {**given, "pace": pace, "attempts": attempts})
-        malformed = root.run_terminal(
-            directory,
-            settings,
-            asks=None if asks == "-" else Path(asks),
-            is_once=once,
-            say=out.hint,
-            answer=lambda told: _answer(out, told),
-        )
+        with answering(out, answers) as answer:
+            malformed = root.run_terminal(
+                directory,
+                settings,
+                asks=None if asks == "-" else Path(asks),
+                is_once=once,
+                say=out.hint,
+                answer=answer,
+            )
         if once and malformed:
             raise DeviceConfigurationError(
                 f"{malformed} asks were refused as malformed; the others were answered"
@@ -309,44 +314,3 @@ def _consent_moment(day: datetime | None, now: datetime) -> int:
             f"--consent-day {day.date().isoformat()} is still to come; give the day of the consent"
         )
     return to_ms(moment)
-
-
-def _answer(out: CommandOutput, told: dict[str, Any]) -> None:
-    """Tell who asked.
-
-    Raises:
-        DeviceConfigurationError: Nobody reads the answers any more.
-    """
-    try:
-        if out.as_json:
-            out.json(told)
-        else:
-            out.say(_line(told))
-            sys.stdout.flush()
-    except BrokenPipeError as error:
-        # What Python still holds for standard output would be told as a second error at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise DeviceConfigurationError(
-            "nobody reads the answers any more: standard output was closed. Events that were "
-            "answered for stay in the queue; start the terminal again with its reader"
-        ) from error
-
-
-def _line(told: dict[str, Any]) -> str:
-    if "error" in told:
-        return f"refused: {told['message']}"
-    parts = [f"{told['id']}: {told['verdict']}" if told["id"] else told["verdict"]]
-    if told["cause"]:
-        parts[0] += f" ({told['cause']})"
-    if told["problem"]:
-        parts.append(told["problem"])
-    if told["score_e4"] is not None:
-        threshold = told["threshold_e4"]
-        against = "no threshold" if threshold is None else f"threshold {threshold / 1e4:.4f}"
-        parts.append(f"likeness {told['score_e4'] / 1e4:.4f}, {against}")
-        parts.append(f"liveness {told['liveness']}")
-    if told["seq"] is None:
-        parts.append("no event was kept")
-    else:
-        parts.append(f"event {told['seq']} {'delivered' if told['delivered'] else 'waits'}")
-    return "; ".join(parts)

@@ -73,6 +73,8 @@ class Answer:
     """Why nothing was judged; beside the causes of events: ``queue_full``, ``stopped``."""
     problem: str | None = field(default=None)
     """The cause in words."""
+    reason: str | None = None
+    """Why somebody else, or nobody, was verified, as it was asked."""
     score_e4: int | None = None
     """Similarity, ten-thousandths."""
     threshold_e4: int | None = None

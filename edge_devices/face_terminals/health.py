@@ -65,9 +65,7 @@ class Health:
         Args:
             values: What is to be told beside verdicts and faults.
         """
-        # The words themselves: orjson takes no members of an enumeration as keys.
-        verdicts = {str(word): count for word, count in self.verdicts.items()}
-        told = {**values, "verdicts": verdicts, "faults": dict(self._faults)}
+        told = {**values, "verdicts": dict(self.verdicts), "faults": dict(self._faults)}
         try:
             write_private(self._path, orjson.dumps(told, option=orjson.OPT_INDENT_2), replace=True)
         except (KeyFileError, OSError):

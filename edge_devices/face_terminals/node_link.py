@@ -158,6 +158,12 @@ class NodeLink:
         """There is something new to send."""
         self._news.set()
 
+    def hurry(self) -> None:
+        """Somebody stands here: try the node now, where the line is down."""
+        if not self.uplink.is_up:
+            self.uplink.greet_now(self._steady())
+            self._news.set()
+
     async def wait_for(self, seq: int, timeout_s: float) -> bool:
         """Wait until the node holds an event; whether it does in time."""
         with suppress(TimeoutError):

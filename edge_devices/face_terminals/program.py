@@ -20,6 +20,7 @@ from edge_devices.errors import EdgeError, QueueError
 from edge_devices.face_terminals.asks import Answer, Ask, ask_of_node, is_over, parse_ask
 from edge_devices.face_terminals.events import sign_event
 from edge_devices.face_terminals.health import Health, memory_of, notify_service
+from edge_devices.face_terminals.uplink import LinkState
 from scoring_kernel.faces.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -137,6 +138,7 @@ class Terminal:
             await _until({working, asyncio.ensure_future(stop.wait())}, tasks)
             notify_service("STOPPING=1")
             await _ended(working)
+            parts.link.hurry()
             newest = (await asyncio.to_thread(lambda: parts.queue.span)).newest
             await parts.link.wait_for(newest, STOP_FLUSH_S if stop.is_set() else FLUSH_S)
             self._say_memory()
@@ -154,6 +156,7 @@ class Terminal:
                 self._tell(ask, await self._handle(ask))
 
     async def _handle(self, ask: Ask) -> Answer:
+        self._parts.link.hurry()
         try:
             verified = await self._parts.verifier.verify(ask)
         except asyncio.CancelledError:
@@ -175,7 +178,7 @@ class Terminal:
         self._fault("queue", "")
         self._parts.link.nudge()
         is_delivered = False
-        if self._parts.link.uplink.is_up:
+        if self._parts.link.uplink.state is not LinkState.OFFLINE:
             is_delivered = await self._parts.link.wait_for(seq, ANSWER_WAIT_S)
         return replace(verified.answer, seq=seq, delivered=is_delivered)
 

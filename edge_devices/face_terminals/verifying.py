@@ -217,6 +217,7 @@ class Verifier:
             verdict=verdict,
             cause=cause,
             problem=_words(cause, seen.problem, settled),
+            reason=ask.subject.reason,
             score_e4=found.score_e4,
             threshold_e4=threshold,
             liveness=found.liveness if found.finding in LOOKED_AT else None,

@@ -100,6 +100,6 @@ def test_asks_of_the_node_are_bounded_too() -> None:
 def test_an_answer_names_no_person() -> None:
     told = Answer(id="w3-1", verdict="match", score_e4=7000, seq=3).to_json()
     assert set(told) == {
-        "id", "verdict", "cause", "problem", "score_e4", "threshold_e4", "liveness", "attempts",
+        "id", "verdict", "cause", "problem", "reason", "score_e4", "threshold_e4", "liveness", "attempts",
         "seq", "delivered",
     }  # fmt: skip
