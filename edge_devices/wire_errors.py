@@ -2,6 +2,7 @@
 
 from typing import Final
 
+import grpc
 import grpc.aio
 
 from edge_devices.errors import NodeRefusedError, NodeUnreachableError
@@ -9,13 +10,8 @@ from security.exchange.wire_errors import BROKEN_LINE, DETAIL_CHARS
 
 __all__ = ["rpc_error"]
 
-_ADVICE: Final = {
-    "permission_denied": (
-        "ask the node's operator whether this device is revoked (yixin node device list); with a "
-        "new token it can join again: yixin device enrol --token TOKEN"
-    ),
-    "failed_precondition": "see what the node says, and correct it there or here",
-}
+_SAID: Final = (grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.FAILED_PRECONDITION)
+"""Refusals in the node's own words, which say what to do."""
 
 
 def rpc_error(error: grpc.aio.AioRpcError, address: str) -> NodeRefusedError | NodeUnreachableError:
@@ -36,5 +32,5 @@ def rpc_error(error: grpc.aio.AioRpcError, address: str) -> NodeRefusedError | N
             "nothing is lost, events wait. If it stays so, check the address, the node, and the "
             "days left on this device's certificate: yixin device status"
         )
-    advice = _ADVICE.get(code, "ask the node's operator to look at its log")
-    return NodeRefusedError(f"the node at {address} refused ({code}): {detail} {advice}", code)
+    advice = "" if error.code() in _SAID else " Ask the node's operator to look at its log"
+    return NodeRefusedError(f"the node at {address} refused ({code}): {detail}{advice}", code)

@@ -71,7 +71,7 @@ async def devices_served(
     templates = TemplateDesk(store, settings.faces)
     await asyncio.to_thread(templates.prepare, now())
     flows = EdgeFlows(
-        reception=Reception(store=store, transform=templates.transform),
+        reception=Reception(store=store, settings=settings.faces, transform=templates.transform),
         templates=templates,
         presence=PresenceDesk(store, settings.faces, edge),
     )

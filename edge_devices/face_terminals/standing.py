@@ -32,6 +32,7 @@ _MOST: Final[Mapping[str, int]] = {
     "timeout_s": 300,
 }
 _LEAST_TIMEOUT_S: Final = 1
+_ONE_E4: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +87,7 @@ def read_standing(response: edge_pb2.HelloResponse, *, model: bytes, pipeline: b
     return Standing(
         institution=response.institution,
         place=response.place,
-        threshold_e4=None if calibration is None else calibration.threshold_e4,
+        threshold_e4=_threshold(response, calibration),
         calibration=b"" if calibration is None else calibration.digest,
         is_of_pipeline=calibration is not None and calibration.pipeline in {None, pipeline},
         transform=response.transform,
@@ -97,6 +98,17 @@ def read_standing(response: edge_pb2.HelloResponse, *, model: bytes, pipeline: b
         timeout_s=response.timeout_s,
         is_liveness_required=response.liveness_required,
     )
+
+
+def _threshold(response: edge_pb2.HelloResponse, calibration: Calibration | None) -> int | None:
+    """The calibration's; else what the node takes without one, where it takes anything."""
+    if calibration is not None:
+        return calibration.threshold_e4
+    if not response.HasField("threshold_e4") or response.calibration:
+        return None
+    if abs(response.threshold_e4) > _ONE_E4:
+        raise _wrong("threshold_e4", str(response.threshold_e4), f"at most {_ONE_E4}")
+    return response.threshold_e4
 
 
 def _calibration(content: bytes, model: bytes) -> Calibration | None:

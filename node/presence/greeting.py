@@ -10,8 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from node.edge_settings import FaceSettings
 from node.errors import DeviceRefusedError
-from node.presence.thresholds import calibration_at
+from node.presence.thresholds import calibration_at, threshold_at
 from node.store import NodeStore
 from node.store.device_rows import DeviceRow, Greeting
 from node.store.transforms import Transform
@@ -27,6 +28,9 @@ class Welcome:
     """Every event of its queue up to this one is held here, or lost."""
     calibration: bytes
     """Serialised calibration of its model, or empty."""
+    threshold_e4: int | None
+    """Threshold in force for its model, ten-thousandths; also without a calibration, where the
+    operator allows the manifest's."""
     transform: Transform = field(repr=False)
 
 
@@ -35,6 +39,7 @@ class Reception:
     """Greets the devices of one node."""
 
     store: NodeStore
+    settings: FaceSettings
     transform: Callable[[datetime], Transform]
     """Gives the transform in force."""
 
@@ -61,5 +66,8 @@ class Reception:
         return Welcome(
             through=through,
             calibration=b"" if calibration is None else calibration.to_json(),
+            threshold_e4=threshold_at(
+                self.store, self.settings, greeting.health.model, device.institution
+            ),
             transform=self.transform(now),
         )

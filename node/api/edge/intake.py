@@ -64,6 +64,7 @@ class EdgeIntakeServicer(edge_pb2_grpc.EdgeIntakeServicer):
                 retries=limits.retries,
                 timeout_s=limits.timeout_s,
                 liveness_required=limits.liveness_required,
+                threshold_e4=welcome.threshold_e4,
             )
 
         return await self._admission.answer(context, "Hello", greet)

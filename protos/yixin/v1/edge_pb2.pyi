@@ -469,6 +469,7 @@ class HelloResponse(_message.Message):
     RETRIES_FIELD_NUMBER: _builtins.int
     TIMEOUT_S_FIELD_NUMBER: _builtins.int
     LIVENESS_REQUIRED_FIELD_NUMBER: _builtins.int
+    THRESHOLD_E4_FIELD_NUMBER: _builtins.int
     through: _builtins.int
     """Last event held of this queue."""
     node_ms: _builtins.int
@@ -494,6 +495,8 @@ class HelloResponse(_message.Message):
     timeout_s: _builtins.int
     """After so long nobody has come."""
     liveness_required: _builtins.bool
+    threshold_e4: _builtins.int
+    """In force for that model here, ten-thousandths; none: nothing is judged."""
     def __init__(
         self,
         *,
@@ -511,12 +514,15 @@ class HelloResponse(_message.Message):
         retries: _builtins.int = ...,
         timeout_s: _builtins.int = ...,
         liveness_required: _builtins.bool = ...,
+        threshold_e4: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_threshold_e4", b"_threshold_e4", "threshold_e4", b"threshold_e4"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cache_hours", b"cache_hours", "cache_templates", b"cache_templates", "calibration", b"calibration", "crop_days", b"crop_days", "identify", b"identify", "institution", b"institution", "liveness_required", b"liveness_required", "node_ms", b"node_ms", "place", b"place", "retries", b"retries", "through", b"through", "timeout_s", b"timeout_s", "transform", b"transform", "transform_epoch", b"transform_epoch"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_threshold_e4", b"_threshold_e4", "cache_hours", b"cache_hours", "cache_templates", b"cache_templates", "calibration", b"calibration", "crop_days", b"crop_days", "identify", b"identify", "institution", b"institution", "liveness_required", b"liveness_required", "node_ms", b"node_ms", "place", b"place", "retries", b"retries", "threshold_e4", b"threshold_e4", "through", b"through", "timeout_s", b"timeout_s", "transform", b"transform", "transform_epoch", b"transform_epoch"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__threshold_e4: _TypeAlias = _typing.Literal["threshold_e4"]  # noqa: Y015
+    _WhichOneofArgType__threshold_e4: _TypeAlias = _typing.Literal["_threshold_e4", b"_threshold_e4"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__threshold_e4) -> _WhichOneofReturnType__threshold_e4 | None: ...
 
 Global___HelloResponse: _TypeAlias = HelloResponse  # noqa: Y015
 

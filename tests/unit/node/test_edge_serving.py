@@ -69,8 +69,24 @@ async def test_a_device_hears_the_calibration_of_its_model_at_its_place(
             welcome = await client.hello(greeting())
             other = await client.hello(hello())
     assert Calibration.from_json(welcome.calibration) == made
-    assert other.calibration == b""
+    assert (welcome.threshold_e4, other.calibration) == (4_700, b"")
+    assert not other.HasField("threshold_e4")
     assert (welcome.identify, welcome.retries, welcome.cache_hours) == (True, 2, 24)
+
+
+@pytest.mark.parametrize(("uncalibrated", "threshold"), [("manifest", 5_100), ("refuse", None)])
+async def test_a_device_hears_what_counts_without_a_calibration(
+    tmp_path: Path, uncalibrated: str, threshold: int | None
+) -> None:
+    said = hello()
+    said.model = bytes.fromhex("8cba0c9041fefd5a8bcc74b5756856a4fdc7fd4a4b3b330a1adb436ca39c7c8e")
+    with edge_node(tmp_path / "node", uncalibrated=uncalibrated) as node:
+        async with node.serving():
+            identity = await node.joined(tmp_path / "w3")
+            async with node.client(identity) as client:
+                welcome = await client.hello(said)
+    found = welcome.threshold_e4 if welcome.HasField("threshold_e4") else None
+    assert (found, welcome.calibration) == (threshold, b"")
 
 
 async def test_a_search_answers_with_candidates_and_is_logged(
