@@ -86,8 +86,12 @@ class SourceProcess:
             if frame is None:
                 reader.rewind()
                 continue
-            due = max(due + 1.0 / pace, monotonic()) if pace else 0.0
-            self._hear(max(0.0, due - monotonic()) if pace else 0.0)
+            self._hear(0.0)
+            if pace:
+                due = max(due + 1.0 / pace, monotonic())
+                # What the terminal says meanwhile is heard, and makes no frame come earlier.
+                while not self._is_over and (wait_s := due - monotonic()) > 0.0:
+                    self._hear(wait_s)
             # What was read before somebody began to look is not shown to them.
             if self._free and turn == self._turn:
                 self._show(frame)
