@@ -38,10 +38,11 @@ def token(
     """Make a one-use token with which a device joins this node.
 
     Carry it to the device by hand and keep it to yourself: whoever shows it first becomes the
-    device. A device that joins again with a new token loses its earlier keys.
+    device. A device that joins again with a new token loses its earlier keys. The token is all that
+    goes to standard output.
 
     Example: [bold]yixin node device token --institution H33030200001 --place window
-    --name w3[/bold]
+    --name w3 > w3.token[/bold]
     """
     with start(as_json) as out:
         arguments: Result = {
@@ -53,13 +54,13 @@ def token(
             "operator": login_name(operator),
         }
         result = run_job(node_directory(directory), "device_token", arguments, out)
-        out.done(
-            result,
-            f"{result['device']} may join at {result['enrolment_address']} until "
-            f"{result['expires_at']}, once, with:\n{result['token']}",
-        )
         if not as_json:
-            out.hint("At the device: yixin device enrol --dir DIR --token TOKEN")
+            out.hint(
+                f"{result['device']} may join at {result['enrolment_address']} until "
+                f"{result['expires_at']}, once. At the device: yixin device enrol --dir DIR "
+                "--token TOKEN"
+            )
+        out.done(result, result["token"])
 
 
 @app.command("list")
