@@ -12,7 +12,9 @@ import pytest
 
 from node.domain.face_templates import NewTemplate, Purpose, Subject
 from node.edge_jobs import READERS
+from node.edge_settings import EdgeSettings, FaceSettings
 from node.errors import ConfigurationError, PresenceError
+from node.presence.receiving import PresenceDesk
 from node.presence_jobs import PresenceJobs
 from node.store import Commit
 from node.store.operator_log import OperatorLog
@@ -200,6 +202,8 @@ def test_pharmacists_are_asked_for_once_a_turn(desk: Desk) -> None:
     (ask,) = desk.desk.asks(counter.row, 64, AT)
     assert (ask.person, ask.purpose, ask.label) == ("D1", "duty", "药师在岗核验")
     assert desk.desk.asks(counter.row, 64, AT + timedelta(minutes=29)) == (ask,)
+    anew = PresenceDesk(desk.store, FaceSettings(duty_every_h=4), EdgeSettings())
+    assert anew.asks(counter.row, 64, AT + timedelta(minutes=5)) == (ask,)
     assert desk.desk.asks(counter.row, 64, AT + timedelta(minutes=31)) == ()
     (later,) = desk.desk.asks(counter.row, 64, AT + timedelta(hours=4))
     assert later.id != ask.id
