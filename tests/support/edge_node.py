@@ -7,6 +7,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+import grpc.aio
+import pytest
+
 from edge_devices.client import NodeClient
 from edge_devices.enrolling import DeviceIdentity, enrol
 from node.config import NodeSettings
@@ -15,6 +18,7 @@ from node.edge_serving import devices_served
 from node.edge_settings import EdgeSettings, FaceSettings
 from node.store.device_rows import DeviceKind
 from protos.yixin.v1 import edge_pb2
+from security.channels import device_channel
 from security.devices import DeviceName, Place
 from security.moments import to_ms
 from tests.support.node_messages import HOSPITAL, open_store
@@ -127,3 +131,22 @@ def event(seq: int, at_ms: int, **parts: Any) -> edge_pb2.PresenceEvent:  # noqa
         "result": edge_pb2.PRESENCE_RESULT_ABSENT,
     }
     return edge_pb2.PresenceEvent(**(made | parts))
+
+
+def line(
+    identity: DeviceIdentity, *, key: bytes = b"", certificate: bytes = b""
+) -> grpc.aio.Channel:
+    """A channel of a device, or of somebody with another key and certificate."""
+    return device_channel(
+        identity.intake_address,
+        ca_certificate_pem=identity.ca_certificate_pem,
+        tls_key_pem=key or identity.keys.tls_key_pem,
+        tls_certificate_pem=certificate or identity.certificate_pem,
+    )
+
+
+async def fails(call: grpc.aio.UnaryUnaryCall[Any, Any]) -> grpc.aio.AioRpcError:
+    """The error that a call ends with."""
+    with pytest.raises(grpc.aio.AioRpcError) as error:
+        await call
+    return error.value
