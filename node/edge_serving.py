@@ -67,6 +67,7 @@ async def devices_served(
     edge_address(edge, 1)  # Said before anything listens.
     # What a stranger's bytes do to the decoder is nobody's news; each would be a traceback.
     logging.getLogger("grpc._cython.cygrpc").setLevel(logging.CRITICAL)
+    store.edge.devices.sweep_tokens(now())
     authority = store.edge.devices.authority(now(), edge_hosts(edge))
     templates = TemplateDesk(store, settings.faces)
     await asyncio.to_thread(templates.prepare, now())

@@ -8,7 +8,7 @@ What MUST hold:
 
 import sqlite3
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from threading import RLock
 from typing import Final
 
@@ -33,6 +33,8 @@ from security.moments import to_ms
 
 __all__ = ["DEVICE_TABLES", "DeviceStore"]
 
+TOKENS_KEPT: Final = timedelta(days=30)
+"""After their end: what they answered with is a certificate that has ended as well."""
 DEVICE_TABLES: Final = (
     # Keys sealed by the vault; certificates in clear.
     """create table device_authority(
@@ -177,6 +179,20 @@ class DeviceStore:
             response=b"" if row[3] is None else self._vault.open(row[3], label),
             is_consumed=row[4] is not None,
         )
+
+    def sweep_tokens(self, now: datetime) -> int:
+        """Forget tokens that ended long ago, with answers that nobody came back for.
+
+        Args:
+            now: Present moment, UTC-aware.
+
+        Returns:
+            How many were forgotten.
+        """
+        with self._lock, transaction(self._connection) as connection:
+            return connection.execute(
+                "delete from device_token where expires_at_ms < ?", (to_ms(now - TOKENS_KEPT),)
+            ).rowcount
 
     def activate(self, token: TokenRow, row: DeviceRow, entry: LogEntry) -> None:
         """Note that a device joined: what its keys were before counts no longer.

@@ -139,6 +139,15 @@ def test_hello_uses_the_token_up(store: NodeStore) -> None:
     assert (found.is_consumed, found.response) == (True, b"")
 
 
+def test_a_token_that_ended_long_ago_is_forgotten(store: NodeStore) -> None:
+    activate(store)
+    ended = datetime.fromtimestamp(0, UTC)
+    assert store.edge.devices.sweep_tokens(ended + timedelta(days=30)) == 0
+    assert store.edge.devices.sweep_tokens(ended + timedelta(days=31)) == 1
+    assert store.edge.devices.find_token(b"a" * 32) is None
+    assert store.edge.devices.admit(b"t" * 32, NAME).state is DeviceState.ACTIVE
+
+
 def test_devices_are_bounded_in_number(store: NodeStore) -> None:
     beds = [DeviceName(institution=HOSPITAL, place=Place.BED, name=one) for one in "abc"]
     for bed in beds:

@@ -113,6 +113,8 @@ async def test_what_a_flow_refuses_is_told_to_the_device(node: EdgeNode, tmp_pat
         identity = await node.joined(tmp_path / "w3")
         async with node.client(identity) as client:
             await client.hello(hello())
+            forged = client.sign(event(1, node.clock.ms))
+            forged.signature = bytes(64)
             for call, words in (
                 (client.enrol(edge_pb2.EnrolRequest(person=PERSON)), "subject"),
                 (client.identify(edge_pb2.IdentifyRequest(count=1)), "search is off"),
@@ -124,6 +126,8 @@ async def test_what_a_flow_refuses_is_told_to_the_device(node: EdgeNode, tmp_pat
                     "person",
                 ),
                 (client.deliver([]), "0 events"),
+                (client.deliver([forged]), "is not signed by the key"),
+                (client.deliver([edge_pb2.SignedEvent()]), "is not signed by the key"),
                 (client.deliver([edge_pb2.SignedEvent(body=bytes(70_000))] * 16), "fewer at once"),
                 (client.hello(hello(queue=b"short")), "a queue of 5 bytes"),
                 (client.hello(hello(oldest=3, newest=2)), "ascending stretch"),
