@@ -6,8 +6,8 @@ A chart is for a page; here its table stands for it, with all its columns.
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from security.operator.output import CommandOutput, shown
-from security.operator.wide_tables import lay_out, told_once
+from security.operator.output import CommandOutput, shown, told_once
+from security.operator.wide_tables import lay_out
 
 __all__ = ["say_finding", "say_indicators"]
 

@@ -10,12 +10,13 @@ import sys
 import tempfile
 import traceback
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, TypeAlias, TypeVar
 
 import typer
 from rich.console import Console, RenderableType
+from rich.measure import Measurement
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -36,6 +37,10 @@ UNEXPECTED: Final = "unexpected"
 SYSTEM: Final = "configuration"
 """Stable code when the operating system refuses a path."""
 SYSTEM_EXIT: Final = 3
+_UNFOLDED: Final = 10_000
+"""Columns of a terminal on which nothing is folded."""
+_FOLDED: Final = 1.4
+"""How much wider than the terminal a table may be: folded, it can still be read."""
 INTERRUPTED_EXIT: Final = 130
 """Exit code after Ctrl-C, as shells expect it."""
 
@@ -138,16 +143,30 @@ class CommandOutput:
             )
 
     def rows(self, title: str, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Show equal objects as a table."""
+        """Show equal objects as a table.
+
+        Where that is much wider than the terminal, a single one is shown as two columns, and of several
+        ones what they all say is told once, below.
+        """
         if not rows:
             self.say(f"{title}: nothing")
             return
-        table = Table(title=printable(title))
-        for name in rows[0]:
-            table.add_column(name.replace("_", " "), overflow="fold")
-        for row in rows:
-            table.add_row(*(shown(value) for value in row.values()))
+        table = _laid_out(title, rows)
+        if self._is_wide(table) and len(rows) == 1:
+            self.table(title, rows[0])
+            return
+        once = told_once(rows[0], rows) if self._is_wide(table) else {}
+        if once:
+            left = [{name: row[name] for name in row if name not in once} for row in rows]
+            table = _laid_out(title, left)
         self._out.print(table)
+        if once:
+            told = (f"{name.replace('_', ' ')} {value or '—'}" for name, value in once.items())
+            self.say(f"In every row: {', '.join(told)}.")
+
+    def _is_wide(self, table: Table) -> bool:
+        unfolded = self._out.options.update(width=_UNFOLDED)
+        return Measurement.get(self._out, unfolded, table).maximum > _FOLDED * self.width
 
     @property
     def width(self) -> int:
@@ -160,6 +179,34 @@ class CommandOutput:
 
 
 OutputT = TypeVar("OutputT", bound=CommandOutput)
+
+
+def _laid_out(title: str, rows: Sequence[Mapping[str, Any]]) -> Table:
+    table = Table(title=printable(title))
+    for name in rows[0]:
+        table.add_column(name.replace("_", " "), overflow="fold")
+    for row in rows:
+        table.add_row(*(shown(value) for value in row.values()))
+    return table
+
+
+def told_once(columns: Iterable[str], rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Find the columns, the first apart, in which all of several rows say the same.
+
+    Args:
+        columns: Names of the columns, in order.
+        rows: Values by column.
+
+    Returns:
+        The value by column, as a table shows it.
+
+    >>> told_once("ab", [{"a": 1, "b": 0}, {"a": 2, "b": 0}])
+    {'b': '0'}
+    """
+    if len(rows) < 2:
+        return {}
+    values = {name: {shown(row[name]) for row in rows} for name in list(columns)[1:]}
+    return {name: next(iter(found)) for name, found in values.items() if len(found) == 1}
 
 
 def shown(value: object) -> str:

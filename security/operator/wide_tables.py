@@ -17,7 +17,7 @@ from rich.table import Table
 
 from security.operator.output import printable, shown
 
-__all__ = ["lay_out", "told_once"]
+__all__ = ["lay_out"]
 
 MAX_TEXT: Final = 30
 """Widest column of texts; longer ones are folded. The first column is never folded."""
@@ -37,25 +37,6 @@ class _Column:
     width: int
     is_text: bool
     cells: tuple[str, ...]
-
-
-def told_once(titles: Mapping[str, str], rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    """Find the columns, the first apart, in which all of several rows say the same.
-
-    Args:
-        titles: Title by column, in order.
-        rows: Values by column.
-
-    Returns:
-        The value by column, as a table shows it.
-
-    >>> told_once({"a": "A", "b": "B"}, [{"a": 1, "b": 0}, {"a": 2, "b": 0}])
-    {'b': '0'}
-    """
-    if len(rows) < 2:
-        return {}
-    values = {name: {shown(row[name]) for row in rows} for name in list(titles)[1:]}
-    return {name: next(iter(found)) for name, found in values.items() if len(found) == 1}
 
 
 def lay_out(

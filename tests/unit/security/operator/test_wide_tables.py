@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 
-from security.operator.wide_tables import lay_out, told_once
+from security.operator.output import told_once
+from security.operator.wide_tables import lay_out
 
 names = st.text("医疗费用占比偏离率15日元（）", min_size=1, max_size=14)
 numbers = st.decimals(-(10**7), 10**9, places=2).map(str)
@@ -71,7 +72,7 @@ def test_units_stand_below_and_long_names_are_folded() -> None:
 
 
 def test_a_column_is_told_once_only_where_several_rows_agree() -> None:
-    titles = {"a": "A", "b": "B", "c": "C"}
+    titles = "abc"
     one = {"a": 1, "b": None, "c": 5}
     assert told_once(titles, [one]) == {}
     assert told_once(titles, [one, one | {"a": 2}]) == {"b": "—", "c": "5"}
