@@ -145,28 +145,32 @@ class CommandOutput:
     def rows(self, title: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """Show equal objects as a table.
 
-        Where that is much wider than the terminal, a single one is shown as two columns, and of several
-        ones what they all say is told once, below.
+        Where that is much wider than the terminal, a single one is shown as two columns, and what
+        several ones all say is told once, below, if the rest fits then.
         """
         if not rows:
             self.say(f"{title}: nothing")
             return
         table = _laid_out(title, rows)
-        if self._is_wide(table) and len(rows) == 1:
+        if self._fits(table):
+            self._out.print(table)
+        elif len(rows) == 1:
             self.table(title, rows[0])
-            return
-        once = told_once(rows[0], rows) if self._is_wide(table) else {}
-        if once:
+        else:
+            once = told_once(rows[0], rows)
             left = [{name: row[name] for name in row if name not in once} for row in rows]
-            table = _laid_out(title, left)
-        self._out.print(table)
-        if once:
-            told = (f"{name.replace('_', ' ')} {value or '—'}" for name, value in once.items())
-            self.say(f"In every row: {', '.join(told)}.")
+            narrow = _laid_out(title, left)
+            if once and self._fits(narrow):
+                self._out.print(narrow)
+                told = (f"{name.replace('_', ' ')} {one or '—'}" for name, one in once.items())
+                self.say(f"In every row: {', '.join(told)}.")
+            else:
+                self._out.print(table)
 
-    def _is_wide(self, table: Table) -> bool:
+    def _fits(self, table: Table) -> bool:
+        """Whether a table can be read on this terminal, if folded a little."""
         unfolded = self._out.options.update(width=_UNFOLDED)
-        return Measurement.get(self._out, unfolded, table).maximum > _FOLDED * self.width
+        return Measurement.get(self._out, unfolded, table).maximum <= _FOLDED * self.width
 
     @property
     def width(self) -> int:

@@ -140,16 +140,17 @@ def test_what_all_wide_rows_say_is_told_once(
 ) -> None:
     monkeypatch.setenv("COLUMNS", "60")
     output = CommandOutput(as_json=False)
-    rows = [{"at": f"2026-11-2{day}", "made_by": "d" * 50, "of": "v"} for day in (1, 2)]
+    rows = [{"at": f"2026-11-2{day}", "made_by": "d" * 80, "of": "v"} for day in (1, 2)]
     output.rows("Rows", rows)
     several = capsys.readouterr().out
-    assert f"In every row: made by {'d' * 50}, of v." in several
+    assert f"In every row: made by {'d' * 80}, of v." in several
     assert all(row["at"] in several for row in rows)
     output.rows("Rows", rows[:1])
     single = capsys.readouterr().out
     assert all(word in single for word in ("at", "2026-11-21", "made by", "of"))
     assert "In every row" not in single
     output.rows("Rows", [row | {"made_by": "d"} for row in rows])
+    output.rows("Rows", [row | {"at": f"{row['at']} " * 9} for row in rows])
     assert "In every row" not in capsys.readouterr().out
 
 
