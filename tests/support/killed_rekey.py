@@ -21,7 +21,8 @@ def main() -> None:
     directory, batches = sys.argv[1:]
     node.presence.rekeying.BATCH = BATCH  # type: ignore[misc]
 
-    def progress(_stage: str, done: int, _total: int, _unit: str) -> None:
+    def progress(stage: str, done: int, total: int = 0, unit: str = "") -> None:
+        del stage, total, unit
         if done >= BATCH * int(batches):
             os.kill(os.getpid(), signal.SIGKILL)
 

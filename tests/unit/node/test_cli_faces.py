@@ -21,6 +21,7 @@ from node.domain.face_templates import Purpose
 from node.presence.enrolling import ProtectedTemplate
 from security.at_rest.key_ring import SETTLED_MS, KeyRing
 from security.moments import to_ms
+from security.progress import no_progress
 from tests.support import face_templates as f
 from tests.support import node_messages as m
 from tests.support.face_vectors import units
@@ -265,13 +266,15 @@ def test_what_is_over_is_shown_and_deleted(home: Path, capsys: pytest.CaptureFix
     with opened(home) as jobs:
         aged = replace(jobs, now=lambda: later)
         table = aged.table()
-        (due,) = [one for one in table["retain"]({}, _silent)["due"] if one["kind"] == "template"]
+        (due,) = [
+            one for one in table["retain"]({}, no_progress)["due"] if one["kind"] == "template"
+        ]
         assert (due["records"], due["days"], due["years"]) == (4, 730, 0)
         NodeOutput(as_json=False).retained({"due": [due], "deleted": {}})
         assert "730 days" in capsys.readouterr().out
-        deleted = table["retain"]({"apply": True, "operator": "li"}, _silent)["deleted"]
+        deleted = table["retain"]({"apply": True, "operator": "li"}, no_progress)["deleted"]
         assert deleted == {"template": 4}
-        assert table["retain"]({}, _silent)["due"] == []
+        assert table["retain"]({}, no_progress)["due"] == []
     assert actions(home)[0] == ("li", "template_retain")
 
 
@@ -285,7 +288,3 @@ def test_the_daemon_deletes_by_the_clock_and_says_so(home: Path) -> None:
         assert said == ["Deleted, their time being over: template 4."]
         assert not found(jobs, "P0")
     assert actions(home)[0] == ("node", "template_retain")
-
-
-def _silent(*_: object) -> None:
-    """Progress that nobody hears."""

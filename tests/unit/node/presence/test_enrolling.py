@@ -76,7 +76,8 @@ def test_the_mean_of_pictures_of_one_person_is_kept(store: NodeStore, window: f.
     answer = found(window)
     assert isinstance(answer, ProtectedTemplate)
     total = np.sum(pictures, axis=0, dtype=np.float64)
-    (mean,) = window.protected((total / np.linalg.norm(total)).astype(np.float32))
+    mean_of = np.asarray(total / np.linalg.norm(total), np.float32)
+    (mean,) = window.protected(mean_of)
     assert score_e4(parse_vector(answer.vector, 64), parse_vector(mean, 64)) >= 9_999
 
 

@@ -198,9 +198,9 @@ def test_a_row_that_somebody_changed_is_no_template(
             list(templates.opened([template]))
         assert template.hex() in str(told.value)
         return
-    with pytest.raises(error) as told:
+    with pytest.raises(error) as refused:
         templates.find(m.PERSON, f.MODEL, TODAY)
-    assert m.PERSON not in str(told.value)
+    assert m.PERSON not in str(refused.value)
 
 
 def test_one_persons_row_does_not_answer_for_another(store: NodeStore) -> None:
