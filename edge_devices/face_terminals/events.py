@@ -23,6 +23,18 @@ if TYPE_CHECKING:
     from scoring_kernel.faces.verdict import Found
     from security.keys import SigningKey
 
+__all__ = [
+    "CAUSES_BY_NUMBER",
+    "LOOKED_AT",
+    "PURPOSES",
+    "Event",
+    "Purpose",
+    "Reason",
+    "Subject",
+    "sign_again",
+    "sign_event",
+]
+
 FORMAT: Final = 1
 MAX_BODY_BYTES: Final = 64 * 1024
 """Longest event with its picture."""

@@ -89,12 +89,15 @@ class SourceProcess:
             self._hear(0.0)
             if pace:
                 due = max(due + 1.0 / pace, monotonic())
-                # What the terminal says meanwhile is heard, and makes no frame come earlier.
-                while not self._is_over and (wait_s := due - monotonic()) > 0.0:
-                    self._hear(wait_s)
+                self._pause_until(due)
             # What was read before somebody began to look is not shown to them.
             if self._free and turn == self._turn:
                 self._show(frame)
+
+    def _pause_until(self, due: float) -> None:
+        """Wait; what the terminal says meanwhile is heard, and makes no frame come earlier."""
+        while not self._is_over and due > monotonic():
+            self._hear(due - monotonic())
 
     def _serve_asked(self, reader: Reader) -> None:
         while True:
@@ -123,7 +126,8 @@ class SourceProcess:
 
     def _hear(self, timeout_s: float | None) -> None:
         """Take what the terminal says, waiting at most so long; None: until it says something."""
-        ready, _, _ = select.select([_INPUT], [], [], timeout_s)
+        wait_s = None if timeout_s is None else max(0.0, timeout_s)
+        ready, _, _ = select.select([_INPUT], [], [], wait_s)
         if not ready:
             return
         said = os.read(_INPUT, 256)

@@ -138,23 +138,27 @@ class SourceDriver:
             SourceError: It ended, failed or stalled.
         """
         self.watchdog.begun(self._steady())
-        slots = FrameSlots.create()
         try:
-            process = await self._begin(slots)
-            self._slots, self._process, self._turn = slots, process, 0
+            slots = FrameSlots.create()
             try:
-                await self._hear(process)
+                await self._serve_with(slots)
             finally:
-                self._process, self._slots = None, None
-                with suppress(ProcessLookupError):
-                    process.kill()
-                await process.wait()
+                slots.close()
         except OSError as error:
             raise SourceError(
                 f"{self._spec.shown}: its process cannot be begun ({error.strerror}); free memory"
             ) from error
+
+    async def _serve_with(self, slots: FrameSlots) -> None:
+        process = await self._begin(slots)
+        self._slots, self._process, self._turn = slots, process, 0
+        try:
+            await self._hear(process)
         finally:
-            slots.close()
+            self._process, self._slots = None, None
+            with suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
 
     async def _begin(self, slots: FrameSlots) -> Process:
         # The program is found where this one was, whatever the working directory is.
