@@ -2,8 +2,8 @@
 
 Rules:
 - Only with a consent that is named, and somebody who stands by.
-- Before a camera every picture must show a living face; a folder or a video is a file of pictures,
-  and who enrols from it answers for them.
+- Before a camera every picture must show a living face. Of a folder or a video, who enrols from it
+  answers that they are of this person; a picture of a print or a screen is not taken there either.
 - Pictures that do not agree with the others are left out, which is told; where most do not agree,
   nobody is enrolled.
 - Vectors leave the machine under the node's transform, over the node's line; nothing is kept here.
@@ -116,7 +116,7 @@ async def take_vectors(
         async with asyncio.timeout(timeout_s):
             while len(fit) < most and (frame := await source.take()) is not None:
                 last = await asyncio.to_thread(examiner.examine, frame)
-                if last.vector is not None and (not source.is_live or _lives(last)):
+                if last.vector is not None and _is_person(last, is_live=source.is_live):
                     fit.append(last.vector)
                     if source.is_live:
                         await asyncio.sleep(_APART_S)
@@ -156,7 +156,9 @@ def _refuse(last: Examined | None) -> NoReturn:
         raise FaceImageError(ImageFault.NO_FACE, "no picture came in time; look at the source")
     last.verify_face()
     raise FaceImageError(
-        _SPOOF, "found a face that is no living one, or was not checked: stand before the camera"
+        _SPOOF,
+        "found a print, a screen, or before the camera a face that was not checked: let the person "
+        "stand before the camera",
     )
 
 
@@ -187,5 +189,7 @@ def enrolment_request(
     )
 
 
-def _lives(examined: Examined) -> bool:
-    return examined.liveness.answer is LivenessAnswer.LIVE
+def _is_person(examined: Examined, *, is_live: bool) -> bool:
+    """Whether a picture shows a person; a file of pictures may be of a kind that is not checked."""
+    answer = examined.liveness.answer
+    return answer is LivenessAnswer.LIVE or (answer is LivenessAnswer.NOT_CHECKED and not is_live)

@@ -68,12 +68,24 @@ async def test_no_fit_picture_is_told(frames: list[Frame], fault: str) -> None:
     assert caught.value.fault == fault
 
 
-async def test_before_a_camera_a_print_enrols_nobody_and_a_folder_is_the_operators() -> None:
+@pytest.mark.parametrize("live", [True, False], ids=["camera", "folder"])
+async def test_a_print_enrols_nobody_wherever_it_comes_from(*, live: bool) -> None:
     with pytest.raises(FaceImageError) as caught:
-        await taken(picture(1, paper=True), live=True)
+        await taken(picture(1, paper=True), live=live)
     assert caught.value.fault == "spoof"
-    vectors, _ = await taken(picture(1, paper=True))
+
+
+async def test_what_was_not_checked_enrols_from_a_folder_alone() -> None:
+    unchecked = pipeline(lives=False)
+    vectors, _ = await take_vectors(
+        ListedFrames([picture(1)], is_live=False), unchecked, threshold_e4=6000, timeout_s=60
+    )
     assert len(vectors) == 1
+    with pytest.raises(FaceImageError, match="not checked") as caught:
+        await take_vectors(
+            ListedFrames([picture(1)], is_live=True), unchecked, threshold_e4=6000, timeout_s=60
+        )
+    assert caught.value.fault == "spoof"
 
 
 async def test_vectors_leave_under_the_transform(tmp_path: Path) -> None:
