@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CameraReader"]
 
+_DEVICES: Final = "/dev/video{0}"
 _MISSED: Final = 10
 """Frames in a row that may fail to come."""
 
@@ -30,7 +31,7 @@ class CameraReader:
         """
         self._name: Final = spec.shown
         self._number: Final = int(spec.target)
-        self._path: Final = Path(f"/dev/video{self._number}")
+        self._path: Final = Path(_DEVICES.format(self._number))
         self._capture = self._open()
 
     def read(self) -> Frame | None:
