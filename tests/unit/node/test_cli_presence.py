@@ -14,7 +14,7 @@ from tests.support.node_messages import HOSPITAL, PERSON
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from click.testing import Result
+    from typer.testing import Result
 
 OVERRIDE = ("override", "--institution", HOSPITAL, "--person", PERSON, "--operator", "wang")
 

@@ -57,7 +57,7 @@ def last(desk: Desk) -> dict[str, Any]:
     ],
 )
 def test_the_node_judges_by_its_own_calibration(
-    desk: Desk, changes: dict[str, object], result: str, cause: str
+    desk: Desk, changes: dict[str, Any], result: str, cause: str
 ) -> None:
     if changes.get("result") not in (None, COMPARED):
         changes = {"liveness": 0, "score_e4": 0, "model": b"", **changes}
@@ -124,7 +124,7 @@ def test_a_manual_reason_needs_words(desk: Desk, text: str, code: str) -> None:
 
 
 def test_a_proxy_passes_where_registered_and_seen(desk: Desk) -> None:
-    asked = {"reason": edge_pb2.REASON_CODE_PROXY, "staff": "N1", "proxy": PROXY}
+    asked: dict[str, Any] = {"reason": edge_pb2.REASON_CODE_PROXY, "staff": "N1", "proxy": PROXY}
     assert desk.one(**asked) == "proxy_unknown"
     day = AT.date()
     desk.store.edge.templates.proxies.add(

@@ -43,7 +43,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 
 def run(desk: Desk, job: str, now: datetime = AT, **arguments: Any) -> Any:  # noqa: ANN401 - JSON
     jobs = PresenceJobs(catalog=load_catalog(), store=desk.store, now=lambda: now).table()
-    told = {"operator": "wang", "days": 1, "limit": 50, **arguments}
+    told: dict[str, Any] = {"operator": "wang", "days": 1, "limit": 50, **arguments}
     return json.loads(json.dumps(jobs[job](told, no_progress)))
 
 
@@ -72,7 +72,7 @@ def stay(number: int, **changes: Any) -> dict[str, Any]:  # noqa: ANN401 - colum
 
 
 def test_an_override_is_a_record_an_account_and_a_line_in_the_log(desk: Desk) -> None:
-    asked = {"institution": HOSPITAL, "person": PERSON, "reason_code": "manual"}
+    asked: dict[str, Any] = {"institution": HOSPITAL, "person": PERSON, "reason_code": "manual"}
     told = run(desk, "presence_override", **asked, reason="终端故障，已核对身份证", visit="V1")
     (row,) = desk.rows()
     assert (row["record_id"], row["person"], row["mdtrt_id"]) == (told["record"], PERSON, "V1")
@@ -105,7 +105,7 @@ def test_an_override_is_a_record_an_account_and_a_line_in_the_log(desk: Desk) ->
 def test_an_override_without_a_reason_or_a_person_is_refused(
     desk: Desk, changes: dict[str, str], words: str
 ) -> None:
-    asked = {"institution": HOSPITAL, "person": PERSON, "reason_code": "manual"}
+    asked: dict[str, Any] = {"institution": HOSPITAL, "person": PERSON, "reason_code": "manual"}
     with pytest.raises(PresenceError, match=words):
         run(desk, "presence_override", **{**asked, "reason": "终端故障已核对", **changes})
     with pytest.raises(ConfigurationError, match="--operator"):
@@ -222,11 +222,11 @@ def test_a_report_tells_verdicts_reasons_and_what_does_not_fit(desk: Desk, tmp_p
     desk.one(score_e4=10)
     desk.one(liveness=edge_pb2.LIVENESS_NOT_CHECKED)
     desk.one(at_ms=to_ms(AT + timedelta(hours=1)))
-    voucher = {**ABSENT, "reason": edge_pb2.REASON_CODE_VOUCHER, "staff": "N1"}
+    voucher: dict[str, Any] = {**ABSENT, "reason": edge_pb2.REASON_CODE_VOUCHER, "staff": "N1"}
     paid = "330302G0000000100001"
     desk.one(**voucher, visit=paid)
     desk.one(**voucher, visit="nowhere")
-    emergency = {**ABSENT, "reason": edge_pb2.REASON_CODE_EMERGENCY, "staff": "N2"}
+    emergency: dict[str, Any] = {**ABSENT, "reason": edge_pb2.REASON_CODE_EMERGENCY, "staff": "N2"}
     desk.one(**emergency, visit=paid)
     # The settlement was made with a card, and is of an ordinary visit.
     ingest_documents(desk.store, tmp_path / "a.jsonl", [settlement(1)])
@@ -246,7 +246,7 @@ def test_a_report_tells_verdicts_reasons_and_what_does_not_fit(desk: Desk, tmp_p
         ("voucher", "N1", 2),
     ]
     assert report["let_pass"][1]["share_e4"] == 2 * 10_000 // 7
-    asked = {"institution": HOSPITAL, "person": PERSON, "reason_code": "manual"}
+    asked: dict[str, Any] = {"institution": HOSPITAL, "person": PERSON, "reason_code": "manual"}
     run(desk, "presence_override", **asked, reason="终端故障，已核对身份证")
     overridden = run(desk, "presence_report", month=202607)["let_pass"][1]
     assert (overridden["reason_code"], overridden["by"]) == ("manual", "wang")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -139,7 +139,7 @@ def test_what_was_refused_stays_refused_and_is_told_again(desk: Desk) -> None:
     ],
 )
 def test_an_event_that_breaks_a_rule_is_refused_and_the_queue_goes_on(
-    desk: Desk, changes: dict[str, object], code: str
+    desk: Desk, changes: dict[str, Any], code: str
 ) -> None:
     assert desk.one(**changes) == code
     assert len(desk.rows()) == (0 if code else 1)
