@@ -21,8 +21,10 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
+from deploy.demo.face_people import find_faces
+from deploy.demo.plan import Plan
 from deploy.demo.processes import Crew
-from deploy.demo.scenario import Plan, Scenario
+from deploy.demo.scenario import Scenario
 from deploy.demo.summary import Findings, Summary, show
 from deploy.errors import DemoError
 
@@ -50,6 +52,14 @@ def demo(
     ] = 62,
     claims: Annotated[int, typer.Option(min=30, help="Claims over both half-years.")] = 6_000,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the simulated city.")] = 1,
+    models: Annotated[
+        Path | None,
+        typer.Option("--models", envvar="YIXIN_MODELS", help="Directory of face models."),
+    ] = None,
+    faces: Annotated[
+        Path | None,
+        typer.Option("--faces", help="People: one folder of pictures each; else the shared ones."),
+    ] = None,
 ) -> None:
     """Run two hubs and three nodes as processes on loopback, from messages to a proven grade.
 
@@ -57,6 +67,8 @@ def demo(
     gateway in front of a simulated core platform; one is refused and mended; a node is backed up.
     One node runs the supervision rules over injected cases, the till is warned before the fact,
     and two link desks let the city see what no single node sees.
+    With --models, terminals at the county's hospital see who stands at the window and who does
+    not lie in the bed; the models are yours, see `yixin device models install --help`.
     The city grades nine classes of subjects; nodes pre-score its institutions and pharmacies.
     Without --once the hubs and nodes go on serving until Ctrl-C, so that you can look around.
     Exit codes: 0 everything is as it must be, 1 it is not or a command failed, 2 wrong usage,
@@ -73,10 +85,18 @@ def demo(
     # Unix sockets allow about a hundred bytes of path: the temporary directory stays short.
     work = keep.resolve() if keep is not None else Path(tempfile.mkdtemp(prefix="yixin-"))
     console = Console()
-    plan = Plan(work=work, institutions=institutions, claims=claims, seed=seed)
+    faced = find_faces(models, faces)
+    plan = Plan(
+        work=work,
+        institutions=institutions,
+        claims=claims,
+        seed=seed,
+        faced=None if isinstance(faced, str) else faced,
+    )
     crew = Crew(work / "logs")
     try:
-        findings = asyncio.run(_run(plan, crew, console, json_file, wait=not once))
+        hint = faced if isinstance(faced, str) else ""
+        findings = asyncio.run(_run(plan, crew, console, json_file, hint, wait=not once))
     except DemoError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(FAILED) from error
@@ -92,9 +112,18 @@ def demo(
 
 
 async def _run(
-    plan: Plan, crew: Crew, console: Console, json_file: Path | None, *, wait: bool
+    plan: Plan, crew: Crew, console: Console, json_file: Path | None, hint: str, *, wait: bool
 ) -> Findings:
-    """Run the scenario under a progress display, show what came of it, then wait or end."""
+    """Run the scenario under a progress display, show what came of it, then wait or end.
+
+    Args:
+        plan: What is demonstrated.
+        crew: Its processes.
+        console: Where to show it.
+        json_file: File for the summary; None: none.
+        hint: What was left out and how to get it; empty: nothing.
+        wait: Whether to go on serving.
+    """
     task = asyncio.current_task()
     if task is not None:
         # Said for both: a shell starts background jobs with SIGINT ignored.
@@ -110,6 +139,8 @@ async def _run(
         if json_file is not None:
             _save(json_file, findings.summary)
         show(findings, console)
+        if hint:
+            typer.echo(hint)
         if wait:
             console.print(f"Hubs and nodes serve from {plan.work}; Ctrl-C ends them.")
             with contextlib.suppress(asyncio.CancelledError):  # Ctrl-C is how it is meant to end.

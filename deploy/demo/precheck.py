@@ -5,6 +5,8 @@ The prescription is of a doctor whom nobody registered at the hospital: warning 
 
 import asyncio
 import time
+from collections.abc import Iterator
+from itertools import count
 from typing import Any, Final
 
 import httpx
@@ -43,7 +45,10 @@ async def precheck(like: Call, url: str) -> dict[str, str]:
     told = {"warning": "", "warning_words": "", "warning_answer": "", "feedback": "none"}
     try:
         async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=_CALL_S) as client:
-            answer = await _judged(client, head)
+            answer = await until_judged(
+                client,
+                (_call(head, "3101", f"{attempt:04d}", _question(head)) for attempt in count(1)),
+            )
             result = answer.get("output", {}).get("result", [])
             if not result:
                 return told
@@ -66,27 +71,37 @@ async def precheck(like: Call, url: str) -> dict[str, str]:
     }
 
 
-async def _judged(client: httpx.AsyncClient, head: dict[str, Any]) -> dict[str, Any]:
-    """Ask until the node has read all it holds: what was not judged whole is said in words."""
+async def until_judged(client: httpx.AsyncClient, questions: Iterator[bytes]) -> dict[str, Any]:
+    """Ask until the node has read all it holds: what was not judged whole is said in words.
+
+    Args:
+        client: Line to the node's own interface.
+        questions: The same question again and again, each with an id of its own.
+
+    Returns:
+        The last answer.
+
+    Raises:
+        HTTPError: The node cannot be reached.
+    """
     begun = time.monotonic()
-    attempt = 0
     while True:
-        attempt += 1
-        answer = await _ask(client, _call(head, "3101", f"{attempt:04d}", _question(head)))
+        answer = await _ask(client, next(questions))
         if not answer.get("err_msg") or time.monotonic() - begun > _JUDGED_S:
             return answer
         await asyncio.sleep(_POLL_S)
 
 
-async def _ask(client: httpx.AsyncClient, call: dict[str, Any]) -> dict[str, Any]:
-    answer = orjson.loads((await client.post(UNIFORM_PATH, content=orjson.dumps(call))).content)
+async def _ask(client: httpx.AsyncClient, call: bytes) -> dict[str, Any]:
+    answer = orjson.loads((await client.post(UNIFORM_PATH, content=call)).content)
     return answer if isinstance(answer, dict) else {}
 
 
-def _call(head: dict[str, Any], infno: str, number: str, content: dict[str, Any]) -> dict[str, Any]:
+def _call(head: dict[str, Any], infno: str, number: str, content: dict[str, Any]) -> bytes:
     """Give a call the head of another one of the same till, and an id of its own."""
     stem = str(head["msgid"])[:-5]
-    return {**head, "infno": infno, "msgid": f"{stem}9{number}", "input": content}
+    call = {**head, "infno": infno, "msgid": f"{stem}9{number}", "input": content}
+    return orjson.dumps(call)
 
 
 def _question(head: dict[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,8 @@
 1. hubs serve; the city joins the province, the nodes join the city, each by a one-use token
 2. nodes serve, take in two half-years (files of messages, one hospital's last day through its
    gateway, a table through a mapping), mend what they refused, and pre-score institutions and
-   pharmacies with what they know themselves; the county's node runs the rules
+   pharmacies with what they know themselves; terminals verify faces, where models are there; the
+   county's node runs the rules
 3. nodes send sealed statements, then clues and join records
 4. the city imports the departments' items, grades all nine classes of subjects and publishes
 5. nodes collect their signed grade statements, pre-score again and compare
@@ -14,6 +15,7 @@
 7. an auditor verifies both hubs' evidence with nothing but a trust file; a node is backed up
 """
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import InitVar, dataclass, field
@@ -24,9 +26,11 @@ import orjson
 
 from deploy.demo.classes import SUBJECT_CLASS, basis_of, registered_in, summarise, worst_of
 from deploy.demo.desks import LinkDesks
+from deploy.demo.faces import FaceStep
 from deploy.demo.founding import founding, inviting, joining
 from deploy.demo.intake import Intake
 from deploy.demo.members import DemoHub, DemoNode, hubs_in, node_in
+from deploy.demo.plan import Plan
 from deploy.demo.processes import Crew, number
 from deploy.demo.sharing import Sharing
 from deploy.demo.steps import Report, Steps
@@ -34,34 +38,9 @@ from deploy.demo.summary import Findings, Summary
 from deploy.demo.supervision import Supervision
 from deploy.demo.together import together
 from deploy.simulation.city import COUNTY_CUSTODIAN
-from deploy.simulation.simulate import DEFAULT_PERIODS
 
 _QUARANTINED: Final = (0, 1)
 """Exit codes of a run that went well; 1 says that something was quarantined."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """What to demonstrate, and where."""
-
-    work: Path
-    """Directory of the demonstration."""
-    institutions: int
-    """Medical institutions of the simulated city."""
-    claims: int
-    """Claims over both half-years."""
-    seed: int = 1
-    """Seed of the city."""
-
-    @property
-    def simulation(self) -> Path:
-        """Directory of the simulated city."""
-        return self.work / "city"
-
-    @property
-    def period(self) -> str:
-        """Period that is graded."""
-        return DEFAULT_PERIODS[-1]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -78,6 +57,7 @@ class Scenario:
     intake: Intake = field(init=False)
     supervision: Supervision = field(init=False)
     sharing: Sharing = field(init=False)
+    faces: FaceStep | None = field(init=False)
 
     def __post_init__(self, report: Report) -> None:
         """Prepare the steps, the intake, the desks and what they serve for."""
@@ -88,6 +68,7 @@ class Scenario:
         self.supervision = Supervision(
             crew=self.crew, simulation=plan.simulation, period=plan.period, desks=desks
         )
+        self.faces = FaceStep.of(self.crew, plan) if plan.faced else None
 
     async def run(self) -> Findings:
         """Go the whole way.
@@ -102,8 +83,8 @@ class Scenario:
         city, province = hubs_in(self.plan.work)
         await self._found(city, province)
         await self._join(city, province)
-        await self._take_in(city)
-        graded, _ = await together(self._state_and_grade(city), self._find_and_send())
+        taken_in = asyncio.Event()
+        graded, _ = await together(self._take_in_and_grade(city, taken_in), self._find(taken_in))
         compared = await self._each_node("collect grades, pre-score again", self._compare)
         await self._push(city)
         asked = self._hospital.custodian
@@ -141,6 +122,7 @@ class Scenario:
             basis=basis_of(graded),
             seconds=round(time.monotonic() - begun, 1),
             classes=classes,
+            faces=None if self.faces is None else self.faces.summary(self.supervision.hits),
         )
         return Findings(
             summary=summary,
@@ -195,7 +177,11 @@ class Scenario:
                 ended()
                 await together(served(city), served(province), desks_served())
 
-            await together(simulated(), founded())
+            async def calibrated() -> None:
+                if self.faces is not None:
+                    await self.faces.calibrate()
+
+            await together(simulated(), founded(), calibrated())
         manifest = orjson.loads((plan.simulation / "manifest.json").read_bytes())
         self.registered = registered_in(manifest)
         self.nodes = tuple(
@@ -231,6 +217,8 @@ class Scenario:
             async def served(node: DemoNode) -> None:
                 if node is self._hospital:
                     await self.intake.serve(node)
+                elif node is self._county and self.faces is not None:
+                    await self.faces.serve(node)
                 else:
                     at = ("--dir", str(node.directory))
                     name = node.directory.name
@@ -269,6 +257,23 @@ class Scenario:
                 known()
 
             await together(admitted(), *(of(node) for node in self.nodes))
+
+    async def _take_in_and_grade(self, city: DemoHub, taken_in: asyncio.Event) -> dict[str, Any]:
+        await self._take_in(city)
+        taken_in.set()
+        return await self._state_and_grade(city)
+
+    async def _find(self, taken_in: asyncio.Event) -> None:
+        """Verify faces while files are taken in, then let the rules find what there is."""
+        if self.faces is not None:
+            with self.steps.step("verify faces at two windows and a ward", 2) as ended:
+                await self.faces.verify(self._county)
+                ended()
+                await taken_in.wait()
+                await self.faces.ask_and_settle(self._county)
+                ended()
+        await taken_in.wait()
+        await self._find_and_send()
 
     async def _find_and_send(self) -> None:
         """Run the rules at the county's node; send clues and join records, persons as tokens."""

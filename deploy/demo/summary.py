@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy.demo.classes import CLASSES, PRESCORED, SUBJECT_CLASS, ClassSummary
+from deploy.demo.face_summary import FaceSummary
 from deploy.demo.intake_summary import IntakeSummary
 from deploy.demo.supervision_summary import SupervisionSummary
 from scoring_kernel import load_catalog
@@ -55,6 +56,8 @@ class Summary:
     """Wall time."""
     classes: dict[str, ClassSummary]
     """What became of every subject class, medical institutions among them."""
+    faces: FaceSummary | None = None
+    """What terminals saw; None without models."""
 
     def to_json(self) -> dict[str, Any]:
         """Give the summary as a JSON object.
@@ -88,6 +91,7 @@ class Summary:
             f"{self.quarantined} left in quarantine; expected none": self.quarantined == 0,
             **self.intake.claims,
             **self.supervision.claims,
+            **({} if self.faces is None else self.faces.claims),
         }  # fmt: skip
         for name, one in self.classes.items():
             if name == SUBJECT_CLASS:
@@ -134,6 +138,8 @@ def show(findings: Findings, console: Console) -> None:
     console.print(_explained(findings.explanation))
     console.print(findings.summary.intake.shown())
     console.print(findings.summary.supervision.shown(findings.hit))
+    if findings.summary.faces is not None:
+        console.print(findings.summary.faces.shown())
     console.print(_proved(findings))
     for failure in findings.summary.failures:
         console.print(f"[red]{failure}[/red]")

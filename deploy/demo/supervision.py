@@ -100,6 +100,12 @@ class Supervision:
                 row["institution"] for row in csv.DictReader(file) if row["note"] == ACROSS_NODES
             ]
 
+    @property
+    def hits(self) -> list[dict[str, Any]]:
+        """Hits of the county's node."""
+        hits: list[dict[str, Any]] = self._shown["hits"]
+        return hits
+
     def summary(self, precheck: Mapping[str, str]) -> SupervisionSummary:
         """Sum up what was found.
 

@@ -200,8 +200,10 @@ async def _work(
     rng = _rng(order, part.start, 1)
     purpose = Purpose.BED_CHECK if place is Place.BED else Purpose.VISIT
     impostors = 0
+    # Nobody is asked for at two counters at once: every terminal has its own people.
+    own = range(part.start % order.persons, order.persons, part.step)
     for _ in part:
-        asked = shown = rng.randrange(order.persons)
+        asked = shown = rng.choice(own)
         if order.persons > 1 and rng.random() < order.impostors:
             shown = (asked + rng.randrange(1, order.persons)) % order.persons
             impostors += 1

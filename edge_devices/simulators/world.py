@@ -91,7 +91,8 @@ def write_pairs(folders: FaceFolders, persons: Sequence[str], path: Path) -> int
     Args:
         folders: The people.
         persons: Whose pictures, by name.
-        path: File to write: ``left,right,same,left_subject,right_subject``.
+        path: File to write, above the pictures:
+            ``left,right,same,left_subject,right_subject``.
 
     Returns:
         Pairs that were written.
@@ -102,7 +103,7 @@ def write_pairs(folders: FaceFolders, persons: Sequence[str], path: Path) -> int
         writer = csv.writer(file)
         writer.writerow(("left", "right", "same", "left_subject", "right_subject"))
         for (left, one), (right, other) in combinations(pictures, 2):
-            names = (one.resolve(), other.resolve())
+            names = (picture.relative_to(path.parent) for picture in (one, other))
             writer.writerow((*names, int(left == right), left, right))
             count += 1
     return count

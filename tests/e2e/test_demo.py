@@ -16,6 +16,7 @@ from deploy.demo.processes import command_line, environment
 from scoring_kernel import load_catalog
 from scoring_kernel.joining import JoinKind
 from tests.e2e.conftest import processes_naming, yixin
+from tests.support.faces import SHARED, installed_models, needs_shared_faces
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("demo")]
 
@@ -32,6 +33,7 @@ def summary(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     out = yixin(
         *("demo", "--once", "--json", str(path), "--keep", str(kept)),
         *("--institutions", str(INSTITUTIONS)),
+        *(("--models", str(installed_models(place / "models"))) if SHARED.is_dir() else ()),
     )
     assert processes_naming(str(kept)) == []
     manifest = json.loads((kept / "city/manifest.json").read_bytes())
@@ -76,7 +78,8 @@ def test_overrides_lower_grades(summary: dict[str, Any], name: str) -> None:
 
 def test_every_message_was_taken_in_and_none_quarantined(summary: dict[str, Any]) -> None:
     asked = 2  # The pre-check at the till (3101) and its feedback (3103).
-    assert summary["messages_in"] == summary["manifest"]["messages"] + asked
+    seen = (summary["faces"] or {"messages": 0})["messages"]
+    assert summary["messages_in"] == summary["manifest"]["messages"] + asked + seen
     assert summary["manifest"]["detail_lines"] >= 45_000
     assert summary["records_stored"] > summary["manifest"]["detail_lines"]
     assert summary["quarantined"] == 0
@@ -135,6 +138,19 @@ def test_a_table_went_in_through_its_mapping_and_stock_became_records(
 def test_a_backup_was_taken_and_read_back(summary: dict[str, Any]) -> None:
     assert summary["intake"]["backup_verified"] is True
     assert 0 < summary["intake"]["backup_records"] < summary["records_stored"]
+
+
+@needs_shared_faces
+def test_terminals_catch_an_impostor_and_an_empty_bed_and_let_the_right_face_pass(
+    summary: dict[str, Any],
+) -> None:
+    faces = summary["faces"]
+    assert (faces["mismatches"], faces["warning"], faces["impostor_hits"]) == (3, "W04", 1)
+    assert faces["impostor_fen"] > 0
+    assert faces["best_imposture_e4"] < faces["threshold_e4"] < faces["right_score_e4"]
+    assert (faces["right_verdict"], faces["right_warnings"]) == ("match", 0)
+    assert (faces["bed_absences"], faces["bed_hits"]) == (2, 1)
+    assert "冒名就医" in summary["printed"]
 
 
 def test_the_auditor_finds_both_hubs_evidence_valid(summary: dict[str, Any]) -> None:

@@ -20,6 +20,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from deploy.protos import REPOSITORY
+from edge_devices.models import ModelStore
 from scoring_kernel.faces.alignment import FIVE_POINTS
 from scoring_kernel.faces.decoding import decode
 from scoring_kernel.faces.detection import FaceDetector
@@ -32,6 +33,8 @@ from scoring_kernel.faces.pipeline import FacePipeline
 from scoring_kernel.faces.quality import QualityGate
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from scoring_kernel.faces.arrays import FloatMatrix, Frame
     from scoring_kernel.faces.manifest import FaceModelManifest
 
@@ -263,6 +266,14 @@ def shared_model(kind: ModelKind) -> tuple[FaceModelManifest, bytes]:
     """The real model of a kind, with the manifest that is shipped for it."""
     content = (SHARED / _SHARED_FILES[kind]).read_bytes()
     return shipped_manifests()[hashlib.sha256(content).hexdigest()], content
+
+
+def installed_models(directory: Path) -> Path:
+    """A store with the real models, as `yixin device models install` makes it."""
+    for kind in ModelKind:
+        manifest, content = shared_model(kind)
+        ModelStore(directory).install(content, {manifest.sha256: manifest})
+    return directory
 
 
 @cache

@@ -7,8 +7,9 @@ import pytest
 from typer.testing import CliRunner
 
 from deploy.demo import cli
+from deploy.demo.plan import Plan
 from deploy.demo.processes import Crew
-from deploy.demo.scenario import Plan, Scenario
+from deploy.demo.scenario import Scenario
 from deploy.demo.summary import Findings
 from deploy.errors import DemoError
 from tests.unit.deploy.demo.test_summary import EXPLANATION, GOOD, HIT
@@ -56,9 +57,11 @@ def test_the_exit_code_tells_whether_every_promise_was_kept(
         )
 
     monkeypatch.setattr(Scenario, "run", found)
+    monkeypatch.delenv("YIXIN_MODELS", raising=False)
     out = tmp_path / "out.json"
     done = CliRunner().invoke(cli.app, ["--once", "--json", str(out)])
     assert done.exit_code == code, done.output
+    assert "faces: no models are named; install with `yixin device models install" in done.output
     assert f'"audit": "{audit}"' in out.read_text(encoding="utf-8")
 
 

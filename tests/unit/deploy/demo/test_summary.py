@@ -135,7 +135,7 @@ def test_the_json_file_has_exactly_these_keys() -> None:
         "institutions", "messages_in", "records_stored", "quarantined", "envelopes_sent",
         "receipts", "subjects_graded", "grade_distribution", "prescore_equal",
         "prescore_compared", "pushed", "audit", "basis", "seconds",
-        "classes", "intake", "supervision",
+        "classes", "intake", "supervision", "faces",
     }  # fmt: skip
     assert set(GOOD.to_json()["classes"]["physician"]) == {
         "subjects", "graded", "not_rated", "capped", "pushed", "grade_distribution",
