@@ -64,6 +64,9 @@ class CountingNode:
     wanted: list[edge_pb2.Ask] = field(default_factory=list)
     is_cut: bool = False
     is_refusing: bool = False
+    is_renewing: bool = False
+    refuses_events: bool = False
+    """Whether it refuses every event for good."""
     loses_answers: int = 0
     """So many answers of deliveries get lost on their way."""
     fetched: int = 0
@@ -94,7 +97,7 @@ class CountingNode:
 
     async def renew_if_due(self) -> bool:
         self._answer()
-        return False
+        return self.is_renewing
 
     async def hello(self, request: edge_pb2.HelloRequest) -> edge_pb2.HelloResponse:
         self._answer()
@@ -130,7 +133,12 @@ class CountingNode:
             self.loses_answers -= 1
             raise NodeUnreachableError("the answer was lost")
         last = edge_pb2.PresenceEvent.FromString(events[0].body).queue
-        return edge_pb2.DeliverResponse(through=len(self.queues[last]), node_ms=to_ms(self.now))
+        refused = [edge_pb2.RefusedEvent(seq=len(self.queues[last]), code="clock", detail="ahead")]
+        return edge_pb2.DeliverResponse(
+            through=len(self.queues[last]),
+            refused=refused if self.refuses_events else [],
+            node_ms=to_ms(self.now),
+        )
 
     async def fetch_template(self, request: edge_pb2.FetchRequest) -> edge_pb2.FetchResponse:
         self._answer()

@@ -11,6 +11,7 @@ import pytest
 
 from edge_devices.face_terminals.events import Subject
 from scoring_kernel.faces.verdict import Cause
+from security.at_rest import Vault
 from tests.support.terminals import PERSON, Bench, bench, unit, until
 
 if TYPE_CHECKING:
@@ -249,3 +250,52 @@ async def test_a_calibration_that_cannot_be_read_is_none(tmp_path: Path) -> None
     assert made.link.standing is not None
     assert made.link.standing.threshold_e4 is None
     assert "ahead of the node's" in made.link.clock_problem
+
+
+async def test_what_the_node_refuses_for_good_is_told_and_the_queue_goes_on(tmp_path: Path) -> None:
+    made = bench(tmp_path)
+    made.node.refuses_events, made.node.is_renewing = True, True
+    async with running(made):
+        made.put()
+        made.link.nudge()
+        assert await made.link.wait_for(1, 10)
+    assert made.said == [
+        "Certificate renewed.",
+        "The node refused event 1 for good (clock).",
+    ]
+    assert (made.link.refused_events, made.queue.span.waiting) == (1, 0)
+
+
+async def test_a_refused_question_for_a_template_is_no_template(tmp_path: Path) -> None:
+    made = bench(tmp_path)
+    made.node.enrol(PERSON, VECTOR)
+    async with running(made):
+        await made.link.tried.wait()
+        await made.link.fetch(SUBJECT)
+        made.node.is_refusing = True
+        assert await made.link.fetch(SUBJECT) is Cause.NO_TEMPLATE
+        assert made.cache.count == 0
+        assert await made.link.asks() == ()
+
+
+async def test_a_template_whose_consent_ended_is_none(tmp_path: Path) -> None:
+    made = bench(tmp_path)
+    made.node.enrol(PERSON, VECTOR)
+    made.node.templates[PERSON].expires_at_ms = 1
+    async with running(made):
+        await made.link.tried.wait()
+        assert await made.link.fetch(SUBJECT) is Cause.NO_TEMPLATE
+
+
+async def test_a_damaged_queue_stops_sending_and_is_told_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = bench(tmp_path)
+    made.put()
+    monkeypatch.setattr(made.queue, "_vault", Vault(bytes(32)))
+    async with running(made):
+        await until(lambda: "device.key" in made.link.problem)
+        await come_back(made)
+        await until(lambda: not made.link.uplink.is_up)
+    assert made.node.events == []
+    assert len([line for line in made.said if "device.key" in line]) <= 2
