@@ -10,6 +10,7 @@ import pytest
 
 from edge_devices.errors import SourceError
 from edge_devices.simulators.cameras import CameraMode, SimulatedCamera, played
+from scoring_kernel.faces.opencv import cv2
 from tests.support.faces import picture, png
 
 if TYPE_CHECKING:
@@ -82,3 +83,16 @@ async def test_somebody_else_steps_in_front_of_it(folder: Path, tmp_path: Path) 
     assert np.array_equal(await taken(camera), picture(2))
     with pytest.raises(SourceError, match="no such file"):
         camera.show(played(tmp_path / "none"))
+
+
+async def test_a_video_is_played_as_a_folder_is(tmp_path: Path) -> None:
+    path = tmp_path / "v.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 10, (320, 320))
+    for shot in range(3):
+        writer.write(picture(1, shot))
+    writer.release()
+    camera = SimulatedCamera(played(path))
+    for _ in range(2):
+        await camera.rewind()
+        assert [(await taken(camera)).shape for _ in range(3)] == [(320, 320, 3)] * 3
+        assert await camera.take() is None
