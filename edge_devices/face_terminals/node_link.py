@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from edge_devices.errors import EdgeError, NodeRefusedError, NodeUnreachableError, QueueError
 from edge_devices.face_terminals.events import CAUSES_BY_NUMBER, PURPOSES, sign_again
 from edge_devices.face_terminals.standing import Standing, read_standing
-from edge_devices.face_terminals.uplink import MAX_BATCH, MAX_BATCH_BYTES
+from edge_devices.face_terminals.uplink import MAX_BATCH, MAX_BATCH_BYTES, LinkState
 from protos.yixin.v1 import edge_pb2
 from scoring_kernel.faces.verdict import Cause
 from security.moments import to_ms
@@ -37,6 +37,8 @@ __all__ = ["NodeCalls", "NodeLink", "Running"]
 
 FETCH_TIMEOUT_S: Final = 3.0
 """Longest wait for a template, before the cached one is taken."""
+QUEUE_PAUSE_S: Final = 10.0
+"""Until a queue that could not be read is read again."""
 DEVICE_REFUSED: Final = "permission_denied"
 MAX_SKEW_MS: Final = 60_000
 """Clocks further apart are told in the health."""
@@ -122,6 +124,7 @@ class NodeLink:
         self.uplink: Final = uplink
         self.standing: Standing | None = None
         self.problem = ""
+        self.queue_problem = ""
         self.is_refused = False
         self.skew_ms = 0
         self.refused_events = 0
@@ -151,6 +154,8 @@ class NodeLink:
                     await self._deliver()
                 else:
                     await self._rest()
+            except QueueError as error:
+                await self._stumble(error)
             except EdgeError as error:
                 await self._lose(error)
 
@@ -268,6 +273,7 @@ class NodeLink:
             self._say(f"The node refused event {refused.seq} for good ({refused.code[:40]}).")
         self.uplink.taken(response.through)
         await asyncio.to_thread(self._queue.settle, response.through, self._now())
+        self.queue_problem = ""
         await self._tell_moved()
 
     async def _rest(self) -> None:
@@ -284,6 +290,16 @@ class NodeLink:
             self._say(f"Offline: {error}")
         self.problem, self.is_refused = str(error), is_refused
         await self._tell_moved()
+
+    async def _stumble(self, error: QueueError) -> None:
+        """The queue cannot be read: the line stays as it is, and it is tried again."""
+        if self.uplink.state is not LinkState.READY:
+            self.uplink.lost(self._steady())
+        if not self.queue_problem:
+            self._say(f"Events do not go: {error}")
+        self.queue_problem = str(error)
+        await self._tell_moved()
+        await asyncio.sleep(QUEUE_PAUSE_S)
 
     async def _tell_moved(self) -> None:
         self.tried.set()

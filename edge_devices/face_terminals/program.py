@@ -240,6 +240,7 @@ class Terminal:
         parts, watchdog = self._parts, self._parts.source.watchdog
         parts.health.fault("source", watchdog.fault if watchdog.is_unavailable else "")
         parts.health.fault("node", parts.link.problem)
+        parts.health.fault("events", parts.link.queue_problem)
         parts.health.fault("clock", parts.link.clock_problem)
         try:
             span = await asyncio.to_thread(lambda: parts.queue.span)
