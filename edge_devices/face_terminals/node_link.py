@@ -229,9 +229,9 @@ class NodeLink:
             self.uplink.began_anew(self._steady())
         else:
             await asyncio.to_thread(self._queue.settle, response.through, self._now())
-        if self.problem:
-            self._say("The node is reached again.")
-        self.problem, self.is_refused = "", False
+        self.is_refused = False
+        if not self.uplink.can_send(span.newest):
+            self._recover()
         self._greetings += 1
         await self._tell_moved()
 
@@ -274,6 +274,7 @@ class NodeLink:
         self.uplink.taken(response.through)
         await asyncio.to_thread(self._queue.settle, response.through, self._now())
         self.queue_problem = ""
+        self._recover()
         await self._tell_moved()
 
     async def _rest(self) -> None:
@@ -290,6 +291,12 @@ class NodeLink:
             self._say(f"Offline: {error}")
         self.problem, self.is_refused = str(error), is_refused
         await self._tell_moved()
+
+    def _recover(self) -> None:
+        """The node answers, and takes what there is."""
+        if self.problem:
+            self._say("The node is reached again.")
+        self.problem = ""
 
     async def _stumble(self, error: QueueError) -> None:
         """The queue cannot be read: the line stays as it is, and it is tried again."""

@@ -2,7 +2,8 @@
 
 Protocol, in order:
     0. Offline, the node is greeted when the pause is over: 1, 2, 4 … 60 s, each shortened by
-       chance, so that the terminals of a node do not come all at once.
+       chance, so that the terminals of a node do not come all at once. The pause begins anew when
+       nothing waits, or something was taken: a node that greets and takes nothing is not pressed.
     1. Its answer says up to which event it holds this queue.
     2. Events go from the next one on, one batch at a time; its answer says how far it is now.
     3. The greeting is repeated every few minutes: thresholds and transforms change.
@@ -113,7 +114,8 @@ class Uplink:
             it, and another queue must begin before anything is sent.
         """
         self._move(LinkEvent.GREETED)
-        self._pause = FIRST_PAUSE
+        if through >= newest:
+            self._pause = FIRST_PAUSE
         self._greet_at = now + GREET_EVERY
         self.through = through
         return through > newest
@@ -150,6 +152,7 @@ class Uplink:
                 "the node's log for this device"
             )
         self._move(LinkEvent.TAKEN)
+        self._pause = FIRST_PAUSE
         self.through = through
 
     def lost(self, now: datetime) -> None:

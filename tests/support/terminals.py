@@ -65,6 +65,8 @@ class CountingNode:
     is_cut: bool = False
     is_refusing: bool = False
     is_renewing: bool = False
+    takes_nothing: bool = False
+    """Whether it greets, and takes no delivery."""
     refuses_events: bool = False
     """Whether it refuses every event for good."""
     loses_answers: int = 0
@@ -120,6 +122,8 @@ class CountingNode:
 
     async def deliver(self, events: Sequence[edge_pb2.SignedEvent]) -> edge_pb2.DeliverResponse:
         self._answer()
+        if self.takes_nothing:
+            raise NodeRefusedError("the signature does not fit", "failed_precondition")
         for signed in events:
             verify_event(self.key.verifying.public_key, signed.body, signed.signature)
             event = edge_pb2.PresenceEvent.FromString(signed.body)

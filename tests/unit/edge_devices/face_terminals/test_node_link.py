@@ -305,3 +305,17 @@ async def test_a_damaged_queue_stops_sending_and_is_told_once(
         assert await made.link.wait_for(1, 10)
     assert made.link.queue_problem == ""
     assert len(made.said) == 1
+
+
+async def test_a_node_that_greets_and_takes_nothing_is_told_once(tmp_path: Path) -> None:
+    made = bench(tmp_path)
+    made.node.takes_nothing = True
+    async with running(made):
+        made.put()
+        for _ in range(20):
+            await come_back(made)
+            await until(lambda: not made.link.uplink.is_up)
+        made.node.takes_nothing = False
+        await come_back(made)
+        assert await made.link.wait_for(1, 10)
+    assert [line.split(":")[0] for line in made.said] == ["Offline", "The node is reached again."]

@@ -31,6 +31,23 @@ def test_pauses_grow_to_a_minute_and_are_shortened_by_chance() -> None:
     assert (others.greet_at - NOW).total_seconds() != pauses[0]
 
 
+def test_a_node_that_greets_and_takes_nothing_is_not_pressed() -> None:
+    up, pauses = uplink(), []
+    for _ in range(7):
+        up.greet()
+        up.greeted(0, 5, NOW)
+        up.send(5)
+        up.lost(NOW)
+        pauses.append((up.greet_at - NOW).total_seconds())
+    assert pauses[-1] >= 30
+    up.greet()
+    up.greeted(0, 5, NOW)
+    up.send(5)
+    up.taken(5)
+    up.lost(NOW)
+    assert (up.greet_at - NOW).total_seconds() <= 1
+
+
 def test_events_go_from_what_the_node_holds() -> None:
     up = uplink()
     assert up.is_greeting_due(NOW)
