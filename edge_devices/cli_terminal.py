@@ -188,8 +188,8 @@ def enrol_person(
     """Enrol a person from up to five pictures (人脸登记), with consent and purpose.
 
     Before a camera only living faces are taken. The pictures are not kept; the
-    vectors go to the node under its transform. An earlier template of the person is
-    revoked with this.
+    vectors go to the node under its transform. Whoever is enrolled already must
+    look like the earlier template, or be revoked at the node first.
 
     Example: [bold]yixin device enrol-person --person 33030200000000000017 --consent 2026-0117
     --operator wang --source camera[/bold]
