@@ -81,7 +81,7 @@ class LiveReader:
             directory: The node's directory.
             vault: Opens the secret of the digests.
         """
-        self._path = directory / LIVE_DATABASE
+        self._path = directory.absolute() / LIVE_DATABASE
         self._vault = vault
         self._connection: sqlite3.Connection | None = None
         self._inode = 0

@@ -168,6 +168,16 @@ def test_a_state_that_is_no_use_is_begun_again(
     again.close()
 
 
+def test_a_state_is_read_in_a_directory_named_from_where_one_stands(
+    tmp_path: Path, vault: Vault, writer: LiveWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer.apply(tables(), MARK)
+    monkeypatch.chdir(tmp_path.parent)
+    reader = LiveReader(Path(tmp_path.name), vault)
+    assert len(kinds_of_visits(reader)) == 4
+    reader.close()
+
+
 def test_a_key_of_another_node_begins_again(tmp_path: Path, writer: LiveWriter) -> None:
     writer.apply(tables(), MARK)
     writer.close()
