@@ -30,6 +30,8 @@ MAX_EVENTS: Final = 256
 """Most events of one delivery."""
 MAX_BODY: Final = 64 * 1024
 """Most bytes of one event."""
+_MAX_BARE: Final = 4 * 1024
+"""Most bytes of one event beside its picture: its fields take half of it at most."""
 _FORMAT: Final = 1
 _QUEUE_BYTES: Final = 16
 _DIGEST_BYTES: Final = 32
@@ -188,7 +190,30 @@ def _message(
             f"event {number} has no place in a queue: expected {_QUEUE_BYTES} bytes and a number "
             "from 1; update the device"
         )
+    _verify_bare(number, body, message)
     return message
+
+
+def _verify_bare(number: int, body: bytes, message: edge_pb2.PresenceEvent) -> None:
+    """Refuse what would be kept with an event for years and is no part of it.
+
+    Raises:
+        PresenceError: There is more beside the picture than an event has, or it is not told.
+    """
+    size = len(body) - len(message.crop)
+    if size > _MAX_BARE:
+        raise PresenceError(
+            f"event {number} has {size} bytes beside its picture, expected at most {_MAX_BARE}: "
+            "update the device"
+        )
+    known = edge_pb2.PresenceEvent()
+    known.CopyFrom(message)
+    known.DiscardUnknownFields()
+    if known.ByteSize() != len(body):
+        raise PresenceError(
+            f"event {number} has fields that are there twice or unknown, {len(body)} bytes for "
+            f"{known.ByteSize()}: update this node, or the device if it is newer"
+        )
 
 
 def _kept(message: edge_pb2.PresenceEvent, body: bytes, signature: bytes) -> bytes:

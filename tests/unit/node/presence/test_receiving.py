@@ -13,6 +13,7 @@ from node.errors import DeviceRefusedError, PresenceError, StoreError
 from node.presence.events import MAX_EVENTS
 from node.store.operator_log import OperatorLog
 from protos.yixin.v1 import edge_pb2
+from security.devices.signed_events import sign_event
 from security.moments import to_ms
 from tests.support.node_messages import HOSPITAL, PERSON, PHARMACY
 from tests.support.presence_desk import AT, THRESHOLD, Desk, Terminal, announce, join
@@ -181,6 +182,22 @@ def test_a_delivery_that_cannot_be_read_is_refused_whole(desk: Desk) -> None:
     with pytest.raises(PresenceError, match="expected at most"):
         desk.deliver(window.event(1, crop=b"\xff\xd8\xff" + bytes(70_000)))
     assert desk.rows() == []
+
+
+def test_nothing_rides_along_with_an_event(desk: Desk) -> None:
+    """A picture in a field of no form, one that was written twice, a text without end."""
+    window = desk.window
+    body, _ = window.event(1)
+    pictured, _ = window.event(1, crop=b"\xff\xd8\xff" + b"Q" * 3_000)
+    long, _ = window.event(1, person="9" * 50_000)
+    riders = (body + b"\xfa\x3f\x05photo", pictured + b"\xb2\x01\x00", long)
+    for rider, problem in zip(
+        riders, ("twice or unknown", "twice or unknown", "beside"), strict=True
+    ):
+        with pytest.raises(PresenceError, match=problem):
+            desk.deliver((rider, sign_event(window.key, rider)))
+    assert desk.events() == []
+    assert desk.deliver(window.event(1)).through == 1
 
 
 def test_an_institution_that_is_not_of_this_node_delivers_nothing(desk: Desk) -> None:
