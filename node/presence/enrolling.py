@@ -3,8 +3,8 @@
 Rules:
 - A template is found for a purpose that was consented to, for the person who was named, and under
   the transform in force; a proxy's only while the registration counts.
-- Where a threshold is in force, who is enrolled again has to look like before: another face takes
-  a person's place only after the node's operator has revoked the old template.
+- Who is enrolled again has to look like before: another face, and any face where no threshold
+  says so, takes a person's place only after the node's operator has revoked the old template.
 - A search over many is off until `[faces] identify` is on; every search is in the log of
   operators: which terminal, what for, how many were searched and found.
 - Nothing here takes a picture: vectors come from terminals, already transformed.
@@ -219,16 +219,25 @@ class TemplateDesk:
     def _verify_likeness(
         self, asked: Enrolment, vector: FloatVector, threshold_e4: int | None, by: By
     ) -> None:
-        """Refuse another face than the one that is enrolled, where anybody can tell."""
-        if threshold_e4 is None:
-            return
+        """Refuse another face than the one that is enrolled, and any where nobody can tell."""
         held = self._templates.find(asked.person, asked.model, by.day)
-        if held is not None and score_e4(vector, held.vector) < threshold_e4:
-            raise TemplateError(
-                f"found another face than that of the template {held.row.id.hex()}; if it is the "
-                "person all the same, revoke that one at the node and enrol then: yixin node faces "
-                "revoke PERSON --reason TEXT; nobody was enrolled"
-            )
+        if held is None:
+            return
+        known = known_manifest(asked.model)
+        if threshold_e4 is None and known is not None:
+            # No verdict rests on it: it only keeps a stranger out.
+            threshold_e4 = known.default_threshold_e4
+        if threshold_e4 is None:
+            problem = "nobody can tell, without a calibration of the site, whether it is the face"
+        elif score_e4(vector, held.vector) < threshold_e4:
+            problem = "found another face than that"
+        else:
+            return
+        raise TemplateError(
+            f"{problem} of the template {held.row.id.hex()}; if it is the person, revoke that one "
+            "at the node and enrol then: yixin node faces revoke PERSON --reason TEXT; nobody was "
+            "enrolled"
+        )
 
     def _search(
         self, asked: Probe, probe: FloatVector, limit: int, by: By

@@ -43,6 +43,7 @@ def home(tmp_path: Path) -> Path:
         window = f.terminal(jobs.store)
         for number, face in enumerate(FACES[:3]):
             window.enrol(f"P{number}", face, now=utc_now())
+        jobs.store.edge.templates.revoke("P0", replace(f.CLERK, at=utc_now()), 730)
         window.enrol("P0", FACES[3], now=utc_now())
     return directory
 

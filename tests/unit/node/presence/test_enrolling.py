@@ -187,14 +187,16 @@ def test_a_template_is_found_for_its_purposes_its_model_and_its_time_alone(
 def test_who_is_enrolled_again_has_one_template_and_the_first_one_is_gone(
     store: NodeStore, window: f.Terminal
 ) -> None:
-    first, second = window.enrol(f.PERSON, FACES[0]), window.enrol(f.PERSON, FACES[1])
+    f.calibrate_site(store, 5_000)
+    first = window.enrol(f.PERSON, FACES[0])
+    second = window.enrol(f.PERSON, near(FACES[0], 0.5))
     answer = found(window)
 
     assert isinstance(answer, ProtectedTemplate)
     assert answer.id == second
     kept = {row.id: row.revoked_at for row in store.edge.templates.rows(f.PERSON, 10)}
     assert kept == {first: "2026-11-23T02:00:00+00:00", second: None}
-    logged = [(one.action, one.subject) for one in store.desk.entries()]
+    logged = [(one.action, one.subject) for one in store.desk.entries()][:3]
     assert logged == [
         ("template_enrol", second.hex()),
         ("template_revoke", first.hex()),
@@ -220,6 +222,18 @@ def test_a_terminal_does_not_put_another_face_in_a_persons_place(
     answer = found(window)
     assert isinstance(answer, ProtectedTemplate)
     assert answer.id == other
+
+
+def test_where_nothing_is_calibrated_nobody_takes_a_persons_place(
+    store: NodeStore, window: f.Terminal
+) -> None:
+    """Another site of the node may be calibrated, or this one later: the face would count there."""
+    first = window.enrol(f.PERSON, FACES[0])
+    with pytest.raises(TemplateError, match="nobody can tell") as refused:
+        window.enrol(f.PERSON, FACES[1])
+    assert first.hex() in str(refused.value)
+    assert store.edge.templates.revoke(f.PERSON, f.CLERK, 730) == 1
+    window.enrol(f.PERSON, FACES[1])
 
 
 def test_staff_are_enrolled_for_duty(window: f.Terminal) -> None:

@@ -146,6 +146,7 @@ def test_who_was_revoked_deleted_or_has_expired_is_not_found(
     assert candidates(1) == []
     store.edge.templates.delete("P2", f.CLERK)
     assert candidates(2) == []
+    store.edge.templates.revoke("P3", f.CLERK, 730)
     entrance.enrol("P3", FACES[1])
     assert (candidates(3), candidates(1)) == ([], ["P3"])
     assert candidates(4, days=729) == ["P4"]
@@ -220,6 +221,7 @@ def test_enrolment_tells_whom_a_face_resembles_where_searches_are_on(
     assert [one.action for one in told] == ["template_resembles", "template_enrol"]
     assert told[0].detail == row.id.hex()
 
+    store.edge.templates.revoke("P4", f.CLERK, 730)
     again = entrance.desk.enrol(entrance.enrolment("P4", FACES[4]), f.NOW)
     assert again.resembles == ()
 
