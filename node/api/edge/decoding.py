@@ -3,6 +3,7 @@
 from typing import Final
 
 from node.domain.face_templates import Purpose
+from node.domain.presence import PURPOSES_AT
 from node.errors import PresenceError, TemplateError
 from node.presence.enrolling import Probe, ProtectedTemplate
 from node.presence.enrolment import Enrolment, read_number
@@ -101,15 +102,18 @@ def events_of(request: edge_pb2.DeliverRequest) -> tuple[tuple[bytes, bytes], ..
     return tuple((event.body, event.signature) for event in request.events)
 
 
-def purpose_of(purpose: edge_pb2.PresencePurpose.ValueType) -> Purpose:
-    """A purpose.
+def purpose_of(purpose: edge_pb2.PresencePurpose.ValueType, device: DeviceRow) -> Purpose:
+    """What a device wants a template for.
 
     Raises:
-        TemplateError: There is none.
+        TemplateError: Nothing, or something that is verified elsewhere.
     """
     found = _PURPOSES.get(purpose)
-    if found is None:
-        raise TemplateError(f"purpose {purpose} found, expected visit, bed check or duty")
+    if found is None or found not in PURPOSES_AT[device.place]:
+        expected = ", ".join(sorted(PURPOSES_AT[device.place]))
+        raise TemplateError(
+            f"found purpose {purpose} at a device of {device.place}, expected {expected}"
+        )
     return found
 
 

@@ -93,7 +93,7 @@ class EdgeIntakeServicer(edge_pb2_grpc.EdgeIntakeServicer):
 
         def fetch(device: DeviceRow, now: datetime) -> edge_pb2.FetchResponse:
             person, proxy = decoding.person_of(request)
-            purpose = decoding.purpose_of(request.purpose)
+            purpose = decoding.purpose_of(request.purpose, device)
             found = self._flows.templates.find(person, purpose, device.model, now, proxy=proxy)
             return decoding.fetched(found)
 

@@ -118,7 +118,7 @@ async def test_what_a_flow_refuses_is_told_to_the_device(node: EdgeNode, tmp_pat
             for call, words in (
                 (client.enrol(edge_pb2.EnrolRequest(person=PERSON)), "subject"),
                 (client.identify(edge_pb2.IdentifyRequest(count=1)), "search is off"),
-                (client.fetch_template(edge_pb2.FetchRequest(person=PERSON)), "purpose 0 found"),
+                (client.fetch_template(edge_pb2.FetchRequest(person=PERSON)), "found purpose 0"),
                 (
                     client.fetch_template(
                         edge_pb2.FetchRequest(purpose=edge_pb2.PRESENCE_PURPOSE_VISIT)
@@ -152,6 +152,12 @@ async def test_a_device_asks_only_where_it_stands(node: EdgeNode, tmp_path: Path
                 await client.asks(65)
             with pytest.raises(NodeRefusedError, match=REFUSED):
                 await client.enrol(edge_pb2.EnrolRequest(person=PERSON))
+            for purpose in (edge_pb2.PRESENCE_PURPOSE_VISIT, edge_pb2.PRESENCE_PURPOSE_DUTY):
+                # A face for something that is verified elsewhere is no business of a bed's.
+                with pytest.raises(NodeRefusedError, match="expected bed_check"):
+                    await client.fetch_template(
+                        edge_pb2.FetchRequest(person=PERSON, purpose=purpose)
+                    )
 
 
 @pytest.mark.parametrize("body", [b"\xff\xff\xff", b"\x0a\x05ab", bytes(40_000), bytes(1_400_000)])
