@@ -11,6 +11,7 @@ Rules:
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
@@ -128,6 +129,7 @@ class NodeLink:
         self.is_refused = False
         self.skew_ms = 0
         self.refused_events = 0
+        self._refused: Final[deque[int]] = deque(maxlen=MAX_BATCH)
         self.tried: Final = asyncio.Event()
         self._greetings = 0
         kept = cache.find_standing()
@@ -170,11 +172,11 @@ class NodeLink:
             self._news.set()
 
     async def wait_for(self, seq: int, timeout_s: float) -> bool:
-        """Wait until the node holds an event; whether it does in time."""
+        """Wait until the node answered for an event; whether it holds it, in time."""
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout_s), self._moved:
                 await self._moved.wait_for(lambda: self.uplink.through >= seq)
-        return self.uplink.through >= seq
+        return self.uplink.through >= seq and seq not in self._refused
 
     async def fetch(self, subject: Subject) -> edge_pb2.ProtectedTemplate | Cause:
         """Give the template to compare with, or say why there is none.
@@ -250,6 +252,7 @@ class NodeLink:
 
     def _begin_anew(self) -> None:
         self._queue.begin_anew(lambda signed, queue, seq: sign_again(signed, queue, seq, self._key))
+        self._refused.clear()
         self._say(
             "This directory is an older copy of itself: the node holds events that are not in its "
             "queue. Another queue was begun with the events that wait."
@@ -270,6 +273,7 @@ class NodeLink:
         )
         for refused in response.refused:
             self.refused_events += 1
+            self._refused.append(refused.seq)
             self._say(f"The node refused event {refused.seq} for good ({refused.code[:40]}).")
         self.uplink.taken(response.through)
         await asyncio.to_thread(self._queue.settle, response.through, self._now())

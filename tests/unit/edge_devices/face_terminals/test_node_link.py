@@ -259,7 +259,7 @@ async def test_what_the_node_refuses_for_good_is_told_and_the_queue_goes_on(tmp_
     async with running(made):
         made.put()
         made.link.nudge()
-        assert await made.link.wait_for(1, 10)
+        assert not await made.link.wait_for(1, 10)
     assert made.said == [
         "Certificate renewed.",
         "The node refused event 1 for good (clock).",
