@@ -30,7 +30,7 @@ from deploy.errors import DemoError
 from deploy.simulation.city import Person, build_city
 from edge_devices.simulators.world import FaceFolders, write_pairs
 
-__all__ = ["FaceStep"]
+__all__ = ["FaceStep", "settled"]
 
 FAR: Final = "0.01"
 _PICTURES: Final = 4
@@ -103,7 +103,7 @@ class FaceStep:
             node: The county's node.
         """
         path = node.directory / "node.toml"
-        path.write_text(_settled(path.read_text(encoding="utf-8")), encoding="utf-8")
+        path.write_text(settled(path.read_text(encoding="utf-8")), encoding="utf-8")
         at = ("--dir", str(node.directory))
         served = await self.crew.server(node.directory.name, "node", "serve", *at, ready=node.ready)
         self._url = served.url
@@ -284,14 +284,26 @@ class FaceStep:
         await self.crew.ask("node", "ingest", str(path), "--dir", str(node.directory))
 
 
-def _settled(text: str) -> str:
-    """Change the settings of a node: the first of its name in its table."""
+def settled(text: str) -> str:
+    """Change the settings of a node, so that it serves devices and its own interface.
+
+    Args:
+        text: Its settings file.
+
+    Returns:
+        The file with the settings of the step.
+
+    Raises:
+        DemoError: A table or a key is not there.
+    """
     for table, values in _SETTINGS.items():
         head, found, rest = text.partition(f"[{table}]")
         if not found:
             raise DemoError(f"node.toml has no table [{table}]")
         for name, value in values.items():
-            rest = re.sub(rf"(?m)^{name} = \S+", f"{name} = {value}", rest, count=1)
+            rest, changed = re.subn(rf"(?m)^{name} = \S+", f"{name} = {value}", rest, count=1)
+            if not changed:
+                raise DemoError(f"table [{table}] of node.toml has no key {name}")
         text = head + found + rest
     return text
 
