@@ -169,7 +169,9 @@ def identity(case: Case) -> Iterator[Hit]:
     since = one.now - case.whole("valid_minutes") * _MINUTE_S
     until = one.now + case.whole("clock_minutes") * _MINUTE_S
     if not any(
-        since <= fact.at <= until and (_passed(fact) or fact.override is not None)
+        fact.institution == one.institution
+        and since <= fact.at <= until
+        and (_passed(fact) or fact.override is not None)
         for fact in case.need().identity
     ):
         yield Hit(
