@@ -189,7 +189,7 @@ class FaceStep:
             impostor_fen=sum(one["amount_fen"] for one in found["M35"]),
             right_verdict=str(right["verdict"]),
             right_score_e4=int(right["score_e4"] or 0),
-            right_warnings=len(self._warned[visits.right.number]),
+            right_warnings=int(bool(self._warned[visits.right.number])),
             bed_absences=_count(checks, "absent"),
             bed_hits=len(found["M29"]),
             liveness=str(right["liveness"]),
@@ -204,16 +204,8 @@ class FaceStep:
         places = {"w1": "window", "w2": "window", "b1": "bed"}
         made = (
             (
-                "node",
-                "device",
-                "token",
-                "--institution",
-                code,
-                "--place",
-                place,
-                "--name",
-                name,
-                *at,
+                *("node", "device", "token", "--institution", code),
+                *("--place", place, "--name", name, *at),
             )
             for name, place in places.items()
         )
