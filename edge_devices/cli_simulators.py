@@ -44,8 +44,8 @@ def simulate_fleet(
 
     Faces are drawn numbers, so no model and no camera is needed. The tokens
     come from `yixin node device token`, at least one for a window or a
-    pharmacy, where people are enrolled; run again, the terminals go on as
-    who they are. People and events go into the node's register: for a node
+    pharmacy, where people are enrolled; run again with the same seed, all go
+    on as who they are. People and events go into the node's register: for a node
     that is no hospital's own. A node without a threshold for drawn faces
     holds every comparison unjudged.
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from edge_devices.client import NodeClient
 from edge_devices.config import DEVICE_KEY
-from edge_devices.errors import NodeUnreachableError
+from edge_devices.errors import DeviceConfigurationError, NodeUnreachableError
 from edge_devices.face_terminals import queue as queues
 from edge_devices.face_terminals import template_cache as caches
 from edge_devices.face_terminals.asks import Ask
@@ -27,6 +27,9 @@ from edge_devices.face_terminals.person_enrolling import Enrolling, enrolment_re
 from edge_devices.face_terminals.uplink import Uplink
 from edge_devices.face_terminals.verifying import Verifier
 from scoring_kernel.faces.examined import Examined, LivenessAnswer, LivenessCheck
+from scoring_kernel.faces.matching import pack_vector
+from scoring_kernel.faces.transform import protect, transform_matrix
+from scoring_kernel.faces.verdict import Cause
 from security.at_rest import Vault
 from security.moments import to_ms
 
@@ -179,13 +182,14 @@ class DrawnTerminal:
             queue.close()
 
     async def enrol(self, person: int, now: datetime) -> None:
-        """Enrol a drawn person, with a consent that says what it is.
+        """Enrol a drawn person who is not yet, with a consent that says what it is.
 
         Args:
             person: Who, from 0.
             now: The moment.
 
         Raises:
+            DeviceConfigurationError: The person is enrolled with another face.
             NodeUnreachableError: The node has not answered yet.
             NodeRefusedError: The node refuses, for example at this place.
         """
@@ -197,6 +201,17 @@ class DrawnTerminal:
                 f"{self._identity.device}: the node did not answer a greeting"
                 f" ({self.link.problem or 'no answer'}); start the node and run it again"
             )
+        vectors = (self._faces.enrolled[person],)
+        held = await self.link.fetch(Subject(person=person_number(person)))
+        if not isinstance(held, Cause):
+            matrix = transform_matrix(standing.transform, vectors[0].size)
+            own = pack_vector(protect(vectors[0][None], matrix)[0])
+            if held.vector != own:
+                raise DeviceConfigurationError(
+                    f"drawn person {person} is enrolled with another face: take the seed of the"
+                    " run before, or a new node"
+                )
+            return
         who = Enrolling(
             person=person_number(person),
             subject="insured",
@@ -205,7 +220,6 @@ class DrawnTerminal:
             consent_at_ms=to_ms(now),
             operator="simulator",
         )
-        vectors = (self._faces.enrolled[person],)
         await self._client.enrol(enrolment_request(who, vectors, standing, MODEL))
 
     async def verify(self, asked: int, shown: int, purpose: Purpose = Purpose.VISIT) -> str:

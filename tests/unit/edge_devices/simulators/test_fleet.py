@@ -55,6 +55,17 @@ async def test_every_event_of_a_fleet_is_held_and_a_second_run_goes_on(tmp_path:
     assert not any("Offline" in line for line in said)
 
 
+async def test_people_of_another_seed_are_other_people(tmp_path: Path) -> None:
+    with edge_node(tmp_path / "node") as node:
+        async with node.serving():
+            fleet = await join_fleet([node.token()], tmp_path / "fleet", now)
+            first = FleetOrder(events=1, persons=1, impostors=0.0, seed=1)
+            await run_fleet(fleet, first, now=now, steady=steady, say=print)
+            other = FleetOrder(events=1, persons=1, impostors=0.0, seed=2)
+            with pytest.raises(DeviceConfigurationError, match="take the seed of the run before"):
+                await run_fleet(fleet, other, now=now, steady=steady, say=print)
+
+
 async def test_a_fleet_needs_a_counter_where_people_are_enrolled(tmp_path: Path) -> None:
     with edge_node(tmp_path / "node") as node:
         async with node.serving():
