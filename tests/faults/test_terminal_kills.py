@@ -1,7 +1,7 @@
 """A terminal under kill -9 and on a cut line: every event arrives exactly once, in order.
 
-The node is a real one behind its real port; queue, line, verdicts and signatures of the terminal are
-the real ones, behind a camera that shows drawn faces.
+The node is a real one behind its real port; queue, line, verdicts and signatures of the terminal
+are the real ones, behind a camera that shows drawn faces.
 """
 
 from __future__ import annotations
