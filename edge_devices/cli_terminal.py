@@ -290,6 +290,11 @@ def _given(  # noqa: PLR0917 - the options, in their order
 ) -> dict[str, Any]:
     from edge_devices.calibration_options import gate_of  # noqa: PLC0415  # keeps `--help` fast
 
+    if source and "@" in source and source.lower().startswith("rtsp"):
+        raise DeviceConfigurationError(
+            "--source: found an address with user and password, which everybody on this machine "
+            "reads in the list of processes; write it into device.toml, mode 0600, as source"
+        )
     return {
         "source": source,
         "node": node,
