@@ -96,6 +96,12 @@ class FaceRegisterJobs:
                 f"calibration: found site {calibration.site}, expected an institution of this "
                 "node: import it at the node that has the institution in custody"
             )
+        if calibration.threshold_e4 <= 0:
+            raise CalibrationError(
+                f"calibration: found the threshold {calibration.threshold_e4 / 10_000:.4f}, "
+                "expected more than 0: faces that have nothing in common reach that; see which "
+                "pairs it was made of, and calibrate again"
+            )
         self.store.edge.calibrations.put(calibration, use, by)
         shown = KeptCalibration(
             calibration=calibration,

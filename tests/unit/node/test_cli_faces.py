@@ -252,6 +252,8 @@ def test_a_calibration_that_is_none_is_refused(home: Path, tmp_path: Path) -> No
         "twice": sound + sound,
         "truncated": sound[:-20],
         "elsewhere": elsewhere,
+        "lets everybody pass": f.calibration(-10_000).to_json(),
+        "lets half of all pass": f.calibration(0).to_json(),
     }
     for name, content in cases.items():
         file = tmp_path / name
