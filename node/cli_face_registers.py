@@ -133,7 +133,7 @@ def import_calibration(
             result,
             f"In force at {result['site']} to {result['use']}: {result['model']} matches from "
             f"{result['threshold']} (false-accept rate at most {result['target_far']}). Terminals "
-            "hear it at their next contact.",
+            f"hear it at their next contact.\nCalibration {result['digest']}",
         )
 
 

@@ -229,7 +229,9 @@ def test_a_calibration_is_put_in_force_and_ended(home: Path, tmp_path: Path) -> 
         "verify",
         "0.5070",
     )
-    told(home, "calibration", "import", str(file), "--for", "identify")
+    # Whoever imports compares it with what `yixin device calibrate` printed.
+    said = run(home, "faces", "calibration", "import", str(file), "--for", "identify")
+    assert f"Calibration {imported['digest']}" in said
     assert [one["use"] for one in told(home, "calibration", "list")["rows"]] == [
         "identify",
         "verify",
