@@ -1,7 +1,8 @@
 """P10: faces, against the bare products and calls that the same work cannot do without.
 
 Frame to decision: a picture examined by three models, compared and judged, against the bare calls
-of OpenCV and ONNX Runtime on the same picture. One to many: the exact search over all templates
+of OpenCV and ONNX Runtime on the same picture, of which the second look at the face is one. One to
+many: the exact search over all templates
 of a node, mapped into memory, against one product of an ordinary array with the same vector. One
 core each, in a process of its own.
 """
@@ -52,7 +53,7 @@ def _measure_decision(data: Path, repeats: int) -> Row | Skipped:
         return Skipped(name=name, reason=f"no models and no photo: {data} is absent")
     found = _run("deploy.benchmarks.face_decision", str(data), str(repeats))
     return Row(
-        name=f"{name}, three models ({found['peak_bytes'] / _MB:.0f} MB resident)",
+        name=f"{name}, two looks on both sides ({found['peak_bytes'] / _MB:.0f} MB resident)",
         unit="ms",
         ours=found["ours_ms"],
         reference=found["reference_ms"],
