@@ -16,12 +16,18 @@ from tests.support.edge_node import START, edge_node
 if TYPE_CHECKING:
     from pathlib import Path
 
-BEGUN = time.monotonic()
+BEGUN = [0.0]
+
+
+@pytest.fixture(autouse=True)
+def begun() -> None:
+    """The node's clock stands still: ours begins with it, in every test anew."""
+    BEGUN[0] = time.monotonic()
 
 
 def now() -> datetime:
-    """Real seconds, from the day of the node under test."""
-    return START + timedelta(seconds=time.monotonic() - BEGUN)
+    """Real seconds, from the moment of the node under test."""
+    return START + timedelta(seconds=time.monotonic() - BEGUN[0])
 
 
 def steady() -> datetime:
