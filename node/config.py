@@ -101,7 +101,7 @@ duty_every_h = {faces.duty_every_h}  # ask for the pharmacist every so many hour
 [supervision]  # answers to 3101 and 3102; all rules and topics every night
 live = {supervision.live}  # judge them; otherwise they are answered "not judged"
 budget_ms = {supervision.budget_ms}  # longest judging of one call
-identity_closed = {supervision.identity_closed}  # block where identity (W04) cannot be judged
+identity_closed = {supervision.identity_closed}  # block whoever is not verified (W04); no emergency
 nightly = {supervision.nightly}  # HH:MM in Asia/Shanghai; empty for never
 nightly_catch_up_s = {supervision.nightly_catch_up_s}  # a missed night, so long after the start
 nightly_max_memory_mib = {supervision.nightly_max_memory_mib}  # of the rules' engine

@@ -2,7 +2,7 @@
 
 Rules:
 - What cannot be judged passes and says so; only identity may be set to block then. Where it is,
-  identity is judged: a file that switches it off besides is refused.
+  who was not verified is blocked too, and a file that switches the judging off is refused.
 - What a warning answers is its file's, unless it is named here; a rule that is named speaks for
   itself in the warning that uses it (W08: M01 to M07).
 - Every night all rules and topics are run by the daemon, unless that is switched off.
@@ -35,7 +35,10 @@ class SupervisionSettings:
     budget_ms: int = 200
     """Longest judging of one call, 10 to 5000 milliseconds; what is left then is not judged."""
     identity_closed: bool = False
-    """Whether a visit is blocked whose identity check (W04) cannot be judged."""
+    """Whether a visit is blocked whose person was not verified, or of whom that cannot be judged.
+
+    Emergencies are not; ``answers.W04 = "warn"`` leaves the block to what cannot be judged.
+    """
     nightly: str = "01:00"
     """When all rules and topics are run, HH:MM in Asia/Shanghai; empty for never."""
     nightly_catch_up_s: int = 600

@@ -179,7 +179,8 @@ class Judging:
 
     def _told(self, one: Encounter, finding: Finding) -> Told:
         answers = self._settings.answers
-        by_warning = answers.get(finding.warning, finding.answer)
+        is_closed = self._settings.identity_closed and finding.warning == IDENTITY
+        by_warning = answers.get(finding.warning, "block" if is_closed else finding.answer)
         answer = answers.get(finding.rule.id, by_warning)
         return Told(encounter=one, finding=finding, answer=answer)
 

@@ -45,7 +45,7 @@ class Counter:
         self.writer = LiveWriter(directory, vault)
         self.reader = LiveReader(directory, vault)
         self.feed = LiveFeed(self.beside, self.writer, book(), now=lambda: ASKED, ticks=self.ticks)
-        settings = SupervisionSettings(identity_closed=True, answers={"W04": "block"})
+        settings = SupervisionSettings(identity_closed=True)
         judging = Judging(book(), self.reader, settings, ticks=self.ticks, place_of=place_of)
         catalog = load_catalog()
         self.checks = PreChecks(

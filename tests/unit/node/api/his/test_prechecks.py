@@ -253,6 +253,28 @@ def test_identity_fails_closed_where_that_is_set(tmp_path: Path, *, closed: bool
     assert silent.output == {"result": []}
 
 
+@pytest.mark.parametrize(
+    ("settings", "answer"),
+    [
+        (SupervisionSettings(), "warn"),
+        (SupervisionSettings(identity_closed=True), "block"),
+        (SupervisionSettings(identity_closed=True, answers={"W04": "warn"}), "warn"),
+    ],
+    ids=["open", "closed", "closed, but named"],
+)
+@pytest.mark.parametrize("result", ["match", "mismatch"])
+def test_who_was_not_verified_is_blocked_where_identity_is_closed(
+    tmp_path: Path, settings: SupervisionSettings, answer: str, result: str
+) -> None:
+    known = facts(records={"identity_event": [{**PRESENT, "result": result}]})
+    with Checks(tmp_path, known, settings=settings) as checks:
+        found = checks.ask(request(encounter(), trigger="1")).output["result"]
+        other = request(encounter(), trigger="1", person=short_code("P2"))
+        never = checks.ask(other).output["result"]
+    assert {one["answer"] for one in found} == (set() if result == "match" else {answer})
+    assert [one["answer"] for one in never] == [answer]
+
+
 def test_identity_is_judged_where_the_state_knows(checks: Checks) -> None:
     assert checks.rules(request(encounter(), trigger="1")) == []
     other = request(encounter(), trigger="1", person=short_code("P2"))
