@@ -8,7 +8,6 @@
 3. The till asks about both at the window (3101), and settles; the stay ends.
 """
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -25,12 +24,13 @@ from deploy.demo.members import DemoNode
 from deploy.demo.plan import Plan
 from deploy.demo.precheck import until_judged
 from deploy.demo.processes import Crew, number
+from deploy.demo.settings import change_settings
 from deploy.demo.together import together
 from deploy.errors import DemoError
 from deploy.simulation.city import Person, build_city
 from edge_devices.simulators.world import FaceFolders, write_pairs
 
-__all__ = ["FaceStep", "settled"]
+__all__ = ["FaceStep"]
 
 FAR: Final = "0.01"
 _PICTURES: Final = 4
@@ -102,8 +102,7 @@ class FaceStep:
         Args:
             node: The county's node.
         """
-        path = node.directory / "node.toml"
-        path.write_text(settled(path.read_text(encoding="utf-8")), encoding="utf-8")
+        change_settings(node.directory / "node.toml", _SETTINGS)
         at = ("--dir", str(node.directory))
         served = await self.crew.server(node.directory.name, "node", "serve", *at, ready=node.ready)
         self._url = served.url
@@ -274,30 +273,6 @@ class FaceStep:
 
     async def _ingest(self, node: DemoNode, path: Path) -> None:
         await self.crew.ask("node", "ingest", str(path), "--dir", str(node.directory))
-
-
-def settled(text: str) -> str:
-    """Change the settings of a node, so that it serves devices and its own interface.
-
-    Args:
-        text: Its settings file.
-
-    Returns:
-        The file with the settings of the step.
-
-    Raises:
-        DemoError: A table or a key is not there.
-    """
-    for table, values in _SETTINGS.items():
-        head, found, rest = text.partition(f"[{table}]")
-        if not found:
-            raise DemoError(f"node.toml has no table [{table}]")
-        for name, value in values.items():
-            rest, changed = re.subn(rf"(?m)^{name} = \S+", f"{name} = {value}", rest, count=1)
-            if not changed:
-                raise DemoError(f"table [{table}] of node.toml has no key {name}")
-        text = head + found + rest
-    return text
 
 
 def _count(answers: Sequence[Mapping[str, Any]], verdict: str) -> int:

@@ -8,7 +8,6 @@
 """
 
 import asyncio
-import re
 import secrets
 import time
 from collections.abc import Sequence
@@ -20,6 +19,7 @@ from deploy.demo.intake_summary import IntakeSummary
 from deploy.demo.members import DemoNode
 from deploy.demo.precheck import precheck
 from deploy.demo.processes import Crew, number
+from deploy.demo.settings import change_settings
 from deploy.demo.till import SPOILT_PATH, TillDay, cut_off, send_all, waiting
 from deploy.errors import DemoError
 
@@ -28,10 +28,6 @@ _ACCEPTED: Final = (0, 1)
 """Exit codes of an intake that went well; 1 says that something was quarantined."""
 _DRAINED_S: Final = 60.0
 _POLL_S: Final = 0.05
-_UPSTREAM: Final = re.compile(r'(?m)^upstream = ""')
-_INTERFACE: Final = re.compile(r"(?m)^enabled = false")
-_INTERFACE_PORT: Final = re.compile(r"(?m)^port = 9080")
-_GATEWAY_PORT: Final = re.compile(r"(?m)^port = 9081")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -61,9 +57,8 @@ class Intake:
         Args:
             node: The hospital's node.
         """
-        settings = node.directory / "node.toml"
-        text = _INTERFACE.sub("enabled = true", settings.read_text(encoding="utf-8"))
-        settings.write_text(_INTERFACE_PORT.sub("port = 0", text), encoding="utf-8")
+        interface = {"enabled": "true", "port": "0"}
+        change_settings(node.directory / "node.toml", {"interface": interface})
         at = ("--dir", str(node.directory))
         served = await self.crew.server(node.directory.name, "node", "serve", *at, ready=node.ready)
         self._interface = served.url
@@ -115,9 +110,8 @@ class Intake:
         platform = await self.crew.server(
             "platform", "simulate", "platform", str(self.work / "till" / "platform")
         )
-        settings = node.directory / "node.toml"
-        text = _UPSTREAM.sub(f'upstream = "{platform.url}"', settings.read_text(encoding="utf-8"))
-        settings.write_text(_GATEWAY_PORT.sub("port = 0", text), encoding="utf-8")
+        upstream = {"upstream": f'"{platform.url}"', "port": "0"}
+        change_settings(node.directory / "node.toml", {"gateway": upstream})
         gateway = await self.crew.server("gateway", "node", "gateway", "--dir", str(node.directory))
         self.prechecked = await precheck(self._day.calls[-1], self._interface)
         self._unchanged = await send_all(self._day, gateway.url)

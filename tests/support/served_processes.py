@@ -13,6 +13,7 @@ from typing import Any, Final
 import orjson
 
 from deploy.demo.processes import Crew
+from node.config import load_settings
 
 LONGEST_WAIT_S: Final = 60.0
 _ADDRESS: Final = re.compile(r" at (https?://[^\s,]+)")
@@ -83,8 +84,8 @@ class Site:
         log = self.work / "logs" / f"{name}-{self.started}.log"
         pid = await self.crew.daemon(log.stem, *arguments, ready=log)
         self.pids[name] = pid
-        is_off = "enabled = false" in (self.directory / "node.toml").read_text("utf-8")
-        sign = re.compile(r"serving commands") if name == "daemon" and is_off else _ADDRESS
+        is_off = name == "daemon" and not load_settings(self.directory).interface.enabled
+        sign = re.compile(r"serving commands") if is_off else _ADDRESS
         await until(lambda: bool(sign.search(log.read_text("utf-8"))) or pid not in self.crew.pids)
         found = sign.search(log.read_text("utf-8"))
         assert found, log.read_text("utf-8")
