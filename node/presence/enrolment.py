@@ -3,6 +3,8 @@
 Rules:
 - No consent (单独同意), no template: its reference, its moment and its purposes are needed.
 - Vectors are what a model makes: of its length, unit, finite; and all of one person.
+- Numbers, words and vectors are read for searches and for the register too: what is wrong with
+  one is told without saying what it was read for.
 - Staff are enrolled for duty, the insured and proxies for visits and beds, never both in one.
 
 Legal basis:
@@ -106,7 +108,7 @@ class Enrolment:
 
 
 def parse_vectors(contents: tuple[bytes, ...], dimension: int | None) -> tuple[FloatVector, ...]:
-    """Read the vectors of an enrolment.
+    """Read the vectors of an enrolment or a search.
 
     Args:
         contents: As they came.
@@ -119,11 +121,11 @@ def parse_vectors(contents: tuple[bytes, ...], dimension: int | None) -> tuple[F
         TemplateError: None, too many, of another length, not unit, not finite.
     """
     if not 1 <= len(contents) <= MAX_VECTORS:
-        raise _refused(f"{len(contents)} vectors, expected 1 to {MAX_VECTORS}")
+        raise _unread(f"{len(contents)} vectors, expected 1 to {MAX_VECTORS}")
     if dimension is None:
         dimension, rest = divmod(len(contents[0]), _FLOAT_BYTES)
         if rest or not _LEAST_DIMENSION <= dimension <= MAX_DIMENSION:
-            raise _refused(f"a vector of {len(contents[0])} bytes, expected 4 a number")
+            raise _unread(f"a vector of {len(contents[0])} bytes, expected 4 a number")
     try:
         return tuple(parse_vector(one, dimension) for one in contents)
     except TemplateMismatchError as error:
@@ -172,18 +174,18 @@ def read_number(value: str, name: str) -> str:
         TemplateError: Empty, too long, or with other signs; the value is not shown.
     """
     if _NUMBER.fullmatch(value) is None:
-        raise _refused(f"{name} of {len(value)} characters, expected 1 to 30 letters and digits")
+        raise _unread(f"{name} of {len(value)} characters, expected 1 to 30 letters and digits")
     return value
 
 
 def read_text(value: str, name: str, longest: int) -> str:
-    """Read words that are kept beside a template.
+    """Read words that are kept beside a template, or in the log.
 
     Raises:
         TemplateError: Empty, too long, or with signs that a terminal would obey.
     """
     if not value.strip() or len(value) > longest or not value.isprintable():
-        raise _refused(f"{name} of {len(value)} characters, expected 1 to {longest}, on one line")
+        raise _unread(f"{name} of {len(value)} characters, expected 1 to {longest}, on one line")
     return value
 
 
@@ -192,6 +194,10 @@ def _word(value: str, name: str, kind: type[Kind]) -> Kind:
         return kind(value)
     except ValueError as error:
         raise _refused(f"{name} {value[:20]!r}, expected one of {', '.join(kind)}") from error
+
+
+def _unread(found: str) -> TemplateError:
+    return TemplateError(f"found {found}")
 
 
 def _refused(found: str) -> TemplateError:

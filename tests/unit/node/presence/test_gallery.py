@@ -182,7 +182,9 @@ def test_after_a_re_keying_the_same_people_are_found(
         ({"purpose": "x" * 101}, "purpose of 101"),
         ({"count": 0}, "count 0"),
         ({"count": 6}, "count 6, expected 1 to 5"),
+        ({"purpose": "x\ny"}, "purpose of 3 characters, expected 1 to 100, on one line"),
         ({"vector": b""}, "0 bytes"),
+        ({"vector": b"\0" * 255, "model": b"\x09" * 32}, "255 bytes, expected 4 a number"),
         ({"vector": b"\0" * 256}, "length 0"),
         ({"institution": "P33030200017"}, "no calibration for searches"),
         ({"model": b"\x09" * 32}, "no calibration for searches"),
@@ -191,8 +193,9 @@ def test_after_a_re_keying_the_same_people_are_found(
 def test_a_malformed_search_is_refused_and_not_answered(
     store: NodeStore, entrance: f.Terminal, change: dict[str, Any], words: str
 ) -> None:
-    with pytest.raises(TemplateError, match=words):
+    with pytest.raises(TemplateError, match=words) as refused:
         entrance.desk.identify(replace(entrance.probe(FACES[0]), **change), f.NOW)
+    assert "enrolled" not in str(refused.value)
     assert len(store.desk.entries(100, "identify")) == 40
 
 

@@ -123,7 +123,7 @@ async def test_what_a_flow_refuses_is_told_to_the_device(node: EdgeNode, tmp_pat
                     client.fetch_template(
                         edge_pb2.FetchRequest(purpose=edge_pb2.PRESENCE_PURPOSE_VISIT)
                     ),
-                    "person",
+                    "person of 0 characters, expected 1 to 30 letters and digits$",
                 ),
                 (client.deliver([]), "0 events"),
                 (client.deliver([forged]), "is not signed by the key"),
