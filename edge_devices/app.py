@@ -4,8 +4,8 @@ import asyncio
 import random
 import signal
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,13 +18,14 @@ from edge_devices.enrolling import DeviceIdentity, load_identity
 from edge_devices.errors import DeviceConfigurationError
 from edge_devices.face_terminals import health as healths
 from edge_devices.face_terminals.asking import AskLines
+from edge_devices.face_terminals.identifying import Identified, Identifying, verify_allowed
 from edge_devices.face_terminals.node_link import NodeLink
 from edge_devices.face_terminals.person_enrolling import (
     Enrolling,
     enrolment_request,
     greeted,
-    take_vectors,
 )
+from edge_devices.face_terminals.person_pictures import take_vectors
 from edge_devices.face_terminals.program import Terminal, TerminalParts
 from edge_devices.face_terminals.sources.driver import SourceDriver
 from edge_devices.face_terminals.sources.port import SourceSpec, parse_source
@@ -33,10 +34,19 @@ from edge_devices.face_terminals.verifying import Verifier
 from edge_devices.face_terminals.watchdog import RestartPolicy
 from edge_devices.opened_device import OpenedDevice, opened_device
 
-__all__ = ["Say", "enrol", "enrol_person", "renew", "run_terminal", "settings_with", "utc_now"]
+__all__ = [
+    "Say",
+    "enrol",
+    "enrol_person",
+    "identify",
+    "renew",
+    "run_terminal",
+    "settings_with",
+    "utc_now",
+]
 
-ENROL_TIMEOUT_S: Final = 60.0
-"""Longest time before the camera, to be enrolled."""
+PICTURES_TIMEOUT_S: Final = 60.0
+"""Longest time before the camera, to be enrolled or searched for."""
 _ONE_FAILURE: Final = RestartPolicy(restarts=1)
 
 Say = Callable[[str], None]
@@ -130,6 +140,22 @@ def enrol_person(directory: Path, settings: DeviceSettings, who: Enrolling, say:
         return asyncio.run(_enrol_person(device, spec, who, say))
 
 
+def identify(
+    directory: Path, settings: DeviceSettings, search: Identifying, say: Say
+) -> Identified:
+    """Search the node's templates for whoever the terminal's source shows.
+
+    Args:
+        directory: The terminal's directory.
+        settings: Its settings.
+        search: What for.
+        say: Takes a line for the operator.
+    """
+    spec = _source(settings)
+    with opened_device(directory, settings) as device:
+        return asyncio.run(_identify(device, spec, search, say))
+
+
 async def _run(
     device: OpenedDevice,
     spec: SourceSpec,
@@ -200,21 +226,46 @@ async def _run(
 
 
 async def _enrol_person(device: OpenedDevice, spec: SourceSpec, who: Enrolling, say: Say) -> bytes:
+    async with _driven(spec) as source, NodeClient(device.identity, utc_now) as client:
+        standing = await greeted(client, device.queue, device.running)
+        vectors, left_out = await take_vectors(
+            source,
+            device.examiner,
+            threshold_e4=standing.threshold_e4,
+            timeout_s=PICTURES_TIMEOUT_S,
+        )
+        say(f"{len(vectors)} pictures are sent as vectors; {left_out} differed, left out.")
+        request = enrolment_request(who, vectors, standing, device.running.model)
+        return (await client.enrol(request)).id
+
+
+async def _identify(
+    device: OpenedDevice, spec: SourceSpec, search: Identifying, say: Say
+) -> Identified:
+    async with NodeClient(device.identity, utc_now) as client:
+        standing = await greeted(client, device.queue, device.running)
+        verify_allowed(standing)
+        async with _driven(spec) as source:
+            (vector,), _ = await take_vectors(
+                source, device.examiner, threshold_e4=None, timeout_s=PICTURES_TIMEOUT_S
+            )
+        say("One fit picture was taken; its vector is searched for.")
+        request = search.request(vector, standing, device.running.model)
+        return search.read(await client.identify(request))
+
+
+@asynccontextmanager
+async def _driven(spec: SourceSpec) -> AsyncIterator[SourceDriver]:
+    """A source that is open, until the body ends.
+
+    Raises:
+        SourceError: It cannot be opened.
+    """
     source = SourceDriver(spec, steady=steady_now, say=_unsaid, policy=_ONE_FAILURE)
     frames = asyncio.ensure_future(source.run())
     try:
-        async with NodeClient(device.identity, utc_now) as client:
-            await source.opened()
-            standing = await greeted(client, device.queue, device.running)
-            vectors, left_out = await take_vectors(
-                source,
-                device.examiner,
-                threshold_e4=standing.threshold_e4,
-                timeout_s=ENROL_TIMEOUT_S,
-            )
-            say(f"{len(vectors)} pictures are sent as vectors; {left_out} differed, left out.")
-            request = enrolment_request(who, vectors, standing, device.running.model)
-            return (await client.enrol(request)).id
+        await source.opened()
+        yield source
     finally:
         frames.cancel()
         with suppress(asyncio.CancelledError):

@@ -2,7 +2,13 @@
 
 import typer
 
-from edge_devices import cli_calibration, cli_models, cli_simulators, cli_terminal
+from edge_devices import (
+    cli_calibration,
+    cli_identifying,
+    cli_models,
+    cli_simulators,
+    cli_terminal,
+)
 
 __all__ = ["app"]
 
@@ -21,4 +27,5 @@ def _root() -> None:
 cli_models.register(app)
 cli_calibration.register(app)
 cli_terminal.register(app)
+cli_identifying.register(app)
 cli_simulators.register(app)

@@ -14,6 +14,14 @@ from edge_devices.config import DEFAULT_DIRECTORY
 from edge_devices.errors import DeviceConfigurationError
 from edge_devices.face_terminals.events import Purpose
 from edge_devices.options import AsJson, Directory, Models
+from edge_devices.terminal_options import (
+    Embedding,
+    Gate,
+    Node,
+    Source,
+    Upscale,
+    given_settings,
+)
 from security.moments import SHANGHAI, to_ms
 
 __all__ = ["register"]
@@ -21,18 +29,6 @@ __all__ = ["register"]
 _MAX_TOKEN_CHARS: Final = 16_384
 _MAX_PATH_CHARS: Final = 1024
 
-Source = Annotated[
-    str | None,
-    typer.Option(
-        "--source",
-        metavar="SOURCE",
-        help="camera, camera:N, rtsp://HOST/PATH, video:FILE or folder:DIR; else device.toml.",
-    ),
-]
-Node = Annotated[
-    str | None,
-    typer.Option("--node", metavar="HOST:PORT", help="The node, where not as it named itself."),
-]
 Token = Annotated[
     str | None,
     typer.Option(
@@ -40,16 +36,6 @@ Token = Annotated[
         metavar="TOKEN|FILE",
         help="From `yixin node device token`: its text, or a file that holds it, or - for stdin.",
     ),
-]
-Upscale = Annotated[
-    int | None, typer.Option("--upscale", help="Pictures are made so many times larger, 1 to 8.")
-]
-Gate = Annotated[
-    list[str] | None,
-    typer.Option("--gate", metavar="NAME=off", help="Put off size, dark, pose or occlusion."),
-]
-Embedding = Annotated[
-    str | None, typer.Option("--embedding", help="Id of the embedding model, where several are.")
 ]
 
 
@@ -121,7 +107,7 @@ def face_terminal(
 
         if token is not None:
             out.hint(_told(directory, _join(directory, token)))
-        given = _given(source, node, models, embedding, gate, upscale)
+        given = given_settings(source, node, models, embedding, gate, upscale)
         settings = root.settings_with(directory, {**given, "pace": pace, "attempts": attempts})
         with answering(out, answers) as answer:
             malformed = root.run_terminal(
@@ -202,7 +188,7 @@ def enrol_person(
             raise DeviceConfigurationError(
                 "--proxy-for goes with --subject proxy, and only with it; name both or none"
             )
-        given = _given(source, node, models, embedding, gate, upscale)
+        given = given_settings(source, node, models, embedding, gate, upscale)
         who = Enrolling(
             person=person,
             subject=subject,
@@ -278,31 +264,6 @@ def _token_text(given: str) -> str:
         return given.strip()
     lines = [line.strip() for line in text.splitlines()]
     return next((line for line in lines if line.startswith(PREFIX)), text.strip())
-
-
-def _given(  # noqa: PLR0917 - the options, in their order
-    source: str | None,
-    node: str | None,
-    models: Path | None,
-    embedding: str | None,
-    gate: list[str] | None,
-    upscale: int | None,
-) -> dict[str, Any]:
-    from edge_devices.calibration_options import gate_of  # noqa: PLC0415  # keeps `--help` fast
-
-    if source and "@" in source and source.lower().startswith("rtsp"):
-        raise DeviceConfigurationError(
-            "--source: found an address with user and password, which everybody on this machine "
-            "reads in the list of processes; write it into device.toml, mode 0600, as source"
-        )
-    return {
-        "source": source,
-        "node": node,
-        "models": models and str(models),
-        "embedding": embedding,
-        "gate_off": tuple(sorted(gate_of(gate).off)) if gate else None,
-        "upscale": upscale,
-    }
 
 
 def _consent_moment(day: datetime | None, now: datetime) -> int:

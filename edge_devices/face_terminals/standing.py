@@ -63,6 +63,8 @@ class Standing:
     """After so long nobody has come."""
     is_liveness_required: bool
     """Whether an unchecked face stays unjudged."""
+    allows_searches: bool
+    """Whether the node's operator switched searches over many (1:N) on."""
 
 
 def read_standing(response: edge_pb2.HelloResponse, *, model: bytes, pipeline: bytes) -> Standing:
@@ -97,6 +99,7 @@ def read_standing(response: edge_pb2.HelloResponse, *, model: bytes, pipeline: b
         attempts=response.retries + 1,
         timeout_s=response.timeout_s,
         is_liveness_required=response.liveness_required,
+        allows_searches=response.identify,
     )
 
 

@@ -8,17 +8,17 @@ import os
 import signal
 import sys
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from edge_devices.models import ModelStore
 from node.store.calibrations import CalibrationUse
 from security.devices import Place
 from tests.support.edge_node import EdgeNode, edge_node
 from tests.support.face_templates import CLERK, calibration
-from tests.support.faces import embedding, picture, png, stand_ins
+from tests.support.faces import embedding, picture
 from tests.support.node_messages import HOSPITAL
+from tests.support.terminal_commands import folder, install_stand_ins, yixin
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,9 +42,7 @@ def node(tmp_path: Path) -> Iterator[EdgeNode]:
 @pytest.fixture
 def terminal(tmp_path: Path) -> Path:
     """A directory with the stand-in models, and folders of pictures beside it."""
-    store = ModelStore(tmp_path / "t" / "models")
-    for one in stand_ins():
-        store.install(one.content, {one.manifest.sha256: one.manifest}, one.text)
+    install_stand_ins(tmp_path / "t" / "models")
     shown = {
         "enrol": [picture(1, shot) for shot in range(10, 14)],
         "right": [picture(1)],
@@ -53,26 +51,8 @@ def terminal(tmp_path: Path) -> Path:
         "black": [picture(1) * 0],
     }
     for name, frames in shown.items():
-        (tmp_path / name).mkdir()
-        for number, frame in enumerate(frames):
-            (tmp_path / name / f"{number}.png").write_bytes(png(frame))
+        folder(tmp_path / name, frames)
     return tmp_path / "t"
-
-
-async def yixin(*words: str | Path) -> tuple[int, list[dict[str, Any]], str]:
-    """Run a command of a device: exit code, lines of JSON, what was said beside them."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "deploy.cli",
-        "device",
-        *words,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    out, said = await process.communicate()
-    lines = [json.loads(line) for line in out.splitlines()]
-    return process.returncode or 0, lines, said.decode()
 
 
 async def test_a_new_user_gets_from_the_token_to_every_verdict(

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 PERSON_OPTIONS = ("--person", "P1", "--consent", "C1", "--operator", "wang")
 
 
-@pytest.mark.parametrize("command", [("face-terminal",), ("enrol-person", *PERSON_OPTIONS)])
+@pytest.mark.parametrize(
+    "command",
+    [("face-terminal",), ("enrol-person", *PERSON_OPTIONS), ("identify", "--purpose", "test")],
+)
 @pytest.mark.parametrize(
     "address", ["rtsp://u:s3cret@h/x", "rtsp:rtsp://u:s3cret@h/x", "RTSPS://u@h"]
 )

@@ -12,8 +12,8 @@ from edge_devices.face_terminals.person_enrolling import (
     Enrolling,
     enrolment_request,
     greeted,
-    take_vectors,
 )
+from edge_devices.face_terminals.person_pictures import take_vectors
 from scoring_kernel.errors import FaceImageError
 from scoring_kernel.faces.matching import parse_vector, score_e4
 from scoring_kernel.faces.transform import protect, transform_matrix
