@@ -101,7 +101,8 @@ def test_what_went_leaves_no_key_and_no_body_behind(
     elif way == "delete":
         assert templates.delete(m.PERSON, f.CLERK) == 1
     elif way == "replace":
-        window.enrol(m.PERSON, FACES[1])
+        f.calibrate_site(store, 5_000)
+        window.enrol(m.PERSON, FACES[0])
     elif way == "rekey":
         (transform,) = templates._connection.execute(  # noqa: SLF001 - its file
             "select wrapped from template_transform"
@@ -143,7 +144,8 @@ def test_a_revoked_row_tells_who_consented_and_then_goes_too(store: NodeStore) -
 
 def test_deleting_takes_every_row_of_a_person_and_of_nobody_else(store: NodeStore) -> None:
     window, templates = f.terminal(store), store.edge.templates
-    first, second = (window.enrol(m.PERSON, face) for face in FACES[:2])
+    f.calibrate_site(store, 5_000)
+    first, second = (window.enrol(m.PERSON, FACES[0]) for _ in range(2))
     window.enrol("P2", FACES[2])
     assert templates.delete(m.PERSON, f.CLERK) == 2
     assert templates.rows(m.PERSON, 5) == ()
@@ -157,6 +159,7 @@ def test_a_crash_inside_an_enrolment_leaves_the_old_template(
     store: NodeStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     window, templates = f.terminal(store), store.edge.templates
+    f.calibrate_site(store, 5_000)
     template = window.enrol(m.PERSON, FACES[0])
 
     def full(*_: object) -> None:
@@ -164,7 +167,7 @@ def test_a_crash_inside_an_enrolment_leaves_the_old_template(
 
     monkeypatch.setattr(templates._log, "note", full)  # noqa: SLF001 - the last step
     with pytest.raises(StoreError, match="disk is full"):
-        window.enrol(m.PERSON, FACES[1])
+        window.enrol(m.PERSON, FACES[0])
     monkeypatch.undo()
     found = templates.find(m.PERSON, f.MODEL, TODAY)
     assert found is not None
