@@ -706,7 +706,7 @@ class IdentifyRequest(_message.Message):
     vector: _builtins.bytes
     """Transformed probe."""
     count: _builtins.int
-    """1 to 5."""
+    """1 to identify_max of the node."""
     purpose: _builtins.str
     """Written into the log."""
     def __init__(
