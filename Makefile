@@ -24,11 +24,11 @@ packages:
 	@command -v softhsm2-util >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get -qq -o Acquire::http::Timeout=15 -o Acquire::Retries=0 update >/dev/null 2>&1 && apt-get -qq install softhsm2 >/dev/null 2>&1; } || echo "softhsm2 is not here and cannot be installed (apt install softhsm2 needs root and a mirror): tests of PKCS #11 tokens are skipped"
 
 # Two at a time, and who is done helps the other; then those with daemons of their own, which wait
-# more than they count: three at a time. Hundreds of processes start: they share compiled bytecode.
+# more than they count: three files at a time. Hundreds of processes start: they share compiled bytecode.
 test: export PYTHONDONTWRITEBYTECODE =
 test: setup packages
 	$(BIN)/python -m pytest -m "not faults and not e2e" -n 2 --dist worksteal
-	$(BIN)/python -m pytest -m "e2e and not faults" -n 3 --dist loadgroup tests/e2e
+	$(BIN)/python -m pytest -m "e2e and not faults" -n 3 --dist loadfile --no-loadscope-reorder tests/e2e
 
 faults: setup
 	$(BIN)/python -m pytest -m faults

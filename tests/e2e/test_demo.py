@@ -18,7 +18,7 @@ from scoring_kernel.joining import JoinKind
 from tests.e2e.conftest import processes_naming, yixin
 from tests.support.faces import SHARED, installed_models, needs_shared_faces
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("demo")]
+pytestmark = pytest.mark.e2e
 
 INSTITUTIONS = 60
 _LONGEST_WAIT_S = 120.0

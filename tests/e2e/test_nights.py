@@ -18,7 +18,7 @@ from node.nightly_run import FIRST_TO_END, NICE
 from tests.e2e.conftest import ask, processes_naming, yixin
 from tests.support.served_processes import until
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("nights")]
+pytestmark = pytest.mark.e2e
 
 ACCEPTED = (0, 1)
 _NICE = 16

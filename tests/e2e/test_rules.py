@@ -19,7 +19,7 @@ from deploy.demo.processes import Crew, command_line, environment
 from deploy.simulation.simulate import Order, simulate
 from tests.e2e.conftest import ask, yixin
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("rules")]
+pytestmark = pytest.mark.e2e
 
 ACCEPTED = (0, 1)
 
