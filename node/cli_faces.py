@@ -87,6 +87,9 @@ def revoke(
     with start(as_json) as out:
         arguments = _about(person, reason, operator)
         result = run_job(node_directory(directory), "faces_revoke", arguments, out)
+        if not result["revoked"]:
+            out.done(result, "Nobody of this number is enrolled here: nothing was revoked.")
+            return
         out.done(
             result,
             f"Revoked {result['revoked']} templates. Terminals ask here while they can; cut off, "

@@ -21,12 +21,14 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 import orjson
+from google.protobuf.json_format import MessageToDict
 
 from node.domain.face_templates import Proxy, Template, TemplateRow
 from node.new_files import verify_new_file
 from node.store import NodeStore
 from node.store.by import By
 from node.store.presence import HeldEvent
+from protos.yixin.v1 import edge_pb2
 from scoring_kernel.faces.matching import pack_vector
 from security.private_files import write_private
 
@@ -37,6 +39,8 @@ _FORMAT: Final = 1
 _SUFFIXES: Final = (".json",)
 _RECORDS: Final = (("identity_event", "person"), ("duty_event", "staff"))
 """Kinds of record about somebody's face, and who it is about."""
+_DIGESTS: Final = ("queue", "calibration", "model", "pipeline")
+"""Fields of bytes of an event."""
 _LAST: Final = "9999"
 """Behind every moment."""
 _MOST: Final = 1_000_000
@@ -130,10 +134,13 @@ def _template(row: TemplateRow, opened: Template | None) -> Row:
 
 
 def _event(held: HeldEvent, signed: bytes, crop: bytes | None) -> Row:
-    """What a terminal delivered: its account as it was signed, and what was held of it."""
+    """What a terminal delivered: its account, to be read and as signed, and what was held of it."""
+    event = edge_pb2.PresenceEvent.FromString(edge_pb2.SignedEvent.FromString(signed).body)
+    read = MessageToDict(event, preserving_proto_field_name=True)
     picture = None if crop is None else b64encode(crop).decode()
     return {
         **_plain(asdict(held)),
+        "event": read | _plain({name: getattr(event, name) for name in _DIGESTS if name in read}),
         "signed_event_base64": b64encode(signed).decode(),
         "picture_jpeg_base64": picture,
     }

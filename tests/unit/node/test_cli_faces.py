@@ -112,6 +112,7 @@ def test_revoked_and_deleted_people_are_found_no_more(home: Path) -> None:
         assert [found(jobs, person) for person in ("P0", "P1", "P2")] == [True, False, False]
     assert actions(home)[:2] == [("wang", "template_delete"), ("li", "template_revoke")]
     assert told(home, "revoke", "P9", "--reason", "x") == {"revoked": 0}
+    assert "Nobody of this number" in run(home, "faces", "revoke", "P9", "--reason", "x")
 
 
 @pytest.mark.parametrize(

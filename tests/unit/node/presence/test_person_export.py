@@ -75,7 +75,16 @@ def test_what_terminals_saw_is_there_as_it_was_signed(desk: Desk, tmp_path: Path
     assert match["picture_jpeg_base64"] is None
     signed = edge_pb2.SignedEvent.FromString(b64decode(match["signed_event_base64"]))
     verify_event(desk.window.key.verifying.public_key, signed.body, signed.signature)
-    assert edge_pb2.PresenceEvent.FromString(signed.body).person == PERSON
+    event = edge_pb2.PresenceEvent.FromString(signed.body)
+    assert event.person == PERSON
+    # And in words that the person can read.
+    read = match["event"]
+    assert (read["person"], read["score_e4"]) == (PERSON, event.score_e4)
+    assert (read["result"], read["liveness"]) == (
+        "PRESENCE_RESULT_COMPARED",
+        edge_pb2.Liveness.Name(event.liveness),
+    )
+    assert read["model"] == event.model.hex()
     assert [one["id"] for one in content["asks"]] == [f"ask-{PERSON}"]
     assert [one["told"]["person"] for one in content["overrides"]] == [PERSON]
     assert len(content["identity_event"]) == 3
