@@ -288,7 +288,8 @@ _CAUSES: Final = {
     Cause.OTHER_MODEL: "the template is of another model or transform: enrol the person anew",
     Cause.OFFLINE: "the node cannot be asked, and the template is not kept here",
     Cause.NOT_CALIBRATED: "the node holds no threshold for this model at this site: calibrate",
-    Cause.LIVENESS_NOT_CHECKED: "no liveness model is installed, or the face was too small for it",
+    Cause.LIVENESS_NOT_CHECKED: "no liveness model is installed, or the face was too small or too "
+    "near the edge for it: step back to the middle",
     Cause.NO_SOURCE: "the source gives no pictures",
 }
 
