@@ -41,6 +41,9 @@ from deploy.simulation.city import COUNTY_CUSTODIAN
 
 _QUARANTINED: Final = (0, 1)
 """Exit codes of a run that went well; 1 says that something was quarantined."""
+_RECEIPTS_S: Final = 20.0
+"""How long a receipt may be on its way before it is missing."""
+_POLL_S: Final = 0.5
 
 
 @dataclass(slots=True, kw_only=True)
@@ -95,10 +98,7 @@ class Scenario:
             self._back_up(),
             self._join_clues(city),
         )
-        *states, city_state, province_state = await self.crew.ask_several(
-            *(("node", "status", "--dir", str(node.directory)) for node in self.nodes),
-            *(("hub", "status", "--dir", str(hub.directory)) for hub in (city, province)),
-        )
+        *states, city_state, province_state = await self._states(city, province)
         hubs = {"city": city_state, "province": province_state}
         senders = [*states, hubs["city"]]
         sizes = {level: number(state, "log_size") for level, state in hubs.items()}
@@ -133,6 +133,20 @@ class Scenario:
             verdicts=verdicts,
             steps=self.steps.seconds,
         )
+
+    async def _states(self, *hubs: DemoHub) -> list[dict[str, Any]]:
+        """Ask every node and hub how it stands, again while a receipt is on its way."""
+        begun = time.monotonic()
+        while True:
+            states = await self.crew.ask_several(
+                *(("node", "status", "--dir", str(node.directory)) for node in self.nodes),
+                *(("hub", "status", "--dir", str(hub.directory)) for hub in hubs),
+            )
+            *senders, _ = states
+            waits = any(number(one, "envelopes_sent") > number(one, "receipts") for one in senders)
+            if not waits or time.monotonic() - begun > _RECEIPTS_S:
+                return states
+            await asyncio.sleep(_POLL_S)
 
     async def _each_node(
         self, name: str, act: Callable[[DemoNode], Awaitable[dict[str, Any]]]
